@@ -1,0 +1,118 @@
+"""Configs: TOML files checked by pydantic models, every fault listed at once."""
+
+import difflib
+import tomllib
+import types
+import typing
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from manifests.errors import BadCall
+
+T = TypeVar("T", bound="Config")
+
+
+class Config(BaseModel):
+    """A table of a TOML file. Fields are documented where they stand; unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+def load_config(path: str, model: type[T], overrides: Sequence[str] = ()) -> T:
+    """Read `path` as TOML, apply `key.of.table=value` overrides, and check it against `model`.
+
+    Raises:
+        BadCall: the file cannot be read, is no TOML, or has faults; the message lists them all.
+    """
+    try:
+        with open(path, "rb") as source:
+            table = tomllib.load(source)
+    except FileNotFoundError:
+        raise BadCall(f"{path}: there is no such file") from None
+    except IsADirectoryError:
+        raise BadCall(f"{path}: is a directory, not a TOML file") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadCall(f"{path}: is not TOML: {error}") from None
+    for override in overrides:
+        _override(table, override)
+    return parse_config(path, model, table)
+
+
+def parse_config(path: str, model: type[T], table: dict[str, Any]) -> T:
+    """Check a table that was read from `path`; BadCall lists every fault."""
+    try:
+        return model.model_validate(table)
+    except ValidationError as error:
+        faults = [_sentence(model, fault) for fault in error.errors(include_url=False)]
+        raise BadCall("\n".join(f"{path}: {fault}" for fault in faults)) from None
+
+
+def _override(table: dict[str, Any], override: str) -> None:
+    name, found, text = override.partition("=")
+    if not found or not name:
+        raise BadCall(f"{override!r}: an override is written key=value")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    *parents, last = name.split(".")
+    for parent in parents:
+        table = table.setdefault(parent, {})
+        if not isinstance(table, dict):
+            raise BadCall(f"{override!r}: {parent} is a value, not a table")
+    table[last] = value
+
+
+def _sentence(model: type[BaseModel], fault: Any) -> str:
+    place = [part for part in fault["loc"] if not _is_tag(part)]
+    name = _dotted(place)
+    if fault["type"] == "extra_forbidden":
+        known = _keys_at(model, place[:-1])
+        near = difflib.get_close_matches(str(place[-1]), known, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(sorted(known))}"
+        return f"{name}: unknown key; {hint}"
+    if fault["type"] == "missing":
+        return f"{name}: is missing"
+    message = str(fault["msg"]).removeprefix("Value error, ")
+    message = message[0].lower() + message[1:]
+    if fault["type"] == "value_error" or isinstance(fault["input"], dict | list):
+        return f"{name}: {message}" if name else message
+    return f"{name}: {message} (it is {fault['input']!r})"
+
+
+def _is_tag(part: int | str) -> bool:
+    return isinstance(part, str) and ("[" in part or part[:1].isupper())
+
+
+def _dotted(place: Iterable[int | str]) -> str:
+    name = ""
+    for part in place:
+        name += f"[{part}]" if isinstance(part, int) else f".{part}" if name else part
+    return name
+
+
+def _keys_at(model: type[BaseModel], place: Sequence[int | str]) -> list[str]:
+    """The names of the keys known at a place: aliases where fields have them."""
+    models = [model]
+    for part in place:
+        if isinstance(part, str):
+            models = [m for outer in models for m in _models_of_field(outer, part)]
+    return [f.alias or n for m in models for n, f in m.model_fields.items()]
+
+
+def _models_of_field(model: type[BaseModel], name: str) -> list[type[BaseModel]]:
+    for field_name, field in model.model_fields.items():
+        if name in (field_name, field.alias):
+            return list(_models_in(field.annotation))
+    return []
+
+
+def _models_in(annotation: Any) -> Iterable[type[BaseModel]]:
+    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
+        if issubclass(annotation, BaseModel):
+            yield annotation
+        return
+    for argument in typing.get_args(annotation):
+        yield from _models_in(argument)

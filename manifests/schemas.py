@@ -1,0 +1,115 @@
+"""The columns of every Parquet file that lies between two jobs: they are the contract."""
+
+import pyarrow as pa
+
+FORMAT = 1
+"""Version of all file formats together; part of every step's digest."""
+
+PLAN = pa.schema(
+    [
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("input", pa.string(), nullable=False),  # relative to the source's root
+        pa.field("url", pa.string(), nullable=False),
+        pa.field("start", pa.int64(), nullable=False),  # first row group; 0 for a jsonl
+        pa.field("stop", pa.int64()),  # null: to the end, in as many parts as it takes
+        pa.field("bytes", pa.int64(), nullable=False),  # on disk
+        pa.field("step", pa.string(), nullable=False),  # the license_filter digest of its source
+        pa.field("part", pa.string(), nullable=False),  # the name of its (first) part
+        pa.field("error", pa.string()),  # why it cannot be read; null when it can
+    ]
+)
+
+DOCUMENTS = pa.schema(
+    [
+        pa.field("id", pa.binary(16), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("component", pa.string(), nullable=False),
+        pa.field("repositories", pa.list_(pa.string()), nullable=False),
+        pa.field("path", pa.string(), nullable=False),
+        pa.field("license", pa.string()),  # SPDX expression
+        pa.field("license_layer", pa.string(), nullable=False),  # header | repository | source
+        pa.field("stars", pa.int64()),  # null when unknown
+        pa.field("bytes", pa.int64(), nullable=False),  # of the text, as UTF-8
+        pa.field("heldout", pa.bool_(), nullable=False),
+        pa.field("text", pa.large_string(), nullable=False),
+    ]
+)
+
+DUPLICATES = pa.schema(
+    [
+        pa.field("row", pa.uint32(), nullable=False),
+        pa.field("id", pa.binary(16), nullable=False),
+        pa.field("kept_part", pa.uint32(), nullable=False),
+        pa.field("kept_row", pa.uint32(), nullable=False),
+        pa.field("kept_id", pa.binary(16), nullable=False),
+        pa.field("cluster_size", pa.uint32(), nullable=False),
+        pa.field("similarity", pa.float32(), nullable=False),
+        pa.field("rule", pa.string(), nullable=False),  # exact | normalized | minhash | frozen
+    ]
+)
+
+PARTS = pa.schema(
+    [
+        pa.field("part", pa.uint32(), nullable=False),  # the part half of an address
+        pa.field("name", pa.string(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("input", pa.string(), nullable=False),
+        pa.field("components", pa.list_(pa.string()), nullable=False),
+        pa.field("documents", pa.int64(), nullable=False),
+        pa.field("bytes", pa.int64(), nullable=False),
+        pa.field("sha256", pa.string(), nullable=False),  # of documents/NAME.parquet
+    ]
+)
+
+SHARDS = pa.schema(
+    [
+        pa.field("shard", pa.string(), nullable=False),  # path relative to the dataset
+        pa.field("component", pa.string(), nullable=False),
+        pa.field("heldout", pa.bool_(), nullable=False),
+        pa.field("bytes", pa.int64(), nullable=False),
+        pa.field("blocks", pa.int64(), nullable=False),
+        pa.field("documents", pa.int64(), nullable=False),
+        pa.field("tokens", pa.int64(), nullable=False),
+        pa.field("sha256", pa.string(), nullable=False),  # of the .tar
+        pa.field("table_sha256", pa.string(), nullable=False),  # of the .parquet beside it
+    ]
+)
+
+SHARD_DOCUMENTS = pa.schema(
+    [
+        pa.field("id", pa.binary(16), nullable=False),
+        pa.field("text_hash", pa.binary(16), nullable=False),  # blake2b-128 of the text
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("component", pa.string(), nullable=False),
+        pa.field("repositories", pa.list_(pa.string()), nullable=False),
+        pa.field("path", pa.string(), nullable=False),
+        pa.field("license", pa.string()),
+        pa.field("block", pa.uint32(), nullable=False),  # in the shard, where it starts
+        pa.field("start", pa.uint32(), nullable=False),  # token in that block
+        pa.field("tokens", pa.uint64(), nullable=False),
+    ]
+)
+
+
+def decisions(scores: list[str]) -> pa.Schema:
+    """Return the columns of decisions/: one row for every row that came in, in the part's order."""
+    evidence = pa.struct(
+        [
+            pa.field("license", pa.string()),  # SPDX expression that was judged
+            pa.field("layer", pa.string()),  # header | repository | source
+            pa.field("policy", pa.string()),  # NAME@DIGEST
+            pa.field("detail", pa.string()),  # what matched, in words
+        ]
+    )
+    return pa.schema(
+        [
+            pa.field("input_row", pa.int64(), nullable=False),  # in the input file, from 0
+            pa.field("id", pa.binary(16), nullable=False),
+            pa.field("component", pa.string(), nullable=False),
+            pa.field("bytes", pa.int64(), nullable=False),
+            pa.field("kept", pa.bool_(), nullable=False),
+            pa.field("rule", pa.string()),  # why it was rejected; null when kept
+            pa.field("evidence", evidence),
+            *[pa.field(score, pa.float64()) for score in scores],
+        ]
+    )
