@@ -1,0 +1,56 @@
+"""The ids that mean something to an objective: all that it ever learns of a tokenizer."""
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from manifests.config import Config
+from manifests.errors import BadCall
+
+
+class Control(Config):
+    """The control ids of a vocabulary, as a plan holds them."""
+
+    end: int = Field(ge=0)
+    """Id of the end of a document (`<|endoftext|>`); also the id of padding."""
+    sep: int | None = Field(default=None, ge=0)
+    """Id of `<sep>`, between a file and its spans; none where only CLM is possible."""
+    eom: int | None = Field(default=None, ge=0)
+    """Id of `<eom>`, after each span."""
+    mask_1: int | None = Field(default=None, ge=0)
+    """Id of `<mask_1>`."""
+    mask_step: int = -1
+    """Id of `<mask_2>` minus id of `<mask_1>`: CodeGen2's ids descend."""
+    masks: int = Field(default=0, ge=0)
+    """How many masks there are: 899 in CodeGen2's vocabulary."""
+    vocabulary: int = Field(gt=0)
+    """Ids run from 0 to `vocabulary` - 1."""
+
+    @model_validator(mode="after")
+    def _ids_are_in_the_vocabulary(self) -> Self:
+        known = {"end": self.end, "sep": self.sep, "eom": self.eom, "mask_1": self.mask_1}
+        if self.masks:
+            if self.mask_1 is None:
+                raise ValueError("mask_1 is missing, yet there are masks")
+            if not self.mask_step:
+                raise ValueError("mask_step must not be 0")
+            known[f"mask_{self.masks}"] = self.mask_1 + (self.masks - 1) * self.mask_step
+        for name, number in known.items():
+            if number is not None and not 0 <= number < self.vocabulary:
+                raise ValueError(f"{name} is {number}, not below the vocabulary {self.vocabulary}")
+        return self
+
+    def mask(self, number: int) -> int:
+        """Return the id of `<mask_number>`, numbered from 1.
+
+        Raises:
+            BadCall: the vocabulary has no such mask.
+        """
+        if self.mask_1 is None or not 1 <= number <= self.masks:
+            raise BadCall(f"<mask_{number}>: the vocabulary has {self.masks} masks")
+        return self.mask_1 + (number - 1) * self.mask_step
+
+    @property
+    def can_infill(self) -> bool:
+        """Whether the vocabulary has what span corruption needs: sep, eom and masks."""
+        return self.sep is not None and self.eom is not None and self.masks > 0
