@@ -1,0 +1,1 @@
+"""Training: models, the sharded loop, checkpoints, sampling, evaluation and export."""

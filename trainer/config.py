@@ -1,0 +1,164 @@
+"""RUN.toml: everything that a training run is made of.
+
+Hyperparameters of CodeGen2 are not published. Defaults are those of CodeGen's 1B model
+(jaxformer, config/codegen_1B_nl), whose shape is CodeGen2's 1B, unless a field says otherwise.
+"""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from manifests.config import Config
+from manifests.errors import BadCall
+from trainer.models import MODELS
+from trainer.models.layers import Shape
+
+WARMUP = 3000
+
+
+class DataConfig(Config):
+    """What a sequence is."""
+
+    sequence_length: int = Field(default=2048, ge=16)
+    """Tokens of a sequence, L (n_ctx of codegen2's config.json)."""
+    sequences_per_unit: int = Field(default=16, ge=1)
+    """Sequences that come from one stretch of a component, K."""
+    objective: str = "codegen2"
+    """How tokens become sequences: "codegen2" (half causal, half file-level span corruption, section
+    2 of the paper), or another name of objectives/."""
+    workers: int = Field(default=0, ge=0)
+    """Processes that make batches ahead; 0 makes them in the training process."""
+
+
+class ModelConfig(Config):
+    """The decoder."""
+
+    name: Literal["codegen2", "llama"] = "codegen2"
+    """Its architecture: "codegen2" (GPT-J's block) or "llama" (CodeGen2.5)."""
+    size: str | Shape = "demo"
+    """A published size ("1B", "3.7B", "7B", "16B"; "7B" for llama), "demo", or a table of layers,
+    width, heads and inner."""
+
+    @property
+    def shape(self) -> Shape:
+        """The dimensions behind `size`."""
+        return MODELS[self.name].sizes[self.size] if isinstance(self.size, str) else self.size
+
+    @model_validator(mode="after")
+    def _size_is_usable(self) -> Self:
+        sizes = MODELS[self.name].sizes
+        if isinstance(self.size, str) and self.size not in sizes:
+            raise ValueError(f"size: {self.name} has no size {self.size!r}; it has {', '.join(sizes)}")
+        if self.shape.width % (2 * self.shape.heads):
+            raise ValueError("size: width must be a multiple of twice the heads")
+        if self.name == "codegen2" and self.shape.heads % 4:
+            raise ValueError("size: codegen2 fuses its heads in 4 chunks: heads must divide by 4")
+        return self
+
+
+class BatchConfig(Config):
+    """What one update sees."""
+
+    sequences: int = Field(default=256, ge=1)
+    """Sequences of an update over all processes (524,288 tokens at 2,048, as CodeGen's 1B)."""
+    micro_batch: int = Field(default=8, ge=1)
+    """Sequences that one process holds at once; memory alone decides it."""
+
+
+class OptimizerConfig(Config):
+    """AdamW."""
+
+    learning_rate: float = Field(default=2e-4, gt=0)
+    """The peak of the schedule."""
+    betas: tuple[float, float] = (0.9, 0.999)
+    """Decay of the first and second moments."""
+    eps: float = Field(default=1e-8, gt=0)
+    """Added to the root of the second moment."""
+    weight_decay: float = Field(default=0.1, ge=0)
+    """Decoupled, on matrices only."""
+    clip: float = Field(default=1.0, gt=0)
+    """The largest norm of the gradient."""
+    z_loss: float = Field(default=1e-4, ge=0)
+    """Factor of the squared log-partition (jaxformer model.py; PaLM, section 5)."""
+
+
+class ScheduleConfig(Config):
+    """The learning rate over the run."""
+
+    steps: int | None = Field(default=None, ge=1)
+    """Updates; not given: as many as the mixture's token budget holds."""
+    warmup: int | None = Field(default=None, ge=0)
+    """Updates of linear warmup; not given: 3000, but at most a tenth of the run."""
+    final: float = Field(default=2e-5, ge=0)
+    """The learning rate at the end of the cosine, which spans the whole run."""
+
+
+class CheckpointConfig(Config):
+    """What can be gone back to."""
+
+    every: int = Field(default=1000, ge=1)
+    """Updates between two checkpoints (ours); the last update always has one."""
+    keep: int = Field(default=3, ge=1)
+    """The last so many are kept (ours)."""
+
+
+class RunConfig(Config):
+    """A run."""
+
+    output: str
+    """The run's directory, on a file system that all processes see."""
+    mixture: str
+    """The mixture to train on, a MIX.toml."""
+    seed: int = Field(default=0, ge=0, lt=1 << 63)
+    """Of the initial weights; the order of the data has the mixture's own."""
+    precision: Literal["auto", "bf16", "float32"] = "auto"
+    """Of the matrix products; weights, sums and the optimizer are float32. "auto" is bf16 on GPUs
+    and on CPUs with AMX (there twice as fast), else float32."""
+    compile: bool = False
+    """Compile each block (torch.compile): minutes at the start, faster on GPUs."""
+    activation_checkpointing: bool = False
+    """Keep one tensor a block and compute the rest again backward; for models that do not fit."""
+    data: DataConfig = DataConfig()
+    """[data]"""
+    model: ModelConfig = ModelConfig()
+    """[model]"""
+    batch: BatchConfig = BatchConfig()
+    """[batch]"""
+    optimizer: OptimizerConfig = OptimizerConfig()
+    """[optimizer]"""
+    schedule: ScheduleConfig = ScheduleConfig()
+    """[schedule]"""
+    checkpoint: CheckpointConfig = CheckpointConfig()
+    """[checkpoint]"""
+
+    def steps(self, budget: int | None) -> int:
+        """Return the updates of the run; `budget` is the mixture's, in addresses.
+
+        Raises:
+            BadCall: neither the schedule nor the mixture says how long to train.
+        """
+        if self.schedule.steps is not None:
+            return self.schedule.steps
+        if budget is None:
+            raise BadCall("schedule.steps: is missing, and the mixture has no token budget either")
+        return -(-budget // (self.batch.sequences * self.data.sequence_length))
+
+    def warmup(self, steps: int) -> int:
+        """Return the updates of warmup in a run of `steps`."""
+        if self.schedule.warmup is None:
+            return min(WARMUP, steps // 10)
+        return min(self.schedule.warmup, steps)
+
+    def micro_batches(self, world_size: int) -> int:
+        """Return how many micro-batches each process takes an update.
+
+        Raises:
+            BadCall: they do not come out even.
+        """
+        at_once = world_size * self.batch.micro_batch
+        if self.batch.sequences % at_once:
+            raise BadCall(
+                f"batch.sequences: {self.batch.sequences} does not divide by {at_once} "
+                f"({world_size} processes x batch.micro_batch {self.batch.micro_batch})"
+            )
+        return self.batch.sequences // at_once
