@@ -1,0 +1,303 @@
+"""A dataset of token shards, read: each component a ring of addresses."""
+
+import hashlib
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from manifests import blocks, files
+from manifests.errors import BadCall, BadData
+from manifests.manifest import ComponentTotals, Manifest, Tokenizer, load_manifest
+from manifests.schemas import SHARDS
+from manifests.shard_reader import BlockReader, Handles, Recent, ShardFile
+from manifests.window import Window
+
+SHARD_TABLE = "shards.parquet"
+KNOWN_TABLES = 4
+"""Document tables of shards kept in memory: up to about 50 MB each."""
+
+Addresses = npt.NDArray[np.int64]
+
+
+class Dataset:
+    """A directory that the tokenize job finished.
+
+    Attributes:
+        directory: path or URL.
+        manifest: its manifest.json.
+        tokenizer: what the manifest says of its tokenizer: dtype, vocabulary, control ids.
+        shards: its shards.parquet, in the order of the block table.
+        blocks: its block table.
+    """
+
+    def __init__(self, directory: str) -> None:
+        """Open a dataset; see `open`."""
+        self.directory = directory
+        self.manifest: Manifest = load_manifest(directory)
+        self.tokenizer = tokenizer_of(directory, self.manifest)
+        self.shards = read_shard_table(directory, self.manifest)
+        self.blocks = blocks.read_blocks(files.join(directory, blocks.FILE))
+        first = np.cumsum([0, *self.shards["blocks"].to_numpy()])
+        if len(self.blocks) != first[-1]:
+            raise BadData(
+                f"{files.join(directory, blocks.FILE)}: has {len(self.blocks)} blocks; "
+                f"{SHARD_TABLE} says {first[-1]}"
+            )
+        self._first_block = first
+        self._handles = Handles()
+        self._components: dict[tuple[str, bool], ShardComponent] = {}
+
+    @classmethod
+    def open(cls, directory: str) -> Self:
+        """Open a dataset: its manifest, shards.parquet and block table, but none of its shards.
+
+        Raises:
+            BadData: one of the three is missing, is not what the manifest says, or was edited.
+        """
+        return cls(directory)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process opens the dataset itself."""
+        return type(self), (self.directory,)
+
+    @property
+    def components(self) -> list[str]:
+        """The names of the components that have shards for training, sorted."""
+        return sorted(self.manifest.components)
+
+    @property
+    def heldout_components(self) -> list[str]:
+        """The names of the components that have shards for validation, sorted."""
+        return sorted(self.manifest.heldout_components)
+
+    @property
+    def tokenizer_path(self) -> str:
+        """Where tokenizer.json lies."""
+        return files.join(self.directory, self.tokenizer.file)
+
+    def component(self, name: str, heldout: bool = False) -> "ShardComponent":
+        """Return a component; the same object each time.
+
+        Raises:
+            BadCall: the dataset has no such component.
+            BadData: its shards or blocks do not add up to what manifest.json says.
+        """
+        if (name, heldout) not in self._components:
+            known = self.manifest.heldout_components if heldout else self.manifest.components
+            if name not in known:
+                kind = "heldout component" if heldout else "component"
+                names = ", ".join(sorted(known)) or "none"
+                raise BadCall(f"{self.directory}: has no {kind} {name!r}; it has: {names}")
+            self._components[name, heldout] = ShardComponent(self, name, heldout, known[name])
+        return self._components[name, heldout]
+
+    def shard_range(self, name: str, heldout: bool) -> range:
+        """Return the rows of shards.parquet that are a component's; BadData where scattered."""
+        mine = (self.shards["component"].to_numpy() == name) & (
+            self.shards["heldout"].to_numpy() == heldout
+        )
+        rows = np.flatnonzero(mine)
+        if not len(rows) or rows[-1] - rows[0] + 1 != len(rows):
+            raise BadData(
+                f"{files.join(self.directory, SHARD_TABLE)}: the shards of {name} are not together"
+            )
+        return range(int(rows[0]), int(rows[-1]) + 1)
+
+    def block_range(self, shards: range) -> range:
+        """Return the rows of the block table that belong to a range of shards."""
+        return range(int(self._first_block[shards.start]), int(self._first_block[shards.stop]))
+
+    def shard_files(self, shards: range) -> list[ShardFile]:
+        """Return where shards lie and how large they are."""
+        rows = self.shards.slice(shards.start, len(shards))
+        return [
+            ShardFile(files.join(self.directory, path), size)
+            for path, size in zip(rows["shard"].to_pylist(), rows["bytes"].to_pylist(), strict=True)
+        ]
+
+    @property
+    def handles(self) -> Handles:
+        """The shards that are open."""
+        return self._handles
+
+
+class ShardComponent:
+    """A component of a dataset as a ring of addresses: what manifests.window.Component asks for.
+
+    Attributes:
+        name: `source/slug`.
+        heldout: whether these are the shards for validation.
+        documents: documents, each with one end address.
+        tokens: tokens on disk.
+        addresses: their sum, the length of the ring.
+        digest: SHA-256 over the SHA-256 digests of its shards.
+        reader: its blocks, numbered through from 0.
+    """
+
+    def __init__(self, dataset: Dataset, name: str, heldout: bool, totals: ComponentTotals) -> None:
+        """Open a component; no shard is touched before it is read."""
+        self._dataset, self.name, self.heldout = dataset, name, heldout
+        self.documents, self.tokens = totals.documents, totals.tokens
+        self.addresses, self.digest = totals.addresses, totals.digest
+        shards = dataset.shard_range(name, heldout)
+        rows = dataset.block_range(shards)
+        table = dataset.blocks[rows.start : rows.stop]
+        self._shards = shards
+        self._shard_files = dataset.shard_files(shards)
+        self.reader = BlockReader(
+            table, self._shard_files, dataset.tokenizer.dtype, dataset.handles
+        )
+        self._first_document = _starts(table["documents"])
+        self._first_address = _starts(table["documents"].astype(np.int64) + table["tokens"])
+        self._check(table, totals)
+        self._tables = Recent(KNOWN_TABLES, self._documents_of)
+
+    def _check(self, table: blocks.BlockTable, totals: ComponentTotals) -> None:
+        rows = self._dataset.shards.slice(self._shards.start, len(self._shards))
+        place = files.join(self._dataset.directory, SHARD_TABLE)
+        digests = b"".join(bytes.fromhex(text) for text in rows["sha256"].to_pylist())
+        if hashlib.sha256(digests).hexdigest() != totals.digest:
+            raise BadData(f"{place}: the shards of {self.name} are not those of manifest.json")
+        place = files.join(self._dataset.directory, blocks.FILE)
+        numbers = np.repeat(np.array(self._shards), rows["blocks"].to_numpy())
+        if not np.array_equal(table["shard"], numbers):
+            raise BadData(f"{place}: the blocks of {self.name} are not in the order of its shards")
+        found = int(self._first_document[-1]), int(self._first_address[-1])
+        if found != (self.documents, self.addresses):
+            raise BadData(
+                f"{place}: the blocks of {self.name} add up to {found[0]} documents and "
+                f"{found[1]} addresses; manifest.json says {self.documents} and {self.addresses}"
+            )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process opens the component itself."""
+        return _open_component, (self._dataset.directory, self.name, self.heldout)
+
+    def window(self, address: int, count: int, end: int) -> Window:
+        """Return `count` addresses from `address` on, around the ring as often as it takes.
+
+        Raises:
+            BadCall: the address is not in the ring, or the count is negative.
+            BadData: a shard that it touches is missing, cut, or wrong in a bit.
+        """
+        if not 0 <= address < self.addresses or count < 0:
+            raise BadCall(f"{self.name}: has no {count} addresses from {address} on")
+        block = int(np.searchsorted(self._first_address, address, side="right")) - 1
+        local = address - int(self._first_address[block])
+        document, opens_inside = self._document_at(block, local)
+        tokens = np.empty(count, dtype=np.int64)
+        ends: list[Addresses] = []
+        filled = 0
+        while filled < count:
+            size = int(self._first_address[block + 1]) - int(self._first_address[block])
+            stop = min(size, local + count - filled)
+            out = tokens[filled : filled + stop - local]
+            ends.append(self._fill(block, local, out, end) + filled)
+            filled += len(out)
+            block, local = (block + 1) % (len(self._first_address) - 1), 0
+        return Window(tokens, np.concatenate(ends or [_NONE]), document, opens_inside)
+
+    def _fill(self, block: int, local: int, out: Addresses, end: int) -> Addresses:
+        """Fill `out` from an address of a block on; return the positions of its end addresses."""
+        all_ends = self.reader.ends(block)
+        first, last = np.searchsorted(all_ends, (local, local + len(out))).tolist()
+        piece = self.reader.tokens(block, local - first, local + len(out) - last)
+        if first == last:
+            out[:] = piece
+            return _NONE
+        ends = all_ends[first:last] - local
+        is_token = np.ones(len(out), dtype=bool)
+        is_token[ends] = False
+        out[is_token] = piece
+        out[ends] = end
+        return ends
+
+    def _document_at(self, block: int, local: int) -> tuple[int, bool]:
+        """Return the document that holds an address, and whether it starts before it."""
+        ends = self.reader.ends(block)
+        ended = int(np.searchsorted(ends, local))
+        document = int(self._first_document[block]) + ended
+        if ended:
+            return document, int(ends[ended - 1]) != local - 1
+        return document, local > 0 or int(self.reader.offsets(block)[0]) > 0
+
+    def origin(self, document: int) -> dict[str, Any]:
+        """Return the row of a document: the columns of SHARD_DOCUMENTS, and `shard`, its path.
+
+        Raises:
+            BadCall: the component has no such document.
+            BadData: the table beside the shard is missing or is not the one that was written.
+        """
+        if not 0 <= document < self.documents:
+            raise BadCall(f"{self.name}: has no document {document}, only {self.documents}")
+        shard = int(np.searchsorted(self._first_of_shard, document, side="right")) - 1
+        row = document - int(self._first_of_shard[shard])
+        (found,) = self._tables(shard).slice(row, 1).to_pylist()
+        path = self._dataset.shards["shard"][self._shards.start + shard].as_py()
+        return {**found, "shard": path}
+
+    @cached_property
+    def _first_of_shard(self) -> Addresses:
+        rows = self._dataset.shards.slice(self._shards.start, len(self._shards))
+        return _starts(rows["documents"].to_numpy())
+
+    def _documents_of(self, shard: int) -> pa.Table:
+        url = self._shard_files[shard].url.removesuffix(".tar") + ".parquet"
+        data = files.read_bytes(url)
+        expected = self._dataset.shards["table_sha256"][self._shards.start + shard].as_py()
+        if hashlib.sha256(data).hexdigest() != expected:
+            raise BadData(f"{url}: is not the file that {SHARD_TABLE} speaks of (SHA-256)")
+        return pq.read_table(pa.BufferReader(data))
+
+    def read_documents(self) -> Iterator[npt.NDArray[Any]]:
+        """Yield the tokens of every document, in order: [n] of the dtype on disk.
+
+        Raises:
+            BadData: as `window` does.
+        """
+        pieces: list[npt.NDArray[Any]] = []
+        for block in range(len(self._first_address) - 1):
+            ends = self.reader.ends(block)
+            length = int(self.reader.offsets(block)[-1])
+            tokens = self.reader.tokens(block, 0, length)
+            start = 0
+            for stop in (ends - np.arange(len(ends))).tolist():
+                yield np.concatenate([*pieces, tokens[start:stop]])
+                pieces, start = [], stop
+            if start < length:
+                pieces.append(tokens[start:])
+
+
+def tokenizer_of(directory: str, manifest: Manifest) -> Tokenizer:
+    """Return what a dataset's manifest says of its tokenizer; BadData for another job's."""
+    if manifest.step != "tokenize" or manifest.tokenizer is None:
+        raise BadData(f"{directory}: is the output of {manifest.step}: it has no shards")
+    return manifest.tokenizer
+
+
+def read_shard_table(directory: str, manifest: Manifest) -> pa.Table:
+    """Return shards.parquet; BadData where it is not the one that the manifest speaks of."""
+    url = files.join(directory, SHARD_TABLE)
+    data = files.read_bytes(url)
+    if hashlib.sha256(data).hexdigest() != manifest.tables.get(SHARD_TABLE):
+        raise BadData(f"{url}: is not the file that manifest.json speaks of (SHA-256)")
+    return pq.read_table(pa.BufferReader(data), schema=SHARDS)
+
+
+_NONE: Addresses = np.empty(0, dtype=np.int64)
+
+
+def _starts(sizes: npt.NDArray[Any]) -> Addresses:
+    """Return where each of consecutive things starts, and where the last one stops: [n+1]."""
+    starts = np.zeros(len(sizes) + 1, dtype=np.int64)
+    np.cumsum(sizes, dtype=np.int64, out=starts[1:])
+    return starts
+
+
+def _open_component(directory: str, name: str, heldout: bool) -> ShardComponent:
+    return Dataset.open(directory).component(name, heldout)

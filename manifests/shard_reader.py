@@ -1,0 +1,211 @@
+"""The shard format, read: by offset, without tarfile and without a copy; every fault is named."""
+
+import os
+import threading
+import zlib
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from fsspec.core import url_to_fs
+
+from manifests import files
+from manifests.blocks import BlockTable, offset_count, opens_inside
+from manifests.errors import BadData
+from manifests.shards import offsets_at
+
+OPEN_SHARDS = 128
+"""Shards kept open at once: far below the usual limit of 1024 descriptors a process."""
+KNOWN_ENDS = 4096
+"""Blocks whose document ends are remembered: about 2 kB each."""
+REMOTE_BLOCKS = 64
+"""Blocks of remote shards kept whole: about 0.5 MB each."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class ShardFile:
+    """A shard as shards.parquet knows it: where it lies, and its size in bytes."""
+
+    url: str
+    size: int
+
+
+class Recent(Generic[T]):
+    """The last values used; a value that is remembered is not made again."""
+
+    def __init__(self, limit: int, make: Callable[[int], T]) -> None:
+        """Remember at most `limit` values of `make`."""
+        self._limit, self._make = limit, make
+        self._values: OrderedDict[int, T] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __call__(self, key: int) -> T:
+        """Return the value of a key."""
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+                return self._values[key]
+        value = self._make(key)
+        with self._lock:
+            self._values[key] = value
+            if len(self._values) > self._limit:
+                self._values.popitem(last=False)
+        return value
+
+
+class Handles:
+    """The last shards used, open; shared by the components of a dataset and by threads."""
+
+    def __init__(self, limit: int = OPEN_SHARDS) -> None:
+        """Keep at most `limit` local shards open."""
+        self._limit = limit
+        self._open: OrderedDict[str, int] = OrderedDict()
+        self._sized: set[str] = set()
+        self._lock = threading.Lock()
+
+    def read(self, shard: ShardFile, offset: int, size: int) -> bytes:
+        """Return `size` bytes of a shard from `offset` on.
+
+        Raises:
+            BadData: the shard is missing, or has another size; checked at the first touch.
+        """
+        try:
+            if files.is_local(shard.url):
+                with self._lock:
+                    data = os.pread(self._descriptor(shard), size, offset)
+            else:
+                data = self._read_remote(shard, offset, size)
+        except FileNotFoundError:
+            raise BadData(f"{shard.url}: the shard is missing") from None
+        if len(data) != size:
+            raise BadData(f"{shard.url}: ends at byte {offset + len(data)}; it became shorter")
+        return data
+
+    def _descriptor(self, shard: ShardFile) -> int:
+        if shard.url in self._open:
+            self._open.move_to_end(shard.url)
+            return self._open[shard.url]
+        descriptor = os.open(files.local_path(shard.url), os.O_RDONLY)
+        self._open[shard.url] = descriptor
+        if len(self._open) > self._limit:
+            os.close(self._open.popitem(last=False)[1])
+        self._check_size(shard, os.fstat(descriptor).st_size)
+        return descriptor
+
+    def _read_remote(self, shard: ShardFile, offset: int, size: int) -> bytes:
+        filesystem, path = url_to_fs(shard.url)
+        if shard.url not in self._sized:
+            self._check_size(shard, int(filesystem.size(path)))
+        return bytes(filesystem.cat_file(path, start=offset, end=offset + size))
+
+    def _check_size(self, shard: ShardFile, size: int) -> None:
+        if size != shard.size:
+            if shard.url in self._open:
+                os.close(self._open.pop(shard.url))
+            raise BadData(f"{shard.url}: has {size} bytes; shards.parquet says {shard.size}")
+        self._sized.add(shard.url)
+
+    def __del__(self) -> None:
+        """Close what is open."""
+        for descriptor in self._open.values():
+            os.close(descriptor)
+
+
+class BlockReader:
+    """Reads the blocks of consecutive shards, numbered through from 0.
+
+    The first touch of a block reads it whole and checks its checksum; later ones read only what
+    is asked for. Remote blocks are kept whole for a while.
+    """
+
+    def __init__(
+        self,
+        table: BlockTable,
+        shards: Sequence[ShardFile],
+        dtype: npt.DTypeLike,
+        handles: Handles,
+    ) -> None:
+        """Read the blocks of `table`.
+
+        Args:
+            table: rows of the block table, all those of `shards`.
+            shards: their shards; `table["shard"][0]` is the number of the first.
+            dtype: of the tokens on disk.
+            handles: the open shards.
+        """
+        table = table.view(np.ndarray)
+        self._shard, self._documents = table["shard"], table["documents"]
+        self._data_offset, self._tokens = table["data_offset"], table["tokens"]
+        self._table, self._shards, self._handles = table, shards, handles
+        self._local = all(files.is_local(shard.url) for shard in shards)
+        self._dtype = np.dtype(dtype).newbyteorder("<")
+        self._checked = np.zeros(len(table), dtype=bool)
+        self._remote = Recent(REMOTE_BLOCKS, self.payload)
+        self.ends = Recent(KNOWN_ENDS, self._ends)
+
+    def shard(self, block: int) -> ShardFile:
+        """Return the shard of a block."""
+        return self._shards[int(self._shard[block]) - int(self._shard[0])]
+
+    def offsets(self, block: int) -> npt.NDArray[np.uint32]:
+        """Return the starts of a block's documents and its length: uint32 [n+1], read-only."""
+        origin = self._origin(block)
+        return np.frombuffer(self._read(block, origin, 4 * self._offset_count(block)), dtype="<u4")
+
+    def tokens(self, block: int, start: int, stop: int) -> npt.NDArray[Any]:
+        """Return the tokens from `start` to `stop` of a block: [stop - start], read-only."""
+        width = self._dtype.itemsize
+        position = int(self._data_offset[block]) + start * width
+        return np.frombuffer(self._read(block, position, (stop - start) * width), self._dtype)
+
+    def payload(self, block: int) -> bytes:
+        """Return a block from its offsets' payload to its tokens', compared with the block table.
+
+        Raises:
+            BadData: a bit is wrong, or the block is not the one that the table speaks of.
+        """
+        origin, position = self._origin(block), int(self._data_offset[block])
+        size = position - origin + int(self._tokens[block]) * self._dtype.itemsize
+        data = self._handles.read(self.shard(block), origin, size)
+        view = memoryview(data)
+        crc = zlib.crc32(view[: 4 * self._offset_count(block)])
+        crc = zlib.crc32(view[position - origin :], crc)
+        expected = int(self._table["crc32"][block])
+        if crc != expected:
+            number = block - int(np.searchsorted(self._shard, self._shard[block]))
+            raise BadData(
+                f"{self.shard(block).url}: block {number}, at byte {origin}: its checksum is "
+                f"{crc:08x}; the block table says {expected:08x}"
+            )
+        self._checked[block] = True
+        return data
+
+    def _ends(self, block: int) -> npt.NDArray[np.int64]:
+        """Return the end addresses within a block: int64 [documents that end in it].
+
+        The j-th document to end in the block does so before its token `ends[j] - j`.
+        """
+        ends = self.offsets(block).astype(np.int64)
+        if not opens_inside(self._table, block):
+            ends = ends[1:]
+        documents = int(self._documents[block])
+        return ends[:documents] + np.arange(documents)
+
+    def _read(self, block: int, position: int, size: int) -> bytes:
+        """Return bytes of a shard that lie in a block; the block is checked when first touched."""
+        if self._local and self._checked[block]:
+            return self._handles.read(self.shard(block), position, size)
+        data = self.payload(block) if self._local else self._remote(block)
+        skip = position - self._origin(block)
+        return data[skip : skip + size]
+
+    def _offset_count(self, block: int) -> int:
+        return offset_count(int(self._documents[block]), opens_inside(self._table, block))
+
+    def _origin(self, block: int) -> int:
+        return offsets_at(int(self._data_offset[block]), self._offset_count(block))
