@@ -1,0 +1,91 @@
+"""Clusters of near-duplicates: equal hashes become edges, edges forests, forests clusters.
+
+An address is a document's place, part << 32 | row, as uint64. A forest is held in one form only:
+a star for each cluster, its smallest address linked to every other, sorted. So a forest is a pure
+function of which addresses hang together, and `merge` is associative and commutative to the byte.
+"""
+
+from collections.abc import Sequence
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+U64 = npt.NDArray[np.uint64]
+Indexes = npt.NDArray[np.int64]
+
+
+def addresses(part: int, rows: npt.NDArray[np.integer]) -> U64:
+    """Return the addresses of rows of a part: int [n] -> uint64 [n]."""
+    return rows.astype(np.uint64) | np.uint64(part << 32)
+
+
+def parts_and_rows(addresses: U64) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
+    """Return the parts and rows that addresses name: uint64 [n] -> two uint32 [n]."""
+    return (addresses >> np.uint64(32)).astype(np.uint32), addresses.astype(np.uint32)
+
+
+def forest(hashes: U64, addresses: U64) -> U64:
+    """Link the addresses that share a hash.
+
+    Args:
+        hashes: uint64 [n], in any order.
+        addresses: uint64 [n], the document that each hash is of; one may have many hashes.
+
+    Returns:
+        uint64 [m, 2], a forest: at most one edge fewer than there are addresses.
+    """
+    if len(hashes) == 0:
+        return np.empty((0, 2), np.uint64)
+    order = np.argsort(hashes)
+    hashes, addresses = hashes[order], addresses[order]
+    starts = np.flatnonzero(np.concatenate([[True], hashes[1:] != hashes[:-1]]))
+    sizes = np.diff(np.append(starts, len(hashes)))
+    smallest = np.repeat(np.minimum.reduceat(addresses, starts), sizes)
+    linked = smallest != addresses
+    return spanning(np.column_stack([smallest[linked], addresses[linked]]))
+
+
+def spanning(edges: U64) -> U64:
+    """Reduce any edges, uint64 [m, 2], to a forest that links the same addresses."""
+    members, labels = components(edges)
+    others = members != labels
+    return np.column_stack([labels[others], members[others]])
+
+
+def merge(forests: Sequence[U64]) -> U64:
+    """Return the forest that links what any of the forests links."""
+    return spanning(np.concatenate([np.empty((0, 2), np.uint64), *forests]))
+
+
+def components(edges: U64) -> tuple[U64, U64]:
+    """Return the clusters that edges, uint64 [m, 2], make of their addresses.
+
+    Returns:
+        addresses: uint64 [n], ascending, each once.
+        labels: uint64 [n], the smallest address of each one's cluster.
+    """
+    members, ends = np.unique(edges, return_inverse=True)
+    parents = np.arange(len(members))
+    _unite(ends.reshape(-1, 2), parents)
+    return members, members[parents]
+
+
+@numba.njit(cache=True, nogil=True)
+def _unite(ends: Indexes, parents: Indexes) -> None:
+    """Union-find with path halving; a root is the smallest index of its tree."""
+    for i in range(len(ends)):
+        left = _root(parents, ends[i, 0])
+        right = _root(parents, ends[i, 1])
+        parents[max(left, right)] = min(left, right)
+    for node in range(len(parents)):
+        # A parent is smaller than its child, so it already names its root.
+        parents[node] = parents[parents[node]]
+
+
+@numba.njit(cache=True, nogil=True)
+def _root(parents: Indexes, node: int) -> int:
+    while parents[node] != node:
+        parents[node] = parents[parents[node]]
+        node = parents[node]
+    return node

@@ -1,0 +1,115 @@
+"""What a document is called, and which texts are the same: 128-bit blake2b throughout."""
+
+import hashlib
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from filters.text import Bytes, Offsets, collapse_whitespace, text_bytes
+
+WIDTH = 16
+"""Bytes of an id or a hash."""
+
+
+def document_ids(
+    source: str, repositories: Sequence[Sequence[str | None]], paths: Sequence[str], texts: Any
+) -> Any:
+    """Return the id of each document: blake2b-128 of (source, repositories, path, text).
+
+    Every field is preceded by its length in bytes, and the repositories by their number, so two
+    documents with different fields never hash the same bytes. Ids are for people and opt-outs;
+    they are not unique, because data sets repeat documents.
+
+    Args:
+        source: name of the source that all documents come from.
+        repositories: n lists of repository names, in the source's order; null reads as "".
+        paths: n paths.
+        texts: Arrow strings [n], as the source gave them.
+
+    Returns:
+        Arrow binary(16) array [n].
+    """
+    data, offsets = text_bytes(texts)
+    view = memoryview(data.data)
+    start = hashlib.blake2b(_framed(source), digest_size=WIDTH, person=b"stackpile id")
+    digests = []
+    for i, (names, path) in enumerate(zip(repositories, paths, strict=True)):
+        state = start.copy()
+        state.update(len(names).to_bytes(8, "little") + b"".join(_framed(n or "") for n in names))
+        text = view[offsets[i] : offsets[i + 1]]
+        state.update(_framed(path) + len(text).to_bytes(8, "little"))
+        state.update(text)
+        digests.append(state.digest())
+    return _binary(digests)
+
+
+def text_hashes(texts: Any) -> Any:
+    """Return blake2b-128 of each text's UTF-8: Arrow strings [n] -> binary(16) [n]."""
+    return _hashes(*text_bytes(texts))
+
+
+def normalized_hashes(texts: Any) -> Any:
+    """Return blake2b-128 of each text without its layout: Arrow strings [n] -> binary(16) [n].
+
+    Each run of ASCII whitespace counts as one space, and none counts at either end, so copies
+    that differ in line ends, indentation width or trailing blanks are equal. Nothing else is
+    touched: case, digits and punctuation tell code apart. Only ASCII whitespace, so the hash does
+    not depend on the Unicode tables of a Python version.
+    """
+    return _hashes(*collapse_whitespace(*text_bytes(texts)))
+
+
+def heldout(
+    repositories: Sequence[Sequence[str | None]], ids: Any, share: float
+) -> npt.NDArray[np.bool_]:
+    """Return which documents are set aside for validation: a `share` of all repositories.
+
+    A keyed hash of the first repository decides, letter case ignored as GitHub does; of the
+    document's id where there is no repository. It does not depend on source, path or text, so a
+    repository is never on both sides.
+
+    Args:
+        repositories: n lists of names.
+        ids: Arrow binary(16) array [n].
+        share: from 0 to 1.
+    """
+    limit = int(Fraction(share) * 2**64)
+    keys = [names[0].lower().encode() if names and names[0] else None for names in repositories]
+    chosen = {key: _heldout_hash(key) < limit for key in set(keys) if key is not None}
+    return np.array(
+        [
+            chosen[key] if key is not None else _heldout_hash(id_) < limit
+            for key, id_ in zip(keys, ids.to_pylist(), strict=True)
+        ],
+        bool,
+    )
+
+
+def _heldout_hash(key: bytes) -> int:
+    state = hashlib.blake2b(key, digest_size=8, person=b"stackpile held")
+    return int.from_bytes(state.digest(), "little")
+
+
+def _framed(text: str) -> bytes:
+    data = text.encode()
+    return len(data).to_bytes(8, "little") + data
+
+
+def _hashes(data: Bytes, offsets: Offsets) -> Any:
+    view = memoryview(data.data)
+    places = offsets.tolist()
+    return _binary(
+        [
+            hashlib.blake2b(view[places[i] : places[i + 1]], digest_size=WIDTH).digest()
+            for i in range(len(places) - 1)
+        ]
+    )
+
+
+def _binary(digests: list[bytes]) -> Any:
+    buffers = [None, pa.py_buffer(b"".join(digests))]
+    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(WIDTH), len(digests), buffers)

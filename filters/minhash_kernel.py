@@ -1,0 +1,98 @@
+"""The inner loops of MinHash, compiled: shingles to minima, minima to band hashes."""
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from filters.text import Bytes, Offsets
+from filters.xxhash_kernels import xxh32, xxh64
+
+Minima = npt.NDArray[np.uint32]
+
+SEEN = 1 << 14
+"""Slots of the table that skips shingles seen before, at most; 64 kB lie in a core's own cache."""
+
+
+@numba.njit(cache=True, nogil=True)
+def sketch(
+    data: Bytes, offsets: Offsets, shingle: int, permutations: Minima
+) -> tuple[Minima, Offsets]:
+    """Return the MinHash of each of n documents, datasketch's scheme affine32 over XXH32.
+
+    Args:
+        data: uint8, documents as tokens between single spaces.
+        offsets: int64 [n + 1].
+        shingle: tokens of a shingle.
+        permutations: uint32 [2, permutations], factors and terms.
+
+    Returns:
+        uint32 [n, permutations], 2^32 - 1 where there is no shingle; int64 [n], tokens.
+    """
+    minima = np.full((len(offsets) - 1, permutations.shape[1]), np.uint32(2**32 - 1))
+    tokens = np.zeros(len(offsets) - 1, np.int64)
+    starts = np.zeros(shingle, np.int64)
+    table = np.empty(SEEN, np.uint32)
+    for document in range(len(tokens)):
+        begin, stop = offsets[document], offsets[document + 1]
+        seen = _emptied(table, stop - begin)
+        count = 0
+        for i in range(begin, stop + (stop > begin)):
+            if i < stop and data[i] != 32:
+                continue
+            starts[count % shingle] = begin
+            begin = i + 1
+            count += 1
+            if count >= shingle:
+                value = xxh32(data, starts[count % shingle], i)
+                slot = value & np.uint32(len(seen) - 1)
+                if seen[slot] != value:
+                    seen[slot] = value
+                    _lower(minima[document], _mixed(value), permutations)
+        tokens[document] = count
+    return minima, tokens
+
+
+@numba.njit(cache=True, nogil=True)
+def hash_bands(
+    minima: Bytes, rows: int, wanted: npt.NDArray[np.bool_], hashes: npt.NDArray[np.uint64]
+) -> None:
+    """Fill uint64 [n, bands] with XXH64 of each band's rows, the band's number as seed.
+
+    Args:
+        minima: uint8 [n, 4 x permutations], the bytes of `sketch`'s minima.
+        rows: permutations of a band.
+        wanted: bool [n], the documents to fill.
+        hashes: uint64 [n, bands].
+    """
+    for document in range(len(hashes)):
+        if wanted[document]:
+            for band in range(hashes.shape[1]):
+                start = 4 * band * rows
+                hashes[document, band] = xxh64(minima[document], start, start + 4 * rows, band)
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _emptied(table: Minima, size: int) -> Minima:
+    """Return as many slots, a power of two, as suit a document of `size` bytes."""
+    slots = 64
+    while slots < len(table) and slots < size >> 3:
+        slots <<= 1
+    for slot in range(slots):
+        # A value that belongs in another slot, so that no hash is taken for one seen before.
+        table[slot] = slot + 1
+    return table[:slots]
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _mixed(value: np.uint32) -> np.uint32:
+    """MurmurHash3's finalizer, which datasketch's affine schemes put before the permutations."""
+    value = np.uint32((value ^ (value >> np.uint32(16))) * np.uint32(0x85EBCA6B))
+    value = np.uint32((value ^ (value >> np.uint32(13))) * np.uint32(0xC2B2AE35))
+    return np.uint32(value ^ (value >> np.uint32(16)))
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _lower(minima: Minima, value: np.uint32, permutations: Minima) -> None:
+    factors, terms = permutations[0], permutations[1]
+    for k in range(len(minima)):
+        minima[k] = min(minima[k], np.uint32(factors[k] * value + terms[k]))

@@ -1,0 +1,143 @@
+"""SPDX license expressions: read, written in canonical ids, and judged against a set of them."""
+
+import re
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Any, Literal, cast
+
+from boolean.boolean import ParseError
+from license_expression import ExpressionError, Licensing, get_license_index, get_spdx_licensing
+
+Judgment = Literal["allow", "deny", "unknown"]
+
+LONGEST = 1000
+"""Characters of a text that is read as an expression; longer ones are none, which also bounds how
+deeply expressions nest."""
+
+
+@lru_cache(maxsize=1 << 16)
+def parse(text: str) -> Any:
+    """Return the tree of an SPDX expression (license_expression's), or None for what is none."""
+    if len(text) > LONGEST:
+        return None
+    try:
+        return _licensing().parse(text)
+    except (ExpressionError, ParseError, IndexError, AssertionError):
+        # The last two: boolean.py, underneath, does not foresee "()" and "( OR MIT".
+        return None
+
+
+def is_license(tree: Any) -> bool:
+    """Tell whether a tree is one known license, with or without a known exception."""
+    if hasattr(tree, "license_symbol"):
+        return bool(_canonical(tree.license_symbol) and _canonical(tree.exception_symbol))
+    return hasattr(tree, "key") and _canonical(tree) is not None
+
+
+def evaluate(tree: Any, allowed: frozenset[str]) -> Judgment:
+    """Judge a tree: `A OR B` leaves the choice to us, `A AND B` binds us to both.
+
+    Args:
+        tree: of `parse`.
+        allowed: canonical ids and `ID WITH EXCEPTION` pairs; other known ones are denied.
+    """
+    if hasattr(tree, "license_symbol"):
+        return _evaluate_exception(tree, allowed)
+    if hasattr(tree, "key"):
+        key = _canonical(tree)
+        return "unknown" if key is None else "allow" if key in allowed else "deny"
+    return combine(_operator(tree), (evaluate(part, allowed) for part in tree.args))
+
+
+def written(tree: Any) -> str:
+    """Write a tree in canonical ids; an unknown id becomes a LicenseRef."""
+    if hasattr(tree, "license_symbol"):
+        return f"{written(tree.license_symbol)} WITH {written(tree.exception_symbol)}"
+    if hasattr(tree, "key"):
+        return _canonical(tree) or reference(cast(str, tree.key).removeprefix("LicenseRef-"))
+    return joined(_operator(tree), [written(part) for part in tree.args])
+
+
+def reference(text: str) -> str:
+    """Write what is no SPDX id as one that can stand in an expression."""
+    if text.upper() in ("NOASSERTION", "NONE"):
+        return text.upper()
+    return "LicenseRef-" + (re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-")[:64] or "unreadable")
+
+
+def combine(operator: str, judgments: Iterable[str]) -> Judgment:
+    """Return Kleene's three-valued AND or OR of at least one judgment."""
+    found = set(judgments)
+    order: tuple[Judgment, ...]
+    order = ("deny", "unknown", "allow") if operator == "AND" else ("allow", "unknown", "deny")
+    return next(judgment for judgment in order if judgment in found)
+
+
+def joined(operator: str, expressions: Sequence[str]) -> str:
+    """Write expressions as one, each once."""
+    parts = list(dict.fromkeys(expressions))
+    if len(parts) == 1:
+        return parts[0]
+    return f" {operator} ".join(f"({p})" if re.search(" (AND|OR) ", p) else p for p in parts)
+
+
+@lru_cache(maxsize=1)
+def _licensing() -> Licensing:
+    return get_spdx_licensing()
+
+
+@lru_cache(maxsize=1)
+def _scancode_keys() -> dict[str, str]:
+    """ScanCode's own keys, "bsd-new", as SPDX ids."""
+    return {
+        entry["license_key"].lower(): entry["spdx_license_key"]
+        for entry in get_license_index()
+        if entry.get("spdx_license_key")
+    }
+
+
+@lru_cache(maxsize=1)
+def _unstated() -> frozenset[str]:
+    """ScanCode's ids for "there is a license here, but which?"."""
+    return frozenset(
+        entry["spdx_license_key"]
+        for entry in get_license_index()
+        if entry.get("category") == "Unstated License" and entry.get("spdx_license_key")
+    )
+
+
+def _canonical(symbol: Any) -> str | None:
+    """Return the SPDX id that a symbol of a tree stands for, or None when nobody knows it."""
+    key = str(symbol.key)
+    if key in _licensing().known_symbols:
+        return None if key in _unstated() else key
+    if key.startswith("deprecated_"):
+        # go-license-detector's spelling, in The Stack's lists: deprecated_LGPL-3.0+.
+        return _canonical_of(key.removeprefix("deprecated_"))
+    if key.endswith("+"):
+        # "This version or later": SPDX's suffix for ids that have no -or-later form.
+        return _canonical_of(key[:-1])
+    known = _scancode_keys().get(key.lower())
+    return _canonical_of(known) if known else None
+
+
+def _canonical_of(key: str) -> str | None:
+    tree = parse(key)
+    return _canonical(tree) if hasattr(tree, "key") else None
+
+
+def _evaluate_exception(tree: Any, allowed: frozenset[str]) -> Judgment:
+    """SPDX's exceptions only add permissions; ScanCode also files restrictions under WITH."""
+    license_id, exception = _canonical(tree.license_symbol), _canonical(tree.exception_symbol)
+    if license_id is None or exception is None:
+        return "unknown"
+    if not _licensing().known_symbols[exception].is_exception:
+        return "unknown"
+    if f"{license_id} WITH {exception}" in allowed:
+        return "allow"
+    restricts = exception.startswith("LicenseRef-")
+    return "allow" if license_id in allowed and not restricts else "deny"
+
+
+def _operator(tree: Any) -> str:
+    return "AND" if isinstance(tree, _licensing().AND) else "OR"
