@@ -1,0 +1,246 @@
+"""What is inside: totals, the funnel, the tokenizer, the chain and what could not be read.
+
+Only manifests are read, so the time does not depend on the number of shards.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from manifests import figures
+from manifests.chain import Chain, Flow, flows
+from manifests.receipts import Count
+
+ROWS = 40
+"""Components that a table lists one by one; the smaller ones of a source share a row."""
+
+
+def inspect(chain: Chain) -> dict[str, Any]:
+    """Return everything that the manifests of a chain say, as plain values for JSON."""
+    last = chain.last.manifest
+    return {
+        "directory": chain.last.directory,
+        "step": last.step,
+        "totals": {**last.totals.model_dump(mode="json"), **_came(chain)},
+        "funnel": {name: _plain(flow) for name, flow in flows(chain).items()},
+        "rejected": {
+            step: {rule: count.model_dump() for rule, count in rules.items()}
+            for step, rules in rejected(flows(chain)).items()
+        },
+        "tokenizer": last.tokenizer.model_dump(mode="json") if last.tokenizer else None,
+        "components": {name: each.model_dump() for name, each in last.components.items()},
+        "heldout_components": {
+            name: each.model_dump() for name, each in last.heldout_components.items()
+        },
+        "counts": {link.manifest.step: link.manifest.counts for link in chain.links},
+        "chain": [
+            {
+                "step": link.manifest.step,
+                "directory": link.directory,
+                "sha256": link.digest,
+                "digest": link.manifest.digest,
+                "config": link.manifest.config,
+                "extra": link.manifest.extra,
+            }
+            for link in chain.links
+        ],
+        "chain_ends": chain.missing,
+        "failed": [failure.model_dump() for failure in chain.failed],
+    }
+
+
+def rejected(parts: Mapping[str, Flow]) -> dict[str, dict[str, Count]]:
+    """Return what each rule of each step took, components together, largest first."""
+    total: dict[str, dict[str, Count]] = {}
+    for flow in parts.values():
+        for step, rules in flow.rejected.items():
+            into = total.setdefault(step, {})
+            for rule, count in rules.items():
+                into[rule] = into.get(rule, Count()) + count
+    return {
+        step: dict(sorted(rules.items(), key=lambda item: (-item[1].documents, item[0])))
+        for step, rules in total.items()
+    }
+
+
+def grouped(parts: Mapping[str, Flow], most: int = ROWS) -> list[tuple[str, Flow, int]]:
+    """Return (label, flow, components in it) by size: the small ones of a source in one row.
+
+    Every component is in exactly one row, and a row that holds several says how many.
+    """
+    ordered = sorted(parts, key=lambda name: (_weight(parts[name]), name))
+    alone = ordered if len(ordered) <= most else ordered[:most]
+    rows = [(name, parts[name], 1) for name in alone]
+    rest: dict[str, list[Flow]] = {}
+    for name in ordered[len(alone) :]:
+        rest.setdefault(parts[name].source, []).append(parts[name])
+    for source, several in sorted(rest.items()):
+        label = f"{source}: {figures.plural(len(several), 'smaller component')}"
+        rows.append((label, together(several), len(several)))
+    return rows
+
+
+def together(several: list[Flow]) -> Flow:
+    """Add flows up."""
+    tokens = [flow.tokens for flow in several if flow.tokens is not None]
+    names = {str(number): flow for number, flow in enumerate(several)}
+    return Flow(
+        source=several[0].source if several else "",
+        came=sum((flow.came for flow in several), Count()),
+        rejected=rejected(names),
+        kept=sum((flow.kept for flow in several), Count()),
+        tokens=sum(tokens) if tokens else None,
+    )
+
+
+def render(chain: Chain) -> RenderableType:
+    """Return what `inspect` prints for people."""
+    parts = flows(chain)
+    blocks: list[RenderableType] = [_headline(chain, parts), _components(parts)]
+    blocks.append(_rules(parts))
+    blocks.append(_links(chain))
+    if chain.failed:
+        blocks.append(_failures(chain))
+    return Group(*(item for block in blocks for item in (block, Text())))
+
+
+def _weight(flow: Flow) -> tuple[int, int, int]:
+    return (-(flow.tokens or 0), -flow.kept.bytes, -flow.came.bytes)
+
+
+def _headline(chain: Chain, parts: Mapping[str, Flow]) -> Text:
+    last = chain.last.manifest
+    total = together(list(parts.values()))
+    lines = [
+        f"{chain.last.directory}: {last.step}",
+        f"  came in    {figures.plural(total.came.documents, 'document')}, "
+        f"{figures.size(total.came.bytes)} of text",
+        f"  kept       {figures.plural(total.kept.documents, 'document')}, "
+        f"{figures.size(total.kept.bytes)} "
+        f"({figures.share(total.kept.bytes, total.came.bytes)} of the text)",
+    ]
+    if last.tokenizer is not None:
+        totals, tokenizer = last.totals, last.tokenizer
+        heldout = sum(each.tokens for each in last.heldout_components.values())
+        lines += [
+            f"  tokens     {figures.count(totals.tokens or 0)} in "
+            f"{figures.plural(totals.shards or 0, 'shard')}, "
+            f"{figures.plural(totals.blocks or 0, 'block')}; "
+            f"{figures.count(heldout)} of them held out",
+            f"  tokenizer  {tokenizer.file}, {figures.count(tokenizer.vocabulary)} ids "
+            f"as {tokenizer.dtype}, sha256 {tokenizer.sha256[:12]}",
+        ]
+    return Text("\n".join(lines))
+
+
+def _components(parts: Mapping[str, Flow]) -> Table:
+    table = Table(title="Components", title_justify="left", show_footer=True)
+    total = together(list(parts.values()))
+    label = f"all {figures.plural(len(parts), 'component')}"
+    rows = [(name, flow) for name, flow, _ in grouped(parts)]
+    cells = [_component_cells(name, flow) for name, flow in rows]
+    feet = _component_cells(label, total)
+    heads = ("component", "documents in", "rejected", "duplicates", "kept", "text kept", "tokens")
+    for number, (head, foot) in enumerate(zip(heads, feet, strict=True)):
+        side = "right" if number else "left"
+        table.add_column(head, foot, justify=side, overflow="fold")  # type: ignore[arg-type]
+    for row in cells:
+        table.add_row(*row)
+    return table
+
+
+def _component_cells(label: str, flow: Flow) -> tuple[str, ...]:
+    duplicates = flow.lost("dedup").documents
+    others = sum(flow.lost(step).documents for step in flow.rejected) - duplicates
+    return (
+        label,
+        figures.count(flow.came.documents),
+        figures.count(others),
+        figures.count(duplicates),
+        figures.count(flow.kept.documents),
+        figures.size(flow.kept.bytes),
+        "-" if flow.tokens is None else figures.count(flow.tokens),
+    )
+
+
+def _rules(parts: Mapping[str, Flow]) -> Table:
+    table = Table(title="Rejected, by rule", title_justify="left")
+    for head in ("step", "rule"):
+        table.add_column(head, overflow="fold")
+    for head in ("documents", "text", "of all text"):
+        table.add_column(head, justify="right")
+    table.add_column("most of it in", overflow="fold")
+    came = together(list(parts.values())).came
+    for step, rules in rejected(parts).items():
+        for rule, count in rules.items():
+            table.add_row(
+                step,
+                rule,
+                figures.count(count.documents),
+                figures.size(count.bytes),
+                figures.share(count.bytes, came.bytes),
+                _mostly(parts, step, rule),
+            )
+    if not table.rows:
+        table.add_row("-", "nothing was rejected", "0", "0 B", "0.0 %", "-")
+    return table
+
+
+def _mostly(parts: Mapping[str, Flow], step: str, rule: str) -> str:
+    """Name the component that lost most documents to a rule, with its share of them."""
+    lost = {
+        name: flow.rejected[step][rule].documents
+        for name, flow in parts.items()
+        if rule in flow.rejected.get(step, {})
+    }
+    most = max(sorted(lost), key=lost.__getitem__)
+    return f"{most} ({figures.share(lost[most], sum(lost.values()))})"
+
+
+def _links(chain: Chain) -> Table:
+    table = Table(title="Chain of manifests", title_justify="left")
+    for head in ("step", "directory", "sha256 of manifest.json", "step digest"):
+        table.add_column(head, overflow="fold")
+    for link in chain.links:
+        manifest = link.manifest
+        table.add_row(manifest.step, link.directory, link.digest[:16], manifest.digest[:16])
+    if chain.missing:
+        table.caption = chain.missing
+        table.caption_justify = "left"
+    return table
+
+
+def _failures(chain: Chain) -> Table:
+    table = Table(title="Inputs that could not be read", title_justify="left")
+    for head in ("source", "input", "reason"):
+        table.add_column(head, overflow="fold")
+    for failure in chain.failed[:ROWS]:
+        table.add_row(failure.source, failure.input, failure.error)
+    more = len(chain.failed) - ROWS
+    if more > 0:
+        table.caption = f"and {figures.count(more)} more: --json lists them all"
+        table.caption_justify = "left"
+    return table
+
+
+def _plain(flow: Flow) -> dict[str, Any]:
+    return {
+        "source": flow.source,
+        "documents_in": flow.came.documents,
+        "bytes_in": flow.came.bytes,
+        "rejected": {
+            step: {rule: count.model_dump() for rule, count in rules.items()}
+            for step, rules in flow.rejected.items()
+        },
+        "documents": flow.kept.documents,
+        "bytes": flow.kept.bytes,
+        "tokens": flow.tokens,
+    }
+
+
+def _came(chain: Chain) -> dict[str, int]:
+    first = chain.links[0].manifest.totals
+    return {"documents_in": first.documents_in, "bytes_in": first.bytes_in}
