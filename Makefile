@@ -1,0 +1,39 @@
+# make demo    the whole road on real input, about 5 minutes
+# make test    every check and every test
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test lint format bench clean
+
+BIN := .venv/bin
+
+help:  ## say what can be made
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/' | expand -t 12
+
+venv:  ## make .venv with every extra; does nothing when it is whole
+	@bash scripts/venv
+
+demo: venv  ## run the whole road on real input, into demo/
+	@echo "demo: from the packages in .venv to a trained model, into demo/"
+	@$(BIN)/stackpile demo
+
+test: lint  ## run every check and every test
+	@echo "test: pytest, on two cores"
+	@$(BIN)/python -m pytest -n 2 --dist worksteal
+
+lint: venv  ## check lint, format, types and imports
+	@echo "lint: ruff check";  $(BIN)/ruff check .
+	@echo "lint: ruff format"; $(BIN)/ruff format --check .
+	@echo "lint: mypy";        $(BIN)/mypy
+	@echo "lint: imports";     $(BIN)/lint-imports
+
+format: venv  ## format and fix what a tool can
+	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+bench: venv  ## run every benchmark and write benchmarks/RESULTS.md
+	@$(BIN)/python -m benchmarks
+
+clean:  ## remove what make made
+	@echo "clean: .venv, demo and caches"
+	@rm -rf .venv demo build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
