@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from manifests import blocks, files
 from manifests.errors import BadCall, BadData
-from manifests.manifest import ComponentTotals, Manifest, Tokenizer, load_manifest
+from manifests.manifest import ComponentTotals, Manifest, TokenizerRecord, load_manifest
 from manifests.schemas import SHARDS
 from manifests.shard_reader import BlockReader, Handles, Recent, ShardFile
 from manifests.window import Window
@@ -273,7 +273,7 @@ class ShardComponent:
                 pieces.append(tokens[start:])
 
 
-def tokenizer_of(directory: str, manifest: Manifest) -> Tokenizer:
+def tokenizer_of(directory: str, manifest: Manifest) -> TokenizerRecord:
     """Return what a dataset's manifest says of its tokenizer; BadData for another job's."""
     if manifest.step != "tokenize" or manifest.tokenizer is None:
         raise BadData(f"{directory}: is the output of {manifest.step}: it has no shards")

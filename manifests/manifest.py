@@ -48,7 +48,7 @@ class FailedInput(Record):
     error: str
 
 
-class Tokenizer(Record):
+class TokenizerRecord(Record):
     """The tokenizer of the shards."""
 
     file: str = "tokenizer.json"
@@ -96,7 +96,7 @@ class Manifest(Record):
     tables: dict[str, str] = Field(default_factory=dict)
     """File relative to the directory -> its SHA-256."""
     failed: list[FailedInput] = Field(default_factory=list)
-    tokenizer: Tokenizer | None = None
+    tokenizer: TokenizerRecord | None = None
     components: dict[str, ComponentTotals] = Field(default_factory=dict)
     """`source/slug` -> its shards for training."""
     heldout_components: dict[str, ComponentTotals] = Field(default_factory=dict)

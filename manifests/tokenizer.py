@@ -1,0 +1,245 @@
+"""Tokenizers: a Hugging Face tokenizer.json, with and without its control tokens.
+
+Control tokens are the added tokens that are not pure whitespace: in CodeGen2's file the flags do
+not tell them from the runs of spaces and tabs. A corpus is encoded without them, so that a file
+that contains the text `<sep>` or `<mask_1>` never turns into one; objectives add the ids.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
+
+from manifests import files
+from manifests.control import Control
+from manifests.errors import BadCall, BadData
+from manifests.manifest import TokenizerRecord
+
+END = ("<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>")
+"""Names of the end token, the first one found being it: GPT-2's, Llama's, Gemma's."""
+SEP, EOM = "<sep>", "<eom>"
+MASK = re.compile(r"<mask_([1-9][0-9]*)>")
+
+CODEGEN2_MASKS = 899
+"""The published tokenizer.json of CodeGen2: ids 50301 to 51199."""
+LONGEST_SPACES, LONGEST_TABS = 31, 9
+"""The runs of spaces and of tabs that CodeGen's tokenizers have as tokens, down to 2."""
+DUMMIES = tuple(f"<dummy_{number}>" for number in range(4))
+"""CodeGen2's unused tokens, which bring its vocabulary to 51,200."""
+
+
+def load_tokenizer(path: str) -> Tokenizer:
+    """Return a tokenizer with its control tokens: for decoding, never for encoding a corpus.
+
+    Raises:
+        BadData: the file is missing or is no tokenizer.json.
+    """
+    return _build(path, _parse(path, files.read_bytes(path)))
+
+
+def load_text_tokenizer(path: str, control: Sequence[str] | None = None) -> Tokenizer:
+    """Return a tokenizer that knows no control token: for encoding corpora and prompts.
+
+    Args:
+        path: of a tokenizer.json.
+        control: the control tokens; by default every added token that is not pure whitespace.
+
+    Raises:
+        BadCall: a control token that the file does not have.
+        BadData: the file is missing, is no tokenizer.json, or cannot do without the tokens.
+    """
+    parsed = _parse(path, files.read_bytes(path))
+    names = control_tokens(path, parsed, control)
+    ids = {token["id"] for token in parsed["added_tokens"] if token["content"] in names}
+    kept = [token for token in parsed["added_tokens"] if token["content"] not in names]
+    model = {**parsed["model"], "vocab": _without(parsed["model"], names)}
+    stripped = {**parsed, "added_tokens": kept, "model": model}
+    tokenizer = _build(path, {**stripped, "truncation": None, "padding": None})
+    for name, tokens in zip(names, encode_documents(tokenizer, names), strict=True):
+        if not ids.isdisjoint(tokens.tolist()):
+            raise BadData(f"{path}: the text {name!r} cannot be kept from being a control token")
+    return tokenizer
+
+
+def _without(model: dict[str, Any], names: Sequence[str]) -> Any:
+    """Return a model's vocabulary without names; a list (Unigram's) is left as it is."""
+    vocabulary = model["vocab"]
+    if not isinstance(vocabulary, dict):
+        return vocabulary
+    gone = set(names) - {model.get("unk_token")}
+    return {token: number for token, number in vocabulary.items() if token not in gone}
+
+
+def control_tokens(
+    path: str, parsed: dict[str, Any], control: Sequence[str] | None = None
+) -> list[str]:
+    """Return the names of a parsed tokenizer.json's control tokens; see `load_text_tokenizer`."""
+    added = [token["content"] for token in parsed["added_tokens"]]
+    if control is None:
+        return [name for name in added if name.strip()]
+    unknown = [name for name in control if name not in added]
+    if unknown:
+        raise BadCall(f"{path}: has no added token {unknown[0]!r}")
+    return list(control)
+
+
+def encode_documents(tokenizer: Tokenizer, texts: Sequence[str]) -> list[npt.NDArray[np.uint32]]:
+    """Return the ids of each text: uint32 [n], nothing added at either end."""
+    encodings = tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+    return [np.array(encoding.ids, dtype=np.uint32) for encoding in encodings]
+
+
+def decode(tokenizer: Tokenizer, ids: Iterable[int]) -> str:
+    """Return ids as text, control tokens shown as they are written."""
+    return str(tokenizer.decode(list(ids), skip_special_tokens=False))
+
+
+def control_of(path: str, end: str | None = None) -> Control:
+    """Return the control ids of a tokenizer.json; sep, eom and masks only where it has them.
+
+    Args:
+        path: of a tokenizer.json.
+        end: the end token's name; by default the first of END that the file has.
+
+    Raises:
+        BadCall: it has no end token (of that name).
+        BadData: its masks are not at equal distances.
+    """
+    return _control(path, _parse(path, files.read_bytes(path)), end)
+
+
+def describe_tokenizer(path: str, end: str | None = None) -> TokenizerRecord:
+    """Return what a manifest says of the tokenizer.json at `path`; raises as `control_of` does.
+
+    Tokens are uint16 on disk where every id, control ids among them, is below 65,536.
+    """
+    data = files.read_bytes(path)
+    control = _control(path, _parse(path, data), end)
+    return TokenizerRecord(
+        sha256=hashlib.sha256(data).hexdigest(),
+        vocabulary=control.vocabulary,
+        dtype="uint16" if control.vocabulary <= 1 << 16 else "uint32",
+        control=control,
+    )
+
+
+def _control(path: str, parsed: dict[str, Any], end: str | None) -> Control:
+    ids = {token["content"]: token["id"] for token in parsed["added_tokens"]}
+    ends = [name for name in ([end] if end else END) if name in ids]
+    if not ends:
+        wanted = repr(end) if end else f"any of {', '.join(END)}"
+        raise BadCall(f"{path}: has no end token: {wanted} is not among its added tokens")
+    found = {int(match[1]): ids[name] for name in ids if (match := MASK.fullmatch(name))}
+    masks = [found[number] for number in range(1, len(found) + 1) if number in found]
+    steps = set(np.diff(masks).tolist())
+    if len(masks) != len(found) or len(steps) > 1:
+        raise BadData(f"{path}: <mask_1> to <mask_{max(found)}> are not ids at equal distances")
+    vocabulary = parsed["model"]["vocab"]
+    known = vocabulary.values() if isinstance(vocabulary, dict) else range(len(vocabulary))
+    return Control(
+        end=ids[ends[0]],
+        sep=ids.get(SEP),
+        eom=ids.get(EOM),
+        mask_1=masks[0] if masks else None,
+        mask_step=steps.pop() if steps else -1,
+        masks=len(masks),
+        vocabulary=1 + max([*known, *ids.values()]),
+    )
+
+
+def train_tokenizer(texts: Iterable[str], vocabulary: int, masks: int) -> bytes:
+    """Return the tokenizer.json of a byte-level BPE trained on texts: equal texts, equal bytes.
+
+    Args:
+        texts: what to train on, read once.
+        vocabulary: ids in all; fewer where the texts do not give as many merges.
+        masks: sentinels among them, in CodeGen2's order: <|endoftext|> <sep> <eom> <mask_N> ..
+            <mask_1>.
+
+    Raises:
+        BadCall: the vocabulary has no room for 256 bytes and the control tokens.
+    """
+    control = [END[0], SEP, EOM, *_masks(masks)]
+    if vocabulary < 256 + len(control):
+        raise BadCall(f"a vocabulary of {vocabulary} has no room for bytes and {masks} masks")
+    tokenizer = _byte_level(models.BPE())
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary - len(control),
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.add_tokens([AddedToken(name, special=True, normalized=False) for name in control])
+    return str(tokenizer.to_str()).encode()
+
+
+def codegen2_tokenizer(merges: bytes) -> bytes:
+    """Return CodeGen2's tokenizer.json, 51,200 ids, made from GPT-2's merges.
+
+    Args:
+        merges: the content of GPT-2's vocab.bpe: a line of version, then a merge a line.
+
+    Raises:
+        BadData: the merges are not GPT-2's in number or in form.
+    """
+    control = [*DUMMIES, SEP, EOM, *_masks(CODEGEN2_MASKS)]
+    return _gpt2_with([*_whitespace(), *control], merges)
+
+
+def _gpt2_with(added: Sequence[str], merges: bytes) -> bytes:
+    lines = merges.decode("utf-8", "replace").split("\n")
+    kept = [line for line in lines if line and not line.startswith("#version")]
+    pairs = [(left, right) for left, _, right in (line.partition(" ") for line in kept)]
+    if len(pairs) != 50_000 or not all(left and right for left, right in pairs):
+        raise BadData(f"the merges are not GPT-2's 50,000 pairs: there are {len(pairs)} lines")
+    tokens = [*_byte_symbols(), *("".join(pair) for pair in pairs), END[0]]
+    vocabulary = {token: number for number, token in enumerate(tokens)}
+    tokenizer = _byte_level(models.BPE(vocab=vocabulary, merges=pairs))
+    tokenizer.add_special_tokens([AddedToken(END[0], special=True, normalized=False)])
+    tokenizer.add_tokens([AddedToken(name, special=False, normalized=True) for name in added])
+    return str(tokenizer.to_str()).encode()
+
+
+def _byte_symbols() -> list[str]:
+    """Return GPT-2's symbols of the 256 bytes in the order of their ids: printable ones first."""
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = len([byte for byte in range(256) if byte not in printable])
+    return [chr(code) for code in (*printable, *range(256, 256 + others))]
+
+
+def _whitespace() -> Iterator[str]:
+    yield from (" " * length for length in range(LONGEST_SPACES, 1, -1))
+    yield from ("\t" * length for length in range(LONGEST_TABS, 1, -1))
+
+
+def _masks(count: int) -> list[str]:
+    return [f"<mask_{number}>" for number in range(count, 0, -1)]
+
+
+def _byte_level(model: Any) -> Tokenizer:
+    tokenizer = Tokenizer(model)
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    return tokenizer
+
+
+def _parse(path: str, data: bytes) -> dict[str, Any]:
+    try:
+        parsed = json.loads(data)
+    except ValueError:
+        parsed = None
+    if not isinstance(parsed, dict) or not {"model", "added_tokens"} <= parsed.keys():
+        raise BadData(f"{path}: is not a tokenizer.json of Hugging Face")
+    return parsed
+
+
+def _build(path: str, parsed: dict[str, Any]) -> Tokenizer:
+    try:
+        return Tokenizer.from_str(json.dumps(parsed))
+    except Exception as error:  # the library raises nothing narrower
+        raise BadData(f"{path}: is not a tokenizer that can be loaded: {error}") from None
