@@ -146,7 +146,9 @@ def _tensors(model: nn.Module, optimizer: AdamW) -> dict[str, Tensor]:
 
 def _load(place: str, tensors: dict[str, Tensor], alone: bool) -> None:
     try:
-        dcp.load(cast(dict[str, Any], tensors), storage_reader=_Reader(place), no_dist=alone)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "torch.distributed is disabled", UserWarning)
+            dcp.load(cast(dict[str, Any], tensors), storage_reader=_Reader(place), no_dist=alone)
     except (dcp.CheckpointException, RuntimeError, OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[-1]
         raise BadData(f"{place}: the checkpoint cannot be read into this model: {reason}") from error

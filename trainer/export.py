@@ -4,6 +4,7 @@ Matching keys prove nothing for CodeGen: its fused projection is cut into `mp_nu
 each with the rows of queries, values and keys, in this order, and wrong rows load without a word.
 """
 
+import json
 import os
 import shutil
 from typing import Any
@@ -54,13 +55,15 @@ def export(
     files.write_json(files.join(place, "config.json"), config)
     files.write_json(files.join(place, "generation_config.json"), end)
     files.write_bytes(files.join(place, "tokenizer.json"), tokenizer)
-    files.write_json(files.join(place, "tokenizer_config.json"), _tokenizer_config(context))
+    about = _tokenizer_config(tokenizer, control, context)
+    files.write_json(files.join(place, "tokenizer_config.json"), about)
     os.replace(place, directory)
     return config
 
 
-def _tokenizer_config(context: int) -> dict[str, Any]:
-    end = "<|endoftext|>"
+def _tokenizer_config(tokenizer: bytes, control: Control, context: int) -> dict[str, Any]:
+    names = {token["id"]: token["content"] for token in json.loads(tokenizer)["added_tokens"]}
+    end = names[control.end]
     return {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "bos_token": end,

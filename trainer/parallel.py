@@ -31,6 +31,10 @@ class World:
     size: int
     device: torch.device
 
+    def wait(self) -> None:
+        """Return when every process has come here."""
+        dist.barrier()
+
 
 @contextmanager
 def open_world() -> Iterator[World]:

@@ -1,0 +1,60 @@
+"""RUN.toml: every fault is named at once, and what is written can be read again."""
+
+import pytest
+
+from manifests.config import load_config, parse_config
+from manifests.errors import BadCall
+from trainer.config import RunConfig
+from trainer.toml import to_toml
+
+LEAST = {"output": "runs/x", "mixture": "MIX.toml"}
+
+
+def parse(**tables):
+    return parse_config("RUN.toml", RunConfig, LEAST | tables)
+
+
+def test_all_faults_are_listed_at_once() -> None:
+    with pytest.raises(BadCall) as caught:
+        parse(batch={"sequence": 8}, model={"size": "2B"}, schedule={"steps": 0})
+    message = str(caught.value)
+    assert "did you mean 'sequences'" in message
+    assert "codegen2 has no size '2B'; it has demo, 1B, 3.7B, 7B, 16B" in message
+    assert "schedule.steps" in message
+
+
+def test_heads_that_cannot_be_fused_in_four_are_refused() -> None:
+    size = {"layers": 1, "width": 60, "heads": 6, "inner": 64}
+    with pytest.raises(BadCall, match="divide by 4"):
+        parse(model={"size": size})
+    assert parse(model={"name": "llama", "size": size}).model.shape.head == 10
+
+
+def test_a_batch_that_the_processes_do_not_divide_is_refused() -> None:
+    config = parse(batch={"sequences": 24, "micro_batch": 4})
+    assert config.micro_batches(1) == 6
+    assert config.micro_batches(3) == 2
+    with pytest.raises(BadCall, match=r"24 does not divide by 16 \(4 processes x batch.micro_batch 4"):
+        config.micro_batches(4)
+
+
+def test_steps_come_from_the_schedule_or_from_the_budget() -> None:
+    batch, data = {"sequences": 4, "micro_batch": 2}, {"sequence_length": 100}
+    assert parse(batch=batch, data=data, schedule={"steps": 7}).steps(10**9) == 7
+    assert parse(batch=batch, data=data).steps(4001) == 11
+    with pytest.raises(BadCall, match="schedule.steps"):
+        parse().steps(None)
+
+
+@pytest.mark.parametrize(("given", "steps", "wanted"), [(None, 50, 5), (None, 10**6, 3000), (80, 50, 50)])
+def test_warmup(given: int | None, steps: int, wanted: int) -> None:
+    schedule = {} if given is None else {"warmup": given}
+    assert parse(schedule=schedule).warmup(steps) == wanted
+
+
+@pytest.mark.parametrize("size", ["1B", {"layers": 1, "width": 64, "heads": 4, "inner": 96}])
+def test_toml_round_trip(tmp_path, size) -> None:
+    config = parse(model={"size": size}, optimizer={"eps": 1e-8}, output='a "quoted" näme')
+    path = tmp_path / "run.toml"
+    path.write_text(to_toml(config.model_dump()))
+    assert load_config(str(path), RunConfig) == config

@@ -1,0 +1,66 @@
+"""Sampling: the prompt, the cache, temperature and top-p."""
+
+import pytest
+import torch
+
+from manifests.control import Control
+from manifests.errors import BadCall
+from trainer.models import MODELS, Shape
+from trainer.sample import choose, complete, infill_prompt
+
+CONTROL = Control(end=90, sep=91, eom=92, mask_1=96, masks=4, vocabulary=97)
+
+
+@pytest.fixture(params=sorted(MODELS))
+def model(request):
+    torch.manual_seed(5)
+    model = MODELS[request.param](Shape(layers=2, width=64, heads=4, inner=128), 97)
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    return model
+
+
+def test_infill_prompt_is_that_of_the_model_card() -> None:
+    assert infill_prompt([1, 2], [3], CONTROL) == [1, 2, 96, 3, 90, 91, 96]
+    with pytest.raises(BadCall, match="masks"):
+        infill_prompt([1], [2], Control(end=0, vocabulary=10))
+
+
+@torch.no_grad()
+def test_greedy_tokens_are_those_without_a_cache(model) -> None:
+    prompt = [5, 17, 3]
+    got = complete(model, prompt, frozenset(), tokens=12, temperature=0.0)[0]
+    wanted = list(prompt)
+    for _ in range(12):
+        wanted.append(int(model.logits(torch.tensor([wanted]))[0, -1].argmax()))
+    assert got == wanted[3:]
+
+
+def test_a_seed_gives_the_same_tokens_and_samples_differ(model) -> None:
+    def draw(seed: int):
+        return complete(model, [1], frozenset(), tokens=8, temperature=1.0, top_p=1.0, seed=seed, samples=3)
+
+    assert draw(1) == draw(1) != draw(2)
+    assert len({tuple(row) for row in draw(1)}) > 1
+
+
+def test_a_stop_id_ends_a_sample_and_is_left_out(model) -> None:
+    whole = complete(model, [1], frozenset(), tokens=8, temperature=0.0)[0]
+    stop = whole[-1]
+    cut = complete(model, [1], frozenset({stop}), tokens=8, temperature=0.0)[0]
+    assert cut == whole[: whole.index(stop)]
+
+
+def test_an_empty_prompt_is_refused(model) -> None:
+    with pytest.raises(BadCall, match="prefix"):
+        complete(model, [], frozenset())
+
+
+def test_top_p_keeps_the_likeliest_tokens_only() -> None:
+    logits = torch.log(torch.tensor([[0.05, 0.5, 0.15, 0.3]])).expand(4000, 4)
+    generator = torch.Generator().manual_seed(0)
+    assert set(choose(logits, 1.0, 0.79, generator).flatten().tolist()) == {1, 3}
+    counts = choose(logits, 1.0, 1.0, generator).flatten().bincount(minlength=4) / 4000
+    torch.testing.assert_close(counts, torch.tensor([0.05, 0.5, 0.15, 0.3]), atol=0.03, rtol=0)
+    assert set(choose(logits, 1.0, 0.0, generator).flatten().tolist()) == {1}
+    assert set(choose(logits, 0.0, 1.0, generator).flatten().tolist()) == {1}

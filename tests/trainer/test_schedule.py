@@ -1,0 +1,27 @@
+"""The learning rate at the places that matter."""
+
+import pytest
+
+from trainer.schedule import learning_rate
+
+
+@pytest.mark.parametrize(
+    ("step", "wanted"),
+    [
+        (0, 0.25),  # the first update already moves
+        (1, 0.5),
+        (3, 1.0),  # the end of the warmup
+        (7, 0.55),  # half way: the mean of peak and final
+        (11, 0.1),  # the last update is at the final rate
+        (50, 0.1),  # and it stays there
+    ],
+)
+def test_table(step: int, wanted: float) -> None:
+    assert learning_rate(step, 12, 4, 1.0, 0.1) == pytest.approx(wanted)
+
+
+def test_without_warmup_it_only_falls() -> None:
+    rates = [learning_rate(step, 100, 0, 1.0, 0.0) for step in range(100)]
+    assert rates == sorted(rates, reverse=True)
+    assert rates[0] == pytest.approx(1.0, abs=1e-3)
+    assert rates[-1] == pytest.approx(0.0, abs=1e-12)

@@ -1,0 +1,27 @@
+"""`torchrun --nproc-per-node 2 -m trainer RUN.toml [key=value ...]`."""
+
+import os
+import sys
+
+from manifests.config import load_config
+from manifests.errors import BadCall, StackpileError
+from trainer.config import RunConfig
+from trainer.train import train
+
+
+def main(arguments: list[str]) -> int:
+    """Train as RUN.toml says; an error is one sentence on stderr."""
+    try:
+        if not arguments or arguments[0].startswith("-"):
+            raise BadCall("usage: torchrun ... -m trainer RUN.toml [key=value ...]")
+        train(load_config(arguments[0], RunConfig, arguments[1:]))
+    except StackpileError as error:
+        # Every process finds a bad call; data is bad for the one that reads it.
+        if os.environ.get("RANK", "0") == "0" or error.exit_code == 1:
+            print(f"trainer: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

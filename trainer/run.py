@@ -1,0 +1,142 @@
+"""A run's directory: run.toml, plan.json, tokenizer.json, metrics.jsonl, checkpoints/STEP/."""
+
+import json
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+
+from manifests import files
+from manifests.config import load_config
+from manifests.errors import BadCall, BadData
+from manifests.plan import Plan, load_plan, save_plan
+from trainer.checkpoint import load_model, whole_steps
+from trainer.config import RunConfig
+from trainer.models import MODELS, Decoder
+from trainer.parallel import World
+from trainer.toml import to_toml
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that has begun."""
+
+    path: str
+    config: RunConfig
+    plan: Plan
+
+    @classmethod
+    def open(cls, path: str) -> "Run":
+        """Open a run's directory; BadCall where there is none."""
+        if not files.exists(files.join(path, "plan.json")):
+            raise BadCall(f"{path}: is no run: it has no plan.json")
+        config = load_config(files.join(path, "run.toml"), RunConfig)
+        return cls(path, config, load_plan(files.join(path, "plan.json")))
+
+    @property
+    def checkpoints(self) -> str:
+        """The directory of the checkpoints."""
+        return files.join(self.path, "checkpoints")
+
+    @property
+    def tokenizer(self) -> str:
+        """The run's own copy of the tokenizer."""
+        return files.join(self.path, "tokenizer.json")
+
+    @property
+    def metrics(self) -> str:
+        """One JSON object a line, one line an update."""
+        return files.join(self.path, "metrics.jsonl")
+
+    def step(self, wanted: int | None = None) -> int:
+        """Return the step of the last checkpoint, or of the `wanted` one."""
+        steps = whole_steps(self.checkpoints)
+        if not steps:
+            raise BadCall(f"{self.path}: has no checkpoint yet")
+        if wanted is not None and wanted not in steps:
+            raise BadCall(f"{self.path}: has no checkpoint of step {wanted}, only of {steps}")
+        return steps[-1] if wanted is None else wanted
+
+    def model(self, step: int | None = None) -> Decoder:
+        """Return the float32 model of a checkpoint (the last one), on the CPU."""
+        with torch.device("meta"):
+            model = self.empty_model()
+        model.to_empty(device="cpu")
+        load_model(self.checkpoints, self.step(step), model)
+        return model.eval()
+
+    def empty_model(self) -> Decoder:
+        """Return a model of the run's shape, its weights not yet set."""
+        config = self.config.model
+        return MODELS[config.name](config.shape, self.plan.control.vocabulary)
+
+    def metric(self, step: int) -> dict[str, Any]:
+        """Return the metrics of a step; BadCall where the run has not made it."""
+        for line in read_metrics(self.metrics):
+            if line["step"] == step:
+                return line
+        raise BadCall(f"{self.path}: has not made step {step}")
+
+
+def begin(config: RunConfig, world: World) -> Run:
+    """Open the run of a config, and begin it where it has not been.
+
+    Raises:
+        BadCall: the directory holds another run: other data, another model or another seed.
+    """
+    path, plan = config.output, _make_plan(config)
+    place = files.join(path, "plan.json")
+    if files.exists(place):
+        _same(path, Run.open(path), config, plan)
+    world.wait()
+    if world.rank == 0:
+        files.write_bytes(files.join(path, "run.toml"), to_toml(config.model_dump()).encode())
+        files.write_bytes(files.join(path, "tokenizer.json"), files.read_bytes(plan.tokenizer))
+        # Last, for it makes the directory a run.
+        save_plan(place, plan)
+    world.wait()
+    return Run(path, config, plan)
+
+
+def _same(path: str, begun: Run, config: RunConfig, plan: Plan) -> None:
+    pairs: dict[str, tuple[Any, Any]] = {
+        "seed": (begun.config.seed, config.seed),
+        "model.name": (begun.config.model.name, config.model.name),
+        "model.size": (begun.config.model.shape, config.model.shape),
+        "data and mixture": (begun.plan.digest, plan.digest),
+    }
+    for field, (old, new) in pairs.items():
+        if old != new:
+            raise BadCall(
+                f"{path}: {field} was {old} when this run began and is {new} now; "
+                "give another output, or what it began with"
+            )
+
+
+def read_metrics(path: str) -> list[dict[str, Any]]:
+    """Return the lines of a metrics file; a last line that a kill cut short is left out."""
+    if not files.exists(path):
+        return []
+    lines = files.read_bytes(path).splitlines(keepends=True)
+    if lines and not lines[-1].endswith(b"\n"):
+        lines.pop()
+    try:
+        return [cast(dict[str, Any], json.loads(line)) for line in lines]
+    except ValueError:
+        raise BadData(f"{path}: holds a line that is no JSON") from None
+
+
+def keep_metrics(path: str, step: int) -> None:
+    """Drop the lines of steps after `step`: they will be made again."""
+    kept = [line for line in read_metrics(path) if line["step"] <= step]
+    files.write_bytes(path, b"".join(map(_line, kept)))
+
+
+def append_metrics(path: str, metrics: dict[str, Any]) -> None:
+    """Add the line of an update."""
+    with open(path, "ab") as output:
+        output.write(_line(metrics))
+
+
+def _line(metrics: dict[str, Any]) -> bytes:
+    return json.dumps(metrics).encode() + b"\n"
