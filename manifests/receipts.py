@@ -166,7 +166,7 @@ def merge_funnels(funnels: Iterable[Funnel]) -> Funnel:
 
 def merge_counts(all_counts: Iterable[dict[str, int | dict[str, int]]]) -> dict[str, Any]:
     """Add up the `counts` of receipts, name by name; BadData where kinds differ."""
-    total: dict[str, Any] = Field(default_factory=dict)
+    total: dict[str, Any] = {}
     for counts in all_counts:
         for name, value in counts.items():
             known = total.setdefault(name, {} if isinstance(value, dict) else 0)

@@ -1,5 +1,6 @@
 """A shard read from end to end: every header, every boundary, and its rows of the block table."""
 
+import re
 import zlib
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,8 @@ from manifests import files
 from manifests.blocks import BLOCK, BlockTable
 from manifests.errors import BadData
 from manifests.shards import NPY_HEADER, SECTOR, member_header, npy_header
+
+FIRST_NAME = re.compile(rb"([A-Za-z0-9_-]{1,80})-000000\.offsets\.npy\0")
 
 
 def scan_shard(url: str, dtype: npt.DTypeLike) -> BlockTable:
@@ -72,9 +75,8 @@ class _Scan:
 
     def _block(self, number: int) -> _Block:
         at = self.position
-        name = bytes(self.content[at : at + 100]).rstrip(b"\0").decode("ascii", "replace")
         if number == 0:
-            self.prefix = name.removesuffix("-000000.offsets.npy")
+            self.prefix = self._first_prefix()
         key = f"{self.prefix}-{number:06d}"
         data = self._member(f"{key}.offsets.npy", np.dtype("<u4"))
         data_offset = self.position + SECTOR + NPY_HEADER
@@ -87,6 +89,12 @@ class _Scan:
             )
         crc = zlib.crc32(tokens, zlib.crc32(data))
         return _Block(at, len(offsets) - 1, bool(offsets[0] > 0), data_offset, count, crc)
+
+    def _first_prefix(self) -> str:
+        found = FIRST_NAME.match(self.content[:100])
+        if not found:
+            raise BadData(f"{self.url}: byte 0: is not the header of a block's offsets")
+        return found[1].decode("ascii")
 
     def _member(self, name: str, dtype: np.dtype[Any]) -> memoryview:
         """Step over a member and return its array's bytes."""

@@ -1,0 +1,73 @@
+"""Component names: one slug for each language and pile set, whoever spells it."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from manifests.components import SLUG, check_slugs, component_name, slug, table
+from manifests.errors import BadCall, BadData
+
+PILE = (
+    "Pile-CC", "PubMed Central", "Books3", "OpenWebText2", "ArXiv", "Github", "FreeLaw",
+    "StackExchange", "USPTO Backgrounds", "PubMed Abstracts", "Gutenberg (PG-19)",
+    "OpenSubtitles", "Wikipedia (en)", "DM Mathematics", "Ubuntu IRC", "BookCorpus2", "EuroParl",
+    "HackerNews", "YoutubeSubtitles", "PhilPapers", "NIH ExPorter", "Enron Emails",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("C++", "cpp"), ("c++", "cpp"), ("cpp", "cpp"), ("C", "c"), ("C#", "c-sharp"),
+        ("c-sharp", "c-sharp"), ("F#", "f-sharp"), ("Common Lisp", "common-lisp"),
+        ("Visual Basic", "visual-basic"), ("Objective-C++", "objective-cpp"),
+        ("Objective-C", "objective-c"), ("HTML+Django", "html-django"),
+        ("html_django", "html-django"), ("Graphviz (DOT)", "graphviz-dot"),
+        ("Cap'n Proto", "capn-proto"), ("Ren'Py", "renpy"), ("Wikipedia (en)", "wikipedia-en"),
+        ("Gutenberg (PG-19)", "gutenberg-pg-19"), ("reStructuredText", "restructuredtext"),
+    ],
+)  # fmt: skip
+def test_published_names(name, expected):
+    assert slug(name) == expected
+
+
+def test_the_pile_has_its_22_sets_and_their_epochs():
+    epochs = table().pile_epochs
+    assert set(epochs) == {slug(name) for name in PILE}
+    assert len(epochs) == 22
+    assert epochs["wikipedia-en"] == 3.0
+    assert epochs["gutenberg-pg-19"] == 2.5
+
+
+def test_languages_are_slugs_of_themselves():
+    assert len(table().languages) == 360
+    assert {"cpp", "c-sharp", "f-sharp", "common-lisp", "visual-basic"} <= table().languages
+    assert all(slug(name) == name for name in table().languages)
+    assert all(SLUG.fullmatch(value) for value in table().exceptions.values())
+
+
+@given(st.text())
+def test_a_slug_is_its_own_slug(name):
+    try:
+        found = slug(name)
+    except BadData:
+        return
+    assert SLUG.fullmatch(found)
+    assert slug(found) == found
+
+
+def test_a_name_without_letters_is_refused():
+    with pytest.raises(BadData, match="'&&'"):
+        component_name("mine", "&&")
+
+
+def test_unknown_components_are_all_listed_with_the_nearest():
+    assert check_slugs(["C++", "python"], table().languages, "CORPUS.toml") == ["cpp", "python"]
+    with pytest.raises(BadCall, match=r"'pyton' \(did you mean 'python'\?\), 'zzzz'"):
+        check_slugs(["pyton", "c", "zzzz"], table().languages, "CORPUS.toml: components")
+
+
+def test_the_table_is_versioned():
+    assert table().version == 1
+    assert len(table().digest) == 64
+    assert component_name("the-stack", "C#") == "the-stack/c-sharp"
