@@ -13,9 +13,11 @@ PLAN = pa.schema(
         pa.field("start", pa.int64(), nullable=False),  # first row group; 0 for a jsonl
         pa.field("stop", pa.int64()),  # null: to the end, in as many parts as it takes
         pa.field("bytes", pa.int64(), nullable=False),  # on disk
+        pa.field("version", pa.string(), nullable=False),  # etag or mtime
         pa.field("step", pa.string(), nullable=False),  # the license_filter digest of its source
         pa.field("part", pa.string(), nullable=False),  # the name of its (first) part
-        pa.field("error", pa.string()),  # why it cannot be read; null when it can
+        pa.field("error", pa.string()),  # why it is not read; null when it is
+        pa.field("refused", pa.bool_(), nullable=False),  # by its name: no fault of the data
     ]
 )
 

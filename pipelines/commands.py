@@ -1,0 +1,121 @@
+"""`stackpile prepare`, and its jobs one by one."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+CorpusFile = Annotated[str, typer.Argument(metavar="CORPUS.toml", help="What goes in, and how.")]
+BeamOptions = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[-- BEAM OPTIONS]", help="Beam's own options, after `--`."),
+]
+Out = Annotated[
+    str | None, typer.Option("--out", help="Output directory or URL; CORPUS.toml's when not given.")
+]
+RunnerName = Annotated[
+    str | None,
+    typer.Option("--runner", help="A Beam runner; all cores of this machine when not given."),
+]
+RetryFailed = Annotated[
+    bool, typer.Option("--retry-failed", help="Try inputs again that could not be read.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the subcommands of this package."""
+    app.command(name="prepare")(prepare)
+    app.command(name="plan")(plan)
+    app.command(name="license-filter")(license_filter)
+    app.command(name="dedup")(dedup)
+    app.command(name="tokenize")(tokenize)
+
+
+def prepare(
+    corpus: CorpusFile,
+    beam_options: BeamOptions = None,
+    out: Out = None,
+    runner: RunnerName = None,
+    retry_failed: RetryFailed = False,
+    as_json: AsJson = False,
+) -> None:
+    """Filter, deduplicate and tokenize a corpus; parts that are done are passed over."""
+    from pipelines.prepare import JOBS
+
+    _run(list(JOBS), corpus, beam_options, out, runner, retry_failed, as_json)
+
+
+def license_filter(
+    corpus: CorpusFile,
+    beam_options: BeamOptions = None,
+    out: Out = None,
+    runner: RunnerName = None,
+    retry_failed: RetryFailed = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run the first job: which documents may be trained on, and why."""
+    _run(["license_filter"], corpus, beam_options, out, runner, retry_failed, as_json)
+
+
+def dedup(
+    corpus: CorpusFile,
+    beam_options: BeamOptions = None,
+    out: Out = None,
+    runner: RunnerName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run the second job: which documents are near-duplicates of others."""
+    _run(["dedup"], corpus, beam_options, out, runner, False, as_json)
+
+
+def tokenize(
+    corpus: CorpusFile,
+    beam_options: BeamOptions = None,
+    out: Out = None,
+    runner: RunnerName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run the third job: the documents that stay become shards of tokens."""
+    _run(["tokenize"], corpus, beam_options, out, runner, False, as_json)
+
+
+def plan(corpus: CorpusFile, out: Out = None, as_json: AsJson = False) -> None:
+    """Cut every input into parts, and say what there is to do."""
+    from pipelines.license_filter import plan as make
+    from pipelines.preparation import load_preparation
+    from pipelines.summary import plan_table, plan_values
+
+    table = make(load_preparation(corpus, out))
+    _print(plan_values(table), lambda: plan_table(table), as_json)
+
+
+def _run(
+    jobs: list[str],
+    corpus: str,
+    beam_options: list[str] | None,
+    out: str | None,
+    runner: str | None,
+    retry_failed: bool,
+    as_json: bool,
+) -> None:
+    from pipelines.preparation import load_preparation
+    from pipelines.prepare import run_jobs
+    from pipelines.runners import Runner
+    from pipelines.summary import as_table, as_values
+
+    engine = Runner(runner, tuple(beam_options or ()))
+    preparation = load_preparation(corpus, out, engine, retry_failed)
+    done = run_jobs(preparation, jobs)
+    _print(as_values(preparation, done), lambda: as_table(preparation, done), as_json)
+
+
+def _print(values: dict[str, Any], table: Callable[[], Any], as_json: bool) -> None:
+    if as_json:
+        import json
+
+        print(json.dumps(values))
+        return
+    from rich.console import Console
+
+    Console().print(table())

@@ -1,0 +1,219 @@
+"""CORPUS.toml: what goes in, what may stay, and how it becomes tokens."""
+
+import os
+import re
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from filters import registry
+from filters.license_policy import load_policy
+from filters.minhash import load_profile
+from manifests.components import slug
+from manifests.config import Config, load_config
+
+Kind = Literal["the-stack", "starcoderdata", "the-pile", "parquet", "jsonl"]
+
+PIECE_BYTES = 256 << 20
+"""Text of a part, at most, in bytes (section 4 of the design)."""
+
+Missing = Literal["accept", "reject"]
+
+MISSING: dict[Kind, Missing] = {
+    "the-stack": "reject",
+    "starcoderdata": "accept",
+    "the-pile": "accept",
+    "parquet": "reject",
+    "jsonl": "reject",
+}
+"""What becomes of documents without a known license, by kind. StarCoderData holds permissive files
+only and has no license column (its card); the Pile names a set for each document, so choose sets
+with `components`."""
+
+
+class Columns(Config):
+    """Which columns (or JSON keys) of a `parquet` or `jsonl` source hold what."""
+
+    text: str = "text"
+    """The document itself, a string."""
+    repo: str | None = None
+    """The repository, a string or a list of strings."""
+    path: str | None = None
+    """The file's path in its repository."""
+    license: str | None = None
+    """SPDX ids or expressions, a string or a list of strings."""
+    stars: str | None = None
+    """A whole number; it decides which copy of a duplicate stays."""
+    component: str | None = None
+    """The language or set; any name that the table of components knows, or one of your own."""
+
+
+class License(Config):
+    """What a source's licenses are judged by."""
+
+    policy: str = "strict"
+    """`strict`, `stack-v1.1`, `blue-oak-bronze`, or a policy file of your own (TOML).
+    The default stands for CodeGen2's "stronger permissive license guideline" (section 3.3)."""
+    missing: Missing | None = None
+    """What becomes of a document whose license nobody knows; by kind when not given."""
+
+
+class Source(Config):
+    """One collection of files in one layout."""
+
+    name: str
+    """Your name for it, [a-z0-9-]; the first half of a component's name."""
+    kind: Kind
+    """How its files are laid out."""
+    files: str
+    """A path or URL with wildcards; relative paths start at the directory of CORPUS.toml."""
+    components: list[str] | None = None
+    """Only these languages or sets; all when not given."""
+    component: str | None = None
+    """The component of every document of a `parquet` or `jsonl` source without such a column."""
+    columns: Columns | None = None
+    """For `parquet` and `jsonl`: where to find what."""
+    priority: Annotated[int, Field(ge=0, le=255)] = 1
+    """Of two copies in different sources, the one with the lowest priority stays."""
+    license: License = License()
+
+    @field_validator("name")
+    @classmethod
+    def _is_slug(cls, name: str) -> str:
+        if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
+            raise ValueError(f"{name!r} is not made of [a-z0-9-]")
+        return name
+
+    @model_validator(mode="after")
+    def _columns_fit_kind(self) -> "Source":
+        generic = self.kind in ("parquet", "jsonl")
+        for field in ("columns", "component"):
+            if not generic and getattr(self, field) is not None:
+                raise ValueError(f"{field} is for kinds parquet and jsonl; {self.kind} has its own")
+        if self.columns and self.columns.component and self.component:
+            raise ValueError("give either component or columns.component, not both")
+        return self
+
+    @property
+    def missing(self) -> Missing:
+        """The rule for documents without a known license."""
+        return self.license.missing or MISSING[self.kind]
+
+    @property
+    def chosen(self) -> frozenset[str] | None:
+        """The slugs of the chosen components; None for all."""
+        return None if self.components is None else frozenset(map(slug, self.components))
+
+
+class Dedup(Config):
+    """Which documents count as copies of one another."""
+
+    profile: str = "stack-v1.2"
+    """Tokens, shingles, permutations and bands, by name, or a file. The default
+    is BigCode's for The Stack v1.2."""
+    scope: Literal["all", "source", "component"] = "all"
+    """Where copies are looked for: everywhere, within a source, or within a component."""
+
+
+class Training(Config):
+    """A byte-level BPE tokenizer, trained on the documents that stay."""
+
+    train: Annotated[int, Field(ge=512, le=1 << 20)]
+    """Entries of the vocabulary, control tokens included."""
+    masks: Annotated[int, Field(ge=1, le=899)] = 100
+    """Mask tokens; CodeGen2 has 899, most of which its sequences can never use."""
+
+
+class CodeGen2(Config):
+    """CodeGen2's vocabulary, rebuilt from GPT-2's merges."""
+
+    codegen2: str
+    """The path of GPT-2's `vocab.bpe` (or `merges.txt`)."""
+
+
+class Tokenize(Config):
+    """How documents become tokens."""
+
+    tokenizer: str | Training | CodeGen2 = Training(train=32000)
+    """The path of a tokenizer.json, `{ train = N }` or `{ codegen2 = "vocab.bpe" }`."""
+    heldout: Annotated[float, Field(ge=0, lt=1)] = 0.001
+    """Share of the repositories whose documents are set aside for validation."""
+
+    @property
+    def name(self) -> str:
+        """The last half of `tokenize-NAME`."""
+        if isinstance(self.tokenizer, Training):
+            return f"bpe-{self.tokenizer.train}"
+        if isinstance(self.tokenizer, CodeGen2):
+            return "codegen2"
+        stem = os.path.basename(self.tokenizer).removesuffix(".json")
+        return re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-") or "tokenizer"
+
+
+class Corpus(Config):
+    """A whole CORPUS.toml."""
+
+    output: str | None = None
+    """Where everything is written; relative to CORPUS.toml; `--out` overrides it."""
+    source: Annotated[list[Source], Field(min_length=1)]
+    """The sources, in the order in which their parts are numbered."""
+    filters: dict[str, float | bool] | None = None
+    """Document filters, each with its threshold, or false; the published ones by default."""
+    dedup: Dedup = Dedup()
+    tokenize: Tokenize = Tokenize()
+    max_failed: Annotated[float, Field(ge=0, le=1)] = 0.01
+    """The share of unreadable inputs above which a job fails."""
+
+    @field_validator("filters")
+    @classmethod
+    def _filters_are_known(cls, filters: dict[str, float | bool] | None) -> object:
+        registry.check(filters or {})
+        return filters
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> "Corpus":
+        names = [source.name for source in self.source]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"source: the name {twice[0]!r} is given twice")
+        return self
+
+
+def load_corpus(path: str) -> Corpus:
+    """Read CORPUS.toml; its relative paths become absolute ones. BadCall lists every fault."""
+    corpus = load_config(path, Corpus)
+    base = os.path.dirname(os.path.abspath(path))
+    tokenizer = corpus.tokenize.tokenizer
+    if isinstance(tokenizer, str):
+        tokenizer = _from(base, tokenizer)
+    elif isinstance(tokenizer, CodeGen2):
+        tokenizer = CodeGen2(codegen2=_from(base, tokenizer.codegen2))
+    resolved = corpus.model_copy(
+        update={
+            "output": _from(base, corpus.output or "out"),
+            "source": [_resolved(source, base) for source in corpus.source],
+            "dedup": corpus.dedup.model_copy(
+                update={"profile": _table(base, corpus.dedup.profile)}
+            ),
+            "tokenize": corpus.tokenize.model_copy(update={"tokenizer": tokenizer}),
+        }
+    )
+    load_profile(resolved.dedup.profile)
+    for source in resolved.source:
+        load_policy(source.license.policy)
+    return resolved
+
+
+def _resolved(source: Source, base: str) -> Source:
+    policy = _table(base, source.license.policy)
+    license = source.license.model_copy(update={"policy": policy})
+    return source.model_copy(update={"files": _from(base, source.files), "license": license})
+
+
+def _table(base: str, name: str) -> str:
+    """A policy or a profile is a name that ships with Stackpile, or the path of a TOML file."""
+    return _from(base, name) if name.endswith(".toml") else name
+
+
+def _from(base: str, path: str) -> str:
+    return path if "://" in path else os.path.join(base, path)

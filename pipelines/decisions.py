@@ -1,0 +1,248 @@
+"""documents/ and decisions/: which rows of a part may be trained on, and why."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from filters import identity, registry
+from filters.batch import Batch
+from filters.license_policy import Policy, judge_licenses, load_policy
+from filters.survivors import ALLOWED, UNKNOWN
+from manifests import files
+from manifests.receipts import (
+    ComponentFunnel,
+    Count,
+    FileRecord,
+    Funnel,
+    Receipt,
+    file_record,
+    is_whole,
+    load_receipt,
+    save_receipt,
+)
+from manifests.schemas import DOCUMENTS, decisions
+from pipelines.corpus import Corpus, Source
+from pipelines.plan import part_name
+from pipelines.sources import reading
+
+STEP = "license_filter"
+
+ROW_GROUP_BYTES = 32 << 20
+"""Text of a row group of documents/, in bytes, at most (section 4 of the design)."""
+
+NOT_CHOSEN = "component_not_chosen"
+
+VERDICT = {"header": ALLOWED, "repository": ALLOWED, "source": UNKNOWN}
+"""What a license is known from -> what a survivor is ranked by."""
+
+
+@dataclass
+class FilterLicenses:
+    """Makes documents/, decisions/ and a receipt of each part of the plan."""
+
+    directory: str
+    corpus: Corpus
+
+    def setup(self) -> None:
+        """Nothing is heavy: policies are small files that load when they are first used."""
+
+    def receipts(self, row: dict[str, Any]) -> Iterator[str]:
+        """Yield the names of a plan row's parts, as many as there may be."""
+        piece = 0
+        while True:
+            yield part_name(row, piece)
+            piece += 1
+
+    def work(self, row: dict[str, Any]) -> Iterator[Receipt]:
+        """Read a row's input, part by part, and pass over the parts that are whole."""
+        source = self._source(row["source"])
+        for piece in reading.pieces(source, row["input"], row["url"], row["start"], row["stop"]):
+            name = part_name(row, piece.number)
+            receipt = load_receipt(self.directory, name)
+            if receipt is None or not is_whole(self.directory, receipt):
+                receipt = self._make(source, row, name, piece)
+            yield receipt
+
+    def _source(self, name: str) -> Source:
+        return next(source for source in self.corpus.source if source.name == name)
+
+    def _make(
+        self, source: Source, row: dict[str, Any], name: str, piece: reading.Piece
+    ) -> Receipt:
+        decided = decide(source, self.corpus, piece.rows)
+        written = {
+            f"documents/{name}.parquet": decided.documents(),
+            f"decisions/{name}.parquet": decided.decisions(),
+        }
+        records: dict[str, FileRecord] = {}
+        for path, table in written.items():
+            write_by_component(files.join(self.directory, path), table)
+            records[path] = file_record(self.directory, path)
+        receipt = Receipt(
+            name=name,
+            step=STEP,
+            digest=row["step"],
+            files=records,
+            funnel=decided.funnel(),
+            last=piece.last,
+            extra={"source": source.name, "input": row["input"]},
+        )
+        save_receipt(self.directory, receipt)
+        return receipt
+
+
+@dataclass(frozen=True)
+class Decided:
+    """Rows of a part, sorted by component, and what was decided of each."""
+
+    rows: pa.Table
+    """ROWS, with `component` as `source/slug`."""
+    columns: Mapping[str, Any]
+    """id, bytes, heldout, rule, license, license_layer and the scores, one entry a row."""
+    policy: str
+    scores: tuple[str, ...]
+    source: str
+
+    def documents(self) -> pa.Table:
+        """Return the kept rows as DOCUMENTS."""
+        columns = {**{name: self.rows[name] for name in self.rows.column_names}, **self.columns}
+        columns["source"] = [self.source] * self.rows.num_rows
+        table = pa.table({name: columns[name] for name in DOCUMENTS.names}, schema=DOCUMENTS)
+        return table.filter(pa.array(self.kept))
+
+    def decisions(self) -> pa.Table:
+        """Return every row as it was decided."""
+        evidence = [
+            {"license": license, "layer": layer, "policy": self.policy, "detail": None}
+            for license, layer in zip(
+                self.columns["license"], self.columns["license_layer"], strict=True
+            )
+        ]
+        return pa.table(
+            {
+                "input_row": self.rows["input_row"],
+                "id": self.columns["id"],
+                "component": self.rows["component"],
+                "bytes": self.columns["bytes"],
+                "kept": self.kept,
+                "rule": self.columns["rule"],
+                "evidence": evidence,
+                **{score: self.columns[score] for score in self.scores},
+            },
+            schema=decisions(list(self.scores)),
+        )
+
+    @property
+    def kept(self) -> list[bool]:
+        """Whether each row stays."""
+        return [rule is None for rule in self.columns["rule"]]
+
+    def funnel(self) -> Funnel:
+        """Count every row once: kept, or under the first rule that rejected it."""
+        counted: dict[str, dict[str | None, list[int]]] = {}
+        sizes = self.columns["bytes"].to_pylist()
+        columns = (self.rows["component"].to_pylist(), self.columns["rule"], sizes)
+        for component, rule, size in zip(*columns, strict=True):
+            cell = counted.setdefault(component, {}).setdefault(rule, [0, 0])
+            cell[0] += 1
+            cell[1] += size
+        return {self.source: {c: _funnel(rules) for c, rules in counted.items()}} if counted else {}
+
+
+def _funnel(rules: Mapping[str | None, list[int]]) -> ComponentFunnel:
+    """Turn rule -> [documents, bytes], None for the kept ones, into a funnel."""
+    documents, size = rules.get(None, [0, 0])
+    return ComponentFunnel(
+        documents_in=sum(cell[0] for cell in rules.values()),
+        bytes_in=sum(cell[1] for cell in rules.values()),
+        rejected={
+            rule: Count(documents=cell[0], bytes=cell[1])
+            for rule, cell in sorted(rules.items(), key=str)
+            if rule is not None
+        },
+        documents=documents,
+        bytes=size,
+    )
+
+
+def decide(source: Source, corpus: Corpus, rows: pa.Table) -> Decided:
+    """Decide every row of a part: the first rule that rejects it is its reason."""
+    rows = _by_component(rows)
+    texts = pc.fill_null(rows["text"], "").combine_chunks()
+    repositories = rows["repositories"].to_pylist()
+    paths = rows["path"].to_pylist()
+    ids = identity.document_ids(source.name, repositories, paths, texts)
+    policy = load_policy(source.license.policy)
+    licenses = judge_licenses(policy, rows["licenses"].to_pylist(), source.missing)
+    batch = Batch(source.kind, rows["component"].to_pylist(), paths, texts)
+    scores, filtered = registry.apply(registry.settings(corpus.filters), batch)
+    reasons = (rows["fault"].to_pylist(), _not_chosen(source, rows), licenses.rule, filtered)
+    columns = {
+        "id": ids,
+        "bytes": pc.binary_length(texts).cast(pa.int64()),
+        "heldout": pa.array(identity.heldout(repositories, ids, corpus.tokenize.heldout)),
+        "rule": [next(filter(None, reason), None) for reason in zip(*reasons, strict=True)],
+        "license": licenses.expression,
+        "license_layer": licenses.layer,
+        **{name: pa.array(values) for name, values in scores.items()},
+    }
+    return Decided(_named(source, rows), columns, policy_label(policy), tuple(scores), source.name)
+
+
+def policy_label(policy: Policy) -> str:
+    """Return how evidence names a policy: NAME@DIGEST, the digest cut to 12 characters."""
+    return f"{policy.name}@{policy.digest[:12]}"
+
+
+def _by_component(rows: pa.Table) -> pa.Table:
+    """Sort by component, input order kept within each.
+
+    So a component's documents are row groups of their own, and reading one never reads another.
+    """
+    names = np.asarray(rows["component"].to_pylist(), dtype=object)
+    order = np.argsort(names, kind="stable")
+    return rows.take(pa.array(order)) if np.any(order[1:] < order[:-1]) else rows
+
+
+def _named(source: Source, rows: pa.Table) -> pa.Table:
+    """Name components in full, as `source/slug`."""
+    names = [f"{source.name}/{name}" for name in rows["component"].to_pylist()]
+    index = rows.schema.get_field_index("component")
+    return rows.set_column(index, rows.schema.field(index), pa.array(names, pa.string()))
+
+
+def _not_chosen(source: Source, rows: pa.Table) -> list[str | None]:
+    chosen = source.chosen
+    return [
+        None if chosen is None or name in chosen else NOT_CHOSEN
+        for name in rows["component"].to_pylist()
+    ]
+
+
+def write_by_component(url: str, table: pa.Table) -> None:
+    """Write a table in row groups of one component and at most ROW_GROUP_BYTES each."""
+    with (
+        files.replacing(url) as output,
+        pq.ParquetWriter(output, table.schema, compression="zstd") as writer,
+    ):
+        for start, stop in _row_groups(table):
+            group = table.slice(start, stop - start)
+            writer.write_table(group, row_group_size=max(1, group.num_rows))
+
+
+def _row_groups(table: pa.Table) -> Iterator[tuple[int, int]]:
+    components = table["component"].to_pylist()
+    sizes = table["bytes"].to_pylist()
+    start = total = 0
+    for row, (component, size) in enumerate(zip(components, sizes, strict=True)):
+        if row > start and (component != components[start] or total + size > ROW_GROUP_BYTES):
+            yield start, row
+            start, total = row, 0
+        total += size
+    if start < len(components):
+        yield start, len(components)

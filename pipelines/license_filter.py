@@ -1,0 +1,122 @@
+"""The first job: raw files -> documents/ and decisions/, a part at a time."""
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from manifests import files
+from manifests.canonical import digest
+from manifests.manifest import FailedInput, Manifest, Totals
+from manifests.receipts import Receipt, merge_funnels
+from manifests.schemas import FORMAT, PARTS
+from pipelines.decisions import STEP, FilterLicenses
+from pipelines.job import Job, check_failures, dead_letter
+from pipelines.plan import make_plan, write_plan
+from pipelines.preparation import Preparation, begin, finish, sum_funnel
+
+PARTS_FILE = "parts.parquet"
+
+
+def plan(preparation: Preparation) -> pa.Table:
+    """Make plan.parquet and return it."""
+    table = make_plan(preparation.corpus)
+    write_plan(table, files.join(preparation.output, "plan.parquet"))
+    return table
+
+
+def run(preparation: Preparation) -> Manifest:
+    """Plan, decide every document, and write the manifest.
+
+    Raises:
+        BadData: more inputs than `max_failed` allows cannot be read.
+    """
+    rows = plan(preparation).to_pylist()
+    directory = preparation.license_filter
+    step = digest([STEP, FORMAT, sorted({(row["source"], row["step"]) for row in rows})])
+    begin(directory, step)
+    job = Job(
+        FilterLicenses(directory, preparation.corpus),
+        files.join(preparation.output, "plan.parquet"),
+        STEP,
+    )
+    receipts = job.run(preparation.runner, preparation.retry_failed)
+    failed = _failed(directory, rows)
+    inputs = len({(row["source"], row["input"]) for row in rows if not row["refused"]})
+    check_failures(failed, inputs, preparation.corpus.max_failed, directory)
+    receipts = _of_whole_inputs(receipts, failed)
+    parts = _write_parts(directory, receipts)
+    refused = [f"{row['source']}: {row['error']}" for row in rows if row["refused"]]
+    manifest = _manifest(preparation, step, receipts, failed, parts, sorted(set(refused)))
+    return finish(directory, manifest)
+
+
+def _failed(directory: str, rows: list[dict[str, object]]) -> list[FailedInput]:
+    """The inputs that could not be read, when the plan was made or later."""
+    found: dict[tuple[object, object], FailedInput] = {}
+    for row in rows:
+        letter = dead_letter(directory, str(row["part"]))
+        if row["error"] and not row["refused"]:
+            letter = FailedInput(
+                source=str(row["source"]), input=str(row["input"]), error=str(row["error"])
+            )
+        if letter:
+            found[row["source"], row["input"]] = letter
+    return list(found.values())
+
+
+def _of_whole_inputs(receipts: list[Receipt], failed: list[FailedInput]) -> list[Receipt]:
+    """An input counts as a whole or not at all: parts read before it broke off are left out."""
+    broken = {(letter.source, letter.input) for letter in failed}
+    return [
+        receipt
+        for receipt in receipts
+        if (receipt.extra["source"], receipt.extra["input"]) not in broken
+    ]
+
+
+def _write_parts(directory: str, receipts: list[Receipt]) -> str:
+    """Number the parts, in the plan's order, and return the digest of parts.parquet."""
+    rows = [
+        {
+            "part": number,
+            "name": receipt.name,
+            "source": receipt.extra["source"],
+            "input": receipt.extra["input"],
+            "components": sorted(receipt.funnel.get(receipt.extra["source"], {})),
+            "documents": sum(c.documents for f in receipt.funnel.values() for c in f.values()),
+            "bytes": sum(c.bytes for f in receipt.funnel.values() for c in f.values()),
+            "sha256": receipt.files[f"documents/{receipt.name}.parquet"].sha256,
+        }
+        for number, receipt in enumerate(receipts)
+    ]
+    url = files.join(directory, PARTS_FILE)
+    with files.replacing(url) as output:
+        pq.write_table(pa.Table.from_pylist(rows, schema=PARTS), output)
+    return files.sha256(url)
+
+
+def _manifest(
+    preparation: Preparation,
+    step: str,
+    receipts: list[Receipt],
+    failed: list[FailedInput],
+    parts: str,
+    refused: list[str],
+) -> Manifest:
+    funnel = merge_funnels(receipt.funnel for receipt in receipts)
+    totals = sum_funnel(funnel)
+    return Manifest(
+        step="license_filter",
+        digest=step,
+        config={key: preparation.declared[key] for key in ("source", "filters", "max_failed")},
+        totals=Totals(
+            parts=len(receipts),
+            documents_in=totals.documents_in,
+            bytes_in=totals.bytes_in,
+            documents=totals.documents,
+            bytes=totals.bytes,
+        ),
+        funnel=funnel,
+        tables={PARTS_FILE: parts},
+        failed=failed,
+        extra={"refused": refused},
+    )

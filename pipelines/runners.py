@@ -1,0 +1,111 @@
+"""Which engine runs a job, and with which of Beam's options."""
+
+import contextlib
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from manifests.errors import BadCall, BadData
+
+_disabled = logging.root.manager.disable
+logging.disable(max(_disabled, logging.WARNING))  # Beam logs while it is imported.
+import apache_beam as beam  # noqa: E402
+from apache_beam.options.pipeline_options import PipelineOptions  # noqa: E402
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner  # noqa: E402
+from apache_beam.transforms.environments import SubprocessSDKEnvironment  # noqa: E402
+
+logging.disable(_disabled)
+
+IN_PROCESS = "FnApiRunner"
+
+
+@dataclass(frozen=True)
+class Runner:
+    """An engine by Beam's name, and Beam's own options for it.
+
+    Without a name it is Beam's in-process FnApiRunner, named explicitly: Beam's own default first
+    tries to download a binary. It runs a worker process for each core.
+    """
+
+    name: str | None = None
+    options: tuple[str, ...] = ()
+
+    def arguments(self, parts: int) -> list[str]:
+        """Return the options for a job over so many parts: no more processes than parts."""
+        given = {option.partition("=")[0] for option in self.options}
+        arguments = list(self.options)
+        if self.in_process:
+            if "--direct_num_workers" not in given:
+                arguments.append(f"--direct_num_workers={min(os.cpu_count() or 1, parts)}")
+        else:
+            arguments.append(f"--runner={self.name}")
+        if self.name == "SparkRunner" and "--experiments" not in given:
+            # Spark reads in one partition unless the graph is optimized before it is handed over.
+            arguments.append("--experiments=pre_optimize=all")
+        return arguments
+
+    @property
+    def in_process(self) -> bool:
+        """Whether it is Beam's engine in this process."""
+        return self.name in (None, IN_PROCESS)
+
+    def engine(self, options: PipelineOptions) -> Any:
+        """Return the engine for a pipeline; None where Beam finds it by its name."""
+        if not self.in_process:
+            return None
+        if int(options.get_all_options()["direct_num_workers"]) == 1:
+            return FnApiRunner()
+        # What direct_running_mode=multi_processing does, but with workers that keep quiet.
+        command = f"{sys.executable} -m pipelines.worker"
+        return FnApiRunner(SubprocessSDKEnvironment.from_command_string(command))
+
+
+def run(runner: Runner, parts: int, build: Callable[[beam.Pipeline], object]) -> None:
+    """Build a pipeline, run it, and wait for its end.
+
+    Raises:
+        BadCall: the engine or an option is not known to Beam.
+        BadData: the job failed; the message is the worker's own sentence.
+    """
+    with _quiet():
+        try:
+            options = PipelineOptions(runner.arguments(parts))
+            pipeline = beam.Pipeline(runner=runner.engine(options), options=options)
+        except (ValueError, ImportError) as error:
+            raise BadCall(f"runner {runner.name or IN_PROCESS}: {error}") from None
+        build(pipeline)
+        try:
+            state = pipeline.run().wait_until_finish()
+        except Exception as error:
+            raise _cause(error) from error
+    if state not in (None, "DONE"):
+        raise BadData(f"runner {runner.name or IN_PROCESS}: the job ended as {state}")
+
+
+def _cause(error: Exception) -> Exception:
+    """The sentence of ours inside what an engine wraps a worker's exception in."""
+    text = str(error)
+    if "No space left on device" in text:
+        return OSError(28, "No space left on device")
+    for line in reversed(text.splitlines()):
+        _, found, sentence = line.partition("manifests.errors.BadData: ")
+        if found:
+            return BadData(sentence.partition(" [while running")[0])
+    return error
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Beam logs every stage; what people need to know is in progress, receipts and errors."""
+    root = logging.getLogger()
+    before = root.level
+    root.setLevel(logging.ERROR)
+    logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        root.setLevel(before)
+        logging.getLogger("apache_beam").setLevel(logging.NOTSET)

@@ -1,0 +1,131 @@
+"""signatures/: what decides about each document, made once for each part and profile."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from filters import identity, minhash
+from manifests import files
+from manifests.canonical import short_digest
+from manifests.receipts import Receipt, file_record, save_receipt
+from manifests.schemas import FORMAT
+from pipelines.decisions import VERDICT
+
+STEP = "signatures"
+
+ALL = "all"
+
+
+def schema(bands: int) -> pa.Schema:
+    """Return the columns of signatures/: one row a document, in the order of documents/."""
+    return pa.schema(
+        [
+            pa.field("id", pa.binary(16), nullable=False),
+            pa.field("scope", pa.uint64(), nullable=False),  # copies are looked for within it
+            pa.field("verdict", pa.uint8(), nullable=False),  # on its license
+            pa.field("heldout", pa.bool_(), nullable=False),
+            pa.field("stars", pa.int64(), nullable=False),  # 0 when unknown
+            pa.field("exact", pa.binary(16), nullable=False),
+            pa.field("normalized", pa.binary(16), nullable=False),
+            pa.field("has_signature", pa.bool_(), nullable=False),  # false: too short for one
+            pa.field("bands", pa.list_(pa.uint64(), bands), nullable=False),
+        ]
+    )
+
+
+def signature_name(row: dict[str, Any], profile: minhash.Profile, scope: str) -> str:
+    """Return the name of a part's signatures: of its documents, the profile and the scope."""
+    return short_digest([STEP, FORMAT, row["name"], row["sha256"], profile.digest, scope])
+
+
+def signature_path(name: str) -> str:
+    """Return where signatures lie, relative to dedup/."""
+    return f"signatures/{name}.parquet"
+
+
+@dataclass
+class Sign:
+    """Makes signatures/ and a receipt of each part of documents/."""
+
+    directory: str
+    """dedup/."""
+    documents: str
+    """license_filter/documents/."""
+    profile: str
+    scope: str
+
+    def setup(self) -> None:
+        """Load the profile's permutations."""
+        minhash.load_profile(self.profile)
+
+    def receipts(self, row: dict[str, Any]) -> Iterator[str]:
+        """Yield the one name."""
+        yield signature_name(row, minhash.load_profile(self.profile), self.scope)
+
+    def work(self, row: dict[str, Any]) -> Iterator[Receipt]:
+        """Read a part a row group at a time and write its signatures."""
+        profile = minhash.load_profile(self.profile)
+        name = signature_name(row, profile, self.scope)
+        path = signature_path(name)
+        source = files.join(self.documents, f"{row['name']}.parquet")
+        columns = schema(profile.cut[0])
+        with (
+            files.open_input(source) as opened,
+            pq.ParquetFile(opened) as documents,
+            files.replacing(files.join(self.directory, path)) as output,
+            pq.ParquetWriter(output, columns, compression="zstd") as writer,
+        ):
+            for group in range(documents.num_row_groups):
+                signed = sign(documents.read_row_group(group), profile, self.scope)
+                writer.write_table(signed.cast(columns), row_group_size=max(1, signed.num_rows))
+        receipt = Receipt(
+            name=name,
+            step=STEP,
+            digest=profile.digest,
+            files={path: file_record(self.directory, path)},
+            counts={"documents": row["documents"]},
+        )
+        save_receipt(self.directory, receipt)
+        yield receipt
+
+
+def sign(documents: pa.Table, profile: minhash.Profile, scope: str) -> pa.Table:
+    """Return the signatures of a batch of documents."""
+    texts = documents["text"].combine_chunks()
+    bands, has_signature = minhash.signatures(texts, profile)
+    layers = documents["license_layer"].to_pylist()
+    flat = pa.array(bands.ravel(), pa.uint64())
+    return pa.table(
+        {
+            "id": documents["id"],
+            "scope": pa.array(_scopes(documents, scope), pa.uint64()),
+            "verdict": pa.array([VERDICT[layer] for layer in layers], pa.uint8()),
+            "heldout": documents["heldout"],
+            "stars": pc.fill_null(documents["stars"], 0),
+            "exact": identity.text_hashes(texts),
+            "normalized": identity.normalized_hashes(texts),
+            "has_signature": pa.array(has_signature),
+            "bands": pa.FixedSizeListArray.from_arrays(flat, bands.shape[1]),
+        }
+    )
+
+
+def band_hashes(signed: pa.Table) -> npt.NDArray[np.uint64]:
+    """Return the column `bands` of signatures as uint64 [n, bands]."""
+    flat = signed["bands"].combine_chunks().flatten().to_numpy()
+    return np.asarray(flat).reshape(signed.num_rows, signed.schema.field("bands").type.list_size)
+
+
+def _scopes(documents: pa.Table, scope: str) -> list[int]:
+    """A number for each place where copies are looked for: 0 everywhere when that is all."""
+    if scope == ALL:
+        return [0] * documents.num_rows
+    names = documents[scope].to_pylist()
+    numbers = {name: int(short_digest([scope, name])[:16], 16) for name in set(names)}
+    return [numbers[name] for name in names]

@@ -1,0 +1,64 @@
+"""People's own `parquet` and `jsonl` files, with a map of their columns."""
+
+from typing import Any
+
+import pyarrow as pa
+
+from pipelines.corpus import Columns
+from pipelines.sources.rows import (
+    ROWS,
+    clean_text,
+    component_slug,
+    star_count,
+    string_list,
+    text_column,
+)
+
+DEFAULT_COMPONENT = "documents"
+
+
+def row(record: dict[str, Any], columns: Columns, component: str | None) -> dict[str, Any]:
+    """Return a JSON record as the fields of a row."""
+    text, fault = clean_text(record.get(columns.text))
+    return {**_metadata(record, columns, component), "text": text, "fault": fault}
+
+
+def rows(table: pa.Table, first_row: int, columns: Columns, component: str | None) -> pa.Table:
+    """Return a batch of a Parquet file as ROWS."""
+    texts, faults = text_column(table[columns.text])
+    records = table.drop_columns([columns.text]).to_pylist() or [{}] * table.num_rows
+    metadata = [_metadata(record, columns, component) for record in records]
+    fields = {name: [row[name] for row in metadata] for name in _FIELDS}
+    return pa.table(
+        {
+            "input_row": range(first_row, first_row + table.num_rows),
+            **fields,
+            "fault": faults,
+            "text": texts,
+        },
+        schema=ROWS,
+    )
+
+
+_FIELDS = ("component", "repositories", "path", "licenses", "stars")
+
+
+def wanted(columns: Columns) -> list[str]:
+    """Return the names of the columns that a map asks for."""
+    return list(dict.fromkeys(name for name in columns.model_dump().values() if name))
+
+
+def _metadata(record: dict[str, Any], columns: Columns, component: str | None) -> dict[str, Any]:
+    def get(name: str | None) -> Any:
+        return record.get(name) if name else None
+
+    named = get(columns.component)
+    return {
+        "component": component_slug(
+            named if isinstance(named, str) else component or DEFAULT_COMPONENT
+        ),
+        "repositories": [name for name in string_list(get(columns.repo)) or [] if name],
+        "path": str(get(columns.path) or ""),
+        "licenses": string_list(get(columns.license)),
+        "stars": star_count(get(columns.stars)),
+    }

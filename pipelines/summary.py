@@ -1,0 +1,96 @@
+"""What people and programs are told when jobs end, and of a plan before they begin."""
+
+from typing import Any
+
+import pyarrow as pa
+from rich.table import Table
+
+from pipelines.preparation import Preparation
+from pipelines.prepare import Done
+
+
+def as_values(preparation: Preparation, done: dict[str, Done]) -> dict[str, Any]:
+    """Return the ended jobs for `--json`: totals, losses by rule, seconds and directories."""
+    return {
+        job: {
+            "directory": directory(preparation, job),
+            "seconds": round(each.seconds, 3),
+            "totals": each.manifest.totals.model_dump(mode="json"),
+            "rejected": rejected(each),
+            "failed": [letter.model_dump(mode="json") for letter in each.manifest.failed],
+        }
+        for job, each in done.items()
+    }
+
+
+def as_table(preparation: Preparation, done: dict[str, Done]) -> Table:
+    """Return the ended jobs as a table, a line a job."""
+    table = Table(title=f"prepared in {preparation.output}", title_justify="left")
+    for column in ("job", "documents in", "kept", "MB in", "tokens", "seconds", "MB/s"):
+        table.add_column(column, justify="left" if column == "job" else "right")
+    table.add_column("rejected most by")
+    for job, each in done.items():
+        totals = each.manifest.totals
+        table.add_row(
+            job,
+            f"{totals.documents_in:,}",
+            f"{totals.documents:,}",
+            f"{totals.bytes_in / 1e6:,.1f}",
+            "" if totals.tokens is None else f"{totals.tokens:,}",
+            f"{each.seconds:.1f}",
+            f"{each.megabytes_per_second:.1f}",
+            ", ".join(f"{rule} {count:,}" for rule, count in list(rejected(each).items())[:3]),
+        )
+    return table
+
+
+def plan_values(plan: pa.Table) -> dict[str, Any]:
+    """Return a plan for `--json`: by source, its inputs, parts and bytes, and what is not read."""
+    sources: dict[str, dict[str, Any]] = {}
+    for row in plan.to_pylist():
+        source = sources.setdefault(row["source"], {"inputs": {}, "parts": 0, "not_read": []})
+        if row["error"]:
+            source["not_read"].append(row["error"])
+        else:
+            source["inputs"][row["input"]] = row["bytes"]
+            source["parts"] += 1
+    return {
+        name: {
+            "inputs": len(source["inputs"]),
+            "parts": source["parts"],
+            "bytes": sum(source["inputs"].values()),
+            "not_read": source["not_read"],
+        }
+        for name, source in sources.items()
+    }
+
+
+def plan_table(plan: pa.Table) -> Table:
+    """Return a plan as a table, a line a source."""
+    table = Table(title="plan", title_justify="left")
+    for column in ("source", "inputs", "parts", "MB on disk", "not read"):
+        table.add_column(column, justify="left" if column in ("source", "not read") else "right")
+    for name, source in plan_values(plan).items():
+        table.add_row(
+            name,
+            f"{source['inputs']:,}",
+            f"{source['parts']:,}",
+            f"{source['bytes'] / 1e6:,.1f}",
+            "\n".join(source["not_read"]),
+        )
+    return table
+
+
+def directory(preparation: Preparation, job: str) -> str:
+    """Return where a job writes."""
+    return str(getattr(preparation, job))
+
+
+def rejected(done: Done) -> dict[str, int]:
+    """Return rule -> documents, the largest first."""
+    counts: dict[str, int] = {}
+    for components in done.manifest.funnel.values():
+        for component in components.values():
+            for rule, count in component.rejected.items():
+                counts[rule] = counts.get(rule, 0) + count.documents
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))

@@ -1,0 +1,115 @@
+"""The third job: documents without their duplicates -> a dataset of token shards."""
+
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from manifests import files
+from manifests.canonical import digest
+from manifests.dataset_writer import DatasetSummary, ShardRecord, finish_dataset
+from manifests.errors import BadData
+from manifests.manifest import FILE as MANIFEST
+from manifests.manifest import Manifest, Parent, TokenizerRecord, Totals, load_manifest
+from manifests.receipts import Receipt, load_receipt, merge_funnels
+from manifests.schemas import FORMAT
+from manifests.tokenizer import describe_tokenizer
+from pipelines.duplicates import receipt_name
+from pipelines.job import Job
+from pipelines.license_filter import PARTS_FILE
+from pipelines.plan import read_rows
+from pipelines.preparation import Preparation, begin, finish, parent_of, sum_funnel
+from pipelines.sharding import STEP, Tokenize, make_groups
+from pipelines.surviving import Surviving
+from pipelines.tokenizer import FILE as TOKENIZER
+from pipelines.tokenizer import make_tokenizer
+
+GROUPS_FILE = "groups.parquet"
+
+
+def run(preparation: Preparation) -> Manifest:
+    """Make the tokenizer and the shards of a finished dedup, and write the manifest.
+
+    Raises:
+        BadData: dedup has not ended, or everything was rejected before.
+    """
+    inputs = _inputs(preparation)
+    directory = preparation.tokenize
+    made = make_tokenizer(directory, preparation.corpus.tokenize, inputs)
+    tokenizer = describe_tokenizer(files.join(directory, TOKENIZER))
+    step = digest([STEP, FORMAT, made.files[TOKENIZER].sha256])
+    groups = files.join(directory, GROUPS_FILE)
+    with files.replacing(groups) as output:
+        pq.write_table(make_groups(inputs, step), output)
+    job_digest = digest([step, inputs.identity])
+    begin(directory, job_digest)
+    step_of_part = Tokenize(directory, inputs.documents, inputs.duplicates, tokenizer.dtype, step)
+    receipts = Job(step_of_part, groups, STEP).run(preparation.runner)
+    summary = finish_dataset(
+        directory, (ShardRecord.model_validate(receipt.extra["shard"]) for receipt in receipts)
+    )
+    tables = {**summary.tables, TOKENIZER: made.files[TOKENIZER].sha256}
+    return finish(
+        directory, _manifest(preparation, job_digest, receipts, summary, tokenizer, tables)
+    )
+
+
+def _inputs(preparation: Preparation) -> Surviving:
+    parent = load_manifest(preparation.dedup)
+    if not parent.totals.documents:
+        raise BadData(
+            f"{preparation.dedup}: nothing is left to tokenize: every document was rejected"
+        )
+    parts = read_rows(files.join(preparation.dedup, PARTS_FILE))
+    listed = [_duplicates_of(preparation, parent, part) for part in parts]
+    return Surviving(
+        documents=files.join(preparation.license_filter, "documents"),
+        duplicates=files.join(preparation.dedup, "duplicates"),
+        parts=parts,
+        kept=[receipt.extra["kept"] for receipt in listed],
+        identity=[
+            [part["sha256"], receipt.files[f"duplicates/{part['name']}.parquet"].sha256]
+            for part, receipt in zip(parts, listed, strict=True)
+        ],
+        bytes=parent.totals.bytes,
+    )
+
+
+def _manifest(
+    preparation: Preparation,
+    job_digest: str,
+    receipts: list[Receipt],
+    summary: DatasetSummary,
+    tokenizer: TokenizerRecord,
+    tables: dict[str, str],
+) -> Manifest:
+    funnel = merge_funnels(receipt.funnel for receipt in receipts)
+    totals = sum_funnel(funnel)
+    return Manifest(
+        step="tokenize",
+        digest=job_digest,
+        config={"tokenize": preparation.declared["tokenize"]},
+        parent=Parent.model_validate(parent_of(preparation.dedup, "dedup")),
+        totals=Totals(
+            parts=len(receipts),
+            documents_in=totals.documents_in,
+            bytes_in=totals.bytes_in,
+            documents=totals.documents,
+            bytes=totals.bytes,
+            tokens=summary.tokens,
+            shards=summary.shards,
+            blocks=summary.blocks,
+        ),
+        funnel=funnel,
+        tables=tables,
+        tokenizer=tokenizer,
+        components=summary.components,
+        heldout_components=summary.heldout_components,
+    )
+
+
+def _duplicates_of(preparation: Preparation, parent: Manifest, part: dict[str, Any]) -> Receipt:
+    name = receipt_name(part["name"], parent.digest)
+    receipt = load_receipt(preparation.dedup, name)
+    if receipt is None:
+        raise BadData(f"{files.join(preparation.dedup, MANIFEST)}: the receipt {name} is missing")
+    return receipt

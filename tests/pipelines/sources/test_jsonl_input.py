@@ -1,0 +1,80 @@
+"""Lines come whole and in order; a file that breaks off is an error, never an end."""
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.sources.jsonl_input import lines
+from pipelines.sources.rows import BadInput
+
+RECORDS = [{"text": f"line {i}", "meta": {"pile_set_name": "Pile-CC"}} for i in range(500)]
+PLAIN = b"".join(json.dumps(record).encode() + b"\n" for record in RECORDS)
+
+
+def written(path: Path, data: bytes) -> str:
+    path.write_bytes(data)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "compress"),
+    [
+        ("a.jsonl", bytes),
+        ("a.jsonl.gz", gzip.compress),
+        ("a.jsonl.zst", zstandard.ZstdCompressor().compress),
+    ],
+)
+def test_reads_every_line_whatever_the_compression(tmp_path: Path, name: str, compress) -> None:  # type: ignore[no-untyped-def]
+    url = written(tmp_path / name, compress(PLAIN))
+    assert [record for _, record, _ in lines(url)] == RECORDS
+
+
+def test_reads_frames_one_after_another(tmp_path: Path) -> None:
+    half = len(PLAIN) // 2
+    frames = [zstandard.ZstdCompressor().compress(part) for part in (PLAIN[:half], PLAIN[half:])]
+    url = written(tmp_path / "a.jsonl.zst", b"".join(frames))
+    assert [record for _, record, _ in lines(url)] == RECORDS
+
+
+@pytest.mark.parametrize("compressed", [".zst", ".gz"])
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.99])
+def test_a_truncated_file_is_an_error_not_an_end(
+    tmp_path: Path, compressed: str, share: float
+) -> None:
+    whole = gzip.compress(PLAIN) if compressed == ".gz" else _zstd(PLAIN)
+    url = written(tmp_path / f"a.jsonl{compressed}", whole[: int(len(whole) * share)])
+    with pytest.raises(BadInput, match=r"a\.jsonl"):
+        list(lines(url))
+
+
+def _zstd(data: bytes) -> bytes:
+    return zstandard.ZstdCompressor().compress(data)
+
+
+def test_a_file_that_is_not_compressed_as_it_says_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="cannot be decompressed"):
+        list(lines(written(tmp_path / "a.jsonl.zst", PLAIN)))
+
+
+def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="no such file"):
+        list(lines(str(tmp_path / "a.jsonl")))
+
+
+def test_bad_lines_are_faults_and_the_rest_is_read(tmp_path: Path) -> None:
+    data = b'{"text": "a"}\n\n{"text": \n[1]\n{"text": "\xff"}\n{"text": "b"}'
+    read = list(lines(written(tmp_path / "a.jsonl", data)))
+    assert [fault for _, _, fault in read] == [None, "bad_json", "bad_json", "invalid_utf8", None]
+    assert [number for number, _, _ in read] == [0, 1, 2, 3, 4]
+
+
+@given(st.lists(st.text(alphabet=st.characters(exclude_categories=["Cs"]))))
+def test_any_text_survives(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> None:
+    path = tmp_path_factory.mktemp("jsonl") / "a.jsonl.zst"
+    path.write_bytes(_zstd("".join(json.dumps({"text": t}) + "\n" for t in texts).encode()))
+    assert [record and record["text"] for _, record, _ in lines(str(path))] == texts
