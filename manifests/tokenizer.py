@@ -57,22 +57,32 @@ def load_text_tokenizer(path: str, control: Sequence[str] | None = None) -> Toke
     names = control_tokens(path, parsed, control)
     ids = {token["id"] for token in parsed["added_tokens"] if token["content"] in names}
     kept = [token for token in parsed["added_tokens"] if token["content"] not in names]
-    model = {**parsed["model"], "vocab": _without(parsed["model"], names)}
+    model = {**parsed["model"], "vocab": _text_vocabulary(parsed["model"], names, kept)}
     stripped = {**parsed, "added_tokens": kept, "model": model}
     tokenizer = _build(path, {**stripped, "truncation": None, "padding": None})
     for name, tokens in zip(names, encode_documents(tokenizer, names), strict=True):
         if not ids.isdisjoint(tokens.tolist()):
             raise BadData(f"{path}: the text {name!r} cannot be kept from being a control token")
+    for token in kept:
+        if tokenizer.token_to_id(token["content"]) != token["id"]:
+            raise BadData(f"{path}: {token['content']!r} has another id without control tokens")
     return tokenizer
 
 
-def _without(model: dict[str, Any], names: Sequence[str]) -> Any:
-    """Return a model's vocabulary without names; a list (Unigram's) is left as it is."""
+def _text_vocabulary(
+    model: dict[str, Any], names: Sequence[str], kept: Sequence[dict[str, Any]]
+) -> Any:
+    """Return a model's vocabulary without control tokens; a list (Unigram's) is left as it is.
+
+    The kept tokens are named in it, because the library numbers added tokens anew from the end of
+    the vocabulary when it does not find them there.
+    """
     vocabulary = model["vocab"]
     if not isinstance(vocabulary, dict):
         return vocabulary
     gone = set(names) - {model.get("unk_token")}
-    return {token: number for token, number in vocabulary.items() if token not in gone}
+    text = {token: number for token, number in vocabulary.items() if token not in gone}
+    return {**text, **{token["content"]: token["id"] for token in kept}}
 
 
 def control_tokens(
