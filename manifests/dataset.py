@@ -187,7 +187,7 @@ class ShardComponent:
         """
         if not 0 <= address < self.addresses or count < 0:
             raise BadCall(f"{self.name}: has no {count} addresses from {address} on")
-        block = int(np.searchsorted(self._first_address, address, side="right")) - 1
+        block = int(self._first_address.searchsorted(address, side="right")) - 1
         local = address - int(self._first_address[block])
         document, opens_inside = self._document_at(block, local)
         tokens = np.empty(count, dtype=np.int64)
@@ -205,7 +205,7 @@ class ShardComponent:
     def _fill(self, block: int, local: int, out: Addresses, end: int) -> Addresses:
         """Fill `out` from an address of a block on; return the positions of its end addresses."""
         all_ends = self.reader.ends(block)
-        first, last = np.searchsorted(all_ends, (local, local + len(out))).tolist()
+        first, last = all_ends.searchsorted((local, local + len(out))).tolist()
         piece = self.reader.tokens(block, local - first, local + len(out) - last)
         if first == last:
             out[:] = piece
@@ -220,7 +220,7 @@ class ShardComponent:
     def _document_at(self, block: int, local: int) -> tuple[int, bool]:
         """Return the document that holds an address, and whether it starts before it."""
         ends = self.reader.ends(block)
-        ended = int(np.searchsorted(ends, local))
+        ended = int(ends.searchsorted(local))
         document = int(self._first_document[block]) + ended
         if ended:
             return document, int(ends[ended - 1]) != local - 1
@@ -235,7 +235,7 @@ class ShardComponent:
         """
         if not 0 <= document < self.documents:
             raise BadCall(f"{self.name}: has no document {document}, only {self.documents}")
-        shard = int(np.searchsorted(self._first_of_shard, document, side="right")) - 1
+        shard = int(self._first_of_shard.searchsorted(document, side="right")) - 1
         row = document - int(self._first_of_shard[shard])
         (found,) = self._tables(shard).slice(row, 1).to_pylist()
         path = self._dataset.shards["shard"][self._shards.start + shard].as_py()

@@ -12,6 +12,7 @@ from manifests.errors import BadData
 from manifests.receipts import (
     ComponentFunnel,
     Count,
+    Funnel,
     Receipt,
     file_record,
     is_whole,
@@ -28,7 +29,7 @@ COUNTS = st.builds(Count, documents=st.integers(0, 9), bytes=st.integers(0, 99))
 
 @st.composite
 def funnels(draw):
-    funnel = {}
+    funnel: Funnel = {}
     for source in draw(st.sets(st.sampled_from(["a", "b"]))):
         for slug in draw(st.sets(st.sampled_from(["c", "python"]))):
             rejected = draw(st.dictionaries(st.sampled_from(["license", "exact"]), COUNTS))
