@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -126,7 +127,7 @@ def render(changed: dict[str, Any]) -> RenderableType:
 
 
 def _table(title: str, changed: Mapping[str, Change]) -> Table:
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
     table.add_column("what", overflow="fold")
     table.add_column("before", justify="right", overflow="fold")
     table.add_column("after", justify="right", overflow="fold")

@@ -89,7 +89,7 @@ def funnel(title: str, stages: Sequence[Stage]) -> str:
     The first stage is what came in; heights are in proportion to it.
     """
     scale = 150 / (max((stage.kept for stage in stages), default=0) or 1)
-    step = (WIDTH - 130) / max(1, len(stages) - 1)
+    step = (WIDTH - 165) / max(1, len(stages) - 1)
     top, drawn, bottom = 44.0, [], 44.0 + 150
     for place, stage in enumerate(stages):
         x, tall = place * step, max(1.0, stage.kept * scale)

@@ -80,7 +80,10 @@ def find_id(chain: Chain, query: str) -> bytes:
     ids = _ids_by_prefix(chain, query) if PREFIX.fullmatch(query) else {}
     ids = ids or _ids_by_path(chain, query)
     if not ids:
-        raise BadCall(f"{chain.last.directory}: holds no document {query!r}, by id or by path")
+        raise BadCall(
+            f"{chain.last.directory}: holds no document {query!r}, by id or by path (what "
+            "license_filter rejected is found by its id alone)"
+        )
     if len(ids) > 1:
         some = ", ".join(f"{id.hex()} ({what})" for id, what in sorted(ids.items())[:LISTED])
         more = f" and {len(ids) - LISTED} more" if len(ids) > LISTED else ""

@@ -4,8 +4,9 @@ Only manifests are read, so the time does not depend on the number of shards.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
+from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -137,18 +138,31 @@ def _headline(chain: Chain, parts: Mapping[str, Flow]) -> Text:
 
 
 def _components(parts: Mapping[str, Flow]) -> Table:
-    table = Table(title="Components", title_justify="left", show_footer=True)
-    total = together(list(parts.values()))
-    label = f"all {figures.plural(len(parts), 'component')}"
-    rows = [(name, flow) for name, flow, _ in grouped(parts)]
-    cells = [_component_cells(name, flow) for name, flow in rows]
-    feet = _component_cells(label, total)
-    heads = ("component", "documents in", "rejected", "duplicates", "kept", "text kept", "tokens")
-    for number, (head, foot) in enumerate(zip(heads, feet, strict=True)):
-        side = "right" if number else "left"
-        table.add_column(head, foot, justify=side, overflow="fold")  # type: ignore[arg-type]
-    for row in cells:
-        table.add_row(*row)
+    """Return the funnel by source and component: a source's sum, then its components."""
+    table = numbers_table(
+        "Components", "", "came in", "rejected", "copies", "kept", "text kept", "tokens"
+    )
+    rows = grouped(parts)
+    for source in dict.fromkeys(flow.source for _, flow, _ in rows):
+        mine = [flow for flow in parts.values() if flow.source == source]
+        table.add_row(*_component_cells(source, together(mine)), style="bold")
+        for label, flow, _ in rows:
+            if flow.source == source:
+                slug = label.removeprefix(f"{source}/").removeprefix(f"{source}: ")
+                table.add_row(*_component_cells(f"  {slug}", flow))
+    table.add_section()
+    everything = together(list(parts.values()))
+    table.add_row(*_component_cells(figures.plural(len(parts), "component"), everything))
+    return table
+
+
+def numbers_table(title: str, *heads: str) -> Table:
+    """Return a table that has room in 80 columns: its first column is words, the others numbers."""
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    table.pad_edge = False
+    for place, head in enumerate(heads):
+        side: Literal["right", "left"] = "right" if place else "left"
+        table.add_column(head, justify=side, overflow="fold", no_wrap=not place)
     return table
 
 
@@ -167,25 +181,20 @@ def _component_cells(label: str, flow: Flow) -> tuple[str, ...]:
 
 
 def _rules(parts: Mapping[str, Flow]) -> Table:
-    table = Table(title="Rejected, by rule", title_justify="left")
-    for head in ("step", "rule"):
-        table.add_column(head, overflow="fold")
-    for head in ("documents", "text", "of all text"):
-        table.add_column(head, justify="right")
-    table.add_column("most of it in", overflow="fold")
+    table = numbers_table("Rejected, by rule", "", "documents", "text", "of all text", "mostly in")
     came = together(list(parts.values())).came
     for step, rules in rejected(parts).items():
+        table.add_row(step, style="bold")
         for rule, count in rules.items():
             table.add_row(
-                step,
-                rule,
+                f"  {rule}",
                 figures.count(count.documents),
                 figures.size(count.bytes),
                 figures.share(count.bytes, came.bytes),
                 _mostly(parts, step, rule),
             )
     if not table.rows:
-        table.add_row("-", "nothing was rejected", "0", "0 B", "0.0 %", "-")
+        table.add_row("nothing was rejected")
     return table
 
 
@@ -197,33 +206,22 @@ def _mostly(parts: Mapping[str, Flow], step: str, rule: str) -> str:
         if rule in flow.rejected.get(step, {})
     }
     most = max(sorted(lost), key=lost.__getitem__)
-    return f"{most} ({figures.share(lost[most], sum(lost.values()))})"
+    return f"{most}, {100 * lost[most] / sum(lost.values()):.0f} %"
 
 
-def _links(chain: Chain) -> Table:
-    table = Table(title="Chain of manifests", title_justify="left")
-    for head in ("step", "directory", "sha256 of manifest.json", "step digest"):
-        table.add_column(head, overflow="fold")
+def _links(chain: Chain) -> Text:
+    lines = ["Chain of manifests, by SHA-256"]
     for link in chain.links:
-        manifest = link.manifest
-        table.add_row(manifest.step, link.directory, link.digest[:16], manifest.digest[:16])
-    if chain.missing:
-        table.caption = chain.missing
-        table.caption_justify = "left"
-    return table
+        lines.append(f"  {link.manifest.step:<14}  {link.digest[:16]}  {link.directory}")
+    return Text("\n".join([*lines, *([f"  {chain.missing}"] if chain.missing else [])]))
 
 
-def _failures(chain: Chain) -> Table:
-    table = Table(title="Inputs that could not be read", title_justify="left")
-    for head in ("source", "input", "reason"):
-        table.add_column(head, overflow="fold")
+def _failures(chain: Chain) -> Text:
+    lines = [f"Inputs that could not be read: {figures.count(len(chain.failed))}"]
     for failure in chain.failed[:ROWS]:
-        table.add_row(failure.source, failure.input, failure.error)
+        lines.append(f"  {failure.source}: {failure.input}: {failure.error}")
     more = len(chain.failed) - ROWS
-    if more > 0:
-        table.caption = f"and {figures.count(more)} more: --json lists them all"
-        table.caption_justify = "left"
-    return table
+    return Text("\n".join([*lines, *([f"  and {more:,} more: see --json"] if more > 0 else [])]))
 
 
 def _plain(flow: Flow) -> dict[str, Any]:

@@ -1,0 +1,221 @@
+"""The subcommands that look at data and mix it: inspect, verify, diff, report, show, mix."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from manifests.errors import BadCall, BadData
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from manifests.verify import Verified
+
+Directory = Annotated[
+    str, typer.Argument(metavar="DIR", help="An output (out/), or the directory of one step.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+
+FAULTS = 20
+"""Faults that an error lists; --json has every one."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the subcommands of this package."""
+    for command in (inspect, verify, diff, report, show, mix):
+        app.command()(command)
+
+
+def inspect(directory: Directory, as_json: AsJson = False) -> None:
+    """Tell what is inside: totals, the funnel, the tokenizer, the chain of manifests."""
+    from manifests import inspect as inspecting
+    from manifests.chain import load_chain
+
+    chain = load_chain(directory)
+    _answer(as_json, inspecting.inspect(chain), lambda: inspecting.render(chain))
+
+
+def verify(directory: Directory, as_json: AsJson = False) -> None:
+    """Check every checksum, size, boundary and count; exit 1, naming what is wrong, if any is."""
+    from manifests.chain import load_chain
+    from manifests.verify import verify as check
+
+    chain = load_chain(directory)
+    with _progress("verify") as advance:
+        verified = check(chain, advance)
+    if as_json:
+        _print_json(verified.plain())
+    if verified.faults:
+        more = len(verified.faults) - FAULTS
+        rest = [f"and {more} more faults: --json lists them all"] if more > 0 else []
+        raise BadData("\n".join([*verified.faults[:FAULTS], *rest]))
+    if not as_json:
+        _print(_verified(verified))
+
+
+def diff(
+    before: Annotated[str, typer.Argument(metavar="BEFORE", help="The older output.")],
+    after: Annotated[str, typer.Argument(metavar="AFTER", help="The newer output.")],
+    as_json: AsJson = False,
+) -> None:
+    """Tell what changed between two outputs: config, funnel, tokens, shards."""
+    from manifests import diff as differing
+    from manifests.chain import load_chain
+
+    changed = differing.diff(load_chain(before), load_chain(after))
+    _answer(as_json, changed, lambda: differing.render(changed))
+
+
+def report(
+    directory: Directory,
+    out: Annotated[str, typer.Option("--out", help="The page to write.")] = "report.html",
+) -> None:
+    """Write one self-contained HTML page: the funnel, licenses, lengths, duplicates, samples."""
+    from manifests import files
+    from manifests.chain import load_chain
+    from manifests.report import report as draw
+
+    files.write_bytes(out, draw(load_chain(directory)).encode())
+    _print(f"{out}: written; open it in a browser")
+
+
+def show(
+    directory: Directory,
+    document: Annotated[
+        str, typer.Argument(metavar="ID", help="32 hex digits, enough of the first, or a path.")
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Show a document: its text, where it came from, and why it was kept or rejected."""
+    from manifests import show as showing
+    from manifests.chain import load_chain
+
+    shown = showing.show(load_chain(directory), document)
+    _answer(as_json, shown, lambda: showing.render(shown))
+
+
+def mix(
+    directories: Annotated[list[str], typer.Argument(metavar="DIR...", help="Tokenized outputs.")],
+    *,
+    weight: Annotated[
+        list[str] | None,
+        typer.Option("--weight", metavar="GROUP=W", help="A group and its weight; repeatable."),
+    ] = None,
+    tokens: Annotated[int | None, typer.Option(help="Budget in tokens.")] = None,
+    epochs: Annotated[float | None, typer.Option(help="Budget in sizes of the mixture.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the order and of every span.")] = 0,
+    out: Annotated[str, typer.Option("--out", help="The mixture to write.")] = "MIX.toml",
+    as_json: AsJson = False,
+) -> None:
+    """Write a mixture; a group is a source, SOURCE/COMPONENT, a pattern, or several with "+"."""
+    from manifests.chain import load_chain
+    from manifests.mixture import make_mixture
+
+    datasets = [load_chain(directory).last.directory for directory in directories]
+    weights = dict(_weight(text) for text in weight or [])
+    if len(weights) < len(weight or []):
+        raise BadCall("--weight: a group is given twice")
+    rows = make_mixture(datasets, weights, tokens=tokens, epochs=epochs, seed=seed, out=out)
+    _answer(as_json, {"out": out, "components": rows}, lambda: _mixture(rows, out))
+
+
+def _weight(text: str) -> tuple[str, float]:
+    group, found, number = text.rpartition("=")
+    try:
+        return (group, float(number)) if found and group else _no_weight(text)
+    except ValueError:
+        return _no_weight(text)
+
+
+def _no_weight(text: str) -> tuple[str, float]:
+    raise BadCall(f"--weight: {text!r} is not written GROUP=W, with a number W")
+
+
+def _mixture(rows: list[dict[str, Any]], out: str) -> "RenderableType":
+    """Return what `mix` prints: each component below its group."""
+    from rich.console import Group
+    from rich.text import Text
+
+    from manifests.inspect import numbers_table
+
+    table = numbers_table("Mixture", "", "tokens there", "share asked", "share got", "epochs")
+    for group in dict.fromkeys(row["group"] for row in rows):
+        mine = [row for row in rows if row["group"] == group]
+        tokens = sum(row["tokens"] for row in mine)
+        seen = sum(row["tokens"] * row["epochs"] for row in mine)
+        total = {name: sum(row[name] for row in mine) for name in ("asked", "got")}
+        whole = {"tokens": tokens, "epochs": seen / tokens if tokens else 0.0, **total}
+        table.add_row(group, *_mixture_cells(whole), style="bold")
+        for row in mine:
+            table.add_row(f"  {row['component']}", *_mixture_cells(row))
+    return Group(table, Text(f"{out}: written; tokens count the end of each document"))
+
+
+def _mixture_cells(row: dict[str, Any]) -> list[str]:
+    from manifests import figures
+
+    return [
+        figures.count(row["tokens"]),
+        figures.share(row["asked"], 1),
+        figures.share(row["got"], 1),
+        f"{row['epochs']:.2f}",
+    ]
+
+
+def _verified(verified: "Verified") -> str:
+    from manifests import figures
+
+    lines = [
+        f"in order: {figures.plural(verified.files, 'file')}, {figures.size(verified.bytes)}; "
+        f"{figures.plural(verified.shards, 'shard')}, "
+        f"{figures.plural(verified.documents, 'document')}, "
+        f"{figures.plural(verified.tokens, 'token')}"
+    ]
+    return "\n".join([*lines, *(f"not checked: {note}" for note in verified.notes)])
+
+
+def _answer(as_json: bool, value: dict[str, Any], render: Callable[[], "RenderableType"]) -> None:
+    """Print an answer for programs or for people."""
+    if as_json:
+        _print_json(value)
+    else:
+        _print(render())
+
+
+def _print_json(value: dict[str, Any]) -> None:
+    import json
+
+    typer.echo(json.dumps(value, ensure_ascii=False))
+
+
+def _print(what: "RenderableType") -> None:
+    from rich.console import Console
+
+    Console(highlight=False, soft_wrap=isinstance(what, str), markup=False).print(what)
+
+
+@contextmanager
+def _progress(label: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar on stderr, and yield what moves it: a function of (bytes done, in all)."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(label, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
