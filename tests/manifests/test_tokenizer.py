@@ -86,6 +86,7 @@ def test_control_ids_are_in_the_order_of_codegen2(path):
 def test_control_tokens_are_shown(path, text_tokenizer):
     control = control_of(path)
     (ids,) = encode_documents(text_tokenizer, ["x = "])
+    assert control.sep is not None
     shown = decode(load_tokenizer(path), [*ids.tolist(), control.mask(1), control.sep, control.end])
     assert shown == "x = <mask_1><sep><|endoftext|>"
 
