@@ -3,9 +3,8 @@
 import os
 import sys
 
-from manifests.config import load_config
 from manifests.errors import BadCall, StackpileError
-from trainer.config import RunConfig
+from trainer.config import load_run_config
 from trainer.train import train
 
 
@@ -14,7 +13,7 @@ def main(arguments: list[str]) -> int:
     try:
         if not arguments or arguments[0].startswith("-"):
             raise BadCall("usage: torchrun ... -m trainer RUN.toml [key=value ...]")
-        train(load_config(arguments[0], RunConfig, arguments[1:]))
+        train(load_run_config(arguments[0], arguments[1:]))
     except StackpileError as error:
         # Every process finds a bad call; data is bad for the one that reads it.
         if os.environ.get("RANK", "0") == "0" or error.exit_code == 1:

@@ -15,10 +15,12 @@ from typing import Any, cast
 
 import torch
 import torch.distributed as dist
-import torch.distributed.checkpoint as dcp
 from torch import Tensor, nn
+from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.checkpoint.filesystem import FileSystemReader
 from torch.distributed.checkpoint.metadata import Metadata, StorageMeta
+from torch.distributed.checkpoint.state_dict_loader import load
+from torch.distributed.checkpoint.state_dict_saver import async_save
 from torch.optim import AdamW
 
 from manifests import files
@@ -72,7 +74,7 @@ class Checkpoints:
         """Remove what a killed process left unfinished."""
         self._directory, self._keep, self._rank = directory, keep, rank
         # Its collectives run in a thread, so they must not meet those of the training loop.
-        self._group = dist.new_group(backend="gloo")
+        self._group = cast(dist.ProcessGroup, dist.new_group(backend="gloo"))
         self._pending: tuple[int, dict[str, Any], Future[Any]] | None = None
         if rank == 0:
             os.makedirs(directory, exist_ok=True)
@@ -86,7 +88,7 @@ class Checkpoints:
         self.finish()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
-            future = dcp.async_save(
+            future = async_save(
                 _tensors(model, optimizer),
                 checkpoint_id=self._temporary(step),
                 process_group=self._group,
@@ -148,10 +150,12 @@ def _load(place: str, tensors: dict[str, Tensor], alone: bool) -> None:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "torch.distributed is disabled", UserWarning)
-            dcp.load(cast(dict[str, Any], tensors), storage_reader=_Reader(place), no_dist=alone)
-    except (dcp.CheckpointException, RuntimeError, OSError, ValueError) as error:
+            load(cast(dict[str, Any], tensors), storage_reader=_Reader(place), no_dist=alone)
+    except (CheckpointException, RuntimeError, OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[-1]
-        raise BadData(f"{place}: the checkpoint cannot be read into this model: {reason}") from error
+        raise BadData(
+            f"{place}: the checkpoint cannot be read into this model: {reason}"
+        ) from error
 
 
 class _Reader(FileSystemReader):
@@ -160,8 +164,7 @@ class _Reader(FileSystemReader):
     def read_metadata(self, *args: Any, **kwargs: Any) -> Metadata:
         with open(os.path.join(str(self.path), ".metadata"), "rb") as source:
             metadata = cast(Metadata, _Unpickler(source).load())
-        if getattr(metadata, "storage_meta", None) is None:
-            metadata.storage_meta = StorageMeta()
+        metadata.storage_meta = metadata.storage_meta or StorageMeta()
         metadata.storage_meta.load_id = self.load_id
         return metadata
 

@@ -4,11 +4,13 @@ Hyperparameters of CodeGen2 are not published. Defaults are those of CodeGen's 1
 (jaxformer, config/codegen_1B_nl), whose shape is CodeGen2's 1B, unless a field says otherwise.
 """
 
+import os
+from collections.abc import Sequence
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from manifests.config import Config
+from manifests.config import Config, load_config
 from manifests.errors import BadCall
 from trainer.models import MODELS
 from trainer.models.layers import Shape
@@ -21,11 +23,9 @@ class DataConfig(Config):
 
     sequence_length: int = Field(default=2048, ge=16)
     """Tokens of a sequence, L (n_ctx of codegen2's config.json)."""
-    sequences_per_unit: int = Field(default=16, ge=1)
-    """Sequences that come from one stretch of a component, K."""
     objective: str = "codegen2"
-    """How tokens become sequences: "codegen2" (half causal, half file-level span corruption, section
-    2 of the paper), or another name of objectives/."""
+    """How tokens become sequences: "codegen2" (half causal, half file-level span corruption:
+    section 2 of the paper), or another name of objectives/."""
     workers: int = Field(default=0, ge=0)
     """Processes that make batches ahead; 0 makes them in the training process."""
 
@@ -48,7 +48,9 @@ class ModelConfig(Config):
     def _size_is_usable(self) -> Self:
         sizes = MODELS[self.name].sizes
         if isinstance(self.size, str) and self.size not in sizes:
-            raise ValueError(f"size: {self.name} has no size {self.size!r}; it has {', '.join(sizes)}")
+            raise ValueError(
+                f"size: {self.name} has no size {self.size!r}; it has {', '.join(sizes)}"
+            )
         if self.shape.width % (2 * self.shape.heads):
             raise ValueError("size: width must be a multiple of twice the heads")
         if self.name == "codegen2" and self.shape.heads % 4:
@@ -86,7 +88,7 @@ class ScheduleConfig(Config):
     """The learning rate over the run."""
 
     steps: int | None = Field(default=None, ge=1)
-    """Updates; not given: as many as the mixture's token budget holds."""
+    """Updates; not given: as many as the mixture's budget holds."""
     warmup: int | None = Field(default=None, ge=0)
     """Updates of linear warmup; not given: 3000, but at most a tenth of the run."""
     final: float = Field(default=2e-5, ge=0)
@@ -106,9 +108,9 @@ class RunConfig(Config):
     """A run."""
 
     output: str
-    """The run's directory, on a file system that all processes see."""
+    """The run's directory, on a file system that all processes see; relative to RUN.toml."""
     mixture: str
-    """The mixture to train on, a MIX.toml."""
+    """The mixture to train on, a MIX.toml; relative to RUN.toml."""
     seed: int = Field(default=0, ge=0, lt=1 << 63)
     """Of the initial weights; the order of the data has the mixture's own."""
     precision: Literal["auto", "bf16", "float32"] = "auto"
@@ -131,17 +133,9 @@ class RunConfig(Config):
     checkpoint: CheckpointConfig = CheckpointConfig()
     """[checkpoint]"""
 
-    def steps(self, budget: int | None) -> int:
-        """Return the updates of the run; `budget` is the mixture's, in addresses.
-
-        Raises:
-            BadCall: neither the schedule nor the mixture says how long to train.
-        """
-        if self.schedule.steps is not None:
-            return self.schedule.steps
-        if budget is None:
-            raise BadCall("schedule.steps: is missing, and the mixture has no token budget either")
-        return -(-budget // (self.batch.sequences * self.data.sequence_length))
+    def steps(self, positions: int) -> int:
+        """Return the updates of the run; the mixture's budget comes to `positions` sequences."""
+        return self.schedule.steps or -(-positions // self.batch.sequences)
 
     def warmup(self, steps: int) -> int:
         """Return the updates of warmup in a run of `steps`."""
@@ -162,3 +156,11 @@ class RunConfig(Config):
                 f"({world_size} processes x batch.micro_batch {self.batch.micro_batch})"
             )
         return self.batch.sequences // at_once
+
+
+def load_run_config(path: str, overrides: Sequence[str] = ()) -> RunConfig:
+    """Read RUN.toml; its relative paths become absolute ones. BadCall lists every fault."""
+    config = load_config(path, RunConfig, overrides)
+    base = os.path.dirname(os.path.abspath(path))
+    places = {name: os.path.join(base, getattr(config, name)) for name in ("output", "mixture")}
+    return config.model_copy(update={n: os.path.normpath(place) for n, place in places.items()})

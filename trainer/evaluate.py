@@ -13,7 +13,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from manifests.dataset import Dataset
+from manifests.errors import BadCall
+from manifests.tokenizer import decode, load_tokenizer
 from trainer.models import Decoder
+from trainer.run import Run
 
 Tokens = npt.NDArray[np.int64]
 
@@ -21,9 +25,44 @@ BATCH_TOKENS = 1 << 14
 """Tokens of a batch, padding and all."""
 
 
+def evaluate_run(run: Run, limit: int, step: int | None = None) -> dict[str, Any]:
+    """Evaluate a checkpoint on the held-out documents of each component of the run's mixture.
+
+    Returns:
+        `step`, and `components`: name -> what `evaluate` returns, and `all` for their sum.
+
+    Raises:
+        BadCall: the run has no such checkpoint, or none of its components has held-out documents.
+    """
+    tokenizer = load_tokenizer(run.tokenizer)
+    model = run.model(step).to("cuda" if torch.cuda.is_available() else "cpu")
+    components = {}
+    for component in run.plan.components:
+        dataset = Dataset.open(component.dataset)
+        if component.source_name in dataset.heldout_components:
+            heldout = dataset.component(component.source_name, heldout=True)
+            components[component.name] = evaluate(
+                model,
+                heldout.read_documents(),
+                end=run.plan.control.end,
+                length=run.plan.sequence_length,
+                size=lambda tokens: len(decode(tokenizer, tokens).encode()),
+                limit=limit,
+            )
+    if not components:
+        raise BadCall(f"{run.path}: none of its components has held-out documents")
+    sums = {
+        key: sum(found[key] for found in components.values())
+        for key in ("documents", "tokens", "bytes", "entropy")
+    }
+    components["all"] = sums | rates(sums["entropy"], sums["tokens"], sums["bytes"])
+    return {"step": run.step(step), "components": components}
+
+
 def evaluate(
     model: Decoder,
     documents: Iterable[npt.NDArray[Any]],
+    *,
     end: int,
     length: int,
     size: Callable[[list[int]], int],
@@ -52,11 +91,11 @@ def evaluate(
     }
 
 
-def rates(entropy: float, tokens: int, text: int) -> dict[str, float | None]:
-    """Return the loss of `entropy` nats a token, and its bits a byte; None over nothing."""
+def rates(entropy: float, tokens: int, text: int) -> dict[str, float]:
+    """Return the loss of `entropy` nats a token, and its bits a byte; 0 over nothing."""
     return {
-        "loss": entropy / tokens if tokens else None,
-        "bits_per_byte": entropy / math.log(2) / text if text else None,
+        "loss": entropy / max(tokens, 1),
+        "bits_per_byte": entropy / math.log(2) / max(text, 1),
     }
 
 

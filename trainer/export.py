@@ -17,9 +17,21 @@ from manifests import files
 from manifests.control import Control
 from manifests.errors import BadCall
 from trainer.models import CodeGen2, Decoder, codegen2, llama
+from trainer.run import Run
 
 MP_NUM = 4
 """Chunks of heads in `transformers`' CodeGenAttention."""
+
+
+def export_run(run: Run, directory: str, step: int | None = None) -> dict[str, Any]:
+    """Export a checkpoint of a run (the last one); see `export`."""
+    return export(
+        run.model(step),
+        run.plan.control,
+        run.plan.sequence_length,
+        files.read_bytes(run.tokenizer),
+        directory,
+    )
 
 
 def export(

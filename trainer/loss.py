@@ -30,6 +30,7 @@ def weighted_loss(
     bias: Tensor | None,
     targets: Tensor,
     weights: Tensor,
+    *,
     z_loss: float = 0.0,
 ) -> Loss:
     """Return the sum of `weights * (cross-entropy + z_loss * log(Z)**2)`.
@@ -62,7 +63,7 @@ def _chunk_loss(
 
 class _ChunkedLoss(torch.autograd.Function):
     @staticmethod
-    def forward(
+    def forward(  # noqa: PLR0917
         ctx: Any,
         hidden: Tensor,
         weight: Tensor,
@@ -98,7 +99,7 @@ class _ChunkedLoss(torch.autograd.Function):
         return total, entropy
 
     @staticmethod
-    def backward(ctx: Any, d_total: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, d_total: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
         d_hidden, d_weight, d_bias = ctx.saved_tensors
         scaled = d_bias * d_total if d_bias is not None else None
         return d_hidden * d_total, d_weight * d_total, scaled, None, None, None

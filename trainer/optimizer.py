@@ -15,13 +15,15 @@ def make_optimizer(model: nn.Module, config: OptimizerConfig) -> AdamW:
     Biases and norms do not decay. (jaxformer means the same, but its norms are stacked to
     matrices, and decay.)
     """
-    matrices = [p for p in model.parameters() if p.ndim >= 2]  # noqa: PLR2004
-    others = [p for p in model.parameters() if p.ndim < 2]  # noqa: PLR2004
+    matrices = [p for p in model.parameters() if p.ndim >= 2]
+    others = [p for p in model.parameters() if p.ndim < 2]
     groups = [
         {"params": matrices, "weight_decay": config.weight_decay},
         {"params": others, "weight_decay": 0.0},
     ]
-    optimizer = AdamW(groups, lr=config.learning_rate, betas=config.betas, eps=config.eps, fused=True)
+    optimizer = AdamW(
+        groups, lr=config.learning_rate, betas=config.betas, eps=config.eps, fused=True
+    )
     for parameter in model.parameters():
         optimizer.state[parameter] = {
             "step": torch.zeros((), dtype=torch.float32, device=parameter.device),

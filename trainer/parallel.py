@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
+from torch import Tensor
+from torch._C._distributed_c10d import HashStore
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
@@ -39,23 +40,32 @@ class World:
 @contextmanager
 def open_world() -> Iterator[World]:
     """Join the processes that torchrun started (or be the only one) until the block ends."""
-    rank, size = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
-    local, locals_ = (int(os.environ.get(f"LOCAL_{n}", d)) for n, d in (("RANK", 0), ("WORLD_SIZE", 1)))
+    rank, size = _variable("RANK", 0), _variable("WORLD_SIZE", 1)
     if torch.cuda.is_available():
-        device = torch.device("cuda", local)
+        device = torch.device("cuda", _variable("LOCAL_RANK", 0))
         torch.cuda.set_device(device)
         backend = "cpu:gloo,cuda:nccl"
     else:
         device, backend = torch.device("cpu"), "gloo"
-        torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // locals_))
+        torch.set_num_threads(max(1, _cores() // _variable("LOCAL_WORLD_SIZE", 1)))
     if size > 1:
         dist.init_process_group(backend)
     else:
-        dist.init_process_group(backend, store=dist.HashStore(), rank=0, world_size=1)
+        dist.init_process_group(backend, store=HashStore(), rank=0, world_size=1)
     try:
         yield World(rank, size, device)
     finally:
         dist.destroy_process_group()
+
+
+def _variable(name: str, default: int) -> int:
+    return int(os.environ.get(name, default))
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def has_bf16(device: torch.device) -> bool:

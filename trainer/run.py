@@ -1,20 +1,25 @@
 """A run's directory: run.toml, plan.json, tokenizer.json, metrics.jsonl, checkpoints/STEP/."""
 
 import json
+import os
 from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
+from objectives.slots import dealer
 
 from manifests import files
-from manifests.config import load_config
+from manifests.dataset import Dataset
 from manifests.errors import BadCall, BadData
-from manifests.plan import Plan, load_plan, save_plan
+from manifests.mixture import load_mixture
+from manifests.plan import Plan, load_plan, make_plan, save_plan
 from trainer.checkpoint import load_model, whole_steps
-from trainer.config import RunConfig
+from trainer.config import RunConfig, load_run_config
 from trainer.models import MODELS, Decoder
 from trainer.parallel import World
 from trainer.toml import to_toml
+
+PLAN, TOKENIZER = "plan.json", "tokenizer.json"
 
 
 @dataclass(frozen=True)
@@ -28,10 +33,10 @@ class Run:
     @classmethod
     def open(cls, path: str) -> "Run":
         """Open a run's directory; BadCall where there is none."""
-        if not files.exists(files.join(path, "plan.json")):
-            raise BadCall(f"{path}: is no run: it has no plan.json")
-        config = load_config(files.join(path, "run.toml"), RunConfig)
-        return cls(path, config, load_plan(files.join(path, "plan.json")))
+        if not files.exists(files.join(path, PLAN)):
+            raise BadCall(f"{path}: is no run: it has no {PLAN}")
+        config = load_run_config(files.join(path, "run.toml"))
+        return cls(path, config, load_plan(files.join(path, PLAN)))
 
     @property
     def checkpoints(self) -> str:
@@ -41,7 +46,7 @@ class Run:
     @property
     def tokenizer(self) -> str:
         """The run's own copy of the tokenizer."""
-        return files.join(self.path, "tokenizer.json")
+        return files.join(self.path, TOKENIZER)
 
     @property
     def metrics(self) -> str:
@@ -84,31 +89,46 @@ def begin(config: RunConfig, world: World) -> Run:
     Raises:
         BadCall: the directory holds another run: other data, another model or another seed.
     """
-    path, plan = config.output, _make_plan(config)
-    place = files.join(path, "plan.json")
-    if files.exists(place):
-        _same(path, Run.open(path), config, plan)
+    path = config.output
+    begun = Run.open(path) if files.exists(files.join(path, PLAN)) else None
+    plan = _plan(config, begun)
+    if begun is not None:
+        _same(begun, config, plan)
     world.wait()
     if world.rank == 0:
-        files.write_bytes(files.join(path, "run.toml"), to_toml(config.model_dump()).encode())
-        files.write_bytes(files.join(path, "tokenizer.json"), files.read_bytes(plan.tokenizer))
+        dataset = Dataset.open(plan.components[0].dataset)
+        here = {"output": ".", "mixture": os.path.relpath(config.mixture, path)}
+        text = to_toml(config.model_dump() | here)
+        files.write_bytes(files.join(path, "run.toml"), text.encode())
+        files.write_bytes(files.join(path, TOKENIZER), files.read_bytes(dataset.tokenizer_path))
         # Last, for it makes the directory a run.
-        save_plan(place, plan)
+        save_plan(plan, files.join(path, PLAN))
     world.wait()
     return Run(path, config, plan)
 
 
-def _same(path: str, begun: Run, config: RunConfig, plan: Plan) -> None:
+def _plan(config: RunConfig, begun: Run | None) -> Plan:
+    mixture, data = load_mixture(config.mixture), config.data
+    # A batch may change in a run, but how far units are interleaved may not.
+    batch = config.batch.sequences if begun is None else begun.plan.interleave
+    return make_plan(
+        mixture, dealer(data.objective), batch=batch, sequence_length=data.sequence_length
+    )
+
+
+def _same(begun: Run, config: RunConfig, plan: Plan) -> None:
     pairs: dict[str, tuple[Any, Any]] = {
         "seed": (begun.config.seed, config.seed),
         "model.name": (begun.config.model.name, config.model.name),
         "model.size": (begun.config.model.shape, config.model.shape),
-        "data and mixture": (begun.plan.digest, plan.digest),
+        "data.objective": (begun.config.data.objective, config.data.objective),
+        "data.sequence_length": (begun.plan.sequence_length, plan.sequence_length),
+        "mixture": (f"plan {begun.plan.digest[:12]}", f"plan {plan.digest[:12]}"),
     }
     for field, (old, new) in pairs.items():
         if old != new:
             raise BadCall(
-                f"{path}: {field} was {old} when this run began and is {new} now; "
+                f"{begun.path}: {field} was {old} when this run began and is {new} now; "
                 "give another output, or what it began with"
             )
 

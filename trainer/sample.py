@@ -1,13 +1,44 @@
 """Sampling: from left to right, or into the gap between a prefix and a suffix."""
 
-from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from manifests.control import Control
 from manifests.errors import BadCall
+from manifests.tokenizer import decode, load_text_tokenizer, load_tokenizer
 from trainer.models.layers import Cache, Decoder
+from trainer.run import Run
+
+
+def sample_text(
+    run: Run, prefix: str, suffix: str | None, step: int | None = None, **how: Any
+) -> list[str]:
+    """Return texts that go on from `prefix`, or, given a `suffix`, that fill the gap before it.
+
+    `how` is passed on to `complete`.
+
+    Raises:
+        BadCall: the run has no such checkpoint, its vocabulary no masks, or the prompt is too long.
+    """
+    encoder, control = load_text_tokenizer(run.tokenizer), run.plan.control
+    texts = [prefix] if suffix is None else [prefix, suffix]
+    ids = [encoder.encode(text, add_special_tokens=False).ids for text in texts]
+    if suffix is None:
+        # A document begins behind an end token.
+        prompt, stop = ids[0] or [control.end], {control.end}
+    else:
+        prompt = infill_prompt(ids[0], ids[1], control)
+        stop = {control.end, *([] if control.eom is None else [control.eom])}
+    if len(prompt) >= run.plan.sequence_length:
+        raise BadCall(
+            f"prefix: the prompt has {len(prompt)} tokens, and the model was trained on "
+            f"{run.plan.sequence_length} at once"
+        )
+    decoder = load_tokenizer(run.tokenizer)
+    answers = complete(run.model(step), prompt, frozenset(stop), **how)
+    return [decode(decoder, answer) for answer in answers]
 
 
 def infill_prompt(prefix: list[int], suffix: list[int], control: Control) -> list[int]:
@@ -24,7 +55,8 @@ def infill_prompt(prefix: list[int], suffix: list[int], control: Control) -> lis
     return [*prefix, mask, *suffix, control.end, control.sep, mask]
 
 
-def complete(  # noqa: PLR0913
+@torch.no_grad()
+def complete(
     model: Decoder,
     prompt: list[int],
     stop: frozenset[int],
@@ -39,40 +71,22 @@ def complete(  # noqa: PLR0913
 
     Temperature 0.2 and top-p 0.95 are the paper's for pass@1; temperature 0 takes the likeliest.
     """
-    rows: list[list[int]] = [[] for _ in range(samples)]
-    open_rows = set(range(samples))
-    for step in stream_tokens(model, prompt, tokens, temperature, top_p, seed, samples):
-        for row in tuple(open_rows):
-            if step[row] in stop:
-                open_rows.discard(row)
-            else:
-                rows[row].append(step[row])
-        if not open_rows:
-            break
-    return rows
-
-
-@torch.no_grad()
-def stream_tokens(  # noqa: PLR0913, PLR0917
-    model: Decoder,
-    prompt: list[int],
-    tokens: int,
-    temperature: float,
-    top_p: float,
-    seed: int,
-    samples: int = 1,
-) -> Iterator[list[int]]:
-    """Yield the next token of each of `samples` continuations, `tokens` times."""
-    if not prompt:
-        raise BadCall("prefix: is empty; a model continues at least one token")
     device = next(model.parameters()).device
     generator = torch.Generator(device).manual_seed(seed)
     cache = Cache(model.shape.layers)
+    rows: list[list[int]] = [[] for _ in range(samples)]
+    going = set(range(samples))
     seen = torch.tensor([prompt] * samples, device=device)
     for _ in range(tokens):
         logits = model.logits(seen, cache, last=True)[:, -1].float()
         seen = choose(logits, temperature, top_p, generator)
-        yield seen[:, 0].tolist()
+        drawn = seen[:, 0].tolist()
+        going -= {row for row in going if drawn[row] in stop}
+        if not going:
+            break
+        for row in going:
+            rows[row].append(drawn[row])
+    return rows
 
 
 def choose(logits: Tensor, temperature: float, top_p: float, generator: torch.Generator) -> Tensor:

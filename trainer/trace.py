@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from manifests.errors import BadCall
 from objectives.stream import Stream
+
+from manifests.errors import BadCall
 from trainer.run import Run
 
 
@@ -17,4 +18,9 @@ def trace(run: Run, step: int, row: int) -> dict[str, Any]:
     if not 0 <= row < metrics["sequences"]:
         raise BadCall(f"--row {row}: step {step} has rows 0 to {metrics['sequences'] - 1}")
     position = metrics["position"] + row
-    return {"step": step, "row": row, "position": position, **Stream.open(run.plan).origin(position)}
+    return {
+        "step": step,
+        "row": row,
+        "position": position,
+        **Stream.open(run.plan).origin(position),
+    }

@@ -14,17 +14,18 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from types import FrameType
 from typing import Any
 
 import torch
 import torch.distributed as dist
+from objectives.batch import Batch
+from objectives.stream import Stream
+from objectives.torch_data import batches
 from torch import Tensor
 from torch.distributed.tensor import DTensor
 
 from manifests.errors import BadData, StackpileError
-from objectives.batch import Batch
-from objectives.stream import Stream
-from objectives.torch_data import batches
 from trainer.checkpoint import Checkpoints, read_facts, whole_steps
 from trainer.config import RunConfig
 from trainer.display import Display
@@ -75,7 +76,7 @@ class Training:
         """Make the model, and restore the last checkpoint if there is one."""
         self.run, self.world, self.config = run, world, run.config
         self.stream = Stream.open(run.plan)
-        self.steps = self.config.steps(run.plan.budget)
+        self.steps = self.config.steps(run.plan.positions)
         self.model = self._make_model()
         self.optimizer = make_optimizer(self.model, self.config.optimizer)
         self.checkpoints = Checkpoints(run.checkpoints, self.config.checkpoint.keep, world.rank)
@@ -238,10 +239,10 @@ def stop_signals() -> Iterator[Callable[[], bool]]:
     """
     came: list[int] = []
 
-    def note(number: int, _: Any) -> None:
+    def note(number: int, _: FrameType | None) -> None:
         came.append(number)
         if "TORCHELASTIC_RUN_ID" not in os.environ:
-            signal.signal(number, before[number])
+            signal.signal(number, before[signal.Signals(number)])
 
     kinds = (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.signal(number, note) for number in kinds}

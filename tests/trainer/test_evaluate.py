@@ -29,8 +29,12 @@ def test_loss_is_that_of_each_document_alone(model) -> None:
         led = torch.tensor([END, *text.tolist()])
         for start in range(0, len(text), length - 1):
             piece = led[None, start : start + length]
-            entropy += float(F.cross_entropy(model.logits(piece)[0, :-1], piece[0, 1:], reduction="sum"))
-    got = evaluate(model, TEXTS, END, length, lambda tokens: 3 * len(tokens), 100)
+            entropy += float(
+                F.cross_entropy(model.logits(piece)[0, :-1], piece[0, 1:], reduction="sum")
+            )
+    got = evaluate(
+        model, TEXTS, end=END, length=length, size=lambda tokens: 3 * len(tokens), limit=100
+    )
     assert got["documents"] == 4  # the empty one has nothing to predict
     assert got["tokens"] == TOKENS
     assert got["bytes"] == 3 * TOKENS
@@ -39,4 +43,4 @@ def test_loss_is_that_of_each_document_alone(model) -> None:
 
 
 def test_the_limit_counts_documents(model) -> None:
-    assert evaluate(model, TEXTS, END, 64, len, 1)["tokens"] == 30
+    assert evaluate(model, TEXTS, end=END, length=64, size=len, limit=1)["tokens"] == 30

@@ -10,8 +10,14 @@ from trainer import export as module
 from trainer.models import MODELS, Shape
 
 SHAPES = {
-    "codegen2": [Shape(layers=2, width=64, heads=4, inner=256), Shape(layers=1, width=768, heads=8, inner=100)],
-    "llama": [Shape(layers=2, width=64, heads=4, inner=160), Shape(layers=1, width=768, heads=8, inner=100)],
+    "codegen2": [
+        Shape(layers=2, width=64, heads=4, inner=256),
+        Shape(layers=1, width=768, heads=8, inner=100),
+    ],
+    "llama": [
+        Shape(layers=2, width=64, heads=4, inner=160),
+        Shape(layers=1, width=768, heads=8, inner=100),
+    ],
 }
 CONTROL = Control(end=256, sep=257, eom=258, mask_1=262, masks=4, vocabulary=263)
 TOKENIZER = train_tokenizer(["a b c"], 263, 4)
@@ -25,7 +31,9 @@ def make(name: str, shape: Shape):
     return model
 
 
-@pytest.mark.parametrize(("name", "shape"), [(n, s) for n, shapes in SHAPES.items() for s in shapes])
+@pytest.mark.parametrize(
+    ("name", "shape"), [(n, s) for n, shapes in SHAPES.items() for s in shapes]
+)
 @torch.no_grad()
 def test_transformers_gives_the_same_logits(tmp_path, name: str, shape: Shape) -> None:
     transformers = pytest.importorskip("transformers")

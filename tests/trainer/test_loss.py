@@ -21,7 +21,9 @@ def make(rows: int, vocabulary: int, width: int = 16):
 @pytest.mark.parametrize("with_bias", [True, False])
 @pytest.mark.parametrize("z_loss", [0.0, 1e-2])
 @pytest.mark.parametrize("chunk", [1, 7 * 33, 1 << 20])
-def test_loss_and_gradients_are_those_of_cross_entropy(monkeypatch, chunk, z_loss, with_bias) -> None:
+def test_loss_and_gradients_are_those_of_cross_entropy(
+    monkeypatch, chunk, z_loss, with_bias
+) -> None:
     monkeypatch.setitem(module.CHUNK_ELEMENTS, "cpu", chunk)
     hidden, weight, bias, targets, weights = make(50, 33)
     inputs = [hidden, weight, bias] if with_bias else [hidden, weight]
@@ -29,7 +31,9 @@ def test_loss_and_gradients_are_those_of_cross_entropy(monkeypatch, chunk, z_los
     entropy = (F.cross_entropy(logits, targets, reduction="none") * weights).sum()
     total = entropy + z_loss * (logits.logsumexp(1).square() * weights).sum()
     wanted = torch.autograd.grad(total / 7, inputs)
-    ours = weighted_loss(hidden, weight, bias if with_bias else None, targets, weights, z_loss)
+    ours = weighted_loss(
+        hidden, weight, bias if with_bias else None, targets, weights, z_loss=z_loss
+    )
     got = torch.autograd.grad(ours.total / 7, inputs)
     torch.testing.assert_close(ours.entropy, entropy)
     torch.testing.assert_close(ours.total, total)
@@ -45,7 +49,7 @@ def test_without_gradients_the_loss_is_the_same() -> None:
 
 
 def test_the_model_shifts_weights_to_the_token_before() -> None:
-    from trainer.models import MODELS, Shape  # noqa: PLC0415
+    from trainer.models import MODELS, Shape
 
     torch.manual_seed(0)
     model = MODELS["codegen2"](Shape(layers=1, width=32, heads=4, inner=64), 50)

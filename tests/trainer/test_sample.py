@@ -38,7 +38,9 @@ def test_greedy_tokens_are_those_without_a_cache(model) -> None:
 
 def test_a_seed_gives_the_same_tokens_and_samples_differ(model) -> None:
     def draw(seed: int):
-        return complete(model, [1], frozenset(), tokens=8, temperature=1.0, top_p=1.0, seed=seed, samples=3)
+        return complete(
+            model, [1], frozenset(), tokens=8, temperature=1.0, top_p=1.0, seed=seed, samples=3
+        )
 
     assert draw(1) == draw(1) != draw(2)
     assert len({tuple(row) for row in draw(1)}) > 1
@@ -49,11 +51,6 @@ def test_a_stop_id_ends_a_sample_and_is_left_out(model) -> None:
     stop = whole[-1]
     cut = complete(model, [1], frozenset({stop}), tokens=8, temperature=0.0)[0]
     assert cut == whole[: whole.index(stop)]
-
-
-def test_an_empty_prompt_is_refused(model) -> None:
-    with pytest.raises(BadCall, match="prefix"):
-        complete(model, [], frozenset())
 
 
 def test_top_p_keeps_the_likeliest_tokens_only() -> None:

@@ -4,6 +4,9 @@ Norm epsilon 1e-5, tanh GELU and a head with a bias are those of `codegen2-1B`'s
 config.json and modeling_codegen.py.
 """
 
+from collections.abc import Mapping
+from typing import ClassVar, cast
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -20,6 +23,7 @@ class CodeGen2Block(Block):
     """`x + attention(norm(x)) + mlp(norm(x))`, one norm for both."""
 
     def __init__(self, shape: Shape, layer: int) -> None:
+        """Make the block of a layer."""
         super().__init__()
         self.norm = nn.LayerNorm(shape.width, eps=EPSILON)
         self.attention = Attention(shape, layer)
@@ -30,24 +34,22 @@ class CodeGen2Block(Block):
         """Map the residual stream [B, L, width] to the next layer's."""
         normed = self.norm(x)
         mlp = self.down(F.gelu(self.up(normed), approximate="tanh"))
-        return x + self.attention(normed, table, cache) + mlp  # type: ignore[no-any-return]
+        return cast(Tensor, x + self.attention(normed, table, cache) + mlp)
 
 
 class CodeGen2(Decoder):
     """CodeGen2 (arXiv 2305.02309)."""
 
-    sizes = {
+    sizes: ClassVar[Mapping[str, Shape]] = {
         "demo": _shape(4, 256, 4),  # ours: a minute on two cores shows it learn
         "1B": _shape(16, 2048, 16),  # Salesforce/codegen2-1B config.json
         "3.7B": _shape(16, 4096, 16),  # Salesforce/codegen2-3_7B config.json
         "7B": _shape(33, 4096, 16),  # CodeGen's 6B (jaxformer config/codegen_6B_nl), 7.06e9 here
         "16B": _shape(34, 6144, 24),  # Salesforce/codegen2-16B config.json
     }
+    head_bias = True
     most_rotary = 64
     residual_outputs = ("attention.out.weight", "down.weight")
-
-    def __init__(self, shape: Shape, vocabulary: int) -> None:
-        super().__init__(shape, vocabulary, bias=True)
 
     def block(self, layer: int) -> Block:
         """Make the block of a layer."""

@@ -7,7 +7,7 @@ which the export applies.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import torch
 import torch.nn.functional as F
@@ -41,6 +41,7 @@ class Cache:
     """The keys and values of the tokens seen so far, for decoding token by token."""
 
     def __init__(self, layers: int) -> None:
+        """Start empty, for a model of so many layers."""
         self.layers: list[tuple[Tensor, Tensor] | None] = [None] * layers
 
     @property
@@ -59,7 +60,7 @@ class Cache:
 
 
 def rotary_table(start: int, length: int, rotary: int, device: torch.device) -> Tensor:
-    """Return cosines and sines, float32 [2, length, 1, 1, rotary / 2], of positions from `start` on.
+    """Return cosines and sines of positions from `start` on: float32 [2, length, 1, 1, rotary / 2].
 
     The base is 10000 (RoFormer, section 3.4.3; the same in GPT-J and Llama).
     """
@@ -70,7 +71,7 @@ def rotary_table(start: int, length: int, rotary: int, device: torch.device) -> 
 
 
 def turn(features: Tensor, table: Tensor) -> Tensor:
-    """Rotate the first dimensions of `features` [B, L, 2, H, head] by their positions, in float32."""
+    """Rotate the first dimensions of `features` [B, L, 2, H, head] by their positions."""
     cos, sin = table
     half = cos.shape[-1]
     first, second, rest = features.split((half, half, features.shape[-1] - 2 * half), dim=-1)
@@ -82,6 +83,7 @@ class Attention(nn.Module):
     """Causal self-attention with one fused projection (rows: queries, keys, values), no biases."""
 
     def __init__(self, shape: Shape, layer: int) -> None:
+        """Make the projections of a layer."""
         super().__init__()
         self.shape, self.layer = shape, layer
         self.qkv = nn.Linear(shape.width, 3 * shape.width, bias=False)
@@ -97,13 +99,14 @@ class Attention(nn.Module):
             keys, values = cache.extend(self.layer, keys, values)
         # With a cache, either all tokens are new, or one is, and it sees every key.
         mixed = F.scaled_dot_product_attention(queries, keys, values, is_causal=length > 1)
-        return self.out(mixed.transpose(1, 2).reshape(rows, length, width))  # type: ignore[no-any-return]
+        return cast(Tensor, self.out(mixed.transpose(1, 2).reshape(rows, length, width)))
 
 
 class Block(nn.Module, ABC):
     """One layer of a decoder; `recompute` drops its activations and makes them again backward."""
 
     def __init__(self) -> None:
+        """Compute each activation once, and nothing compiled."""
         super().__init__()
         self.recompute = False
         self.body: Callable[[Tensor, Tensor, Cache | None], Tensor] = self.layer
@@ -115,7 +118,7 @@ class Block(nn.Module, ABC):
     def forward(self, x: Tensor, table: Tensor, cache: Cache | None = None) -> Tensor:
         """Run the layer, from a checkpoint of its input alone where `recompute` says so."""
         if self.recompute and torch.is_grad_enabled():
-            return checkpoint(self.body, x, table, cache, use_reentrant=False)  # type: ignore[no-any-return]
+            return cast(Tensor, checkpoint(self.body, x, table, cache, use_reentrant=False))
         return self.body(x, table, cache)
 
 
@@ -126,16 +129,19 @@ class Decoder(nn.Module, ABC):
     """The dimensions behind each size's name."""
     most_rotary: ClassVar[int]
     """At most so many dimensions of a head turn with the position."""
+    head_bias: ClassVar[bool]
+    """Whether the head has a bias."""
     residual_outputs: ClassVar[tuple[str, ...]]
     """The matrices that write into the residual stream, for their initial scale."""
 
-    def __init__(self, shape: Shape, vocabulary: int, bias: bool) -> None:
+    def __init__(self, shape: Shape, vocabulary: int) -> None:
+        """Make the layers; weights are PyTorch's until `parallel.initialize` sets them."""
         super().__init__()
         self.shape, self.vocabulary = shape, vocabulary
         self.embed = nn.Embedding(vocabulary, shape.width)
         self.blocks = nn.ModuleList(self.block(layer) for layer in range(shape.layers))
         self.norm = self.last_norm()
-        self.head = nn.Linear(shape.width, vocabulary, bias=bias)
+        self.head = nn.Linear(shape.width, vocabulary, bias=self.head_bias)
 
     @property
     def rotary(self) -> int:
@@ -157,7 +163,7 @@ class Decoder(nn.Module, ABC):
         x = self.embed(tokens)
         for block in self.blocks:
             x = block(x, table, cache)
-        return self.norm(x)  # type: ignore[no-any-return]
+        return cast(Tensor, self.norm(x))
 
     def forward(self, tokens: Tensor, weights: Tensor, z_loss: float = 0.0) -> Loss:
         """Return the loss of `tokens` int64 [B, L], `weights` float32 [B, L] for predicting them.
@@ -171,10 +177,10 @@ class Decoder(nn.Module, ABC):
         hidden = self.hidden(tokens).flatten(0, 1)
         bias = self.head.bias
         return weighted_loss(
-            hidden, self.head.weight, bias, targets.flatten(), shifted.flatten(), z_loss
+            hidden, self.head.weight, bias, targets.flatten(), shifted.flatten(), z_loss=z_loss
         )
 
     def logits(self, tokens: Tensor, cache: Cache | None = None, last: bool = False) -> Tensor:
         """Return the logits [B, L, vocabulary] of what follows each token (or the `last` only)."""
         hidden = self.hidden(tokens, cache)
-        return self.head(hidden[:, -1:] if last else hidden)  # type: ignore[no-any-return]
+        return cast(Tensor, self.head(hidden[:, -1:] if last else hidden))

@@ -3,6 +3,9 @@
 RMSNorm epsilon 1e-6, SiLU, rotary over the whole head and no biases are those of its config.json.
 """
 
+from collections.abc import Mapping
+from typing import ClassVar, cast
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -19,6 +22,7 @@ class LlamaBlock(Block):
     """Attention, then a gated MLP, each behind its own norm."""
 
     def __init__(self, shape: Shape, layer: int) -> None:
+        """Make the block of a layer."""
         super().__init__()
         self.attention_norm = nn.RMSNorm(shape.width, eps=EPSILON)
         self.attention = Attention(shape, layer)
@@ -31,21 +35,19 @@ class LlamaBlock(Block):
         """Map the residual stream [B, L, width] to the next layer's."""
         x = x + self.attention(self.attention_norm(x), table, cache)
         normed = self.mlp_norm(x)
-        return x + self.down(F.silu(self.gate(normed)) * self.up(normed))  # type: ignore[no-any-return]
+        return cast(Tensor, x + self.down(F.silu(self.gate(normed)) * self.up(normed)))
 
 
 class Llama(Decoder):
     """CodeGen2.5's architecture."""
 
-    sizes = {
+    sizes: ClassVar[Mapping[str, Shape]] = {
         "demo": _shape(4, 256, 4, 768),  # ours
         "7B": _shape(32, 4096, 32, 11008),  # Salesforce/codegen25-7b-multi config.json
     }
+    head_bias = False
     most_rotary = 1 << 30
     residual_outputs = ("attention.out.weight", "down.weight")
-
-    def __init__(self, shape: Shape, vocabulary: int) -> None:
-        super().__init__(shape, vocabulary, bias=False)
 
     def block(self, layer: int) -> Block:
         """Make the block of a layer."""
