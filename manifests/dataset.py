@@ -224,7 +224,7 @@ class ShardComponent:
         document = int(self._first_document[block]) + ended
         if ended:
             return document, int(ends[ended - 1]) != local - 1
-        return document, local > 0 or int(self.reader.offsets(block)[0]) > 0
+        return document, local > 0 or self.reader.opens_inside(block)
 
     def origin(self, document: int) -> dict[str, Any]:
         """Return the row of a document: the columns of SHARD_DOCUMENTS, and `shard`, its path.

@@ -152,6 +152,10 @@ class BlockReader:
         """Return the shard of a block."""
         return self._shards[int(self._shard[block]) - int(self._shard[0])]
 
+    def opens_inside(self, block: int) -> bool:
+        """Tell whether a block opens inside a document."""
+        return opens_inside(self._table, block)
+
     def offsets(self, block: int) -> npt.NDArray[np.uint32]:
         """Return the starts of a block's documents and its length: uint32 [n+1], read-only."""
         origin = self._origin(block)
@@ -191,7 +195,7 @@ class BlockReader:
         The j-th document to end in the block does so before its token `ends[j] - j`.
         """
         ends = self.offsets(block).astype(np.int64)
-        if not opens_inside(self._table, block):
+        if not self.opens_inside(block):
             ends = ends[1:]
         documents = int(self._documents[block])
         return ends[:documents] + np.arange(documents)
@@ -205,7 +209,7 @@ class BlockReader:
         return data[skip : skip + size]
 
     def _offset_count(self, block: int) -> int:
-        return offset_count(int(self._documents[block]), opens_inside(self._table, block))
+        return offset_count(int(self._documents[block]), self.opens_inside(block))
 
     def _origin(self, block: int) -> int:
         return offsets_at(int(self._data_offset[block]), self._offset_count(block))

@@ -89,6 +89,18 @@ def test_any_window_is_a_piece_of_the_ring(whole, data):
     check_window(component, address, data.draw(st.integers(0, 3000)))
 
 
+def test_windows_that_start_where_a_block_does(whole):
+    component = whole.component(PYTHON)
+    rows = whole.block_range(whole.shard_range(PYTHON, heldout=False))
+    mine = whole.blocks[rows.start : rows.stop]
+    starts = np.cumsum(mine["documents"].astype(np.int64) + mine["tokens"]).tolist()
+    inside = [component.window(start, 1, END).opens_inside for start in starts[:-1]]
+    assert any(inside)
+    assert not all(inside)
+    for start in starts[:-1]:
+        check_window(component, start, 3)
+
+
 TEXTS = st.lists(
     st.tuples(st.sampled_from("xyz"), st.sampled_from([0, 0, 1, 2, 3, 511, 512, 513, 1500])),
     min_size=1,
