@@ -41,9 +41,9 @@ def forest(hashes: U64, addresses: U64) -> U64:
     hashes, addresses = hashes[order], addresses[order]
     starts = np.flatnonzero(np.concatenate([[True], hashes[1:] != hashes[:-1]]))
     sizes = np.diff(np.append(starts, len(hashes)))
-    smallest = np.repeat(np.minimum.reduceat(addresses, starts), sizes)
-    linked = smallest != addresses
-    return spanning(np.column_stack([smallest[linked], addresses[linked]]))
+    first = np.repeat(addresses[starts], sizes)
+    linked = first != addresses
+    return spanning(np.column_stack([first[linked], addresses[linked]]))
 
 
 def spanning(edges: U64) -> U64:

@@ -32,13 +32,6 @@ def text_bytes(texts: Any) -> tuple[Bytes, Offsets]:
     return np.frombuffer(b"" if data is None else data, np.uint8), starts
 
 
-def large_strings(data: Bytes, offsets: Offsets) -> Any:
-    """Return texts given as `text_bytes` gives them, as an Arrow large_string array."""
-    return pa.LargeStringArray.from_buffers(
-        len(offsets) - 1, pa.py_buffer(np.ascontiguousarray(offsets)), pa.py_buffer(data)
-    )
-
-
 def collapse_whitespace(data: Bytes, offsets: Offsets) -> tuple[Bytes, Offsets]:
     """Return the texts with each run of ASCII whitespace as one space, and none at either end."""
     lengths = np.empty(len(offsets) - 1, np.int64)

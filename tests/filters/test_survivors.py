@@ -1,0 +1,97 @@
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from filters.survivors import ALLOWED, UNKNOWN, survivor_keys, survivors
+
+BEST = {"heldout": False, "priority": 1, "license": ALLOWED, "stars": 100, "id": bytes(16)}
+
+
+def keys(documents):
+    return survivor_keys(
+        np.array([d["heldout"] for d in documents], bool),
+        np.array([d["priority"] for d in documents], np.uint8),
+        np.array([d["license"] for d in documents], np.uint8),
+        np.array([d["stars"] for d in documents], np.int64),
+        pa.array([d["id"] for d in documents], pa.binary(16)),
+    )
+
+
+# Each is worse than BEST in the named field, and better in all that come after it.
+WORSE = [
+    {"heldout": True, "priority": 0, "stars": 10**12},
+    {"priority": 2, "stars": 10**12},
+    {"license": UNKNOWN, "stars": 10**12},
+    {"stars": 99},
+    {"stars": 0},
+    {"id": bytes(15) + b"\x01"},
+    {"id": b"\x01" + bytes(15)},
+]
+
+
+@pytest.mark.parametrize("change", WORSE)
+@pytest.mark.parametrize("worse_first", [True, False])
+def test_each_field_decides_before_the_next(change, worse_first):
+    worse = {**BEST, **change}
+    if "id" not in change:
+        worse = {**worse, "id": bytes(16)}
+        better = {**BEST, "id": b"\xff" * 16}
+    else:
+        better = BEST
+    documents = [worse, better] if worse_first else [better, worse]
+    where = np.array([10, 11], np.uint64)
+    found = survivors(where, np.array([10, 10], np.uint64), keys(documents))
+    assert found.kept.tolist() == [11 if worse_first else 10]
+    assert found.address.tolist() == [10 if worse_first else 11]
+
+
+def test_the_address_decides_last():
+    where = np.array([9, 3, 5], np.uint64)
+    found = survivors(where, np.array([3, 3, 3], np.uint64), keys([BEST] * 3))
+    assert found.address.tolist() == [5, 9]
+    assert found.kept.tolist() == [3, 3]
+    assert found.cluster_size.tolist() == [3, 3]
+
+
+documents = st.lists(
+    st.fixed_dictionaries(
+        {
+            "heldout": st.booleans(),
+            "priority": st.integers(0, 2),
+            "license": st.sampled_from([ALLOWED, UNKNOWN]),
+            "stars": st.sampled_from([0, 1, 7, 2**32 - 1, 2**40]),
+            "id": st.binary(min_size=16, max_size=16) | st.just(bytes(16)),
+            "label": st.integers(0, 2),
+        }
+    ),
+    max_size=10,
+)
+
+
+@given(documents, st.randoms(use_true_random=False))
+def test_survivors_are_the_minimum_in_any_order(rows, random):
+    addressed = list(enumerate(rows))
+    random.shuffle(addressed)
+    found = survivors(
+        np.array([address for address, _ in addressed], np.uint64),
+        np.array([row["label"] for _, row in addressed], np.uint64),
+        keys([row for _, row in addressed]),
+    )
+    expected: dict[int, tuple[int, int]] = {}
+    for label in {row["label"] for row in rows}:
+        cluster = [(a, row) for a, row in enumerate(rows) if row["label"] == label]
+        ranked = sorted(
+            (r["heldout"], r["priority"], r["license"], -min(r["stars"], 2**32 - 1), r["id"], a)
+            for a, r in cluster
+        )
+        expected |= {rank[-1]: (ranked[0][-1], len(cluster)) for rank in ranked[1:]}
+    losers = zip(found.kept.tolist(), found.cluster_size.tolist(), strict=True)
+    assert dict(zip(found.address.tolist(), losers, strict=True)) == expected
+    assert found.address.tolist() == sorted(expected)
+
+
+def test_no_clusters():
+    none = np.empty(0, np.uint64)
+    assert len(survivors(none, none, keys([])).address) == 0
