@@ -13,14 +13,14 @@ import pyarrow.parquet as pq
 from pydantic import Field
 
 from manifests import blocks, files
-from manifests.canonical import canonical_json
+from manifests.canonical import canonical_json, short_digest
 from manifests.dataset import SHARD_TABLE, read_shard_table, tokenizer_of
 from manifests.errors import BadData
 from manifests.manifest import HEX, ComponentTotals, load_manifest
 from manifests.receipts import Record
 from manifests.schemas import SHARD_DOCUMENTS, SHARDS
 from manifests.shard_scan import scan_shard
-from manifests.shards import BLOCK_TOKENS, ShardWriter
+from manifests.shards import BLOCK_TOKENS, LONGEST_PREFIX, ShardWriter
 
 ENERGON = ".nv-meta"
 """The folder of the three side files by which NVIDIA Megatron-Energon knows a dataset."""
@@ -74,8 +74,7 @@ class DatasetShard:
         """
         self._directory, self._path = directory, path
         self._component, self._heldout = component, heldout
-        key = path.removesuffix(".tar").replace("/", "_")
-        self._writer = ShardWriter(files.join(directory, path), key, dtype, block_tokens)
+        self._writer = ShardWriter(files.join(directory, path), _key(path), dtype, block_tokens)
         self._rows: dict[str, list[Any]] = {name: [] for name in SHARD_DOCUMENTS.names}
         self._text_bytes = 0
 
@@ -207,6 +206,14 @@ def rebuild_blocks(directory: str) -> None:
     if hashlib.sha256(data).hexdigest() != manifest.tables.get(blocks.FILE):
         raise BadData(f"{directory}: its shards do not give the {blocks.FILE} of manifest.json")
     files.write_bytes(files.join(directory, blocks.FILE), data)
+
+
+def _key(path: str) -> str:
+    """Return the prefix of a shard's keys; a long path is cut and told apart by its digest."""
+    key = path.removesuffix(".tar").replace("/", "_")
+    return (
+        key if len(key) <= LONGEST_PREFIX else f"{key[: LONGEST_PREFIX - 33]}-{short_digest(path)}"
+    )
 
 
 def _totals(records: Iterable[ShardRecord]) -> dict[str, ComponentTotals]:

@@ -36,8 +36,10 @@ BLOCK_TOKENS = 1 << 18
 
 SECTOR = 512
 NPY_HEADER = 128
-PREFIX = re.compile("[A-Za-z0-9_-]{1,80}")
-"""A key's prefix: no dots (webdataset cuts there), and short enough for a USTAR name."""
+LONGEST_PREFIX = 80
+"""With the block's number and the member's kind, a name is within USTAR's 100 characters."""
+PREFIX = re.compile(f"[A-Za-z0-9_-]{{1,{LONGEST_PREFIX}}}")
+"""A key's prefix: no dots, because webdataset cuts a name there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import json
 import os
 import pickle
 import shutil
+import tarfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from manifests import blocks, files
 from manifests.dataset import Dataset
-from manifests.dataset_writer import rebuild_blocks
+from manifests.dataset_writer import DatasetShard, rebuild_blocks
 from manifests.errors import BadCall, BadData
 from manifests.manifest import Manifest, Totals, save_manifest
 from manifests.shard_reader import Handles
@@ -354,6 +355,22 @@ def test_energon_finds_its_side_files(small_dataset):
     assert set(split["split_parts"]["train"]) | set(split["split_parts"]["val"]) == set(
         info["shard_counts"]
     )
+
+
+def test_a_long_path_still_gives_keys_that_fit(tmp_path):
+    names = set()
+    for number in range(2):
+        path = f"shards/{'long-name-' * 9}/c-{number:05d}-0123abcd.tar"
+        with DatasetShard(str(tmp_path), path, "s/c", heldout=False, dtype="uint16") as shard:
+            shard.add(
+                np.arange(3), id=bytes(16), text_hash=bytes(16), repositories=[], path="a",
+                license=None, text_bytes=3,
+            )  # fmt: skip
+            shard.close()
+        with tarfile.open(tmp_path / path) as tar:
+            names |= set(tar.getnames())
+    assert len(names) == 4
+    assert max(map(len, names)) <= 100
 
 
 def test_documents_hold_no_control_ids(whole):
