@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,9 @@ def written(path: Path, data: bytes) -> str:
         ("a.jsonl.zst", zstandard.ZstdCompressor().compress),
     ],
 )
-def test_reads_every_line_whatever_the_compression(tmp_path: Path, name: str, compress) -> None:  # type: ignore[no-untyped-def]
+def test_reads_every_line_whatever_the_compression(
+    tmp_path: Path, name: str, compress: Callable[[bytes], bytes]
+) -> None:
     url = written(tmp_path / name, compress(PLAIN))
     assert [record for _, record, _ in lines(url)] == RECORDS
 

@@ -1,0 +1,197 @@
+"""The three jobs, one after another, over a small corpus: what stays, what goes, and why."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from manifests.dataset import Dataset
+from manifests.errors import BadData
+from manifests.manifest import Manifest, load_manifest
+from pipelines.preparation import Preparation, load_preparation
+from pipelines.prepare import run_jobs
+from pipelines.runners import Runner
+
+ONE = Runner(options=("--direct_num_workers=1",))
+
+
+def prepare(corpus: Path, retry_failed: bool = False) -> Preparation:
+    preparation = load_preparation(str(corpus), runner=ONE, retry_failed=retry_failed)
+    run_jobs(preparation)
+    return preparation
+
+
+def digests(directory: str) -> dict[str, str]:
+    """Return path -> SHA-256 of every file below a directory."""
+    root = Path(directory)
+    return {
+        str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(root.rglob("*"))
+        if path.is_file()
+    }
+
+
+def rejections(manifest: Manifest) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for components in manifest.funnel.values():
+        for component in components.values():
+            for rule, count in component.rejected.items():
+                counts[rule] = counts.get(rule, 0) + count.documents
+    return counts
+
+
+def test_every_document_has_the_fate_that_was_made_for_it(corpus: Path) -> None:
+    preparation = prepare(corpus)
+    assert rejections(load_manifest(preparation.license_filter)) == {
+        "component_not_chosen": 1,
+        "empty": 1,
+        "license_denied": 1,
+        "license_unknown": 1,
+        "longest_line": 1,
+        "null_text": 2,
+    }
+    deduped = load_manifest(preparation.dedup)
+    assert rejections(deduped) == {"exact": 2, "minhash": 1, "normalized": 1}
+    tokenized = load_manifest(preparation.tokenize)
+    assert tokenized.totals.documents == deduped.totals.documents
+    assert set(tokenized.components) == {
+        "pile/pile-cc",
+        "pile/wikipedia-en",
+        "starcoderdata/python",
+        "the-stack/cpp",
+        "the-stack/python",
+    }
+    assert tokenized.heldout_components
+    dataset = Dataset.open(preparation.tokenize)
+    for name in dataset.components:
+        component = dataset.component(name)
+        assert component.window(0, component.addresses, 0).ends.size == component.documents
+
+
+def test_decisions_hold_every_row_of_the_input_once(corpus: Path) -> None:
+    preparation = prepare(corpus)
+    decided = [
+        row
+        for path in (Path(preparation.license_filter) / "decisions").iterdir()
+        for row in pq.read_table(path).to_pylist()
+    ]
+    assert len(decided) == load_manifest(preparation.license_filter).totals.documents_in == 118
+    assert all(row["kept"] == (row["rule"] is None) for row in decided)
+    denied = next(row for row in decided if row["rule"] == "license_denied")
+    assert denied["evidence"]["license"] == "GPL-3.0-only"
+    assert denied["evidence"]["policy"].startswith("strict@")
+
+
+def test_the_copy_with_more_stars_in_the_first_source_stays(corpus: Path) -> None:
+    preparation = prepare(corpus)
+    documents = {}
+    parts = pq.read_table(Path(preparation.dedup) / "parts.parquet").to_pylist()
+    for part in parts:
+        url = Path(preparation.license_filter) / "documents" / f"{part['name']}.parquet"
+        documents[part["part"]] = pq.read_table(url).to_pylist()
+    for part in parts:
+        url = Path(preparation.dedup) / "duplicates" / f"{part['name']}.parquet"
+        for gone in pq.read_table(url).to_pylist():
+            lost = documents[part["part"]][gone["row"]]
+            kept = documents[gone["kept_part"]][gone["kept_row"]]
+            assert (lost["id"], kept["id"]) == (gone["id"], gone["kept_id"])
+            assert kept["source"] == "the-stack"
+            if lost["source"] == "the-stack" and lost["heldout"] == kept["heldout"]:
+                assert (kept["stars"] or 0) >= (lost["stars"] or 0)
+            assert 0.5 < gone["similarity"] <= 1
+
+
+def test_a_second_run_makes_the_same_bytes_and_touches_nothing(corpus: Path) -> None:
+    preparation = prepare(corpus)
+    before, times = digests(preparation.output), mtimes(preparation.output)
+    prepare(corpus)
+    assert digests(preparation.output) == before
+    changed = {path for path, time in mtimes(preparation.output).items() if time != times[path]}
+    assert not any(path.endswith((".tar", "manifest.json")) for path in changed)
+    assert not any(Path(path).parent.name in ("documents", "signatures") for path in changed)
+
+
+def mtimes(directory: str) -> dict[str, int]:
+    return {str(path): path.stat().st_mtime_ns for path in Path(directory).rglob("*")}
+
+
+def test_lost_files_are_made_again_to_the_byte(corpus: Path) -> None:
+    preparation = prepare(corpus)
+    before = digests(preparation.output)
+    for pattern in ("*/manifest.json", "*/documents/*", "*/receipts/*", "*/shards/*/*.tar"):
+        for path in sorted(Path(preparation.output).glob(pattern))[::2]:
+            path.unlink()
+    prepare(corpus)
+    assert digests(preparation.output) == before
+
+
+def test_a_change_of_policy_makes_new_parts(corpus: Path) -> None:
+    first = load_manifest(prepare(corpus).tokenize)
+    corpus.write_text(corpus.read_text().replace('missing = "reject"', 'missing = "accept"'))
+    preparation = prepare(corpus)
+    assert rejections(load_manifest(preparation.license_filter)).get("license_unknown") is None
+    assert load_manifest(preparation.tokenize).totals.documents == first.totals.documents + 1
+
+
+def test_a_new_file_is_added_and_the_others_are_left_alone(
+    corpus: Path, make_corpus: Callable[..., Path]
+) -> None:
+    preparation = prepare(corpus)
+    documents = Path(preparation.license_filter) / "documents"
+    before = {path: path.stat().st_mtime_ns for path in documents.iterdir()}
+    source = corpus.parent / "data/stack/data/cpp/train-00000-of-00001.parquet"
+    source.with_name("train-00001-of-00002.parquet").write_bytes(source.read_bytes())
+    prepare(corpus)
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert len(list(documents.iterdir())) == len(before) + 1
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (lambda data: data[: len(data) // 2], "is truncated|cannot be decompressed"),
+        (lambda data: b"not zstd", "cannot be decompressed"),
+    ],
+)
+def test_a_broken_input_stops_the_job_or_becomes_a_dead_letter(
+    corpus: Path, damage: Callable[[bytes], bytes], sentence: str
+) -> None:
+    path = corpus.parent / "data/pile/train/00.jsonl.zst"
+    whole, stat = path.read_bytes(), path.stat()
+    path.write_bytes(damage(whole))
+    with pytest.raises(BadData, match=sentence):
+        prepare(corpus)
+    corpus.write_text(corpus.read_text().replace("max_failed = 0.01", "max_failed = 0.5"))
+    manifest = load_manifest(prepare(corpus).license_filter)
+    assert [letter.input for letter in manifest.failed] == ["00.jsonl.zst"]
+    assert "pile" not in manifest.funnel
+    path.write_bytes(whole)
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    mended = load_manifest(prepare(corpus, retry_failed=True).license_filter)
+    assert mended.failed == [] and "pile" in mended.funnel
+
+
+def test_a_missing_column_is_named_before_any_work(corpus: Path) -> None:
+    path = corpus.parent / "data/starcoderdata/python/train-00000-of-00001.parquet"
+    pq.write_table(pq.read_table(path).drop_columns(["max_stars_count"]), path)
+    with pytest.raises(BadData, match="column 'max_stars_count' is missing"):
+        prepare(corpus)
+
+
+def test_subsets_with_other_columns_are_refused_by_name(corpus: Path) -> None:
+    path = corpus.parent / "data/starcoderdata/git-commits-cleaned/train-0.parquet"
+    path.parent.mkdir()
+    pq.write_table(pq.read_table(path.parent.parent / "python"), path)
+    manifest = load_manifest(prepare(corpus).license_filter)
+    assert manifest.failed == []
+    assert ["git-commits-cleaned" in each for each in manifest.extra["refused"]] == [True]
+
+
+def test_manifests_name_no_place_of_this_machine(corpus: Path) -> None:
+    preparation = prepare(corpus)
+    for path in Path(preparation.output).rglob("*.json"):
+        assert str(corpus.parent) not in json.dumps(json.loads(path.read_text())), path
