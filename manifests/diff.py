@@ -57,7 +57,8 @@ def _configs(chain: Chain) -> dict[str, Any]:
     settings: dict[str, Any] = {}
     for link in chain.links:
         settings |= flat(link.manifest.config, link.manifest.step)
-        settings |= flat(link.manifest.extra, f"{link.manifest.step}.extra")
+        if link.manifest.extra:
+            settings |= flat(link.manifest.extra, f"{link.manifest.step}.extra")
     tokenizer = chain.last.manifest.tokenizer
     return settings | (flat(tokenizer.model_dump(mode="json"), "tokenizer") if tokenizer else {})
 

@@ -199,14 +199,13 @@ def _rules(parts: Mapping[str, Flow]) -> Table:
 
 
 def _mostly(parts: Mapping[str, Flow], step: str, rule: str) -> str:
-    """Name the component that lost most documents to a rule, with its share of them."""
+    """Name the component that lost most documents to a rule."""
     lost = {
         name: flow.rejected[step][rule].documents
         for name, flow in parts.items()
         if rule in flow.rejected.get(step, {})
     }
-    most = max(sorted(lost), key=lost.__getitem__)
-    return f"{most}, {100 * lost[most] / sum(lost.values()):.0f} %"
+    return max(sorted(lost), key=lost.__getitem__)
 
 
 def _links(chain: Chain) -> Text:

@@ -1,12 +1,14 @@
-"""Datasets of which only the manifest is there: mixtures and plans read nothing else."""
+"""Datasets of which only the manifest is there, for mixtures; and a whole output, to look into."""
 
 import hashlib
+import shutil
 
 import pytest
 
 from manifests.control import Control
 from manifests.manifest import ComponentTotals, Manifest, TokenizerRecord, Totals, save_manifest
 from manifests.receipts import ComponentFunnel
+from tests.outputs import write_output
 
 CONTROL = Control(end=50256, sep=50299, eom=50300, mask_1=51199, masks=899, vocabulary=51200)
 
@@ -60,3 +62,19 @@ def write_manifest(directory, tokens, heldout=None, tokenizer="1" * 64):
 def made_up_dataset():
     """`made_up_dataset(directory, {component: addresses}, heldout, tokenizer) -> directory`."""
     return write_manifest
+
+
+@pytest.fixture(scope="session")
+def output_made_once(tmp_path_factory, small_tokenizer):
+    """The original of `output`: to be read, not changed."""
+    directory = tmp_path_factory.mktemp("output") / "out"
+    write_output(directory, small_tokenizer)
+    return directory
+
+
+@pytest.fixture
+def output(tmp_path, output_made_once):
+    """out/ of three finished jobs over two sources, the test's own copy."""
+    directory = tmp_path / "out"
+    shutil.copytree(output_made_once, directory)
+    return directory
