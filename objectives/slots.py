@@ -1,0 +1,95 @@
+"""The objectives by name, and how a unit's sequences are divided among them."""
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from manifests.config import Config
+from manifests.control import Control
+from manifests.errors import BadCall
+from manifests.plan import Slot
+from objectives import clm, span_corruption
+from objectives.batch import Addresses, Row
+
+
+@dataclass(frozen=True)
+class Objective:
+    """An objective.
+
+    Attributes:
+        fill: (addresses, row, key, control, settings): writes a row of a batch.
+        allowances: (slots, tokens of a sequence) -> the allowance of each slot.
+        settings: the model of its settings.
+        infills: whether it needs <sep>, <eom> and masks in the vocabulary.
+    """
+
+    fill: Callable[[Addresses, Row, int, Control, Any], None]
+    allowances: Callable[[int, int], list[int]]
+    settings: type[Config]
+    infills: bool
+
+
+OBJECTIVES: Mapping[str, Objective] = {
+    "clm": Objective(clm.fill, clm.allowances, clm.Settings, infills=False),
+    "span_corruption": Objective(
+        span_corruption.fill, span_corruption.allowances, span_corruption.Settings, infills=True
+    ),
+}
+"""Their order is the numbering of `Batch.objective`: new ones go to the end."""
+
+MIXES: Mapping[str, Mapping[str, float]] = {"codegen2": {"clm": 0.5, "span_corruption": 0.5}}
+"""Objectives together, with their shares. codegen2: p = 0.5 each (arXiv 2305.02309, section 2)."""
+
+
+def dealer(objective: str | Mapping[str, float]) -> Callable[[int, int], list[Slot]]:
+    """Return (sequences of a unit, tokens of a sequence) -> slots, as `make_plan` wants it.
+
+    Args:
+        objective: a name of OBJECTIVES or MIXES, or objectives with their shares.
+
+    Raises:
+        BadCall: there is no such objective, or a share is not above 0.
+    """
+    one = {objective: 1.0} if isinstance(objective, str) else objective
+    shares = MIXES.get(objective, one) if isinstance(objective, str) else one
+    for name, share in shares.items():
+        if name not in OBJECTIVES:
+            raise BadCall(f"objective: there is no {name!r}; {_hint(name)}")
+        if not 0 < share < float("inf"):
+            raise BadCall(f"objective: the share of {name} must be above 0, not {share}")
+    if not shares:
+        raise BadCall("objective: name at least one")
+
+    def deal(sequences: int, length: int) -> list[Slot]:
+        counts = _apportion(shares, sequences)
+        return [
+            Slot(objective=name, allowance=allowance)
+            for name, count in counts.items()
+            for allowance in OBJECTIVES[name].allowances(count, length)
+        ]
+
+    return deal
+
+
+def _hint(name: str) -> str:
+    known = [*OBJECTIVES, *MIXES]
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
+
+
+def _apportion(shares: Mapping[str, float], sequences: int) -> dict[str, int]:
+    """Divide a unit's sequences by largest remainders: exact where the shares come out even."""
+    if len(shares) > sequences:
+        raise BadCall(
+            f"objective: {len(shares)} objectives do not fit a unit of {sequences} sequences"
+        )
+    total = sum(shares.values())
+    exact = {name: share / total * sequences for name, share in shares.items()}
+    counts = {name: max(1, int(value)) for name, value in exact.items()}
+    while (left := sequences - sum(counts.values())) != 0:
+        step = 1 if left > 0 else -1
+        movable = [name for name in counts if counts[name] + step >= 1]
+        worst = max(movable, key=lambda name: step * (exact[name] - counts[name]))
+        counts[worst] += step
+    return counts
