@@ -57,7 +57,7 @@ class Component(Protocol):
         ...
 
     def window(self, address: int, count: int, end: int) -> Window:
-        """Return `count` addresses from `address` (0 <= address < addresses) on, around the ring."""
+        """Return `count` addresses from `address` (0 <= address < addresses), around the ring."""
         ...
 
     def origin(self, document: int) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from filters import identity
 from manifests import files, tokenizer
 from manifests.canonical import short_digest
 from manifests.dataset_writer import DatasetShard, ShardRecord
-from manifests.receipts import ComponentFunnel, Receipt, file_record, save_receipt
+from manifests.receipts import ComponentFunnel, FileRecord, Receipt, file_record, save_receipt
 from pipelines.surviving import Surviving, surviving
 
 STEP = "tokenize"
@@ -80,11 +80,15 @@ class Tokenize:
             for batch in self._batches(row):
                 self._write(shard, batch)
             record = shard.close()
+        known = FileRecord(bytes=record.bytes, sha256=record.sha256)
         receipt = Receipt(
             name=row["part"],
             step=STEP,
             digest=self.digest,
-            files={path: file_record(self.directory, path) for path in shard.side_files},
+            files={
+                path: known if path == record.shard else file_record(self.directory, path)
+                for path in shard.side_files
+            },
             funnel=_funnel(row, record),
             extra={"shard": record.model_dump(mode="json")},
         )

@@ -18,6 +18,9 @@ FILE = "tokenizer.json"
 SAMPLE_BYTES = 64 << 20
 """Text that a tokenizer is trained on, in bytes, about: more changes few merges, and takes long."""
 
+LONGEST = 1 << 20
+"""Characters of a document that a tokenizer is trained on: one file must not make its merges."""
+
 
 def make_tokenizer(directory: str, config: Tokenize, inputs: Surviving) -> Receipt:
     """Write tokenizer.json into tokenize-NAME/, unless it is there, and return its receipt."""
@@ -61,4 +64,4 @@ def _sample(inputs: Surviving) -> Iterator[str]:
         for table in inputs.tables(part["name"], heldout=False):
             for id, text in zip(table["id"].to_pylist(), table["text"], strict=True):
                 if int.from_bytes(id[:8], "little") < limit:
-                    yield text.as_py()
+                    yield text.as_py()[:LONGEST]
