@@ -136,9 +136,8 @@ def _no_weight(text: str) -> tuple[str, float]:
 def _mixture(rows: list[dict[str, Any]], out: str) -> "RenderableType":
     """Return what `mix` prints: each component below its group."""
     from rich.console import Group
-    from rich.text import Text
 
-    from manifests.inspect import numbers_table
+    from manifests.terminal import numbers_table, unwrapped
 
     table = numbers_table("Mixture", "", "tokens there", "share asked", "share got", "epochs")
     for group in dict.fromkeys(row["group"] for row in rows):
@@ -150,7 +149,7 @@ def _mixture(rows: list[dict[str, Any]], out: str) -> "RenderableType":
         table.add_row(group, *_mixture_cells(whole), style="bold")
         for row in mine:
             table.add_row(f"  {row['component']}", *_mixture_cells(row))
-    return Group(table, Text(f"{out}: written; tokens count the end of each document"))
+    return Group(table, unwrapped(f"{out}: written; tokens count the end of each document"))
 
 
 def _mixture_cells(row: dict[str, Any]) -> list[str]:
@@ -191,9 +190,13 @@ def _print_json(value: dict[str, Any]) -> None:
 
 
 def _print(what: "RenderableType") -> None:
-    from rich.console import Console
+    from rich.console import Console, Group
 
-    Console(highlight=False, soft_wrap=isinstance(what, str), markup=False).print(what)
+    from manifests.terminal import unwrapped
+
+    # In a group, because Rich joins texts that it prints by themselves, and wraps the whole.
+    answer = Group(unwrapped(what) if isinstance(what, str) else what)
+    Console(highlight=False, markup=False).print(answer, crop=False)
 
 
 @contextmanager

@@ -6,11 +6,11 @@ from typing import Any
 from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
-from rich.text import Text
 
 from manifests import figures
 from manifests.chain import Chain, flows
 from manifests.dataset import read_shard_table
+from manifests.terminal import unwrapped
 
 ROWS = 60
 """Changes that a table lists; the rest is counted, and --json has it."""
@@ -56,7 +56,7 @@ def flat(value: Any, name: str = "") -> dict[str, Any]:
 def _configs(chain: Chain) -> dict[str, Any]:
     settings: dict[str, Any] = {}
     for link in chain.links:
-        settings |= flat(link.manifest.config, link.manifest.step)
+        settings |= flat(link.manifest.config)
         if link.manifest.extra:
             settings |= flat(link.manifest.extra, f"{link.manifest.step}.extra")
     tokenizer = chain.last.manifest.tokenizer
@@ -109,16 +109,16 @@ def _shard_rows(chain: Chain) -> dict[str, str]:
 def render(changed: dict[str, Any]) -> RenderableType:
     """Return what `diff` prints for people."""
     if changed["same"]:
-        return Text(f"{changed['before']} and {changed['after']} are the same, to the byte.")
+        return unwrapped(f"{changed['before']} and {changed['after']} are the same, to the byte.")
     blocks: list[RenderableType] = [
-        Text(f"before: {changed['before']}\nafter:  {changed['after']}")
+        unwrapped(f"before: {changed['before']}\nafter:  {changed['after']}")
     ]
     for title in ("config", "totals", "funnel", "failed"):
         if changed[title]:
             blocks.append(_table(title, changed[title]))
     shards = changed["shards"]
     blocks.append(
-        Text(
+        unwrapped(
             f"shards: {figures.count(shards['same'])} the same, "
             f"{figures.count(len(shards['removed']))} removed, "
             f"{figures.count(len(shards['added']))} added"

@@ -4,9 +4,8 @@ Only manifests are read, so the time does not depend on the number of shards.
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
-from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -14,6 +13,7 @@ from rich.text import Text
 from manifests import figures
 from manifests.chain import Chain, Flow, flows
 from manifests.receipts import Count
+from manifests.terminal import numbers_table, unwrapped
 
 ROWS = 40
 """Components that a table lists one by one; the smaller ones of a source share a row."""
@@ -134,7 +134,7 @@ def _headline(chain: Chain, parts: Mapping[str, Flow]) -> Text:
             f"  tokenizer  {tokenizer.file}, {figures.count(tokenizer.vocabulary)} ids "
             f"as {tokenizer.dtype}, sha256 {tokenizer.sha256[:12]}",
         ]
-    return Text("\n".join(lines))
+    return unwrapped("\n".join(lines))
 
 
 def _components(parts: Mapping[str, Flow]) -> Table:
@@ -153,16 +153,6 @@ def _components(parts: Mapping[str, Flow]) -> Table:
     table.add_section()
     everything = together(list(parts.values()))
     table.add_row(*_component_cells(figures.plural(len(parts), "component"), everything))
-    return table
-
-
-def numbers_table(title: str, *heads: str) -> Table:
-    """Return a table that has room in 80 columns: its first column is words, the others numbers."""
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
-    table.pad_edge = False
-    for place, head in enumerate(heads):
-        side: Literal["right", "left"] = "right" if place else "left"
-        table.add_column(head, justify=side, overflow="fold", no_wrap=not place)
     return table
 
 
@@ -212,7 +202,7 @@ def _links(chain: Chain) -> Text:
     lines = ["Chain of manifests, by SHA-256"]
     for link in chain.links:
         lines.append(f"  {link.manifest.step:<14}  {link.digest[:16]}  {link.directory}")
-    return Text("\n".join([*lines, *([f"  {chain.missing}"] if chain.missing else [])]))
+    return unwrapped("\n".join([*lines, *([f"  {chain.missing}"] if chain.missing else [])]))
 
 
 def _failures(chain: Chain) -> Text:
@@ -220,7 +210,9 @@ def _failures(chain: Chain) -> Text:
     for failure in chain.failed[:ROWS]:
         lines.append(f"  {failure.source}: {failure.input}: {failure.error}")
     more = len(chain.failed) - ROWS
-    return Text("\n".join([*lines, *([f"  and {more:,} more: see --json"] if more > 0 else [])]))
+    return unwrapped(
+        "\n".join([*lines, *([f"  and {more:,} more: see --json"] if more > 0 else [])])
+    )
 
 
 def _plain(flow: Flow) -> dict[str, Any]:

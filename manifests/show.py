@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 from rich.console import Group, RenderableType
 from rich.rule import Rule
-from rich.text import Text
 
 from manifests import figures
 from manifests.chain import Chain
@@ -21,6 +20,7 @@ from manifests.find import (
     shard_tables,
     take_row,
 )
+from manifests.terminal import unwrapped
 from manifests.tokenizer import decode, load_tokenizer
 from manifests.verify_parts import read_table
 
@@ -216,6 +216,6 @@ def render(shown: dict[str, Any]) -> RenderableType:
         )
     if shown["text"] is None:
         text = "Its text is not in the dataset: it was rejected; the input still has it."
-        return Text("\n".join([*lines, text]))
+        return unwrapped("\n".join([*lines, text]))
     source = "from documents/" if shown["text_from"] == "documents" else "decoded from its tokens"
-    return Group(Text("\n".join(lines)), Rule(f"text, {source}"), Text(shown["text"]))
+    return Group(unwrapped("\n".join(lines)), Rule(f"text, {source}"), unwrapped(shown["text"]))

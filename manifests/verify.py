@@ -24,7 +24,8 @@ from manifests.verify_parts import (
     read_gone,
     read_parts,
 )
-from manifests.verify_shard import check_documents, check_index, check_shard
+from manifests.verify_shard import check_shard
+from manifests.verify_sides import check_documents, check_index
 
 THREADS = 8
 """Files checked at once: hashing leaves the interpreter's lock, object stores wait."""

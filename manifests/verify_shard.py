@@ -1,4 +1,4 @@
-"""One shard and its side files, checked to the last byte against shards.parquet and blocks.bin.
+"""One shard, checked to the last byte against shards.parquet and the block table.
 
 Every byte of a shard that is no offset and no token follows from the block table, so a wrong one is
 named exactly; for the others there is a checksum a block, and it names a single wrong byte too.
@@ -12,12 +12,10 @@ from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.parquet as pq
 
 from manifests import files
 from manifests.blocks import BlockTable, offset_count, opens_inside
 from manifests.errors import BadData
-from manifests.schemas import SHARD_DOCUMENTS
 from manifests.shards import NPY_HEADER, SECTOR, member_header, npy_header
 from manifests.wrong_byte import wrong_byte
 
@@ -105,7 +103,7 @@ def check_shard(
     except FileNotFoundError:
         raise BadData(f"{url}: the shard is missing") from None
     with source:
-        prefix = _prefix(url, source, table)
+        prefix = _prefix(row, source, table, kind.itemsize)
         walk = _Walk(url, source, row["bytes"])
         samples: list[int] = []
         starts: list[Integers] = []
@@ -142,17 +140,30 @@ def _check_table(url: str, row: dict[str, Any], table: BlockTable) -> None:
             )
 
 
-def _prefix(url: str, source: IO[bytes], table: BlockTable) -> str:
-    """Read what the keys start with from the first header of block 0 that can be read."""
-    if not len(table):
-        return ""
-    for place in (0, int(table["data_offset"][0]) - NPY_HEADER - SECTOR):
-        source.seek(place)
-        name = re.match(rb"([A-Za-z0-9_-]+)-000000\.(offsets|tokens)\.npy\0", source.read(SECTOR))
-        if name:
-            source.seek(0)
-            return name[1].decode()
-    raise BadData(f"{url}: byte 0: there is no header of a block's offsets")
+def _prefix(row: dict[str, Any], source: IO[bytes], table: BlockTable, itemsize: int) -> str:
+    """Read what the keys start with from the first header of block 0 that is whole.
+
+    Where there is none, return what the shard's path makes of it.
+    """
+    prefix = str(row["shard"]).removesuffix(".tar").replace("/", "_")
+    if len(table):
+        first = table[0]
+        count = offset_count(int(first["documents"]), opened_inside=False)
+        members = (
+            (0, NPY_HEADER + 4 * count),
+            (
+                int(first["data_offset"]) - NPY_HEADER - SECTOR,
+                NPY_HEADER + int(first["tokens"]) * itemsize,
+            ),
+        )
+        for place, size in reversed(members):
+            source.seek(place)
+            header = source.read(SECTOR)
+            name = re.match(rb"([A-Za-z0-9_-]+)-000000\.(?:offsets|tokens)\.npy\0", header)
+            if name and header == member_header(name[0][:-1].decode(), size):
+                prefix = name[1].decode()
+        source.seek(0)
+    return prefix
 
 
 def _read_sample(
@@ -242,51 +253,4 @@ def _check_ids(url: str, sample: _Sample, dtype: np.dtype[Any], vocabulary: int)
         raise BadData(
             f"{url}: byte {sample.tokens_at + place * dtype.itemsize}, in {sample.key}.tokens.npy: "
             f"the id {tokens[place]} is not below the vocabulary {vocabulary}"
-        )
-
-
-def check_index(url: str, samples: npt.NDArray[np.uint64]) -> None:
-    """Check a .tar.idx: where each sample starts, and where the last one ends; BadData if not."""
-    found = files.read_bytes(url)
-    wanted = samples.astype("<u8").tobytes()
-    if found != wanted:
-        place = next((i for i, (a, b) in enumerate(zip(found, wanted, strict=False)) if a != b), -1)
-        place = min(len(found), len(wanted)) if place < 0 else place
-        raise BadData(f"{url}: byte {place} is wrong: it is the index of another shard or run")
-
-
-def check_documents(url: str, row: dict[str, Any], starts: Starts) -> None:
-    """Check the Parquet beside a shard: its digest, and that its places are those of the shard.
-
-    Raises:
-        BadData: it names the first row that is wrong.
-    """
-    if not files.exists(url):
-        raise BadData(f"{url}: the table of documents is missing")
-    if files.sha256(url) != row["table_sha256"]:
-        raise BadData(f"{url}: its SHA-256 is not the one in shards.parquet")
-    with files.open_input(url) as source:
-        table = pq.read_table(source)
-    if not table.schema.equals(SHARD_DOCUMENTS):
-        raise BadData(f"{url}: its columns are not those of a table of documents")
-    if table.num_rows != row["documents"]:
-        raise BadData(f"{url}: has {table.num_rows} rows; the shard {row['documents']} documents")
-    base = np.zeros(len(starts.samples), np.int64)
-    tokens = table["tokens"].to_numpy().astype(np.int64)
-    for column, wanted in (("block", starts.blocks), ("start", starts.starts)):
-        _same(url, column, table[column].to_numpy(), wanted)
-    base[1:] = np.cumsum(starts.lengths)
-    addresses = np.append(base[starts.blocks] + starts.starts, base[-1])
-    _same(url, "tokens", tokens, np.diff(addresses))
-    others = [name for name in table["component"].unique().to_pylist() if name != row["component"]]
-    if others:
-        raise BadData(f"{url}: holds documents of {others[0]}; the shard is of {row['component']}")
-
-
-def _same(url: str, column: str, found: npt.NDArray[Any], wanted: Integers) -> None:
-    wrong = np.flatnonzero(found != wanted)
-    if len(wrong):
-        place = int(wrong[0])
-        raise BadData(
-            f"{url}: row {place}: {column} is {found[place]}, in the shard it is {wanted[place]}"
         )

@@ -1,6 +1,7 @@
 """A whole small output: license_filter, dedup and tokenize, each with the files that jobs write."""
 
 import hashlib
+import io
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from rich.console import Console, RenderableType
 
 from manifests import files
 from manifests.dataset_writer import DatasetShard, ShardRecord, finish_dataset
@@ -40,6 +42,13 @@ def write_output(directory: Path, tokenizer: bytes) -> None:
     after = write_dedup(directory / "dedup", parts, found)
     kept = [row for row in after if row["rule"] is None]
     write_tokenize(directory / "tokenize-small", kept, tokenizer)
+
+
+def printed(renderable: RenderableType, width: int = 80) -> str:
+    """Return what a terminal of some width shows of an answer."""
+    console = Console(width=width, file=io.StringIO(), record=True)
+    console.print(renderable, crop=False)
+    return console.export_text()
 
 
 def write_table(url: str, rows: Sequence[Row], schema: pa.Schema) -> None:

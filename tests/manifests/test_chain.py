@@ -27,7 +27,7 @@ def test_an_output_that_is_half_done_means_what_is_done(output):
 
 def test_several_tokenizers_must_be_told_apart(output):
     shutil.copytree(output / "tokenize-small", output / "tokenize-other")
-    with pytest.raises(BadCall, match="name .*tokenize-other or .*tokenize-small"):
+    with pytest.raises(BadCall, match=r"name .*tokenize-other or .*tokenize-small"):
         load_chain(str(output))
     assert load_chain(str(output / "tokenize-other")).last.manifest.step == "tokenize"
 
