@@ -34,7 +34,7 @@ def train(
         print(f"{made.output}: {metrics['step']} steps, loss {metrics['loss']:.3f}")
 
 
-def sample(  # noqa: PLR0917
+def sample(
     run: RunPath,
     prefix: Annotated[str, typer.Option(help="Text to go on from.")],
     suffix: Annotated[

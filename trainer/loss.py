@@ -63,7 +63,7 @@ def _chunk_loss(
 
 class _ChunkedLoss(torch.autograd.Function):
     @staticmethod
-    def forward(  # noqa: PLR0917
+    def forward(
         ctx: Any,
         hidden: Tensor,
         weight: Tensor,

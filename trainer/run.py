@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
-from objectives.slots import dealer
 
 from manifests import files
 from manifests.dataset import Dataset
 from manifests.errors import BadCall, BadData
 from manifests.mixture import load_mixture
 from manifests.plan import Plan, load_plan, make_plan, save_plan
+from objectives.slots import dealer
 from trainer.checkpoint import load_model, whole_steps
 from trainer.config import RunConfig, load_run_config
 from trainer.models import MODELS, Decoder

@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from objectives.stream import Stream
-
 from manifests.errors import BadCall
+from objectives.stream import Stream
 from trainer.run import Run
 
 

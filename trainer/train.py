@@ -19,13 +19,13 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from objectives.batch import Batch
-from objectives.stream import Stream
-from objectives.torch_data import batches
 from torch import Tensor
 from torch.distributed.tensor import DTensor
 
 from manifests.errors import BadData, StackpileError
+from objectives.batch import Batch
+from objectives.stream import Stream
+from objectives.torch_data import batches
 from trainer.checkpoint import Checkpoints, read_facts, whole_steps
 from trainer.config import RunConfig
 from trainer.display import Display

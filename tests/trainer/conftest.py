@@ -1,41 +1,75 @@
-"""A small component in memory, and the plan of a run over it."""
+"""A run over a small dataset: seconds on one core."""
 
-from typing import Any
+from pathlib import Path
 
-import numpy as np
 import pytest
+import torch
 
-from manifests.window import Window
+from manifests.mixture import make_mixture
+from trainer import parallel
+from trainer.config import RunConfig, load_run_config
+from trainer.train import train
+
+RUN = """
+output = "run"
+mixture = "MIX.toml"
+seed = 5
+precision = "float32"
+[data]
+sequence_length = 64
+[model]
+size = { layers = 2, width = 64, heads = 4, inner = 128 }
+[batch]
+sequences = 8
+micro_batch = 2
+[optimizer]
+learning_rate = 1e-2
+[schedule]
+steps = 8
+warmup = 2
+[checkpoint]
+every = 3
+"""
 
 
-class MemoryComponent:
-    """A component whose documents are given."""
+@pytest.fixture(autouse=True, scope="session")
+def one_thread():
+    """Small products are quickest on one thread, above all beside other tests."""
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parallel, "_cores", lambda: 1)
+        yield
 
-    def __init__(self, name: str, documents: list[list[int]]) -> None:
-        self.name = name
-        self.texts = documents
-        self.documents = len(documents)
-        self.tokens = sum(map(len, documents))
-        self.addresses = self.tokens + self.documents
-        self.digest = f"{self.addresses:064x}"
 
-    def window(self, address: int, count: int, end: int) -> Window:
-        ring = np.concatenate([np.array([*text, end]) for text in self.texts])
-        ends = np.cumsum([len(text) + 1 for text in self.texts]) - 1
-        where = (address + np.arange(count)) % self.addresses
-        return Window(
-            tokens=ring[where].astype(np.int64),
-            ends=np.flatnonzero(np.isin(where, ends)),
-            document=int(np.searchsorted(ends, address)),
-            opens_inside=bool(address and address - 1 not in ends),
-        )
-
-    def origin(self, document: int) -> dict[str, Any]:
-        return {"component": self.name, "path": f"{document}.py"}
+def write_run(directory: Path, dataset: Path) -> str:
+    """Write MIX.toml and RUN.toml, and return the path of the latter."""
+    weights = {"the-stack": 1.0, "the-pile": 1.0}
+    make_mixture([str(dataset)], weights, epochs=1, seed=3, out=str(directory / "MIX.toml"))
+    path = directory / "RUN.toml"
+    path.write_text(RUN)
+    return str(path)
 
 
 @pytest.fixture
-def component() -> MemoryComponent:
-    numbers = np.random.default_rng(7)
-    texts = [numbers.integers(0, 80, size).tolist() for size in (30, 0, 1, 200, 2, 75)]
-    return MemoryComponent("memory/python", texts)
+def run_toml(tmp_path: Path, small_dataset_made_once: Path) -> str:
+    """The path of a RUN.toml."""
+    return write_run(tmp_path, small_dataset_made_once)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, small_dataset_made_once: Path) -> str:
+    """The directory of a run of 4 updates: to be read, not changed."""
+    path = write_run(tmp_path_factory.mktemp("trained"), small_dataset_made_once)
+    config = load_run_config(path, ["schedule.steps=4"])
+    train(config)
+    return config.output
+
+
+@pytest.fixture
+def configure(run_toml: str):
+    """`configure("schedule.steps=3", ...) -> RunConfig`."""
+
+    def make(*overrides: str) -> RunConfig:
+        return load_run_config(run_toml, overrides)
+
+    return make
