@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import apache_beam as beam
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -16,6 +15,7 @@ from manifests import files
 from manifests.receipts import Receipt, file_record, is_whole, load_receipt, save_receipt
 from pipelines import progress, runners
 from pipelines.plan import read_rows
+from pipelines.quiet_beam import beam
 from pipelines.runners import Runner
 from pipelines.signatures import band_hashes, signature_path
 

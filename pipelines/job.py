@@ -4,14 +4,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import apache_beam as beam
-
 from manifests import files
 from manifests.errors import BadData
 from manifests.manifest import FailedInput
 from manifests.receipts import Receipt, is_whole, load_receipt
 from pipelines import progress, runners
 from pipelines.plan import read_rows
+from pipelines.quiet_beam import beam
 from pipelines.runners import Runner
 from pipelines.sources.rows import BadInput
 

@@ -9,15 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from manifests.errors import BadCall, BadData
-
-_disabled = logging.root.manager.disable
-logging.disable(max(_disabled, logging.WARNING))  # Beam logs while it is imported.
-import apache_beam as beam  # noqa: E402
-from apache_beam.options.pipeline_options import PipelineOptions  # noqa: E402
-from apache_beam.runners.portability.fn_api_runner import FnApiRunner  # noqa: E402
-from apache_beam.transforms.environments import SubprocessSDKEnvironment  # noqa: E402
-
-logging.disable(_disabled)
+from pipelines.quiet_beam import FnApiRunner, PipelineOptions, SubprocessSDKEnvironment, beam
 
 IN_PROCESS = "FnApiRunner"
 
@@ -59,7 +51,7 @@ class Runner:
         if int(options.get_all_options()["direct_num_workers"]) == 1:
             return FnApiRunner()
         # What direct_running_mode=multi_processing does, but with workers that keep quiet.
-        command = f"{sys.executable} -m pipelines.worker"
+        command = f"exec {sys.executable} -m pipelines.worker"
         return FnApiRunner(SubprocessSDKEnvironment.from_command_string(command))
 
 

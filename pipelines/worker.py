@@ -4,12 +4,18 @@ import logging
 import os
 import signal
 import sys
+import threading
+import time
 from types import FrameType
+
+SECONDS = 1
+"""Between two looks at whether the engine is still there."""
 
 
 def main() -> None:
     """Serve the engine that started this process until it is done, or gone."""
     signal.signal(signal.SIGINT, _leave)
+    threading.Thread(target=_leave_with, args=[os.getppid()], daemon=True).start()
     # Before the import: Beam logs while it is imported, and configures logging as it starts.
     logging.disable(logging.WARNING)
     from apache_beam.runners.worker import sdk_worker_main
@@ -19,7 +25,14 @@ def main() -> None:
 
 def _leave(number: int, frame: FrameType | None) -> None:
     """On Ctrl-C the engine speaks to the user; a worker has nothing to add."""
-    os._exit(128 + number)
+    os._exit(0)
+
+
+def _leave_with(engine: int) -> None:
+    """End when the engine was killed: nobody else would end its workers."""
+    while os.getppid() == engine:
+        time.sleep(SECONDS)
+    os._exit(1)
 
 
 if __name__ == "__main__":
