@@ -67,8 +67,7 @@ def _until_full(
 def integer_weights(shares: Sequence[float]) -> list[int]:
     """Return integers in proportion to `shares` that sum to 2^32; what is above 0 stays above."""
     total = sum(shares)
-    exact = [share / total * SCALE for share in shares]
-    weights = [max(int(value), 1) if value else 0 for value in exact]
+    weights = [max(int(share / total * SCALE), 1) if share else 0 for share in shares]
     heaviest = max(range(len(weights)), key=weights.__getitem__)
     weights[heaviest] += SCALE - sum(weights)
     return weights
