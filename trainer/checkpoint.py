@@ -7,10 +7,10 @@ last, then the directory takes its name. Without both, it is no checkpoint.
 
 import json
 import os
-import pickle
 import shutil
 import warnings
 from concurrent.futures import Future
+from pickle import Unpickler, UnpicklingError
 from typing import Any, cast
 
 import torch
@@ -147,15 +147,16 @@ def _tensors(model: nn.Module, optimizer: AdamW) -> dict[str, Tensor]:
 
 
 def _load(place: str, tensors: dict[str, Tensor], alone: bool) -> None:
+    faults = (CheckpointException, RuntimeError, OSError, ValueError, EOFError, UnpicklingError)
     try:
+        reader = _Reader(place)
+        reader.read_metadata()
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "torch.distributed is disabled", UserWarning)
-            load(cast(dict[str, Any], tensors), storage_reader=_Reader(place), no_dist=alone)
-    except (CheckpointException, RuntimeError, OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise BadData(
-            f"{place}: the checkpoint cannot be read into this model: {reason}"
-        ) from error
+            load(cast(dict[str, Any], tensors), storage_reader=reader, no_dist=alone)
+    except faults as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[-1]
+        raise BadData(f"{place}: cannot be read into this model: {reason}") from error
 
 
 class _Reader(FileSystemReader):
@@ -169,9 +170,9 @@ class _Reader(FileSystemReader):
         return metadata
 
 
-class _Unpickler(pickle.Unpickler):
+class _Unpickler(Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         dtype = module == "torch" and isinstance(getattr(torch, name, None), torch.dtype)
         if not dtype and (module, name) not in HARMLESS:
-            raise BadData(f"checkpoint: its .metadata asks for {module}.{name}, and is not trusted")
+            raise UnpicklingError(f".metadata asks for {module}.{name}, and is not trusted")
         return super().find_class(module, name)

@@ -20,7 +20,7 @@ from trainer.train import Interrupted, train
 HOUSE = Path(__file__).parents[2]
 
 
-def figures(path: str) -> list[tuple]:
+def figures(path: str) -> list[tuple[float, ...]]:
     keys = ("step", "position", "loss", "learning_rate", "gradient_norm", "loss_tokens")
     lines = read_metrics(os.path.join(path, "metrics.jsonl"))
     return [tuple(line[key] for key in keys) for line in lines]
@@ -34,9 +34,9 @@ def equal(one: list[torch.Tensor], other: list[torch.Tensor]) -> bool:
     return all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
 
 
-def stop_after(monkeypatch, step: int, how) -> list:
+def stop_after(monkeypatch, step: int, how) -> list[tuple[bytes, bytes]]:
     """Make `how` happen as the update after `step` begins; return the batches that are seen."""
-    seen = []
+    seen: list[tuple[bytes, bytes]] = []
     update = module.Training._update
 
     def updating(self, batch, *rest):
@@ -142,7 +142,7 @@ def test_the_batch_may_change_in_a_run(configure) -> None:
     ]
 
 
-def torchrun(processes: int, config: str, *overrides: str) -> subprocess.CompletedProcess:
+def torchrun(processes: int, config: str, *overrides: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     command += [f"--nproc-per-node={processes}", "-m", "trainer", config, *overrides]
     environment = os.environ | {"PYTHONPATH": str(HOUSE), "OMP_NUM_THREADS": "1"}

@@ -118,7 +118,7 @@ class Block(nn.Module, ABC):
     def forward(self, x: Tensor, table: Tensor, cache: Cache | None = None) -> Tensor:
         """Run the layer, from a checkpoint of its input alone where `recompute` says so."""
         if self.recompute and torch.is_grad_enabled():
-            return cast(Tensor, checkpoint(self.body, x, table, cache, use_reentrant=False))
+            return checkpoint(self.body, x, table, cache, use_reentrant=False)
         return self.body(x, table, cache)
 
 
