@@ -2,15 +2,17 @@
 
 import os
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from filters import registry
 from filters.license_policy import load_policy
 from filters.minhash import load_profile
+from manifests import files
 from manifests.components import slug
 from manifests.config import Config, load_config
+from manifests.errors import BadCall
 
 Kind = Literal["the-stack", "starcoderdata", "the-pile", "parquet", "jsonl"]
 
@@ -115,38 +117,52 @@ class Dedup(Config):
     """Where copies are looked for: everywhere, within a source, or within a component."""
 
 
-class Training(Config):
-    """A byte-level BPE tokenizer, trained on the documents that stay."""
+class Tokenizer(Config):
+    """Where the tokenizer comes from: one of `file`, `train` and `codegen2`."""
 
-    train: Annotated[int, Field(ge=512, le=1 << 20)]
-    """Entries of the vocabulary, control tokens included."""
+    file: str | None = None
+    """The path of a Hugging Face tokenizer.json; `tokenizer = "PATH"` says the same."""
+    train: Annotated[int, Field(ge=512, le=1 << 20)] | None = None
+    """Entries of a byte-level BPE vocabulary, control tokens included, to train on what stays."""
     masks: Annotated[int, Field(ge=1, le=899)] = 100
-    """Mask tokens; CodeGen2 has 899, most of which its sequences can never use."""
+    """Mask tokens of a trained one; CodeGen2 has 899, most of which no sequence can use."""
+    codegen2: str | None = None
+    """The path of GPT-2's `vocab.bpe`, from which CodeGen2's vocabulary is rebuilt."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _path_is_file(cls, value: Any) -> Any:
+        return {"file": value} if isinstance(value, str) else value
 
-class CodeGen2(Config):
-    """CodeGen2's vocabulary, rebuilt from GPT-2's merges."""
+    @model_validator(mode="after")
+    def _is_one(self) -> "Tokenizer":
+        given = [name for name in ("file", "train", "codegen2") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError("give a path, { train = ENTRIES } or { codegen2 = PATH }")
+        return self
 
-    codegen2: str
-    """The path of GPT-2's `vocab.bpe` (or `merges.txt`)."""
+    @property
+    def path(self) -> str | None:
+        """The file that it is read or rebuilt from; None for one to be trained."""
+        return self.file or self.codegen2
 
 
 class Tokenize(Config):
     """How documents become tokens."""
 
-    tokenizer: str | Training | CodeGen2 = Training(train=32000)
-    """The path of a tokenizer.json, `{ train = N }` or `{ codegen2 = "vocab.bpe" }`."""
+    tokenizer: Tokenizer = Tokenizer(train=32000)
+    """A path, or one of the ways above; CodeGen2's base vocabulary has 50,257 entries."""
     heldout: Annotated[float, Field(ge=0, lt=1)] = 0.001
     """Share of the repositories whose documents are set aside for validation."""
 
     @property
     def name(self) -> str:
         """The last half of `tokenize-NAME`."""
-        if isinstance(self.tokenizer, Training):
+        if self.tokenizer.train:
             return f"bpe-{self.tokenizer.train}"
-        if isinstance(self.tokenizer, CodeGen2):
+        if self.tokenizer.codegen2:
             return "codegen2"
-        stem = os.path.basename(self.tokenizer).removesuffix(".json")
+        stem = os.path.basename(self.tokenizer.file or "").removesuffix(".json")
         return re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-") or "tokenizer"
 
 
@@ -183,11 +199,7 @@ def load_corpus(path: str) -> Corpus:
     """Read CORPUS.toml; its relative paths become absolute ones. BadCall lists every fault."""
     corpus = load_config(path, Corpus)
     base = os.path.dirname(os.path.abspath(path))
-    tokenizer = corpus.tokenize.tokenizer
-    if isinstance(tokenizer, str):
-        tokenizer = _from(base, tokenizer)
-    elif isinstance(tokenizer, CodeGen2):
-        tokenizer = CodeGen2(codegen2=_from(base, tokenizer.codegen2))
+    tokenizer = _resolved_tokenizer(corpus.tokenize.tokenizer, base)
     resolved = corpus.model_copy(
         update={
             "output": _from(base, corpus.output or "out"),
@@ -198,6 +210,8 @@ def load_corpus(path: str) -> Corpus:
             "tokenize": corpus.tokenize.model_copy(update={"tokenizer": tokenizer}),
         }
     )
+    if tokenizer.path and not files.exists(tokenizer.path):
+        raise BadCall(f"{path}: tokenize.tokenizer: {tokenizer.path}: there is no such file")
     load_profile(resolved.dedup.profile)
     for source in resolved.source:
         load_policy(source.license.policy)
@@ -208,6 +222,13 @@ def _resolved(source: Source, base: str) -> Source:
     policy = _table(base, source.license.policy)
     license = source.license.model_copy(update={"policy": policy})
     return source.model_copy(update={"files": _from(base, source.files), "license": license})
+
+
+def _resolved_tokenizer(tokenizer: Tokenizer, base: str) -> Tokenizer:
+    paths = {name: getattr(tokenizer, name) for name in ("file", "codegen2")}
+    return tokenizer.model_copy(
+        update={name: _from(base, path) for name, path in paths.items() if path}
+    )
 
 
 def _table(base: str, name: str) -> str:

@@ -77,3 +77,10 @@ def sum_funnel(funnel: Funnel) -> ComponentFunnel:
     """Add up all components of a funnel."""
     components = (each for of_source in funnel.values() for each in of_source.values())
     return sum(components, ComponentFunnel())
+
+
+def rejections(funnel: Funnel) -> dict[str, int]:
+    """Return rule -> documents that it took, the largest first."""
+    counts = sum_funnel(funnel).rejected
+    taken = {rule: count.documents for rule, count in counts.items()}
+    return dict(sorted(taken.items(), key=lambda item: (-item[1], item[0])))

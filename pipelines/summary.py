@@ -5,7 +5,7 @@ from typing import Any
 import pyarrow as pa
 from rich.table import Table
 
-from pipelines.preparation import Preparation
+from pipelines.preparation import Preparation, rejections
 from pipelines.prepare import Done
 
 
@@ -16,7 +16,7 @@ def as_values(preparation: Preparation, done: dict[str, Done]) -> dict[str, Any]
             "directory": directory(preparation, job),
             "seconds": round(each.seconds, 3),
             "totals": each.manifest.totals.model_dump(mode="json"),
-            "rejected": rejected(each),
+            "rejected": rejections(each.manifest.funnel),
             "failed": [letter.model_dump(mode="json") for letter in each.manifest.failed],
         }
         for job, each in done.items()
@@ -39,7 +39,10 @@ def as_table(preparation: Preparation, done: dict[str, Done]) -> Table:
             "" if totals.tokens is None else f"{totals.tokens:,}",
             f"{each.seconds:.1f}",
             f"{each.megabytes_per_second:.1f}",
-            ", ".join(f"{rule} {count:,}" for rule, count in list(rejected(each).items())[:3]),
+            ", ".join(
+                f"{rule} {count:,}"
+                for rule, count in list(rejections(each.manifest.funnel).items())[:3]
+            ),
         )
     return table
 
@@ -84,13 +87,3 @@ def plan_table(plan: pa.Table) -> Table:
 def directory(preparation: Preparation, job: str) -> str:
     """Return where a job writes."""
     return str(getattr(preparation, job))
-
-
-def rejected(done: Done) -> dict[str, int]:
-    """Return rule -> documents, the largest first."""
-    counts: dict[str, int] = {}
-    for components in done.manifest.funnel.values():
-        for component in components.values():
-            for rule, count in component.rejected.items():
-                counts[rule] = counts.get(rule, 0) + count.documents
-    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))

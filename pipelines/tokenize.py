@@ -17,7 +17,7 @@ from pipelines.duplicates import receipt_name
 from pipelines.job import Job
 from pipelines.license_filter import PARTS_FILE
 from pipelines.plan import read_rows
-from pipelines.preparation import Preparation, begin, finish, parent_of, sum_funnel
+from pipelines.preparation import Preparation, begin, finish, parent_of, rejections, sum_funnel
 from pipelines.sharding import STEP, Tokenize, make_groups
 from pipelines.surviving import Surviving
 from pipelines.tokenizer import FILE as TOKENIZER
@@ -56,9 +56,7 @@ def run(preparation: Preparation) -> Manifest:
 def _inputs(preparation: Preparation) -> Surviving:
     parent = load_manifest(preparation.dedup)
     if not parent.totals.documents:
-        raise BadData(
-            f"{preparation.dedup}: nothing is left to tokenize: every document was rejected"
-        )
+        raise BadData(f"{preparation.dedup}: nothing is left to tokenize: {_why(preparation)}")
     parts = read_rows(files.join(preparation.dedup, PARTS_FILE))
     listed = [_duplicates_of(preparation, parent, part) for part in parts]
     return Surviving(
@@ -72,6 +70,12 @@ def _inputs(preparation: Preparation) -> Surviving:
         ],
         bytes=parent.totals.bytes,
     )
+
+
+def _why(preparation: Preparation) -> str:
+    counts = rejections(load_manifest(preparation.license_filter).funnel)
+    told = ", ".join(f"{rule} took {count:,}" for rule, count in counts.items())
+    return f"no document was kept ({told or 'the inputs are empty'})"
 
 
 def _manifest(

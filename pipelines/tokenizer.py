@@ -8,7 +8,7 @@ from manifests.canonical import digest, short_digest
 from manifests.manifest import FILE as MANIFEST
 from manifests.receipts import Receipt, file_record, is_whole, load_receipt, save_receipt
 from manifests.tokenizer import codegen2_tokenizer, train_tokenizer
-from pipelines.corpus import CodeGen2, Tokenize, Training
+from pipelines.corpus import Tokenize
 from pipelines.surviving import Surviving
 
 STEP = "tokenizer"
@@ -25,12 +25,9 @@ LONGEST = 1 << 20
 def make_tokenizer(directory: str, config: Tokenize, inputs: Surviving) -> Receipt:
     """Write tokenizer.json into tokenize-NAME/, unless it is there, and return its receipt."""
     kind = config.tokenizer
-    origin: Any = files.sha256(kind) if isinstance(kind, str) else kind.model_dump()
-    if isinstance(kind, Training):
-        origin = [origin, inputs.identity, SAMPLE_BYTES]
-    elif isinstance(kind, CodeGen2):
-        origin = [STEP, files.sha256(kind.codegen2)]
-    name = short_digest([STEP, origin])
+    origin: list[Any] = [kind.model_dump(exclude={"file", "codegen2"})]
+    origin += [files.sha256(kind.path)] if kind.path else [inputs.identity, SAMPLE_BYTES, LONGEST]
+    name = short_digest([STEP, *origin])
     receipt = load_receipt(directory, name)
     if receipt and is_whole(directory, receipt):
         return receipt
@@ -50,10 +47,11 @@ def make_tokenizer(directory: str, config: Tokenize, inputs: Surviving) -> Recei
 
 def _content(config: Tokenize, inputs: Surviving) -> bytes:
     kind = config.tokenizer
-    if isinstance(kind, str):
-        return files.read_bytes(kind)
-    if isinstance(kind, CodeGen2):
+    if kind.file:
+        return files.read_bytes(kind.file)
+    if kind.codegen2:
         return codegen2_tokenizer(files.read_bytes(kind.codegen2))
+    assert kind.train
     return train_tokenizer(_sample(inputs), kind.train, kind.masks)
 
 

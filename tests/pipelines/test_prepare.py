@@ -11,8 +11,8 @@ import pytest
 
 from manifests.dataset import Dataset
 from manifests.errors import BadData
-from manifests.manifest import Manifest, load_manifest
-from pipelines.preparation import Preparation, load_preparation
+from manifests.manifest import load_manifest
+from pipelines.preparation import Preparation, load_preparation, rejections
 from pipelines.prepare import run_jobs
 from pipelines.runners import Runner
 
@@ -35,18 +35,9 @@ def digests(directory: str) -> dict[str, str]:
     }
 
 
-def rejections(manifest: Manifest) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for components in manifest.funnel.values():
-        for component in components.values():
-            for rule, count in component.rejected.items():
-                counts[rule] = counts.get(rule, 0) + count.documents
-    return counts
-
-
 def test_every_document_has_the_fate_that_was_made_for_it(corpus: Path) -> None:
     preparation = prepare(corpus)
-    assert rejections(load_manifest(preparation.license_filter)) == {
+    assert rejections(load_manifest(preparation.license_filter).funnel) == {
         "component_not_chosen": 1,
         "empty": 1,
         "license_denied": 1,
@@ -55,7 +46,7 @@ def test_every_document_has_the_fate_that_was_made_for_it(corpus: Path) -> None:
         "null_text": 2,
     }
     deduped = load_manifest(preparation.dedup)
-    assert rejections(deduped) == {"exact": 2, "minhash": 1, "normalized": 1}
+    assert rejections(deduped.funnel) == {"exact": 2, "minhash": 1, "normalized": 1}
     tokenized = load_manifest(preparation.tokenize)
     assert tokenized.totals.documents == deduped.totals.documents
     assert set(tokenized.components) == {
@@ -133,7 +124,9 @@ def test_a_change_of_policy_makes_new_parts(corpus: Path) -> None:
     first = load_manifest(prepare(corpus).tokenize)
     corpus.write_text(corpus.read_text().replace('missing = "reject"', 'missing = "accept"'))
     preparation = prepare(corpus)
-    assert rejections(load_manifest(preparation.license_filter)).get("license_unknown") is None
+    assert (
+        rejections(load_manifest(preparation.license_filter).funnel).get("license_unknown") is None
+    )
     assert load_manifest(preparation.tokenize).totals.documents == first.totals.documents + 1
 
 

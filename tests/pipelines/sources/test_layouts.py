@@ -1,0 +1,130 @@
+"""Each kind of source becomes the same rows."""
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipelines.corpus import Columns, Source
+from pipelines.sources import reading
+from pipelines.sources.rows import BadInput
+from tests.corpora import stack_row, write_pile, write_stack, write_starcoderdata
+
+
+def rows(source: Source, path: Path, input_path: str = "python/a.parquet"):
+    found = []
+    for start, stop in reading.cut(source, str(path)):
+        for piece in reading.pieces(source, input_path, str(path), start, stop):
+            found += piece.rows.to_pylist()
+    return found
+
+
+def source(kind: str, **fields: object) -> Source:
+    return Source.model_validate({"name": "a", "kind": kind, "files": "*", **fields})
+
+
+def test_the_stack_counts_every_repository_of_a_row(tmp_path: Path) -> None:
+    row = stack_row("x = 1\n", ["MIT"], repository="a/b", stars=7, path="x.py")
+    row |= {"max_forks_repo_name": "c/d", "max_forks_repo_licenses": ["GPL-3.0-only", "MIT"]}
+    write_stack(tmp_path / "a.parquet", [row, stack_row(None, None)])
+    first, second = rows(source("the-stack"), tmp_path / "a.parquet")
+    assert first == {
+        "input_row": 0,
+        "component": "python",
+        "repositories": ["a/b", "c/d"],
+        "path": "x.py",
+        "licenses": ["MIT", "GPL-3.0-only"],
+        "stars": 7,
+        "fault": None,
+        "text": "x = 1\n",
+    }
+    assert (second["fault"], second["licenses"], second["stars"]) == ("null_text", None, None)
+
+
+def test_the_stack_takes_bigquerys_form_of_lists(tmp_path: Path) -> None:
+    nested = pa.array([{"list": [{"item": "MIT"}]}])
+    table = pa.Table.from_pylist([stack_row("x", ["MIT"])])
+    for group in ("stars", "issues", "forks"):
+        column = f"max_{group}_repo_licenses"
+        table = table.set_column(table.schema.get_field_index(column), column, nested)
+    pq.write_table(table, tmp_path / "a.parquet")
+    assert rows(source("the-stack"), tmp_path / "a.parquet")[0]["licenses"] == ["MIT"]
+
+
+def test_starcoderdatas_prefix_is_metadata(tmp_path: Path) -> None:
+    texts = [("<reponame>o/r<gh_stars>0\nx = 1\n", "o/r"), ("y = 2\n", "p/q")]
+    write_starcoderdata(tmp_path / "a.parquet", texts)
+    first, second = rows(source("starcoderdata"), tmp_path / "a.parquet")
+    assert (first["text"], second["text"]) == ("x = 1\n", "y = 2\n")
+    assert (first["repositories"], second["repositories"]) == (["o/r"], ["p/q"])
+    assert (first["component"], first["licenses"]) == ("python", None)
+
+
+def test_the_piles_sets_are_components(tmp_path: Path) -> None:
+    write_pile(tmp_path / "a.jsonl.zst", [("a", "Wikipedia (en)"), (["b", "c"], "Pile-CC")])
+    found = rows(source("the-pile"), tmp_path / "a.jsonl.zst")
+    assert [(row["component"], row["text"]) for row in found] == [
+        ("wikipedia-en", "a"),
+        ("pile-cc", "b\n\nc"),
+    ]
+
+
+@pytest.mark.parametrize("meta", [{"pile_set_name": "ArXiv"}, "{'pile_set_name': 'ArXiv'}"])
+def test_the_piles_meta_may_be_a_repr(tmp_path: Path, meta: object) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps({"text": "a", "meta": meta}) + "\n")
+    assert rows(source("the-pile"), path)[0]["component"] == "arxiv"
+
+
+OWN = {"text": "body", "repo": "r", "path": "p", "license": "l", "stars": "s", "component": "lang"}
+RECORD = {"body": "x", "r": "o/r", "p": "a.c", "l": "MIT", "s": 3, "lang": "C++", "other": 1}
+EXPECTED = {
+    "input_row": 0,
+    "component": "cpp",
+    "repositories": ["o/r"],
+    "path": "a.c",
+    "licenses": ["MIT"],
+    "stars": 3,
+    "fault": None,
+    "text": "x",
+}
+
+
+def test_own_files_enter_by_a_map_of_columns(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text(json.dumps(RECORD) + "\n")
+    pq.write_table(pa.Table.from_pylist([RECORD]), tmp_path / "a.parquet")
+    for kind in ("jsonl", "parquet"):
+        mine = source(kind, columns=OWN)
+        assert rows(mine, tmp_path / f"a.{kind}") == [EXPECTED]
+
+
+def test_own_files_need_only_a_text(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"text": ["x"]}), tmp_path / "a.parquet")
+    (row,) = rows(source("parquet", component="Notes"), tmp_path / "a.parquet")
+    assert (row["component"], row["repositories"], row["licenses"]) == ("notes", [], None)
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_a_column_that_is_not_there_is_named(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "a.jsonl").write_text('{"txt": "x"}\n')
+    pq.write_table(pa.table({"txt": ["x"]}), tmp_path / "a.parquet")
+    with pytest.raises(BadInput, match=r"'text' is missing; it has txt"):
+        reading.cut(source(kind, columns=Columns().model_dump()), str(tmp_path / f"a.{kind}"))
+
+
+def test_a_long_input_becomes_many_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "PIECE_BYTES", 100)
+    texts = [f"{i:040d}" for i in range(10)]
+    write_pile(tmp_path / "a.jsonl.zst", [(text, "Pile-CC") for text in texts])
+    pieces = list(reading.pieces(source("the-pile"), "a", str(tmp_path / "a.jsonl.zst"), 0, None))
+    assert [piece.last for piece in pieces] == [False, False, False, True]
+    assert [piece.number for piece in pieces] == [0, 1, 2, 3]
+    assert [text for piece in pieces for text in piece.rows["text"].to_pylist()] == texts
+
+
+def test_an_empty_input_is_one_empty_piece(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text("")
+    (piece,) = reading.pieces(source("jsonl"), "a", str(tmp_path / "a.jsonl"), 0, None)
+    assert piece.last and piece.rows.num_rows == 0
