@@ -81,7 +81,7 @@ def fill(source: Addresses, row: Row, key: int, control: Control, settings: Sett
         pieces.corrupt(start, copied, cuts)
     pieces.copy(copied, len(source.tokens))
     sizes = source.sizes
-    sizes[kept] += [3 * len(cuts) + 1 for cuts in spans]
+    sizes[kept] += np.array([3 * len(cuts) + 1 for cuts in spans], np.int64)
     used = pieces.write(source.tokens, row, control, settings.mask_weight)
     row.documents[:used] = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
     pad(row, used, control)
@@ -206,7 +206,8 @@ class _Pieces:
         most = int(starts.max()) - self.size - 1
         masks = [control.mask(number) for number in range(1, most + 1)]
         known = np.concatenate([tokens, np.array([control.sep or 0, control.eom or 0, *masks])])
-        np.take(known, index, out=row.tokens[:used])
+        # With the default mode numpy would copy through a buffer.
+        np.take(known, index, out=row.tokens[:used], mode="clip")
         row.weights[:used] = 1
         row.weights[stops[self.body_masks] - 1] = mask_weight
         row.weights[0] = 0

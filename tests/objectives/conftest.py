@@ -1,0 +1,101 @@
+"""Components in memory, and plans over them."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from manifests.control import Control
+from manifests.order import SCALE
+from manifests.plan import Plan, PlanComponent, Stage
+from manifests.window import Window
+from objectives.slots import dealer
+
+CODEGEN2 = Control(end=50256, sep=50299, eom=50300, mask_1=51199, masks=899, vocabulary=51200)
+
+
+class MemoryComponent:
+    """A component whose token at address x is x modulo 50,000: a sequence names its addresses."""
+
+    def __init__(self, name, lengths):
+        self.name = name
+        self.lengths = np.asarray(lengths, dtype=np.int64)
+        self.documents = len(self.lengths)
+        self.tokens = int(self.lengths.sum())
+        self.addresses = self.tokens + self.documents
+        self.digest = "0" * 64
+        self.ends = np.cumsum(self.lengths + 1) - 1
+        self.numbers = np.repeat(np.arange(self.documents), self.lengths + 1)
+
+    def window(self, address, count, end):
+        at = (address + np.arange(count)) % self.addresses
+        numbers = self.numbers[at]
+        is_end = self.ends[numbers] == at
+        tokens = np.where(is_end, end, at % 50_000)
+        first = self.ends[numbers[0]] - self.lengths[numbers[0]]
+        return Window(tokens, np.flatnonzero(is_end), int(numbers[0]), bool(at[0] != first))
+
+    def origin(self, document):
+        return {
+            "id": document.to_bytes(16, "big"),
+            "repositories": [f"owner/{self.name.split('/')[1]}"],
+            "path": f"src/{document}.py",
+            "license": "MIT",
+            "tokens": int(self.lengths[document]),
+        }
+
+
+def make_plan_over(components, objective="codegen2", length=128, weights=None, **fields):
+    """A plan with equal weights, or those given."""
+    count = len(components)
+    weights = weights or [SCALE // count + (SCALE % count if i == 0 else 0) for i in range(count)]
+    sequences = fields.pop("sequences_per_unit", 16)
+    return Plan(
+        **{
+            "seed": 1,
+            "sequence_length": length,
+            "sequences_per_unit": sequences,
+            "interleave": 8,
+            "control": CODEGEN2,
+            "components": [
+                PlanComponent(
+                    name=c.name,
+                    dataset="memory",
+                    addresses=c.addresses,
+                    tokens=c.tokens,
+                    documents=c.documents,
+                    digest=c.digest,
+                )
+                for c in components
+            ],
+            "stages": [
+                Stage(position=0, weights=weights, slots=dealer(objective)(sequences, length))
+            ],
+            "positions": 1000,
+            **fields,
+        }
+    )
+
+
+def equal(one, other):
+    return all(np.array_equal(a, other.arrays()[name]) for name, a in one.arrays().items())
+
+
+@pytest.fixture(scope="session")
+def memory():
+    """What the tests of this folder share, under one name."""
+    return SimpleNamespace(
+        control=CODEGEN2, component=MemoryComponent, plan=make_plan_over, equal=equal
+    )
+
+
+@pytest.fixture(scope="session")
+def three(memory):
+    """Three components: files of all lengths, very short ones, and one long one among others."""
+    generator = np.random.default_rng(0)
+    files = np.minimum(generator.lognormal(4, 1.5, 400).astype(int), 3000)
+    return [
+        memory.component("the-stack/c", files),
+        memory.component("the-stack/tiny", generator.integers(0, 4, 3000)),
+        memory.component("the-pile/long", [0, 5000, 1, 2, 700]),
+    ]

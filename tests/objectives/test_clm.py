@@ -1,0 +1,31 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from manifests.control import Control
+from manifests.window import Window
+from objectives.batch import PADDING, Addresses, Batch, Row
+from objectives.clm import Settings, allowances, fill
+
+CONTROL = Control(end=9, vocabulary=10)
+
+
+@given(st.lists(st.integers(0, 6), min_size=1, max_size=8), st.integers(0, 3))
+def test_copies_and_numbers_the_documents(lengths, allowance):
+    ends = np.cumsum(np.array(lengths) + 1) - 1
+    tokens = np.arange(ends[-1] + 1) % 9
+    tokens[ends] = CONTROL.end
+    source = Addresses.of([Window(tokens, ends, 0, False)])
+    batch = Batch.empty(1, len(tokens) + allowance)
+    fill(source, Row(batch.tokens[0], batch.weights[0], batch.documents[0]), 0, CONTROL, Settings())
+    used = len(tokens)
+    assert np.array_equal(batch.tokens[0, :used], tokens)
+    assert (batch.tokens[0, used:] == CONTROL.end).all()
+    assert batch.weights[0].tolist() == [0.0] + [1.0] * (used - 1) + [0.0] * allowance
+    expected = np.repeat(np.arange(len(lengths)), np.array(lengths) + 1)
+    assert np.array_equal(batch.documents[0, :used], expected)
+    assert (batch.documents[0, used:] == PADDING).all()
+
+
+def test_no_allowance():
+    assert allowances(3, 2048) == [0, 0, 0]

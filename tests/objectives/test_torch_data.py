@@ -1,0 +1,72 @@
+"""Any number of processes and workers gives the same global batches."""
+
+from itertools import islice
+
+import numpy as np
+import pytest
+
+from manifests.errors import BadCall
+from objectives.stream import Stream
+
+torch = pytest.importorskip("torch")
+
+from torch.utils.data import DataLoader  # noqa: E402
+
+from objectives.torch_data import StreamDataset, batches  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def stream(memory, three):
+    return Stream(memory.plan(three), {c.name: c for c in three})
+
+
+def joined(parts):
+    return {
+        name: np.concatenate([part.arrays()[name] for part in parts]) for name in parts[0].arrays()
+    }
+
+
+@pytest.mark.parametrize("world", [1, 2, 4])
+@pytest.mark.parametrize("workers", [0, 1, 3])
+def test_world_size_and_workers_change_nothing(stream, world, workers):
+    ranks = [
+        list(islice(batches(stream, 100, 8, rank=rank, world=world, workers=workers), 4))
+        for rank in range(world)
+    ]
+    for step in range(4):
+        expected = stream.batch(100 + 8 * step, 8).arrays()
+        found = joined([rank[step] for rank in ranks])
+        assert all(np.array_equal(found[name], expected[name]) for name in expected)
+        assert all(found[name].dtype == expected[name].dtype for name in expected)
+
+
+def test_five_lines(stream):
+    seen = []
+    for batch in DataLoader(StreamDataset(stream, rows=4, steps=3), batch_size=None, num_workers=2):
+        seen.append(batch["tokens"])
+    assert len(seen) == 3
+    assert torch.equal(torch.cat(seen), torch.from_numpy(stream.batch(0, 12).tokens))
+
+
+def test_resuming_is_arithmetic(stream):
+    whole = [batch.tokens for batch in islice(batches(stream, 0, 8), 6)]
+    state = stream.state_dict(3 * 8)
+    start = stream.load_state_dict(state)
+    rest = [batch.tokens for batch in islice(batches(stream, start, 8, workers=2), 3)]
+    assert all(np.array_equal(a, b) for a, b in zip(whole[3:], rest, strict=True))
+    # At another batch size the sequences are the same, too.
+    other = next(iter(batches(stream, start, 24)))
+    assert np.array_equal(np.concatenate(rest), other.tokens)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"rows": 6, "world": 4}, "batch: 6 sequences cannot be divided among 4 processes"),
+        ({"rows": 0}, "batch: 0 sequences"),
+        ({"rows": 4, "rank": 2, "world": 2}, "rank: 2 is not below the world size 2"),
+    ],
+)
+def test_batches_that_cannot_be_divided(stream, fields, message):
+    with pytest.raises(BadCall, match=message):
+        StreamDataset(stream, **fields)
