@@ -189,14 +189,10 @@ def _print_json(value: dict[str, Any]) -> None:
     typer.echo(json.dumps(value, ensure_ascii=False))
 
 
-def _print(what: "RenderableType") -> None:
-    from rich.console import Console, Group
+def _print(answer: "RenderableType") -> None:
+    from manifests.terminal import print_answer
 
-    from manifests.terminal import unwrapped
-
-    # In a group, because Rich joins texts that it prints by themselves, and wraps the whole.
-    answer = Group(unwrapped(what) if isinstance(what, str) else what)
-    Console(highlight=False, markup=False).print(answer, crop=False)
+    print_answer(answer)
 
 
 @contextmanager

@@ -48,14 +48,14 @@ def tag(name: str, content: str = "", **attributes: object) -> str:
 def bars(title: str, rows: Sequence[Bar]) -> str:
     """Draw horizontal bars, one a row, each with its label before it and its text behind it."""
     longest = max((bar.value for bar in rows), default=0) or 1
-    left, room, step = 230, WIDTH - 230 - 190, 26
+    left, room, step = 255, WIDTH - 255 - 190, 26
     drawn = []
     for row, bar in enumerate(rows):
         y = row * step
         length = max(1.5, room * bar.value / longest) if bar.value else 0
         shapes = (
             tag("title", escape(f"{bar.label}: {bar.text}"))
-            + _label(left - 10, y + 17, _fitted(bar.label, 29), anchor="end")
+            + _label(left - 10, y + 17, _fitted(bar.label, 34), anchor="end")
             + tag("rect", x=left, y=y + 4, width=length, height=step - 8, rx=2, fill=bar.color)
             + _label(left + length + 8, y + 17, bar.text, color=SOFT)
         )

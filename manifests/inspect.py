@@ -75,12 +75,13 @@ def grouped(parts: Mapping[str, Flow], most: int = ROWS) -> list[tuple[str, Flow
     ordered = sorted(parts, key=lambda name: (_weight(parts[name]), name))
     alone = ordered if len(ordered) <= most else ordered[:most]
     rows = [(name, parts[name], 1) for name in alone]
-    rest: dict[str, list[Flow]] = {}
+    rest: dict[str, list[str]] = {}
     for name in ordered[len(alone) :]:
-        rest.setdefault(parts[name].source, []).append(parts[name])
-    for source, several in sorted(rest.items()):
-        label = f"{source}: {figures.plural(len(several), 'smaller component')}"
-        rows.append((label, together(several), len(several)))
+        rest.setdefault(parts[name].source, []).append(name)
+    for source, names in sorted(rest.items()):
+        label = f"{source}: {figures.count(len(names))} smaller ones"
+        several = together([parts[name] for name in names])
+        rows.append((names[0] if len(names) == 1 else label, several, len(names)))
     return rows
 
 

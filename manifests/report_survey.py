@@ -15,6 +15,12 @@ TEXT = 1500
 """Characters of a sample's text that are shown; the page says when there are more."""
 
 
+LIKENESS = (
+    "By the share of bands that a near-duplicate has in common with the document that stays; one "
+    "without any is alike to it only by way of others in the cluster."
+)
+
+
 def licenses(surveyed: Survey) -> str:
     """Draw which licenses the documents are under."""
     ordered = sorted(surveyed.licenses.items(), key=lambda item: (-item[1].bytes, item[0]))
@@ -58,16 +64,16 @@ def lengths(surveyed: Survey) -> str:
     powers = range(min(surveyed.lengths), max(surveyed.lengths) + 1)
     total = sum(surveyed.lengths.values())
     bars = [
-        Bar(_power(power), number, figures.share(number, total))
+        Bar(_short_power(power), number, _percent(number, total))
         for power in powers
         for number in [surveyed.lengths.get(power, 0)]
     ]
     title = "Length of documents"
-    axis = f"{surveyed.measure} a document, each column up to the next one's number"
+    axis = f"{surveyed.measure} a document (1k is 1,024), each column up to the next one's number"
     rows = [[_power(power), figures.count(surveyed.lengths.get(power, 0))] for power in powers]
     return section(
         title,
-        f"Share of documents by their length in {surveyed.measure}. " + _read_note(surveyed),
+        f"Percent of documents by their length in {surveyed.measure}. " + _read_note(surveyed),
         figure(drawing.columns(title, bars, axis)),
         details("As a table", [f"{surveyed.measure} from", "documents"], rows),
     )
@@ -88,17 +94,17 @@ def copies(surveyed: Survey) -> str:
     rows = [[figures.count(s), figures.count(n)] for s, n in sorted(surveyed.clusters.items())]
     near = [
         Bar(f"{place / 20:.2f}", number, figures.short_count(number), PALETTE[1])
-        for place in range(min(surveyed.similarity, default=0), 20)
+        for place in range(min(surveyed.similarity, default=0), 21)
         for number in [surveyed.similarity.get(place, 0)]
     ]
-    title = "Near-duplicates by similarity"
-    axis = "share of equal bands with the document that stays, each column up to the next one's"
+    title = "Near-duplicates by equal bands"
+    axis = "share of the signature's bands, each column up to its own number"
     return section(
         "Duplicate clusters",
         "Clusters by the number of documents in them; one document of each stays.",
         figure(drawing.columns("Clusters by size", bars, "documents in a cluster")),
         details(f"Every size ({len(rows)})", ["documents in a cluster", "clusters"], rows),
-        tag("h3", title) + figure(drawing.columns(title, near, axis))
+        tag("h3", title) + tag("p", LIKENESS) + figure(drawing.columns(title, near, axis))
         if surveyed.similarity
         else "",
     )
@@ -133,6 +139,17 @@ def _sample(sample: Sample) -> str:
 
 def _power(power: int) -> str:
     return "0" if power == 0 else figures.count(1 << (power - 1))
+
+
+def _short_power(power: int) -> str:
+    """Write 2^(power - 1) in few characters: 512, 1k, 2k ... 1M."""
+    digits = max(0, power - 1)
+    unit = min(digits // 10, 4)
+    return "0" if power == 0 else f"{1 << (digits - 10 * unit)}{['', 'k', 'M', 'G', 'T'][unit]}"
+
+
+def _percent(part: int, whole: int) -> str:
+    return figures.share(part, whole).removesuffix(" %").replace(" ", "")
 
 
 def _cluster_label(power: int) -> str:

@@ -48,7 +48,8 @@ class Survey:
         lengths: documents by the power of two that their length reaches: 0 for none, then 1, 2-3,
             4-7 ...
         clusters: size -> clusters of that size.
-        similarity: twentieths, from 0, of the similarity of a near-duplicate to what stays.
+        similarity: near-duplicates by their similarity to what stays, in twentieths, rounded up:
+            only those that have nothing in common with it are at 0.
         samples: documents, one a component, chosen by the digest of the manifest.
     """
 
@@ -131,7 +132,7 @@ def _copies(chain: Chain) -> tuple[dict[int, int], dict[int, int]]:
         sizes, numbers = np.unique(found["cluster_size"].to_numpy(), return_counts=True)
         removed.update(dict(zip(sizes.tolist(), numbers.tolist(), strict=True)))
         near = found.filter(pc.equal(found["rule"], "minhash"))["similarity"].to_numpy()
-        twentieths = np.minimum(np.floor(near * 20 + 1e-6).astype(np.int64), 19)
+        twentieths = np.ceil(near * 20 - 1e-4).astype(np.int64)
         similarity.update(twentieths.tolist())
     clusters = {size: round(number / max(1, size - 1)) for size, number in sorted(removed.items())}
     return clusters, dict(sorted(similarity.items()))

@@ -3,6 +3,7 @@
 from typing import Literal
 
 from rich import box
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -14,9 +15,25 @@ def unwrapped(text: str) -> Text:
 
 def numbers_table(title: str, *heads: str) -> Table:
     """Return a table that has room in 80 columns: its first column is words, the others numbers."""
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
-    table.pad_edge = False
+    table = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        padding=0,
+    )
     for place, head in enumerate(heads):
         side: Literal["right", "left"] = "right" if place else "left"
         table.add_column(head, justify=side, overflow="fold", no_wrap=not place)
     return table
+
+
+def print_answer(answer: RenderableType) -> None:
+    """Print an answer on stdout: as wide as a terminal is, or as it needs where there is none."""
+    console = Console(highlight=False, markup=False)
+    # In a group, because Rich joins texts that it prints by themselves, and wraps the whole.
+    grouped = Group(unwrapped(answer) if isinstance(answer, str) else answer)
+    if not console.is_terminal:
+        console.width = max(console.width, console.measure(grouped).maximum)
+    console.print(grouped, crop=False)

@@ -102,7 +102,7 @@ def test_the_survey_counts_every_document(output):
     assert sum(surveyed.lengths.values()) == totals.documents
     gone = [pq.read_table(path).num_rows for path in output.glob("dedup/duplicates/*")]
     assert surveyed.clusters == {2: sum(gone)}
-    assert set(surveyed.similarity) == {16}
+    assert set(surveyed.similarity) == {17}
     assert len({sample.origin["component"] for sample in surveyed.samples}) == 3
 
 
