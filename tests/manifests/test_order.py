@@ -33,7 +33,7 @@ def test_permute_is_uniform_over_keys():
 @given(st.integers(1, 300), st.integers(1, 80), keys, st.integers(1, 4))
 def test_each_address_once_per_epoch(addresses, size, key, epochs):
     """The units that touch epochs 0..epochs-1 hold each of their addresses exactly once."""
-    seen = Counter()
+    seen: Counter[tuple[int, int]] = Counter()
     drawn = first_unit(epochs, addresses, size)
     for k in range(drawn):
         start = unit(k, addresses, size, key).start

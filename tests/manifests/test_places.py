@@ -22,7 +22,7 @@ def plans(draw):
     interleave = draw(st.sampled_from([1, 2, 4]))
     sizes = draw(st.lists(st.integers(1, 400), min_size=1, max_size=5))
     allowances = draw(st.lists(st.integers(0, 12), min_size=sequences, max_size=sequences))
-    stages = []
+    stages: list[Stage] = []
     for number in range(draw(st.integers(1, 3))):
         parts = draw(
             st.lists(st.integers(0, 9), min_size=len(sizes), max_size=len(sizes)).filter(any)

@@ -31,7 +31,8 @@ keys = st.integers(0, 2**64 - 1)
 
 def addresses_of(lengths, is_open=False, start=0):
     """Documents of these lengths, numbered tokens; the last one cut short if `is_open`."""
-    tokens, ends = [], []
+    tokens: list[int] = []
+    ends: list[int] = []
     for length in lengths:
         tokens += [(start + len(tokens) + i) % 50_000 for i in range(length)]
         ends.append(len(tokens))
@@ -233,7 +234,7 @@ def test_places_of_spans_are_uniform():
         if sum(1 for i, b in enumerate(bits) if i == 0 or b > bits[i - 1] + 1) == 2
     }
     draws = Draws(12)
-    seen = Counter()
+    seen: Counter[tuple[int, ...]] = Counter()
     for _ in range(30_000):
         cuts = _cuts(8, 4, 2, draws)
         seen[tuple(at for start, size in cuts for at in range(start, start + size))] += 1
@@ -243,7 +244,7 @@ def test_places_of_spans_are_uniform():
 
 
 def test_ratios_are_uniform():
-    hidden = Counter()
+    hidden: Counter[int] = Counter()
     for key in range(20_000):
         (cuts,) = _spans([90], 4, 899, Draws(key * 7919), Settings())
         hidden[(sum(size for _, size in cuts) - 1) // 9] += 1

@@ -1,0 +1,38 @@
+"""The subcommand that shows training sequences: peek."""
+
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the subcommands of this package."""
+    app.command()(peek)
+
+
+def peek(
+    mixture: Annotated[str, typer.Argument(metavar="MIX.toml", help="What `mix` wrote.")],
+    objective: Annotated[
+        str, typer.Option(help="codegen2 (half clm, half span_corruption), or one of the two.")
+    ] = "codegen2",
+    count: Annotated[int, typer.Option("-n", "--number", min=1, help="How many sequences.")] = 4,
+    length: Annotated[int, typer.Option(min=16, help="Tokens of a sequence.")] = 512,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Show training sequences as text: spans, control tokens, document ends, and where from."""
+    from manifests.mixture import load_mixture
+    from manifests.plan import make_plan
+    from objectives import peek as peeking
+    from objectives.slots import dealer
+    from objectives.stream import Stream
+
+    plan = make_plan(load_mixture(mixture), dealer(objective), batch=count, sequence_length=length)
+    sequences = peeking.peek(Stream.open(plan), count)
+    if as_json:
+        import json
+
+        print(json.dumps({"plan": plan.digest, "sequences": sequences}))
+        return
+    from manifests.terminal import print_answer
+
+    print_answer(peeking.render(sequences))

@@ -1,0 +1,144 @@
+"""Training sequences as people want to see them: what is span, what is control, where from."""
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from manifests.control import Control
+from manifests.dataset import Dataset
+from manifests.tokenizer import decode, load_tokenizer
+from objectives.batch import PADDING
+from objectives.stream import Stream
+
+STYLES = {
+    "text": "",
+    "span": "green",
+    "mask": "bold yellow",
+    "sep": "bold magenta",
+    "eom": "bold cyan",
+    "end": "bold red",
+    "padding": "dim",
+}
+"""What a token is -> how it looks. A span is what the model is to fill in, behind its mask."""
+
+KINDS = list(STYLES)
+SHOWN_DOCUMENTS = 8
+PICTURES = {code: 0x2400 + code for code in range(32) if chr(code) not in "\n\t"} | {127: 0x2421}
+"""Control characters of a text would command the terminal; their pictures do not."""
+
+
+def peek(stream: Stream, count: int) -> list[dict[str, Any]]:
+    """Return the first `count` sequences of a stream, decoded.
+
+    Each has its `position`, what `Stream.origin` says of it, `runs` (consecutive tokens of one
+    `kind` of STYLES, with their `text` and number of `tokens`), and `loss` and `padding`: shares
+    of its positions that are learned, and that hold nothing.
+    """
+    tokenizer = load_tokenizer(Dataset.open(stream.plan.components[0].dataset).tokenizer_path)
+    batch = stream.batch(0, count)
+    return [
+        {
+            "position": row,
+            **stream.origin(row),
+            "loss": float(np.count_nonzero(batch.weights[row]) / stream.plan.sequence_length),
+            "padding": float(np.mean(batch.documents[row] == PADDING)),
+            "runs": runs(
+                batch.tokens[row],
+                batch.documents[row],
+                stream.plan.control,
+                lambda ids: decode(tokenizer, ids),
+            ),
+        }
+        for row in range(count)
+    ]
+
+
+def runs(
+    tokens: npt.NDArray[np.int64],
+    documents: npt.NDArray[np.int32],
+    control: Control,
+    decoded: Callable[[Sequence[int]], str],
+) -> list[dict[str, Any]]:
+    """Return consecutive tokens of one kind together: `kind`, `tokens` (how many), `text`.
+
+    Args:
+        tokens: int64 [L], a row of a batch.
+        documents: int32 [L], the same row's documents.
+        control: the plan's control ids.
+        decoded: ids -> text.
+    """
+    kinds = kinds_of(tokens, documents, control)
+    changed = (np.diff(kinds) != 0) | (np.diff(documents) != 0)
+    bounds = [0, *(np.flatnonzero(changed) + 1).tolist(), len(tokens)]
+    return [
+        {
+            "kind": KINDS[kinds[start]],
+            "tokens": stop - start,
+            "text": decoded(tokens[start:stop].tolist()),
+        }
+        for start, stop in pairwise(bounds)
+    ]
+
+
+def kinds_of(
+    tokens: npt.NDArray[np.int64], documents: npt.NDArray[np.int32], control: Control
+) -> npt.NDArray[np.intp]:
+    """Return what each token is: intp [L], indices into KINDS."""
+    kinds = np.zeros(len(tokens), np.intp)
+    if control.can_infill:
+        masks = [control.mask(number) for number in range(1, control.masks + 1)]
+        kinds[np.isin(tokens, masks)] = KINDS.index("mask")
+        kinds[tokens == control.eom] = KINDS.index("eom")
+        for sep in np.flatnonzero(tokens == control.sep).tolist():
+            inside = (documents == documents[sep]) & (np.arange(len(tokens)) > sep)
+            kinds[inside & (kinds == 0)] = KINDS.index("span")
+            kinds[sep] = KINDS.index("sep")
+    kinds[tokens == control.end] = KINDS.index("end")
+    kinds[documents == PADDING] = KINDS.index("padding")
+    return kinds
+
+
+def render(sequences: Sequence[dict[str, Any]]) -> RenderableType:
+    """Return what `peek` found as Rich prints it."""
+    blocks: list[RenderableType] = [Text.assemble("", *_legend()), Text()]
+    for sequence in sequences:
+        head = "position {position} · {component} · epoch {epoch} · {objective}".format(**sequence)
+        share = f" · loss on {sequence['loss']:.1%}, padding {sequence['padding']:.2%}"
+        blocks.append(Text.assemble((head, "bold"), (share, "dim")))
+        blocks += [Text(_origin(document), "dim") for document in _shown(sequence["documents"])]
+        more = len(sequence["documents"]) - SHOWN_DOCUMENTS
+        if more > 0:
+            blocks.append(Text(f"    and {more} more documents", "dim"))
+        blocks.append(Text())
+        blocks.append(Text.assemble(*(_run(run) for run in sequence["runs"])))
+        blocks.append(Text())
+    return Group(*blocks)
+
+
+def _legend() -> list[str | tuple[str, str]]:
+    return [piece for kind, style in STYLES.items() for piece in ((kind, style), "  ")]
+
+
+def _shown(documents: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
+    return documents[:SHOWN_DOCUMENTS]
+
+
+def _origin(document: dict[str, Any]) -> str:
+    row = document["row"]
+    repository = ", ".join(row.get("repositories") or ["-"])
+    stop = document["start"] + document["tokens"]
+    where = f"    {repository}  {row.get('path')}  [{row.get('license') or 'no license'}]"
+    line = f"{where}  tokens {document['start']:,} to {stop:,} of {row['tokens']:,}"
+    return line.translate(PICTURES).replace("\n", "\u240a")
+
+
+def _run(run: dict[str, Any]) -> tuple[str, str]:
+    if run["kind"] == "padding":
+        return f"<padding x {run['tokens']}>", STYLES["padding"]
+    ending = "\n" if run["kind"] == "end" else ""
+    return run["text"].translate(PICTURES) + ending, STYLES[run["kind"]]
