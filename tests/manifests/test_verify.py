@@ -231,6 +231,7 @@ def test_a_part_without_a_receipt_is_named(output):
     ("columns", "what"),
     [
         ({"row": (1, 0)}, "entry 1 does not come after the row before it"),
+        ({"row": (1, 6)}, "entry 1 does not come after the row before it"),
         ({"row": (-1, 4_000_000)}, "is beyond the part's last document"),
         ({"kept_row": (0, 4_000_000)}, "entry 0 is a duplicate of a document that is not there"),
         ({"kept_part": (0, 77)}, "entry 0 is a duplicate of a document that is not there"),
