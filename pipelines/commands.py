@@ -107,7 +107,7 @@ def _run(
     engine = Runner(runner, tuple(beam_options or ()))
     preparation = load_preparation(corpus, out, engine, retry_failed)
     done = run_jobs(preparation, jobs)
-    _print(as_values(preparation, done), lambda: as_table(preparation, done), as_json)
+    _print(as_values(done), lambda: as_table(preparation, done), as_json)
 
 
 def _print(values: dict[str, Any], table: Callable[[], Any], as_json: bool) -> None:

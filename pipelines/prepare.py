@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from manifests.manifest import Manifest
+from manifests.receipts import receipt_names
 from pipelines import dedup, license_filter, tokenize
 from pipelines.preparation import Preparation
 
@@ -20,14 +21,17 @@ JOBS: dict[str, Callable[[Preparation], Manifest]] = {
 class Done:
     """A job that came to its end."""
 
+    directory: str
     manifest: Manifest
     seconds: float
     """Of this run, parts that were done before passed over."""
+    from_nothing: bool
+    """Whether no part was done before this run."""
 
     @property
-    def megabytes_per_second(self) -> float:
-        """Text that came in, for each second of this run."""
-        return self.manifest.totals.bytes_in / 1e6 / max(self.seconds, 1e-9)
+    def megabytes_per_second(self) -> float | None:
+        """Text that came in, for each second; None where an earlier run did a share of it."""
+        return self.manifest.totals.bytes_in / 1e6 / self.seconds if self.from_nothing else None
 
 
 def run_jobs(preparation: Preparation, jobs: Iterable[str] = JOBS) -> dict[str, Done]:
@@ -39,7 +43,9 @@ def run_jobs(preparation: Preparation, jobs: Iterable[str] = JOBS) -> dict[str, 
     """
     done: dict[str, Done] = {}
     for job in jobs:
+        directory: str = getattr(preparation, job)
+        from_nothing = not receipt_names(directory)
         start = time.monotonic()
         manifest = JOBS[job](preparation)
-        done[job] = Done(manifest, time.monotonic() - start)
+        done[job] = Done(directory, manifest, time.monotonic() - start, from_nothing)
     return done

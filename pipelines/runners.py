@@ -1,6 +1,7 @@
 """Which engine runs a job, and with which of Beam's options."""
 
 import contextlib
+import errno
 import logging
 import os
 import sys
@@ -81,12 +82,19 @@ def _cause(error: Exception) -> Exception:
     """The sentence of ours inside what an engine wraps a worker's exception in."""
     text = str(error)
     if "No space left on device" in text:
-        return OSError(28, "No space left on device")
+        return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    if isinstance(error, BadData):
+        return BadData(_without_place(text))
     for line in reversed(text.splitlines()):
         _, found, sentence = line.partition("manifests.errors.BadData: ")
         if found:
-            return BadData(sentence.partition(" [while running")[0])
+            return BadData(_without_place(sentence))
     return error
+
+
+def _without_place(sentence: str) -> str:
+    """Beam adds the name of the transform."""
+    return sentence.partition(" [while running")[0]
 
 
 @contextlib.contextmanager

@@ -1,20 +1,22 @@
 """What people and programs are told when jobs end, and of a plan before they begin."""
 
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
+from rich.console import Group
 from rich.table import Table
 
 from pipelines.preparation import Preparation, rejections
 from pipelines.prepare import Done
 
 
-def as_values(preparation: Preparation, done: dict[str, Done]) -> dict[str, Any]:
+def as_values(done: dict[str, Done]) -> dict[str, Any]:
     """Return the ended jobs for `--json`: totals, losses by rule, seconds and directories."""
     return {
         job: {
-            "directory": directory(preparation, job),
+            "directory": each.directory,
             "seconds": round(each.seconds, 3),
+            "megabytes_per_second": each.megabytes_per_second,
             "totals": each.manifest.totals.model_dump(mode="json"),
             "rejected": rejections(each.manifest.funnel),
             "failed": [letter.model_dump(mode="json") for letter in each.manifest.failed],
@@ -23,12 +25,12 @@ def as_values(preparation: Preparation, done: dict[str, Done]) -> dict[str, Any]
     }
 
 
-def as_table(preparation: Preparation, done: dict[str, Done]) -> Table:
-    """Return the ended jobs as a table, a line a job."""
-    table = Table(title=f"prepared in {preparation.output}", title_justify="left")
-    for column in ("job", "documents in", "kept", "MB in", "tokens", "seconds", "MB/s"):
-        table.add_column(column, justify="left" if column == "job" else "right")
-    table.add_column("rejected most by")
+def as_table(preparation: Preparation, done: dict[str, Done]) -> Group:
+    """Return the ended jobs as a table, a line a job, and below it what rejected most."""
+    table = Table(title=f"documents prepared in {preparation.output}", title_justify="left")
+    for column in ("job", "in", "kept", "MB in", "tokens", "seconds", "MB/s"):
+        justify: Literal["left", "right"] = "left" if column == "job" else "right"
+        table.add_column(column, justify=justify, no_wrap=True)
     for job, each in done.items():
         totals = each.manifest.totals
         table.add_row(
@@ -38,13 +40,17 @@ def as_table(preparation: Preparation, done: dict[str, Done]) -> Table:
             f"{totals.bytes_in / 1e6:,.1f}",
             "" if totals.tokens is None else f"{totals.tokens:,}",
             f"{each.seconds:.1f}",
-            f"{each.megabytes_per_second:.1f}",
-            ", ".join(
-                f"{rule} {count:,}"
-                for rule, count in list(rejections(each.manifest.funnel).items())[:3]
-            ),
+            "" if each.megabytes_per_second is None else f"{each.megabytes_per_second:.1f}",
         )
-    return table
+    return Group(table, *(_losses(job, each) for job, each in done.items() if _losses(job, each)))
+
+
+def _losses(job: str, done: Done) -> str:
+    taken = rejections(done.manifest.funnel)
+    told = [f"{rule} {count:,}" for rule, count in taken.items()]
+    failed = [f"inputs that cannot be read {len(done.manifest.failed):,}"]
+    told += failed if done.manifest.failed else []
+    return f"{job} rejected: {', '.join(told)}" if told else ""
 
 
 def plan_values(plan: pa.Table) -> dict[str, Any]:
@@ -82,8 +88,3 @@ def plan_table(plan: pa.Table) -> Table:
             "\n".join(source["not_read"]),
         )
     return table
-
-
-def directory(preparation: Preparation, job: str) -> str:
-    """Return where a job writes."""
-    return str(getattr(preparation, job))

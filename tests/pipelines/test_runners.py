@@ -1,0 +1,42 @@
+"""Which options an engine gets, and what is said when a job fails."""
+
+import os
+
+import pytest
+
+from manifests.errors import BadCall, BadData
+from pipelines.quiet_beam import beam
+from pipelines.runners import Runner, run
+
+
+def test_the_engine_in_this_process_has_a_worker_for_each_core_and_no_more_than_parts() -> None:
+    assert Runner().arguments(1) == ["--direct_num_workers=1"]
+    assert f"--direct_num_workers={os.cpu_count()}" in Runner().arguments(10**6)
+    given = Runner(options=("--direct_num_workers=7",)).arguments(100)
+    assert [each for each in given if "workers" in each] == ["--direct_num_workers=7"]
+
+
+def test_spark_is_told_to_optimize_the_graph_so_that_it_reads_in_parallel() -> None:
+    assert "--experiments=pre_optimize=all" in Runner("SparkRunner").arguments(9)
+    assert "--runner=SparkRunner" in Runner("SparkRunner").arguments(9)
+    own = Runner("SparkRunner", ("--experiments=other",)).arguments(9)
+    assert [each for each in own if each.startswith("--experiments")] == ["--experiments=other"]
+
+
+def test_an_engine_that_beam_does_not_know_is_a_wrong_call() -> None:
+    with pytest.raises(BadCall, match="NoSuchRunner"):
+        run(Runner("NoSuchRunner"), 1, lambda pipeline: None)
+
+
+def fail(element: int) -> int:
+    raise BadData("shard 7: is not whole")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_failure_is_the_workers_own_sentence(workers: int) -> None:
+    def build(pipeline: beam.Pipeline) -> None:
+        _ = pipeline | beam.Create([1]) | beam.Map(fail)
+
+    runner = Runner(options=(f"--direct_num_workers={workers}",))
+    with pytest.raises(BadData, match=r"^shard 7: is not whole$"):
+        run(runner, 9, build)
