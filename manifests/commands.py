@@ -32,27 +32,29 @@ def inspect(directory: Directory, as_json: AsJson = False) -> None:
     """Tell what is inside: totals, the funnel, the tokenizer, the chain of manifests."""
     from manifests import inspect as inspecting
     from manifests.chain import load_chain
+    from manifests.terminal import answer
 
     chain = load_chain(directory)
-    _answer(as_json, inspecting.inspect(chain), lambda: inspecting.render(chain))
+    answer(as_json, inspecting.inspect(chain), lambda: inspecting.render(chain))
 
 
 def verify(directory: Directory, as_json: AsJson = False) -> None:
     """Check every checksum, size, boundary and count; exit 1, naming what is wrong, if any is."""
     from manifests.chain import load_chain
+    from manifests.terminal import answer, print_answer
     from manifests.verify import verify as check
 
     chain = load_chain(directory)
     with _progress("verify") as advance:
         verified = check(chain, advance)
     if as_json:
-        _print_json(verified.plain())
+        answer(True, verified.plain(), str)
     if verified.faults:
         more = len(verified.faults) - FAULTS
         rest = [f"and {more} more faults: --json lists them all"] if more > 0 else []
         raise BadData("\n".join([*verified.faults[:FAULTS], *rest]))
     if not as_json:
-        _print(_verified(verified))
+        print_answer(_verified(verified))
 
 
 def diff(
@@ -63,9 +65,10 @@ def diff(
     """Tell what changed between two outputs: config, funnel, tokens, shards."""
     from manifests import diff as differing
     from manifests.chain import load_chain
+    from manifests.terminal import answer
 
     changed = differing.diff(load_chain(before), load_chain(after))
-    _answer(as_json, changed, lambda: differing.render(changed))
+    answer(as_json, changed, lambda: differing.render(changed))
 
 
 def report(
@@ -76,9 +79,10 @@ def report(
     from manifests import files
     from manifests.chain import load_chain
     from manifests.report import report as draw
+    from manifests.terminal import print_answer
 
     files.write_bytes(out, draw(load_chain(directory)).encode())
-    _print(f"{out}: written; open it in a browser")
+    print_answer(f"{out}: written; open it in a browser")
 
 
 def show(
@@ -91,9 +95,10 @@ def show(
     """Show a document: its text, where it came from, and why it was kept or rejected."""
     from manifests import show as showing
     from manifests.chain import load_chain
+    from manifests.terminal import answer
 
     shown = showing.show(load_chain(directory), document)
-    _answer(as_json, shown, lambda: showing.render(shown))
+    answer(as_json, shown, lambda: showing.render(shown))
 
 
 def mix(
@@ -112,13 +117,14 @@ def mix(
     """Write a mixture; a group is a source, SOURCE/COMPONENT, a pattern, or several with "+"."""
     from manifests.chain import load_chain
     from manifests.mixture import make_mixture
+    from manifests.terminal import answer
 
     datasets = [load_chain(directory).last.directory for directory in directories]
     weights = dict(_weight(text) for text in weight or [])
     if len(weights) < len(weight or []):
         raise BadCall("--weight: a group is given twice")
     rows = make_mixture(datasets, weights, tokens=tokens, epochs=epochs, seed=seed, out=out)
-    _answer(as_json, {"out": out, "components": rows}, lambda: _mixture(rows, out))
+    answer(as_json, {"out": out, "components": rows}, lambda: _mixture(rows, out))
 
 
 def _weight(text: str) -> tuple[str, float]:
@@ -173,26 +179,6 @@ def _verified(verified: "Verified") -> str:
         f"{figures.plural(verified.tokens, 'token')}"
     ]
     return "\n".join([*lines, *(f"not checked: {note}" for note in verified.notes)])
-
-
-def _answer(as_json: bool, value: dict[str, Any], render: Callable[[], "RenderableType"]) -> None:
-    """Print an answer for programs or for people."""
-    if as_json:
-        _print_json(value)
-    else:
-        _print(render())
-
-
-def _print_json(value: dict[str, Any]) -> None:
-    import json
-
-    typer.echo(json.dumps(value, ensure_ascii=False))
-
-
-def _print(answer: "RenderableType") -> None:
-    from manifests.terminal import print_answer
-
-    print_answer(answer)
 
 
 @contextmanager

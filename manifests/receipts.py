@@ -164,22 +164,6 @@ def merge_funnels(funnels: Iterable[Funnel]) -> Funnel:
     return {source: dict(sorted(total[source].items())) for source in sorted(total)}
 
 
-def merge_counts(all_counts: Iterable[dict[str, int | dict[str, int]]]) -> dict[str, Any]:
-    """Add up the `counts` of receipts, name by name; BadData where kinds differ."""
-    total: dict[str, Any] = {}
-    for counts in all_counts:
-        for name, value in counts.items():
-            known = total.setdefault(name, {} if isinstance(value, dict) else 0)
-            if isinstance(known, dict) != isinstance(value, dict):
-                raise BadData(f"receipts: counts.{name} is a number in one and a table in another")
-            if isinstance(value, dict):
-                for key, number in value.items():
-                    known[key] = known.get(key, 0) + number
-            else:
-                total[name] = known + value
-    return total
-
-
 def first_fault(error: ValidationError) -> str:
     """Return the first fault of a JSON file of ours as `field: what is wrong`."""
     fault = error.errors(include_url=False)[0]

@@ -1,6 +1,8 @@
-"""Answers for people, as Rich prints them."""
+"""Answers of commands: JSON for programs, and for people what Rich prints."""
 
-from typing import Literal
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
 
 from rich import box
 from rich.console import Console, Group, RenderableType
@@ -37,3 +39,11 @@ def print_answer(answer: RenderableType) -> None:
     if not console.is_terminal:
         console.width = max(console.width, console.measure(grouped).maximum)
     console.print(grouped, crop=False)
+
+
+def answer(as_json: bool, values: Mapping[str, Any], render: Callable[[], RenderableType]) -> None:
+    """Print an answer on stdout: `values` as one JSON object, or what `render` returns."""
+    if as_json:
+        print(json.dumps(values, ensure_ascii=False))
+    else:
+        print_answer(render())

@@ -22,17 +22,15 @@ def peek(
     """Show training sequences as text: spans, control tokens, document ends, and where from."""
     from manifests.mixture import load_mixture
     from manifests.plan import make_plan
+    from manifests.terminal import answer
     from objectives import peek as peeking
     from objectives.slots import dealer
     from objectives.stream import Stream
 
     plan = make_plan(load_mixture(mixture), dealer(objective), batch=count, sequence_length=length)
     sequences = peeking.peek(Stream.open(plan), count)
-    if as_json:
-        import json
-
-        print(json.dumps({"plan": plan.digest, "sequences": sequences}))
-        return
-    from manifests.terminal import print_answer
-
-    print_answer(peeking.render(sequences))
+    answer(
+        as_json,
+        {"plan": plan.digest, "sequences": sequences},
+        lambda: peeking.render(sequences),
+    )

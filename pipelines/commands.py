@@ -1,7 +1,6 @@
 """`stackpile prepare`, and its jobs one by one."""
 
-from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -82,12 +81,13 @@ def tokenize(
 
 def plan(corpus: CorpusFile, out: Out = None, as_json: AsJson = False) -> None:
     """Cut every input into parts, and say what there is to do."""
+    from manifests.terminal import answer
     from pipelines.license_filter import plan as make
     from pipelines.preparation import load_preparation
     from pipelines.summary import plan_table, plan_values
 
     table = make(load_preparation(corpus, out))
-    _print(plan_values(table), lambda: plan_table(table), as_json)
+    answer(as_json, plan_values(table), lambda: plan_table(table))
 
 
 def _run(
@@ -99,6 +99,7 @@ def _run(
     retry_failed: bool,
     as_json: bool,
 ) -> None:
+    from manifests.terminal import answer
     from pipelines.preparation import load_preparation
     from pipelines.prepare import run_jobs
     from pipelines.runners import Runner
@@ -107,15 +108,4 @@ def _run(
     engine = Runner(runner, tuple(beam_options or ()))
     preparation = load_preparation(corpus, out, engine, retry_failed)
     done = run_jobs(preparation, jobs)
-    _print(as_values(done), lambda: as_table(preparation, done), as_json)
-
-
-def _print(values: dict[str, Any], table: Callable[[], Any], as_json: bool) -> None:
-    if as_json:
-        import json
-
-        print(json.dumps(values))
-        return
-    from rich.console import Console
-
-    Console().print(table())
+    answer(as_json, as_values(done), lambda: as_table(preparation, done))

@@ -1,11 +1,11 @@
 """What people and programs are told when jobs end, and of a plan before they begin."""
 
-from typing import Any, Literal
+from typing import Any
 
 import pyarrow as pa
 from rich.console import Group
-from rich.table import Table
 
+from manifests.terminal import numbers_table, unwrapped
 from pipelines.preparation import Preparation, rejections
 from pipelines.prepare import Done
 
@@ -27,10 +27,8 @@ def as_values(done: dict[str, Done]) -> dict[str, Any]:
 
 def as_table(preparation: Preparation, done: dict[str, Done]) -> Group:
     """Return the ended jobs as a table, a line a job, and below it what rejected most."""
-    table = Table(title=f"documents prepared in {preparation.output}", title_justify="left")
-    for column in ("job", "in", "kept", "MB in", "tokens", "seconds", "MB/s"):
-        justify: Literal["left", "right"] = "left" if column == "job" else "right"
-        table.add_column(column, justify=justify, no_wrap=True)
+    heads = ("job", "in", "kept", "MB in", "tokens", "seconds", "MB/s")
+    table = numbers_table(f"documents prepared in {preparation.output}", *heads)
     for job, each in done.items():
         totals = each.manifest.totals
         table.add_row(
@@ -74,17 +72,16 @@ def plan_values(plan: pa.Table) -> dict[str, Any]:
     }
 
 
-def plan_table(plan: pa.Table) -> Table:
-    """Return a plan as a table, a line a source."""
-    table = Table(title="plan", title_justify="left")
-    for column in ("source", "inputs", "parts", "MB on disk", "not read"):
-        table.add_column(column, justify="left" if column in ("source", "not read") else "right")
-    for name, source in plan_values(plan).items():
+def plan_table(plan: pa.Table) -> Group:
+    """Return a plan as a table, a line a source, and below it what is not read."""
+    table = numbers_table("plan", "source", "inputs", "parts", "MB on disk")
+    sources = plan_values(plan)
+    for name, source in sources.items():
         table.add_row(
             name,
             f"{source['inputs']:,}",
             f"{source['parts']:,}",
             f"{source['bytes'] / 1e6:,.1f}",
-            "\n".join(source["not_read"]),
         )
-    return table
+    not_read = [reason for source in sources.values() for reason in source["not_read"]]
+    return Group(table, *(unwrapped(f"not read: {reason}") for reason in not_read))

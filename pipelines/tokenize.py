@@ -47,7 +47,11 @@ def run(preparation: Preparation) -> Manifest:
     summary = finish_dataset(
         directory, (ShardRecord.model_validate(receipt.extra["shard"]) for receipt in receipts)
     )
-    tables = {**summary.tables, TOKENIZER: made.files[TOKENIZER].sha256}
+    tables = {
+        **summary.tables,
+        TOKENIZER: made.files[TOKENIZER].sha256,
+        GROUPS_FILE: files.sha256(groups),
+    }
     return finish(
         directory, _manifest(preparation, job_digest, receipts, summary, tokenizer, tables)
     )

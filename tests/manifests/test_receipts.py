@@ -17,7 +17,6 @@ from manifests.receipts import (
     file_record,
     is_whole,
     load_receipt,
-    merge_counts,
     merge_funnels,
     receipt_names,
     receipt_url,
@@ -113,12 +112,3 @@ def test_funnels_add_up_in_any_order_and_grouping(parts):
 def test_nothing_disappears_silently():
     with pytest.raises(ValidationError, match="5 documents came in"):
         ComponentFunnel(documents_in=5, documents=3, rejected={"exact": Count(documents=1)})
-
-
-def test_counts_add_up():
-    assert merge_counts([{"a": 1, "b": {"x": 1}}, {"a": 2, "b": {"x": 1, "y": 5}}, {}]) == {
-        "a": 3,
-        "b": {"x": 2, "y": 5},
-    }
-    with pytest.raises(BadData, match=r"counts\.a"):
-        merge_counts([{"a": 1}, {"a": {"x": 1}}])
