@@ -124,9 +124,18 @@ def trace(
         _print_json(found)
         return
     from rich.console import Console
-    from rich.pretty import Pretty
+    from rich.table import Table
 
-    Console().print(Pretty(found))
+    about = "{component}, epoch {epoch}, {objective}, position {position}".format(**found)
+    table = Table(title=f"step {step}, row {row}: {about}")
+    for name in ("document", "tokens", "path", "repositories", "license"):
+        table.add_column(name)
+    for document in found["documents"]:
+        origin, start = document["row"], document["start"]
+        tokens = f"{start} to {start + document['tokens'] - 1}"
+        repositories = ", ".join(origin["repositories"])
+        table.add_row(origin["id"], tokens, origin["path"], repositories, origin["license"] or "")
+    Console().print(table)
 
 
 def _print_json(value: Any) -> None:

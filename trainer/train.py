@@ -15,15 +15,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 import torch.distributed as dist
-from torch import Tensor
 from torch.distributed.tensor import DTensor
 
 from manifests.errors import BadData, StackpileError
-from objectives.batch import Batch
+from objectives.batch import PADDING, Batch
 from objectives.stream import Stream
 from objectives.torch_data import batches
 from trainer.checkpoint import Checkpoints, read_facts, whole_steps
@@ -54,6 +54,31 @@ class Progress:
     """Positions seen, padding and all."""
     loss_tokens: float = 0.0
     """Sum of the loss weights."""
+    padding: int = 0
+    """Positions that held no token of a document and no control id."""
+    documents: int = 0
+    """Documents and parts of documents, as sequences cut them."""
+
+    def after(self, rows: int, length: int, seen: "Seen") -> "Progress":
+        """Return the progress after an update of `rows` sequences."""
+        return Progress(
+            step=self.step + 1,
+            position=self.position + rows,
+            tokens=self.tokens + rows * length,
+            loss_tokens=self.loss_tokens + seen.loss_tokens,
+            padding=self.padding + int(seen.padding),
+            documents=self.documents + int(seen.documents),
+        )
+
+
+class Seen(NamedTuple):
+    """What the sequences of an update hold, summed over all processes."""
+
+    loss_tokens: float
+    padding: float
+    documents: float
+    asked: float
+    """How many processes were asked to stop."""
 
 
 def train(config: RunConfig) -> dict[str, Any]:
@@ -151,29 +176,33 @@ class Training:
 
     def _update(self, batch: Batch, asked: Callable[[], bool], display: Display) -> bool:
         """Make one update; False, and none made, where any process was asked to stop."""
-        weights = torch.from_numpy(batch.weights)
-        # The first token of a sequence is predicted by nothing.
-        known = torch.tensor([weights[:, 1:].double().sum(), asked()], dtype=torch.float64)
-        dist.all_reduce(known)
-        weight, stopping = known.tolist()
-        if stopping:
+        seen = self._look(batch, asked())
+        if seen.asked:
             return False
-        entropy = self._accumulate(torch.from_numpy(batch.tokens), weights, max(weight, 1.0))
-        self._check(entropy)
+        loss = self._accumulate(batch, max(seen.loss_tokens, 1.0))
+        self._check(loss)
         norm = self._step()
-        self._record(entropy, norm, weight, display)
+        self._record(loss, norm, seen, display)
         return True
 
-    def _accumulate(self, tokens: Tensor, weights: Tensor, weight: float) -> float:
+    def _look(self, batch: Batch, asked: bool) -> Seen:
+        """Count what this update holds, before its first backward pass."""
+        # The first token of a sequence is predicted by nothing.
+        loss_tokens = batch.weights[:, 1:].sum(dtype=np.float64)
+        padding = np.count_nonzero(batch.documents == PADDING)
+        documents = (batch.documents.max(axis=1) + 1).sum()
+        sums = torch.tensor([loss_tokens, padding, documents, asked], dtype=torch.float64)
+        dist.all_reduce(sums)
+        return Seen(*sums.tolist())
+
+    def _accumulate(self, batch: Batch, weight: float) -> float:
         """Sum gradients over the micro-batches; return the loss of the global batch."""
         size, device = self.config.batch.micro_batch, self.world.device
+        tokens = torch.from_numpy(batch.tokens).to(device).split(size)
+        weights = torch.from_numpy(batch.weights).to(device).split(size)
         entropy = torch.zeros((), device=device)
-        for part, part_weights in zip(tokens.split(size), weights.split(size), strict=True):
-            loss = self.model(
-                part.to(device, non_blocking=True),
-                part_weights.to(device, non_blocking=True),
-                self.config.optimizer.z_loss,
-            )
+        for part, part_weights in zip(tokens, weights, strict=True):
+            loss = self.model(part, part_weights, self.config.optimizer.z_loss)
             # The reduction averages over processes; a weighted mean over all tokens is meant.
             (loss.total * (self.world.size / weight)).backward()
             entropy += loss.entropy
@@ -201,15 +230,10 @@ class Training:
         self.optimizer.zero_grad()
         return float(norm.full_tensor() if isinstance(norm, DTensor) else norm)
 
-    def _record(self, loss: float, norm: float, weight: float, display: Display) -> None:
+    def _record(self, loss: float, norm: float, seen: Seen, display: Display) -> None:
         rows, length = self.config.batch.sequences, self.config.data.sequence_length
         position = self.progress.position
-        self.progress = Progress(
-            step=self.progress.step + 1,
-            position=position + rows,
-            tokens=self.progress.tokens + rows * length,
-            loss_tokens=self.progress.loss_tokens + weight,
-        )
+        self.progress = self.progress.after(rows, length, seen)
         before, self.clock = self.clock, time.perf_counter()
         seconds = self.clock - before
         if self.world.rank:
@@ -223,6 +247,8 @@ class Training:
             "gradient_norm": norm,
             "tokens": self.progress.tokens,
             "loss_tokens": self.progress.loss_tokens,
+            "padding": self.progress.padding,
+            "documents": self.progress.documents,
             "seconds": round(seconds, 4),
             "tokens_per_second": round(rows * length / seconds, 1),
             "components": self.stream.counts(position + rows),

@@ -120,7 +120,7 @@ def test_a_pickle_that_runs_code_is_refused(tmp_path, world) -> None:
     checkpoints.save(1, model, optimizer, {})
     checkpoints.finish()
     (tmp_path / "00000001" / ".metadata").write_bytes(pickle.dumps(Evil()))
-    with pytest.raises(BadData, match="posix.mkdir, and is not trusted"):
+    with pytest.raises(BadData, match=r"posix\.mkdir, and is not trusted"):
         checkpoints.load(1, model, optimizer)
     assert not (tmp_path / "ran").exists()
 

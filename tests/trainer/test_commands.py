@@ -82,6 +82,8 @@ def test_export(call, run: str, tmp_path) -> None:
 def test_trace(call, run: str) -> None:
     found = json.loads(call("trace", run, "--step", "3", "--row", "2", "--json"))
     assert found["position"] == 2 * 8 + 2
+    assert found["documents"][0]["row"]["repositories"]
+    assert found["component"] in call("trace", run, "--step", "3", "--row", "2")
     with pytest.raises(BadCall, match="has rows 0 to 7"):
         call("trace", run, "--step", "3", "--row", "8")
     with pytest.raises(BadCall, match="has not made step 5"):

@@ -21,7 +21,7 @@ HOUSE = Path(__file__).parents[2]
 
 
 def figures(path: str) -> list[tuple[float, ...]]:
-    keys = ("step", "position", "loss", "learning_rate", "gradient_norm", "loss_tokens")
+    keys = ("step", "position", "loss", "learning_rate", "gradient_norm", "loss_tokens", "padding")
     lines = read_metrics(os.path.join(path, "metrics.jsonl"))
     return [tuple(line[key] for key in keys) for line in lines]
 
@@ -174,6 +174,8 @@ def test_metrics_say_what_was_seen(configure) -> None:
     last = train(config)
     assert last["tokens"] == 8 * 8 * 64
     assert 0.5 * last["tokens"] < last["loss_tokens"] < last["tokens"]
+    assert 0 <= last["padding"] < 0.2 * last["tokens"]
+    assert 8 * 8 <= last["documents"] < last["tokens"]
     seen = {name: count["addresses"] for name, count in last["components"].items()}
     assert set(seen) == {"the-stack/python", "the-stack/cpp", "the-pile/wikipedia-en"}
     assert sum(seen.values()) == pytest.approx(last["tokens"], rel=0.3)
