@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from manifests import files
 from manifests.dataset_writer import DatasetShard, ShardRecord, finish_dataset
@@ -19,6 +20,10 @@ from manifests.tokenizer import (
     load_text_tokenizer,
     train_tokenizer,
 )
+
+# The first call of a kernel compiles it, which is no fault of the example.
+settings.register_profile("stackpile", deadline=None)
+settings.load_profile("stackpile")
 
 BLOCK_TOKENS = 512
 SHARDS = 2

@@ -5,11 +5,6 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from hypothesis import settings
-
-# The first call of a kernel compiles it, which is no fault of the example.
-settings.register_profile("compiled", deadline=None)
-settings.load_profile("compiled")
 
 
 @pytest.fixture(scope="session")
