@@ -113,7 +113,7 @@ def _the_stack_row(file: CodeFile) -> dict[str, Any]:
         "content": text,
         "avg_line_length": len(text) / len(lines),
         "max_line_length": max(map(len, lines)),
-        "alphanum_fraction": len(re.findall(r"\w", text, re.ASCII)) / len(text),
+        "alphanum_fraction": len(re.findall(r"\w", text)) / len(text),
     }
 
 
