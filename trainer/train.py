@@ -126,9 +126,8 @@ class Training:
             return Progress()
         facts = read_facts(self.run.checkpoints, steps[-1])
         self.checkpoints.load(steps[-1], self.model, self.optimizer)
-        progress = Progress(**facts["progress"])
-        progress.position = self.stream.load_state_dict(facts["stream"])
-        return progress
+        position = self.stream.load_state_dict(facts["stream"])
+        return Progress(position=position, **facts["progress"])
 
     def go(self) -> dict[str, Any]:
         """Make the updates that are left."""
@@ -166,8 +165,10 @@ class Training:
         return self.run.metric(self.steps)
 
     def _save(self) -> None:
+        progress = asdict(self.progress)
+        del progress["position"]  # The stream's own state says it.
         facts = {
-            "progress": asdict(self.progress),
+            "progress": progress,
             "stream": self.stream.state_dict(self.progress.position),
             "world_size": self.world.size,
         }
