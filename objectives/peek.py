@@ -104,28 +104,22 @@ def kinds_of(
 
 
 def render(sequences: Sequence[dict[str, Any]]) -> RenderableType:
-    """Return what `peek` found as Rich prints it."""
-    blocks: list[RenderableType] = [Text.assemble("", *_legend()), Text()]
+    """Return what `peek` found as Rich prints it; lines are as long as those of the texts."""
+    lines = [_line(*((f"{kind}  ", style) for kind, style in STYLES.items())), _line()]
     for sequence in sequences:
         head = "position {position} · {component} · epoch {epoch} · {objective}".format(**sequence)
         share = f" · loss on {sequence['loss']:.1%}, padding {sequence['padding']:.2%}"
-        blocks.append(Text.assemble((head, "bold"), (share, "dim")))
-        blocks += [Text(_origin(document), "dim") for document in _shown(sequence["documents"])]
-        more = len(sequence["documents"]) - SHOWN_DOCUMENTS
-        if more > 0:
-            blocks.append(Text(f"    and {more} more documents", "dim"))
-        blocks.append(Text())
-        blocks.append(Text.assemble(*(_run(run) for run in sequence["runs"])))
-        blocks.append(Text())
-    return Group(*blocks)
+        lines.append(_line((head, "bold"), (share, "dim")))
+        documents = sequence["documents"]
+        lines += [_line((_origin(each), "dim")) for each in documents[:SHOWN_DOCUMENTS]]
+        if len(documents) > SHOWN_DOCUMENTS:
+            lines.append(_line((f"    and {len(documents) - SHOWN_DOCUMENTS} more", "dim")))
+        lines += [_line(), _line(*(_run(run) for run in sequence["runs"])), _line()]
+    return Group(*lines)
 
 
-def _legend() -> list[str | tuple[str, str]]:
-    return [piece for kind, style in STYLES.items() for piece in ((kind, style), "  ")]
-
-
-def _shown(documents: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
-    return documents[:SHOWN_DOCUMENTS]
+def _line(*pieces: tuple[str, str]) -> Text:
+    return Text.assemble(*pieces, no_wrap=True, overflow="ignore")
 
 
 def _origin(document: dict[str, Any]) -> str:
