@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manifests.errors import BadCall
-from objectives.slots import OBJECTIVES, dealer
+from objectives.slots import OBJECTIVES, _apportion, dealer
 
 
 def test_codegen2_is_half_and_half():
@@ -45,3 +45,9 @@ def test_what_cannot_be_dealt(objective, message):
 def test_more_objectives_than_sequences():
     with pytest.raises(BadCall, match="2 objectives do not fit a unit of 1 sequences"):
         dealer("codegen2")(1, 64)
+
+
+def test_every_objective_gets_a_sequence_where_there_are_few():
+    shares = {"rare": 0.01, "rarer": 0.001, "common": 0.989}
+    assert _apportion(shares, 4) == {"rare": 1, "rarer": 1, "common": 2}
+    assert _apportion(shares, 3) == {"rare": 1, "rarer": 1, "common": 1}
