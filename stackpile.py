@@ -2,9 +2,12 @@
 
 import errno
 import importlib
+import json
+import shlex
 import sys
+import time
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -100,6 +103,112 @@ def _options(
     ] = False,
 ) -> None:
     pass
+
+
+RUN = """\
+# A model small enough to learn something in a minute or two on two cores.
+output = "run"
+mixture = "MIX.toml"
+
+[data]
+sequence_length = 512
+
+[model]
+name = "codegen2"
+size = "demo"
+
+[batch]
+sequences = 8
+micro_batch = 8
+
+[optimizer]
+learning_rate = 2e-3
+
+[schedule]
+steps = 150
+warmup = 20
+
+[checkpoint]
+every = 50
+"""
+
+PREFIX = '''def average(values):
+    """Return the mean of a list of numbers."""
+'''
+SUFFIX = """
+    return total / len(values)
+"""
+
+NEXT = """\
+{directory}/out         documents, decisions, token shards and their manifests
+{directory}/MIX.toml    the mixture; other ratios need no other shards
+{directory}/run         a model after {steps} updates: loss {first:.2f} at the start, {last:.2f} at the end
+{directory}/report.html the funnel, lengths, duplicates and samples, for a browser
+
+stackpile peek {directory}/MIX.toml               what the model sees, spans in color
+stackpile show {directory}/out ID                 a document, and why it is there or is not
+stackpile verify {directory}/out                  every checksum, size and count
+stackpile trace {directory}/run --step 1 --row 0  the files behind a sequence
+stackpile evaluate {directory}/run                bits per byte on what was held out
+Your own code: write a CORPUS.toml as {directory}/CORPUS.toml, then stackpile prepare CORPUS.toml"""
+
+
+@app.command()
+def demo(
+    ctx: typer.Context,
+    directory: Annotated[str, typer.Argument(metavar="[DIR]", help="Where it goes.")] = "demo",
+) -> None:
+    """Go the whole road on real input, with nothing to download: some minutes on two cores."""
+    from rich.console import Console
+
+    from manifests import files
+    from pipelines.demo_corpus import gather
+
+    console = Console(highlight=False, soft_wrap=True)
+    console.rule("[bold]gather: the Python packages installed here", align="left")
+    gathered = gather(directory)
+    for source, documents in gathered.documents.items():
+        said = f"{documents:,} documents, {gathered.bytes[source] / 1e6:.1f} MB"
+        console.print(f"{directory}/data/{source}: {said}")
+    if not files.exists(f"{directory}/RUN.toml"):
+        files.write_bytes(f"{directory}/RUN.toml", RUN.encode())
+    debug = ["--debug"] if ctx.find_root().params["debug"] else []
+    for title, words in _stages(directory):
+        console.rule(f"[bold]{title}", align="left")
+        console.print(f"$ stackpile {shlex.join(words)}", style="dim", markup=False)
+        began = time.monotonic()
+        # The code of a command that failed, and has said why; else what its function returns.
+        if code := app([*debug, *words], standalone_mode=False):
+            raise typer.Exit(code)
+        console.print(f"{time.monotonic() - began:.1f} s", style="dim")
+    console.rule("[bold]what was made, and what to type next", align="left")
+    console.print(NEXT.format(directory=directory, **_losses(directory)), markup=False)
+
+
+def _stages(directory: str) -> list[tuple[str, list[str]]]:
+    corpus, mix, run, out, model, report = (
+        f"{directory}/{name}"
+        for name in ("CORPUS.toml", "MIX.toml", "RUN.toml", "out", "run", "report.html")
+    )
+    half = ["--weight", "the-stack+starcoderdata=0.5", "--weight", "the-pile=0.5"]
+    gap = ["--prefix", PREFIX, "--suffix", SUFFIX, "--tokens", "32"]
+    return [
+        ("prepare: filter, deduplicate and tokenize", ["prepare", corpus]),
+        ("inspect: what came in, what was rejected, what stays", ["inspect", out]),
+        ("mix: half code, half English", ["mix", out, *half, "--out", mix]),
+        ("train: a small CodeGen2, on spans to fill and text to continue", ["train", run]),
+        ("sample: the model fills a gap", ["sample", model, *gap]),
+        ("report: all of it on one page", ["report", out, "--out", report]),
+    ]
+
+
+def _losses(directory: str) -> dict[str, Any]:
+    """Return the loss of the first update and of the last, and how many there were."""
+    from manifests import files
+
+    lines = files.read_bytes(f"{directory}/run/metrics.jsonl").decode().splitlines()
+    first, last = json.loads(lines[0]), json.loads(lines[-1])
+    return {"steps": last["step"], "first": first["loss"], "last": last["loss"]}
 
 
 def main() -> None:
