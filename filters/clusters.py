@@ -2,17 +2,22 @@
 
 An address is a document's place, part << 32 | row, as uint64. A forest is held in one form only:
 a star for each cluster, its smallest address linked to every other, sorted. So a forest is a pure
-function of which addresses hang together, and `merge` is associative and commutative to the byte.
+function of which addresses hang together. Forests come together in a `Union`, in any order.
 """
 
-from collections.abc import Sequence
+from typing import Any
 
 import numba
 import numpy as np
 import numpy.typing as npt
 
 U64 = npt.NDArray[np.uint64]
+U32 = npt.NDArray[np.uint32]
 Indexes = npt.NDArray[np.int64]
+Integers = npt.NDArray[np.integer[Any]]
+
+ALONE = np.uint32(2**32 - 1)
+"""Instead of a cluster's number: the document is like no other."""
 
 
 def addresses(part: int, rows: npt.NDArray[np.integer]) -> U64:
@@ -53,11 +58,6 @@ def spanning(edges: U64) -> U64:
     return np.column_stack([labels[others], members[others]])
 
 
-def merge(forests: Sequence[U64]) -> U64:
-    """Return the forest that links what any of the forests links."""
-    return spanning(np.concatenate([np.empty((0, 2), np.uint64), *forests]))
-
-
 def components(edges: U64) -> tuple[U64, U64]:
     """Return the clusters that edges, uint64 [m, 2], make of their addresses.
 
@@ -67,24 +67,58 @@ def components(edges: U64) -> tuple[U64, U64]:
     """
     members, ends = np.unique(edges, return_inverse=True)
     parents = np.arange(len(members))
-    _unite(ends.reshape(-1, 2), parents)
+    _link(ends.reshape(-1, 2), parents)
+    _count(parents, np.zeros_like(parents))
     return members, members[parents]
 
 
+class Union:
+    """Clusters of documents numbered from 0, by union-find: 4 bytes for each document."""
+
+    def __init__(self, documents: int) -> None:
+        """Begin with `documents` (fewer than 2^32) that are like no other."""
+        self._parents = np.arange(documents, dtype=np.uint32)
+
+    def link(self, edges: Integers) -> None:
+        """Put the two documents of each edge, integers [m, 2], into one cluster."""
+        _link(edges, self._parents)
+
+    def clusters(self) -> tuple[U32, U32]:
+        """Number the clusters of two and more, in the order of their smallest documents.
+
+        Returns:
+            labels: uint32 [documents], the number of each one's cluster, or ALONE.
+            sizes: uint32 [clusters], documents of each.
+        """
+        members = np.zeros_like(self._parents)
+        _count(self._parents, members)
+        roots = np.flatnonzero(members > 1)
+        sizes = members[roots]
+        members.fill(ALONE)
+        members[roots] = np.arange(len(roots), dtype=np.uint32)
+        return members[self._parents], sizes
+
+
 @numba.njit(cache=True, nogil=True)
-def _unite(ends: Indexes, parents: Indexes) -> None:
+def _count(parents: Integers, members: Integers) -> None:
+    """Let every document name its root, and count each root's documents."""
+    for node in range(len(parents)):
+        # A parent is smaller than its child, so it already names its root.
+        parents[node] = parents[parents[node]]
+        members[parents[node]] += 1
+
+
+@numba.njit(cache=True, nogil=True)
+def _link(ends: Integers, parents: Integers) -> None:
     """Union-find with path halving; a root is the smallest index of its tree."""
     for i in range(len(ends)):
         left = _root(parents, ends[i, 0])
         right = _root(parents, ends[i, 1])
         parents[max(left, right)] = min(left, right)
-    for node in range(len(parents)):
-        # A parent is smaller than its child, so it already names its root.
-        parents[node] = parents[parents[node]]
 
 
 @numba.njit(cache=True, nogil=True)
-def _root(parents: Indexes, node: int) -> int:
+def _root(parents: Integers, node: int) -> int:
     while parents[node] != node:
         parents[node] = parents[parents[node]]
         node = parents[node]

@@ -63,6 +63,23 @@ def normalized_hashes(texts: Any) -> Any:
     return _hashes(*collapse_whitespace(*text_bytes(texts)))
 
 
+def words(column: Any) -> npt.NDArray[np.uint64]:
+    """Return a column of binary(8 x k), n of them without null, as uint64 [n, k] to compare by."""
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    width = array.type.byte_width // 8
+    if len(array) == 0:
+        return np.empty((0, width), np.uint64)
+    data = np.frombuffer(array.buffers()[1], "<u8", (array.offset + len(array)) * width)
+    return data.reshape(-1, width)[array.offset :]
+
+
+def binary(rows: npt.NDArray[np.uint64]) -> Any:
+    """Return uint64 [n, k] as Arrow binary(8 x k) [n]: the way back from `words`."""
+    count, width = rows.shape
+    data = pa.py_buffer(np.ascontiguousarray(rows, "<u8"))
+    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(8 * width), count, [None, data])
+
+
 def heldout(
     repositories: Sequence[Sequence[str | None]], ids: Any, share: float
 ) -> npt.NDArray[np.bool_]:

@@ -5,18 +5,20 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+import numba
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from pydantic import Field
 
-from filters.minhash_kernel import Minima, hash_bands, sketch
+from filters.minhash_kernel import Minima, differing, hash_bands, pack_bits, sketch
 from filters.text import Bytes, Offsets, blank_separators, collapse_whitespace, text_bytes
 from manifests.canonical import digest
 from manifests.config import Config, load_config
 from manifests.errors import BadCall
 
 Mask = npt.NDArray[np.bool_]
+Words = npt.NDArray[np.uint64]
 
 PROFILES = Path(__file__).parent / "profiles"
 
@@ -68,6 +70,11 @@ class Profile(Config):
         return optimal_cut(self.threshold, self.permutations)
 
     @property
+    def sketch_words(self) -> int:
+        """64-bit words of a sketch: two bits for each permutation."""
+        return -(-self.permutations // 32)
+
+    @property
     def digest(self) -> str:
         """What changes when any signature may: 64 hexadecimal characters."""
         bands, rows = self.cut
@@ -84,10 +91,12 @@ class Signatures(NamedTuple):
             different bands never stand for the same thing, so all may lie in one column.
             0 where there is no signature.
         has_signature: bool [n], False for documents too short for the profile.
+        sketches: uint64 [n, words], two bits of each minimum; see `similarity`.
     """
 
-    bands: npt.NDArray[np.uint64]
+    bands: Words
     has_signature: Mask
+    sketches: Words
 
 
 def load_profile(name: str) -> Profile:
@@ -149,11 +158,13 @@ def signatures(texts: Any, profile: Profile) -> Signatures:
     bands, rows = profile.cut
     hashes = np.zeros((count, bands), np.uint64)
     has_signature = np.empty(count, bool)
+    sketches = np.zeros((count, profile.sketch_words), np.uint64)
     for start in range(0, count, CHUNK):
         chunk = slice(start, min(start + CHUNK, count))
         values, has_signature[chunk] = _minima(data, offsets[start : chunk.stop + 1], profile)
         hash_bands(values.view(np.uint8), rows, has_signature[chunk], hashes[chunk])
-    return Signatures(hashes, has_signature)
+        pack_bits(values, sketches[chunk])
+    return Signatures(hashes, has_signature, sketches)
 
 
 def minima(texts: Any, profile: Profile) -> tuple[Minima, Mask]:
@@ -161,11 +172,21 @@ def minima(texts: Any, profile: Profile) -> tuple[Minima, Mask]:
     return _minima(*tokenized(texts, profile), profile)
 
 
-def similarity(
-    left: npt.NDArray[np.uint64], right: npt.NDArray[np.uint64]
-) -> npt.NDArray[np.float32]:
-    """Return the share of equal bands of pairs of documents: uint64 [n, bands] twice -> [n]."""
-    return np.asarray((left == right).mean(axis=1), np.float32)
+def similarity(left: Words, right: Words, permutations: int) -> npt.NDArray[np.float32]:
+    """Estimate the Jaccard similarity of pairs of documents: sketches uint64 [n, words] -> [n].
+
+    Two bits agree by chance in a quarter of the minima that differ. The standard error is at most
+    0.043 at 256 permutations (0.035 where the similarity is 0.7).
+    """
+    found = np.empty(len(left), np.int64)
+    _differences(left, right, found)
+    return np.clip(1 - found * (4 / 3) / permutations, 0, 1).astype(np.float32)
+
+
+@numba.njit(cache=True, nogil=True)
+def _differences(left: Words, right: Words, found: Offsets) -> None:
+    for pair in range(len(found)):
+        found[pair] = differing(left[pair], right[pair])
 
 
 def tokenized(texts: Any, profile: Profile) -> tuple[Bytes, Offsets]:

@@ -71,6 +71,34 @@ def hash_bands(
                 hashes[document, band] = xxh64(minima[document], start, start + 4 * rows, band)
 
 
+@numba.njit(cache=True, nogil=True)
+def pack_bits(minima: Minima, sketches: npt.NDArray[np.uint64]) -> None:
+    """Fill uint64 [n, ceil(permutations / 32)] with two bits of a hash of each minimum.
+
+    Two bits say what similarity is nearly as well as all 32: "b-bit minwise hashing" (Li and
+    König, WWW 2010). Of a hash, because minima themselves are small numbers.
+    """
+    for document in range(len(minima)):
+        for k in range(minima.shape[1]):
+            bits = np.uint64(_mixed(minima[document, k]) >> np.uint32(30))
+            sketches[document, k >> 5] |= bits << np.uint64(2 * (k & 31))
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def differing(left: npt.NDArray[np.uint64], right: npt.NDArray[np.uint64]) -> int:
+    """Return how many minima of two documents differ in their two bits: uint64 [words] twice."""
+    total = np.uint64(0)
+    for word in range(len(left)):
+        bits = left[word] ^ right[word]
+        bits = (bits | bits >> np.uint64(1)) & np.uint64(0x5555555555555555)
+        bits = (bits & np.uint64(0x3333333333333333)) + (
+            bits >> np.uint64(2) & np.uint64(0x3333333333333333)
+        )
+        bits = (bits + (bits >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+        total += bits * np.uint64(0x0101010101010101) >> np.uint64(56)
+    return int(total)
+
+
 @numba.njit(cache=True, nogil=True, inline="always")
 def _emptied(table: Minima, size: int) -> Minima:
     """Return as many slots, a power of two, as suit a document of `size` bytes."""

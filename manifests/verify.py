@@ -21,6 +21,7 @@ from manifests.verify_parts import (
     check_duplicates,
     check_file,
     check_part,
+    read_frozen,
     read_gone,
     read_parts,
 )
@@ -156,7 +157,8 @@ def _license_filter(link: Link) -> Iterator[_Task]:
 
 def _dedup(parent: Link | None, link: Link) -> Iterator[_Task]:
     parts = read_parts(link.directory)
-    counts = {int(row["part"]): int(row["documents"]) for row in parts}
+    frozen = read_frozen(link.directory)
+    counts = {int(row["part"]): int(row["documents"]) for row in parts + frozen}
     documents = files.join(parent.directory if parent else link.directory, "documents")
     gone: Gone = read_gone(link.directory, parts)
     for row in parts:

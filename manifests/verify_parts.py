@@ -17,10 +17,20 @@ from manifests.schemas import DOCUMENTS, DUPLICATES
 
 PARTS_TABLE = "parts.parquet"
 
+FROZEN_TABLE = "frozen.parquet"
+"""Beside dedup's parts: the parts of earlier corpora that its duplicates may be copies of."""
+
 
 def read_parts(directory: str) -> list[dict[str, Any]]:
     """Return the rows of a step's parts.parquet; BadData where there is none."""
     rows: list[dict[str, Any]] = read_table(files.join(directory, PARTS_TABLE)).to_pylist()
+    return rows
+
+
+def read_frozen(directory: str) -> list[dict[str, Any]]:
+    """Return the rows of a dedup's frozen.parquet; none where nothing was frozen."""
+    url = files.join(directory, FROZEN_TABLE)
+    rows: list[dict[str, Any]] = read_table(url).to_pylist() if files.exists(url) else []
     return rows
 
 

@@ -1,198 +1,212 @@
-"""Clusters: hashes by range become spanning forests, forests one forest, and it says who stays."""
+"""Clusters: hashes become forests, forests one union, and the best of each cluster stays."""
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from filters import clusters
-from filters.survivors import SURVIVOR_KEY, survivor_keys, survivors
+from filters.clusters import ALONE, U32, Indexes, Union, parts_and_rows
+from filters.minhash import load_profile
 from manifests import files
-from manifests.receipts import Receipt, file_record, is_whole, load_receipt, save_receipt
+from manifests.canonical import short_digest
+from manifests.errors import BadData
+from manifests.receipts import (
+    FileRecord,
+    Receipt,
+    file_record,
+    is_whole,
+    load_receipt,
+    receipt_url,
+    save_receipt,
+)
 from pipelines import progress, runners
-from pipelines.plan import read_rows
+from pipelines.forests import Round, rounds
+from pipelines.frozen import Parts
 from pipelines.quiet_beam import beam
 from pipelines.runners import Runner
-from pipelines.signatures import band_hashes, signature_path
+from pipelines.spans import Span, Verification
 
 STEP = "clusters"
 
-Numbers = npt.NDArray[np.uint64]
+ENTRIES = 8_000_000
+"""Hashes that a round of the in-process engine shuffles, at most: it holds 16 bytes of each, four
+to six times (measured with Beam 2.77)."""
 
-HASHES_PER_RANGE = 4_000_000
-"""Entries of a column that one worker sorts at once: 64 MB."""
+LEAST = 4
+"""Columns of a round at least: above ENTRIES / 4 documents, memory grows with their number."""
 
-CLUSTERS = pa.schema(
-    [
-        pa.field("address", pa.uint64(), nullable=False),  # part << 32 | row; ascending
-        pa.field("kept", pa.uint64(), nullable=False),  # of the copy that stays
-        pa.field("size", pa.uint32(), nullable=False),  # documents in the cluster
-    ]
-)
+MEMBERS = 4_000_000
+"""Documents whose clusters one task ranks at once: about 1 GB."""
 
 
 @dataclass(frozen=True)
 class Clusters:
     """Finds the clusters of all parts, and writes the documents that go and what stays instead."""
 
-    directory: str
-    """dedup/."""
-    table: str
-    """A Parquet table of parts: part, source, documents, signature (a name)."""
-    name: str
-    """Of the clusters' receipt and file."""
+    parts: Parts
     digest: str
     """The step digest."""
     priorities: dict[str, int]
     """Source -> priority: the lowest stays."""
+    verification: Verification
 
     @property
-    def path(self) -> str:
-        """Where the clusters lie, relative to dedup/."""
-        return f"clusters/{self.name}.parquet"
+    def directory(self) -> str:
+        """Where everything is written: dedup/."""
+        return self.parts.directory
+
+    @property
+    def name(self) -> str:
+        """Of the clusters' receipt, and of their folder."""
+        return short_digest([STEP, self.digest])
 
     def run(self, runner: Runner) -> Receipt:
         """Find the clusters unless they are there, and return their receipt."""
-        receipt = self._receipt()
-        rows = [] if receipt else read_rows(self.table)
-        with progress.parts(self.directory, STEP, 1, 1 if receipt else 0):
-            if receipt is None:
-                ranges = 1 + sum(row["documents"] for row in rows) // HASHES_PER_RANGE
-                runners.run(runner, len(rows), lambda pipeline: self._build(pipeline, ranges))
-                receipt = self._receipt()
-        assert receipt is not None
+        receipt = self._done(self.name)
+        if receipt is None:
+            bands, _ = load_profile(self.verification.profile).cut
+            parts = self.parts.read()
+            documents = sum(part.documents for part in parts)
+            entries, least = (ENTRIES, LEAST) if runner.in_process else (0, bands + 1)
+            forests = rounds(self.parts, self._url("forests"), documents, bands, entries, least)
+            with progress.parts(self.directory, STEP, len(forests) + 2, 0):
+                for each in forests:
+                    self._round(runner, each, len(parts))
+                spans = self._spans(runner)
+                self._rank(runner, spans)
+                receipt = self._finish(spans)
+            self._clean(forests, spans)
         return receipt
 
-    def _receipt(self) -> Receipt | None:
-        receipt = load_receipt(self.directory, self.name)
+    def _url(self, *names: str) -> str:
+        return files.join(self.directory, STEP, self.name, *names)
+
+    def _receipt_name(self, *of: object) -> str:
+        return short_digest([STEP, self.digest, *of])
+
+    def _done(self, name: str) -> Receipt | None:
+        receipt = load_receipt(self.directory, name)
         return receipt if receipt and is_whole(self.directory, receipt) else None
 
-    def _build(self, pipeline: beam.Pipeline, ranges: int) -> None:
-        _ = (
-            pipeline
-            | "Table" >> beam.Create([self.table])
-            | "Parts" >> beam.FlatMap(read_rows)
-            | "Spread" >> beam.Reshuffle()
-            | "Hashes" >> beam.FlatMap(packed_hashes, self.directory, ranges)
-            | "ByRange" >> beam.GroupByKey()
-            | "Forests" >> beam.MapTuple(packed_forest)
-            | "Merge" >> beam.CombineGlobally(MergeForests())
-            | "Survivors" >> beam.Map(self._write)
+    def _round(self, runner: Runner, each: Round, parts: int) -> None:
+        """Link the addresses that share a hash in some columns, unless that is done."""
+        name = self._receipt_name("round", each.columns)
+        if self._done(name):
+            return
+        if parts:
+            runners.run(runner, parts, each.build)
+        found = [n for n in files.list_names(each.directory) if n.startswith(f"{each.number}-")]
+        paths = [f"{STEP}/{self.name}/forests/{file}" for file in found]
+        records = {path: file_record(self.directory, path) for path in paths}
+        save_receipt(
+            self.directory, Receipt(name=name, step=STEP, digest=self.digest, files=records)
         )
 
-    def _write(self, forest: bytes) -> None:
-        addresses, labels = clusters.components(unpack_edges(forest))
-        table = self._survivors(addresses, labels)
-        with files.replacing(files.join(self.directory, self.path)) as output:
-            pq.write_table(table, output, compression="zstd")
-        record = file_record(self.directory, self.path)
-        _, members = np.unique(labels, return_counts=True)
-        sizes, counts = np.unique(members, return_counts=True)
-        histogram = {str(size): int(count) for size, count in zip(sizes, counts, strict=True)}
+    def _spans(self, runner: Runner) -> list[Span]:
+        """Number all clusters in one task, unless that is done, and share them out."""
+        name = self._receipt_name("labels")
+        receipt = self._done(name)
+        if receipt is None:
+            _in_a_task(runner, [name], self._label)
+            receipt = self._done(name)
+        assert receipt is not None
+        return [
+            Span(
+                low=low,
+                high=high,
+                parts=self.parts,
+                labels=self._url("labels"),
+                priorities=self.priorities,
+                verification=self.verification,
+                directory=self.directory,
+                path=f"{STEP}/{self.name}/{low}.parquet",
+                name=self._receipt_name("span", low),
+                digest=self.digest,
+            )
+            for low, high in receipt.extra["spans"]
+        ]
+
+    def _label(self, name: str) -> None:
+        """Unite all forests and write every document's cluster."""
+        parts = self.parts.read()
+        starts = np.cumsum([0, *(part.documents for part in parts)])
+        if starts[-1] >= int(ALONE):
+            raise BadData(f"{starts[-1]:,} documents are more than one deduplication can number")
+        numbers = np.array([part.part for part in parts], np.uint32)
+        union = Union(int(starts[-1]))
+        for file in files.list_names(self._url("forests")):
+            with files.open_input(self._url("forests", file)) as source:
+                edges = np.load(source, allow_pickle=False)
+            where, rows = parts_and_rows(edges)
+            union.link(starts[np.searchsorted(numbers, where)] + rows)
+        labels, sizes = union.clusters()
+        with files.replacing(self._url("labels")) as output:
+            output.write(labels.data)
+        path = f"{STEP}/{self.name}/labels"
+        receipt = Receipt(
+            name=name,
+            step=STEP,
+            digest=self.digest,
+            files={path: file_record(self.directory, path)},
+            extra={"spans": spans(sizes, MEMBERS)},
+        )
+        save_receipt(self.directory, receipt)
+
+    def _rank(self, runner: Runner, spans: list[Span]) -> None:
+        todo = [span for span in spans if not self._done(span.name)]
+        if todo:
+            _in_a_task(runner, todo, Span.run)
+
+    def _finish(self, spans: list[Span]) -> Receipt:
+        """Write the receipt of all clusters."""
+        made = [load_receipt(self.directory, span.name) for span in spans]
+        counts: dict[str, Counter[str]] = {"cluster_sizes": Counter(), "verified": Counter()}
+        records: dict[str, FileRecord] = {}
+        for each in made:
+            assert each is not None
+            records |= each.files
+            for kind, counted in each.counts.items():
+                assert isinstance(counted, dict)
+                counts[kind].update(counted)
+        sizes = sorted(counts["cluster_sizes"].items(), key=lambda item: int(item[0]))
         receipt = Receipt(
             name=self.name,
             step=STEP,
             digest=self.digest,
-            files={self.path: record},
-            counts={"cluster_sizes": histogram},
+            files=records,
+            counts={"cluster_sizes": dict(sizes), "verified": dict(counts["verified"])},
         )
         save_receipt(self.directory, receipt)
+        return receipt
 
-    def _survivors(self, addresses: Numbers, labels: Numbers) -> pa.Table:
-        keys = read_keys(self.directory, read_rows(self.table), self.priorities, addresses)
-        losers = survivors(addresses, labels, keys)
-        columns = {"address": losers.address, "kept": losers.kept, "size": losers.cluster_size}
-        return pa.table(columns, schema=CLUSTERS)
-
-
-def packed_hashes(
-    row: dict[str, Any], directory: str, ranges: int
-) -> Iterator[tuple[tuple[int, int], bytes]]:
-    """Yield ((column, range of the hash), packed (hash, address) pairs) of one part.
-
-    Column 0 is the normalized text, for every document; the others are the bands of those that
-    have a signature.
-    """
-    url = files.join(directory, signature_path(row["signature"]))
-    with files.open_input(url) as source:
-        table = pq.read_table(source, columns=["scope", "normalized", "has_signature", "bands"])
-    scopes = table["scope"].to_numpy()
-    addresses = clusters.addresses(row["part"], np.arange(table.num_rows))
-    normalized = np.frombuffer(b"".join(table["normalized"].to_pylist()), "<u8")[::2]
-    yield from _by_range(0, normalized ^ scopes, addresses, ranges)
-    has_signature = table["has_signature"].to_numpy()
-    bands = band_hashes(table)
-    for band in range(bands.shape[1]):
-        hashes = (bands[:, band] ^ scopes)[has_signature]
-        yield from _by_range(band + 1, hashes, addresses[has_signature], ranges)
+    def _clean(self, forests: list[Round], spans: list[Span]) -> None:
+        """Take away what led to the clusters."""
+        for file in files.list_names(self._url("forests")):
+            files.remove(self._url("forests", file))
+        files.remove(self._url("labels"))
+        names = [self._receipt_name("round", each.columns) for each in forests]
+        for name in [*names, self._receipt_name("labels"), *(span.name for span in spans)]:
+            files.remove(receipt_url(self.directory, name))
 
 
-def _by_range(
-    column: int, hashes: Numbers, addresses: Numbers, ranges: int
-) -> Iterator[tuple[tuple[int, int], bytes]]:
-    place = (hashes >> np.uint64(32)) * np.uint64(ranges) >> np.uint64(32)
-    for number in range(ranges):
-        chosen = place == number
-        if chosen.any():
-            yield (column, number), np.stack([hashes[chosen], addresses[chosen]], 1).tobytes()
+def spans(sizes: U32, members: int) -> list[list[int]]:
+    """Cut clusters of some sizes, uint32 [c], into spans [low, high) of about `members` each."""
+    ends: Indexes = np.cumsum(sizes, dtype=np.int64)
+    found, low = [], 0
+    while low < len(sizes):
+        before = ends[low - 1] if low else 0
+        high = max(low + 1, int(np.searchsorted(ends, before + members, side="right")))
+        found.append([low, high])
+        low = high
+    return found
 
 
-def packed_forest(key: tuple[int, int], values: Iterable[bytes]) -> bytes:
-    """Reduce the pairs of one column and range to a spanning forest, packed as edges."""
-    pairs = np.concatenate([np.frombuffer(value, np.uint64).reshape(-1, 2) for value in values])
-    return clusters.forest(pairs[:, 0], pairs[:, 1]).tobytes()
-
-
-def unpack_edges(packed: bytes) -> Numbers:
-    """Return packed edges as uint64 [m, 2]."""
-    return np.frombuffer(packed, np.uint64).reshape(-1, 2)
-
-
-class MergeForests(beam.CombineFn):
-    """Merges spanning forests: associative, so engines may merge in any order."""
-
-    def create_accumulator(self) -> bytes:
-        """Return the forest without an edge."""
-        return b""
-
-    def add_input(self, accumulator: bytes, element: bytes) -> bytes:
-        """Merge one more forest."""
-        return self.merge_accumulators([accumulator, element])
-
-    def merge_accumulators(self, accumulators: Iterable[bytes]) -> bytes:
-        """Merge forests."""
-        return clusters.merge([unpack_edges(packed) for packed in accumulators]).tobytes()
-
-    def extract_output(self, accumulator: bytes) -> bytes:
-        """Return the forest."""
-        return accumulator
-
-
-def read_keys(
-    directory: str, rows: list[dict[str, Any]], priorities: dict[str, int], addresses: Numbers
-) -> npt.NDArray[np.void]:
-    """Read what survivors are ranked by, of the documents at ascending `addresses` alone."""
-    parts, places = clusters.parts_and_rows(addresses)
-    keys = [np.empty(0, SURVIVOR_KEY)]
-    for row in rows:
-        chosen = places[parts == row["part"]]
-        if len(chosen):
-            url = files.join(directory, signature_path(row["signature"]))
-            with files.open_input(url) as source:
-                signed = pq.read_table(source, columns=["heldout", "verdict", "stars", "id"])
-            keys.append(_keys(signed.take(pa.array(chosen)), priorities[row["source"]]))
-    return np.concatenate(keys)
-
-
-def _keys(signed: pa.Table, priority: int) -> npt.NDArray[np.void]:
-    return survivor_keys(
-        heldout=signed["heldout"].to_numpy(),
-        priority=np.full(signed.num_rows, priority, np.uint8),
-        license_verdict=signed["verdict"].to_numpy(),
-        stars=signed["stars"].to_numpy(),
-        ids=signed["id"],
+def _in_a_task(runner: Runner, elements: Sequence[Any], work: Callable[[Any], None]) -> None:
+    """Do `work` on each element, on the engine."""
+    runners.run(
+        runner,
+        len(elements),
+        lambda pipeline: pipeline | beam.Create(elements) | "Work" >> beam.Map(work),
     )

@@ -3,23 +3,29 @@
 Only hashes and addresses are shuffled, never a text.
 """
 
+from collections import Counter
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from filters.minhash import Profile, load_profile
 from manifests import files
-from manifests.canonical import digest, short_digest
+from manifests.canonical import digest
 from manifests.manifest import Manifest, Parent, Totals, load_manifest
 from manifests.receipts import Receipt, merge_funnels
 from manifests.schemas import FORMAT
-from pipelines.clusters import STEP as CLUSTERS
+from manifests.verify_parts import FROZEN_TABLE
 from pipelines.clusters import Clusters
+from pipelines.corpus import Dedup
 from pipelines.duplicates import ListDuplicates
+from pipelines.frozen import Parts, frozen_digests, write_frozen
+from pipelines.guards import check_losses
 from pipelines.job import Job
 from pipelines.license_filter import PARTS_FILE
 from pipelines.plan import read_rows
 from pipelines.preparation import Preparation, begin, finish, parent_of, sum_funnel
 from pipelines.signatures import Sign, signature_name
+from pipelines.spans import Verification
 
 TABLE = pa.schema(
     [
@@ -38,25 +44,36 @@ def run(preparation: Preparation) -> Manifest:
     """Find the near-duplicates of a finished license_filter, and write the manifest.
 
     Raises:
-        BadData: license_filter has no manifest.
+        BadCall: what is said to be frozen is no finished dedup.
+        BadData: license_filter has no manifest, what is frozen was made in another way, or a rule
+            removes too much of a source.
     """
-    corpus = preparation.corpus
+    corpus, directory = preparation.corpus, preparation.dedup
     load_manifest(preparation.license_filter)
     profile = load_profile(corpus.dedup.profile)
     table = _write_table(preparation, profile)
+    frozen = tuple(corpus.dedup.frozen)
+    write_frozen(directory, frozen, profile, corpus.dedup.scope)
     priorities = {source.name: source.priority for source in corpus.source}
-    step = digest(
-        ["dedup", FORMAT, profile.digest, corpus.dedup.scope, priorities, files.sha256(table)]
-    )
-    begin(preparation.dedup, step)
+    step = _step(corpus.dedup, profile, priorities, files.sha256(table))
+    begin(directory, step)
     documents = files.join(preparation.license_filter, "documents")
-    signing = Sign(preparation.dedup, documents, corpus.dedup.profile, corpus.dedup.scope)
+    signing = Sign(directory, documents, corpus.dedup.profile, corpus.dedup.scope)
     Job(signing, table, "signatures").run(preparation.runner)
-    clusters = Clusters(preparation.dedup, table, short_digest([CLUSTERS, step]), step, priorities)
-    found = clusters.run(preparation.runner)
-    listing = ListDuplicates(preparation.dedup, documents, table, clusters.path, step)
+    parts = Parts(directory, frozen)
+    verification = Verification(corpus.dedup.profile, corpus.dedup.verify, corpus.dedup.large)
+    found = Clusters(parts, step, priorities, verification).run(preparation.runner)
+    listing = ListDuplicates(directory, parts, documents, sorted(found.files), step)
     receipts = Job(listing, table, "duplicates").run(preparation.runner)
-    return finish(preparation.dedup, _manifest(preparation, profile, step, found, receipts))
+    check_losses(receipts, corpus.dedup.most_removed, directory)
+    return finish(directory, _manifest(preparation, profile, step, found, receipts))
+
+
+def _step(dedup: Dedup, profile: Profile, priorities: dict[str, int], table: str) -> str:
+    """Return the step digest; what only stops a job is no part of it."""
+    declared = dedup.model_dump(exclude={"profile", "frozen", "most_removed"})
+    frozen = frozen_digests(tuple(dedup.frozen))
+    return digest(["dedup", FORMAT, profile.digest, declared, frozen, priorities, table])
 
 
 def _write_table(preparation: Preparation, profile: Profile) -> str:
@@ -87,10 +104,25 @@ def _manifest(
             bytes=totals.bytes,
         ),
         funnel=funnel,
-        counts=found.counts,
+        counts={**found.counts, "lost_to": _lost_to(receipts)},
         tables={
-            PARTS_FILE: files.sha256(files.join(preparation.dedup, PARTS_FILE)),
+            **{name: files.sha256(url) for name, url in _tables(preparation).items()},
             **{path: record.sha256 for path, record in found.files.items()},
         },
         extra={"profile": profile.model_dump(mode="json"), "profile_digest": profile.digest},
     )
+
+
+def _tables(preparation: Preparation) -> dict[str, str]:
+    names = [PARTS_FILE, *([FROZEN_TABLE] if preparation.corpus.dedup.frozen else [])]
+    return {name: files.join(preparation.dedup, name) for name in names}
+
+
+def _lost_to(receipts: list[Receipt]) -> dict[str, int]:
+    """Return `source -> source of the copy that stays`, and how many documents went so."""
+    total: Counter[str] = Counter()
+    for receipt in receipts:
+        lost = receipt.counts["lost_to"]
+        assert isinstance(lost, dict)
+        total.update(lost)
+    return dict(sorted(total.items()))

@@ -1,24 +1,26 @@
 """duplicates/: the documents of each part that go, and which one stays instead."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from filters.clusters import parts_and_rows
 from manifests import files
 from manifests.canonical import short_digest
 from manifests.receipts import ComponentFunnel, Count, Funnel, Receipt, file_record, save_receipt
 from manifests.schemas import DUPLICATES
-from pipelines.plan import read_rows
-from pipelines.signatures import band_hashes, signature_path
+from pipelines.frozen import Parts, SignedPart
+from pipelines.spans import read_losers
 
 STEP = "duplicates"
 
-COMPARED = ["id", "exact", "normalized", "bands"]
+LARGEST = 3
+"""Clusters that the guard shows of a part."""
 
 
 def receipt_name(part: str, digest: str) -> str:
@@ -32,114 +34,111 @@ class ListDuplicates:
 
     directory: str
     """dedup/."""
+    parts: Parts
+    """All parts: a duplicate's survivor may be in any."""
     documents: str
     """license_filter/documents/."""
-    table: str
-    """All parts: a duplicate's survivor may be in any."""
-    clusters: str
-    """The clusters' file, relative to dedup/."""
+    clusters: list[str]
+    """The clusters' files, relative to dedup/."""
     digest: str
     """The step digest."""
 
     def setup(self) -> None:
         """Read which signatures belong to which part."""
-        self._signatures = {row["part"]: row["signature"] for row in read_rows(self.table)}
+        self._signed: dict[int, SignedPart] = {part.part: part for part in self.parts.read()}
 
     def receipts(self, row: dict[str, Any]) -> Iterator[str]:
         """Yield the one name."""
         yield receipt_name(row["name"], self.digest)
 
     def work(self, row: dict[str, Any]) -> Iterator[Receipt]:
-        """Look a part up in the clusters and compare each duplicate with what stays."""
+        """Look a part up in the clusters, and count what goes."""
         path = f"duplicates/{row['name']}.parquet"
-        gone = self._gone(row)
+        gone = self._gone(row["part"])
         with files.replacing(files.join(self.directory, path)) as output:
             pq.write_table(gone, output, compression="zstd")
-        funnel, extra = self._count(row, gone)
+        funnel, kept = self._count(row, gone)
+        losses = self._losses(row["source"], gone)
         receipt = Receipt(
             name=next(self.receipts(row)),
             step=STEP,
             digest=self.digest,
             files={path: file_record(self.directory, path)},
+            counts={"lost_to": _summed(losses, "to")},
             funnel=funnel,
-            extra=extra,
+            extra={
+                "kept": kept,
+                "within": _summed([loss for loss in losses if loss["within"]], "rule"),
+                "largest": _largest(gone),
+            },
         )
         save_receipt(self.directory, receipt)
         yield receipt
 
-    def _gone(self, row: dict[str, Any]) -> pa.Table:
-        part = row["part"]
-        with files.open_input(files.join(self.directory, self.clusters)) as source:
-            found = pq.read_table(
-                source,
-                filters=(pc.field("address") >= pa.scalar(part << 32, pa.uint64()))
-                & (pc.field("address") <= pa.scalar(part << 32 | 0xFFFFFFFF, pa.uint64())),
-            )
-        rows = (found["address"].to_numpy() & np.uint64(0xFFFFFFFF)).astype(np.int64)
-        kept = found["kept"].to_numpy()
-        own = self._signed(part, rows)
-        kept_parts = (kept >> np.uint64(32)).astype(np.int64)
-        kept_rows = (kept & np.uint64(0xFFFFFFFF)).astype(np.int64)
-        others = self._signed_at(kept_parts, kept_rows)
-        rules, similarity = _compare(own, others)
+    def _gone(self, part: int) -> pa.Table:
+        losers = read_losers(self.directory, self.clusters, part)
+        _, rows = parts_and_rows(losers["address"].to_numpy())
+        kept_parts, kept_rows = parts_and_rows(losers["kept"].to_numpy())
+        ids = self._signed[part].read(["id"])["id"].take(pa.array(rows))
         return pa.table(
             {
-                "row": rows.astype(np.uint32),
-                "id": own["id"],
-                "kept_part": kept_parts.astype(np.uint32),
-                "kept_row": kept_rows.astype(np.uint32),
-                "kept_id": others["id"],
-                "cluster_size": found["size"],
-                "similarity": similarity,
-                "rule": rules,
+                "row": rows,
+                "id": ids,
+                "kept_part": kept_parts,
+                "kept_row": kept_rows,
+                "kept_id": losers["kept_id"],
+                "cluster_size": losers["size"],
+                "similarity": losers["similarity"],
+                "rule": losers["rule"],
             },
             schema=DUPLICATES,
         )
 
-    def _signed(self, part: int, rows: np.ndarray[Any, Any]) -> pa.Table:
-        url = files.join(self.directory, signature_path(self._signatures[part]))
-        with files.open_input(url) as source:
-            return pq.read_table(source, columns=COMPARED).take(pa.array(rows))
-
-    def _signed_at(self, parts: np.ndarray[Any, Any], rows: np.ndarray[Any, Any]) -> pa.Table:
-        """Signatures at addresses in any parts, each part read once, in the addresses' order."""
-        order = np.argsort(parts, kind="stable")
-        taken = [self._signed(int(p), rows[order][parts[order] == p]) for p in np.unique(parts)]
-        if not taken:
-            return self._signed(next(iter(self._signatures)), rows)
-        return pa.concat_tables(taken).take(pa.array(np.argsort(order, kind="stable")))
-
-    def _count(self, row: dict[str, Any], gone: pa.Table) -> tuple[Funnel, dict[str, Any]]:
+    def _count(self, row: dict[str, Any], gone: pa.Table) -> tuple[Funnel, list[dict[str, Any]]]:
         url = files.join(self.documents, f"{row['name']}.parquet")
         with files.open_input(url) as source:
             documents = pq.read_table(source, columns=["component", "bytes", "heldout"])
-        rules: list[str | None] = [None] * documents.num_rows
-        for place, rule in zip(gone["row"].to_pylist(), gone["rule"].to_pylist(), strict=True):
-            rules[place] = rule
+        rules = np.full(documents.num_rows, None, object)
+        rules[gone["row"].to_numpy()] = gone["rule"].to_pylist()
         counted = documents.append_column("rule", pa.array(rules, pa.string()))
         groups = (
             counted.group_by(["component", "heldout", "rule"])
             .aggregate([("bytes", "sum"), ("bytes", "count")])
             .to_pylist()
         )
-        return {row["source"]: _funnels(groups)} if groups else {}, {"kept": _kept(groups)}
+        return {row["source"]: _funnels(groups)} if groups else {}, _kept(groups)
+
+    def _losses(self, source: str, gone: pa.Table) -> list[dict[str, Any]]:
+        """Count what goes by rule and by the source of the copy that stays."""
+        groups = gone.group_by(["kept_part", "rule"]).aggregate([("row", "count")]).to_pylist()
+        losses = []
+        for group in groups:
+            kept = self._signed[group["kept_part"]]
+            other = f"{kept.source} (frozen)" if kept.frozen else kept.source
+            losses.append(
+                {
+                    "to": f"{source} -> {other}",
+                    "rule": group["rule"],
+                    "within": not kept.frozen and kept.source == source,
+                    "documents": group["row_count"],
+                }
+            )
+        return losses
 
 
-def _compare(own: pa.Table, others: pa.Table) -> tuple[list[str], pa.Array]:
-    """Return the rule of each pair, and its similarity: the share of equal bands, 1 where equal."""
+def _summed(losses: list[dict[str, Any]], by: str) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for loss in losses:
+        total[loss[by]] += loss["documents"]
+    return dict(sorted(total.items()))
 
-    def equal(column: str) -> list[bool]:
-        pairs = zip(own[column].to_pylist(), others[column].to_pylist(), strict=True)
-        return [mine == other for mine, other in pairs]
 
-    exact, normalized = equal("exact"), equal("normalized")
-    rules = [
-        "exact" if same else "normalized" if alike else "minhash"
-        for same, alike in zip(exact, normalized, strict=True)
-    ]
-    shares = (band_hashes(own) == band_hashes(others)).mean(axis=1, dtype=np.float64)
-    similarity = np.where(normalized, 1.0, shares) if rules else shares
-    return rules, pa.array(similarity.astype(np.float32))
+def _largest(gone: pa.Table) -> list[list[Any]]:
+    """Return size and survivor's id of the largest clusters that documents of a part go from."""
+    found = gone.select(["cluster_size", "kept_id"]).group_by(["cluster_size", "kept_id"])
+    order = [("cluster_size", "descending"), ("kept_id", "ascending")]
+    rows = found.aggregate([]).sort_by(order).slice(0, LARGEST).to_pylist()
+    return [[row["cluster_size"], row["kept_id"].hex()] for row in rows]
 
 
 def _funnels(groups: list[dict[str, Any]]) -> dict[str, ComponentFunnel]:

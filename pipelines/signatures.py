@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -22,8 +20,9 @@ STEP = "signatures"
 ALL = "all"
 
 
-def schema(bands: int) -> pa.Schema:
+def schema(profile: minhash.Profile) -> pa.Schema:
     """Return the columns of signatures/: one row a document, in the order of documents/."""
+    bands = [pa.field(band_column(band), pa.uint64(), False) for band in range(profile.cut[0])]
     return pa.schema(
         [
             pa.field("id", pa.binary(16), nullable=False),
@@ -34,9 +33,15 @@ def schema(bands: int) -> pa.Schema:
             pa.field("exact", pa.binary(16), nullable=False),
             pa.field("normalized", pa.binary(16), nullable=False),
             pa.field("has_signature", pa.bool_(), nullable=False),  # false: too short for one
-            pa.field("bands", pa.list_(pa.uint64(), bands), nullable=False),
+            pa.field("sketch", pa.binary(8 * profile.sketch_words), nullable=False),
+            *bands,  # a column each: clusters are found some bands at a time
         ]
     )
+
+
+def band_column(band: int) -> str:
+    """Return the name of the column of a band's hashes."""
+    return f"band_{band:02}"
 
 
 def signature_name(row: dict[str, Any], profile: minhash.Profile, scope: str) -> str:
@@ -74,12 +79,13 @@ class Sign:
         name = signature_name(row, profile, self.scope)
         path = signature_path(name)
         source = files.join(self.documents, f"{row['name']}.parquet")
-        columns = schema(profile.cut[0])
+        columns = schema(profile)
         with (
             files.open_input(source) as opened,
             pq.ParquetFile(opened) as documents,
             files.replacing(files.join(self.directory, path)) as output,
-            pq.ParquetWriter(output, columns, compression="zstd") as writer,
+            # Nothing here but hashes, which no dictionary and no compression make smaller.
+            pq.ParquetWriter(output, columns, compression="none", use_dictionary=False) as writer,
         ):
             for group in range(documents.num_row_groups):
                 signed = sign(documents.read_row_group(group), profile, self.scope)
@@ -98,9 +104,8 @@ class Sign:
 def sign(documents: pa.Table, profile: minhash.Profile, scope: str) -> pa.Table:
     """Return the signatures of a batch of documents."""
     texts = documents["text"].combine_chunks()
-    bands, has_signature = minhash.signatures(texts, profile)
+    bands, has_signature, sketches = minhash.signatures(texts, profile)
     layers = documents["license_layer"].to_pylist()
-    flat = pa.array(bands.ravel(), pa.uint64())
     return pa.table(
         {
             "id": documents["id"],
@@ -111,15 +116,10 @@ def sign(documents: pa.Table, profile: minhash.Profile, scope: str) -> pa.Table:
             "exact": identity.text_hashes(texts),
             "normalized": identity.normalized_hashes(texts),
             "has_signature": pa.array(has_signature),
-            "bands": pa.FixedSizeListArray.from_arrays(flat, bands.shape[1]),
+            "sketch": identity.binary(sketches),
+            **{band_column(band): hashes for band, hashes in enumerate(bands.T)},
         }
     )
-
-
-def band_hashes(signed: pa.Table) -> npt.NDArray[np.uint64]:
-    """Return the column `bands` of signatures as uint64 [n, bands]."""
-    flat = signed["bands"].combine_chunks().flatten().to_numpy()
-    return np.asarray(flat).reshape(signed.num_rows, signed.schema.field("bands").type.list_size)
 
 
 def _scopes(documents: pa.Table, scope: str) -> list[int]:

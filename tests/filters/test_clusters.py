@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from filters.clusters import addresses, components, forest, merge, parts_and_rows, spanning
+from filters.clusters import ALONE, Union, addresses, components, forest, parts_and_rows, spanning
 
 BIG = np.uint64(7 << 32)
 
@@ -27,11 +27,29 @@ def by_scipy(edges):
     return members, members[smallest[found]]
 
 
+def united(edges, documents):
+    """Document -> the smallest document of its cluster, by the union of all edges."""
+    union = Union(documents)
+    for piece in np.array_split(edges, 3):
+        union.link(piece)
+    labels, sizes = union.clusters()
+    clustered = np.flatnonzero(labels != ALONE)
+    np.testing.assert_array_equal(np.bincount(labels[clustered], minlength=len(sizes)), sizes)
+    smallest = np.full(len(sizes), documents)
+    np.minimum.at(smallest, labels[clustered], clustered)
+    assert (np.diff(smallest) > 0).all()
+    named = np.arange(documents)
+    named[clustered] = smallest[labels[clustered]]
+    return named
+
+
 def check(edges):
     members, labels = components(edges)
     expected_members, expected = by_scipy(edges)
     np.testing.assert_array_equal(members, expected_members)
     np.testing.assert_array_equal(labels, expected)
+    named = united(edges, int(edges.max(initial=0)) + 1)
+    np.testing.assert_array_equal(named[members.astype(np.int64)], labels)
 
 
 @given(edge_lists)
@@ -48,12 +66,14 @@ def test_a_chain_of_a_hundred_thousand(seed):
     members, labels = components(edges)
     assert len(members) == 100_001
     assert (labels == BIG).all()
+    assert (united(edges - BIG, 100_001) == 0).all()
 
 
 def test_a_star_of_a_million():
     leaves = np.arange(1_000_000, dtype=np.uint64)
     edges = np.column_stack([leaves, np.full_like(leaves, 1_000_000)])
     assert (components(edges)[1] == 0).all()
+    assert (united(edges, 1_000_001) == 0).all()
 
 
 def test_a_million_random_pairs():
@@ -78,30 +98,22 @@ def test_a_forest_links_what_shares_a_hash(pairs):
 
 
 @given(hashed, st.randoms(use_true_random=False), st.integers(1, 4))
-def test_a_forest_does_not_depend_on_order_or_partitioning(pairs, random, ways):
-    whole = forest(array(pairs)[:, 0], array(pairs)[:, 1])
+def test_clusters_do_not_depend_on_order_or_partitioning(pairs, random, ways):
+    whole = spanning(forest(array(pairs)[:, 0], array(pairs)[:, 1]))
+    expected = united(whole, 13)
     random.shuffle(pairs)
     # As the job does it: a hash goes to one partition, here by its remainder.
     pieces = [array([pair for pair in pairs if pair[0] % ways == way]) for way in range(ways)]
-    merged = merge([forest(piece[:, 0], piece[:, 1]) for piece in pieces])
-    np.testing.assert_array_equal(merged, whole)
-
-
-@given(edge_lists, edge_lists, edge_lists)
-def test_merge_is_associative_and_commutative(a, b, c):
-    one, two, three = spanning(array(a)), spanning(array(b)), spanning(array(c))
-    expected = merge([one, two, three])
-    np.testing.assert_array_equal(merge([merge([one, two]), three]), expected)
-    np.testing.assert_array_equal(merge([one, merge([three, two])]), expected)
-    np.testing.assert_array_equal(merge([expected]), expected)
-    assert expected.dtype == np.uint64 and expected.shape[1] == 2
+    forests = [forest(piece[:, 0], piece[:, 1]) for piece in pieces]
+    np.testing.assert_array_equal(united(np.concatenate(forests), 13), expected)
 
 
 def test_nothing():
     none = np.empty(0, np.uint64)
     assert forest(none, none).shape == (0, 2)
-    assert merge([]).shape == (0, 2)
-    assert components(merge([]))[0].shape == (0,)
+    assert components(np.empty((0, 2), np.uint64))[0].shape == (0,)
+    labels, sizes = Union(3).clusters()
+    assert (labels == ALONE).all() and len(sizes) == 0
 
 
 @given(st.integers(0, 2**32 - 1), st.lists(st.integers(0, 2**32 - 1)))

@@ -114,11 +114,35 @@ def test_similar_files_share_bands_and_others_do_not(real_texts):
     profile = PROFILES["stack-v1.2"]
     texts = [max(real_texts.to_pylist(), key=len), min(real_texts.to_pylist(), key=len)]
     edited = texts[0].replace("import", "include", 1)
-    bands = signatures(pa.array([texts[0], edited, texts[1]], pa.large_string()), profile).bands
-    assert similarity(bands[:1], bands[1:2]).dtype == np.float32
-    assert similarity(bands[:1], bands[1:2])[0] > 0.7
-    assert similarity(bands[:1], bands[2:])[0] < 0.1
-    assert similarity(bands, bands).tolist() == [1, 1, 1]
+    found = signatures(pa.array([texts[0], edited, texts[1]], pa.large_string()), profile)
+    shared = (found.bands[0] == found.bands[1:]).mean(axis=1)
+    assert shared[0] > 0.7 and shared[1] < 0.1
+    sketches = found.sketches
+    assert similarity(sketches[:1], sketches[1:2], 256).dtype == np.float32
+    assert similarity(sketches[:1], sketches[1:2], 256)[0] > 0.9
+    assert similarity(sketches[:1], sketches[2:], 256)[0] < 0.2
+    assert similarity(sketches, sketches, 256).tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_sketches_estimate_jaccard_similarity(name):
+    profile = PROFILES[name]
+    words = [f"w{i}" for i in range(1500)]
+    texts = [" ".join(words[start : start + 1000]) for start in range(0, 500, 10)]
+    sketches = signatures(pa.array(texts, pa.large_string()), profile).sketches
+    assert sketches.shape == (len(texts), profile.sketch_words)
+    sets = [shingles(text, profile) for text in texts]
+    exact = np.array([len(sets[0] & each) / len(sets[0] | each) for each in sets])
+    estimated = similarity(np.repeat(sketches[:1], len(texts), 0), sketches, profile.permutations)
+    # Neighbors share most of their minima, so that errors are not independent.
+    assert np.abs(estimated - exact).max() < 3.5 * 0.043 * (256 / profile.permutations) ** 0.5
+    assert np.abs((estimated - exact).mean()) < 2 * 0.043 * (256 / profile.permutations) ** 0.5
+
+
+def test_one_token_fifty_million_times_takes_seconds_and_little_memory():
+    text = pa.array(["a " * 50_000_000, "a " * 50], pa.large_string())
+    found = signatures(text, PROFILES["stack-v1.2-clean"])
+    np.testing.assert_array_equal(found.bands[0], found.bands[1])
 
 
 @pytest.mark.parametrize("name", ["stack-v1.2", "stack-v1.0", "stack-v2"])

@@ -1,22 +1,31 @@
+from itertools import pairwise
+
 import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filters.survivors import ALLOWED, UNKNOWN, survivor_keys, survivors
+from filters.survivors import ALLOWED, UNKNOWN, ranked, survivor_keys
 
 BEST = {"heldout": False, "priority": 1, "license": ALLOWED, "stars": 100, "id": bytes(16)}
 
 
-def keys(documents):
+def keys(documents, frozen=False):
     return survivor_keys(
         np.array([d["heldout"] for d in documents], bool),
         np.array([d["priority"] for d in documents], np.uint8),
         np.array([d["license"] for d in documents], np.uint8),
         np.array([d["stars"] for d in documents], np.int64),
         pa.array([d["id"] for d in documents], pa.binary(16)),
+        frozen,
     )
+
+
+def clusters(where, labels, keys):
+    """Return the addresses of each cluster, the survivor first."""
+    order, starts = ranked(np.array(where, np.uint64), np.array(labels), keys)
+    return [[where[i] for i in order[a:b]] for a, b in pairwise(starts)]
 
 
 # Each is worse than BEST in the named field, and better in all that come after it.
@@ -41,18 +50,18 @@ def test_each_field_decides_before_the_next(change, worse_first):
     else:
         better = BEST
     documents = [worse, better] if worse_first else [better, worse]
-    where = np.array([10, 11], np.uint64)
-    found = survivors(where, np.array([10, 10], np.uint64), keys(documents))
-    assert found.kept.tolist() == [11 if worse_first else 10]
-    assert found.address.tolist() == [10 if worse_first else 11]
+    found = clusters([10, 11], [10, 10], keys(documents))
+    assert found == [[11, 10] if worse_first else [10, 11]]
+
+
+def test_frozen_comes_before_everything():
+    worst = {"heldout": True, "priority": 255, "license": UNKNOWN, "stars": 0, "id": b"\xff" * 16}
+    both = np.concatenate([keys([BEST]), keys([worst], frozen=True)])
+    assert clusters([1, 2], [0, 0], both) == [[2, 1]]
 
 
 def test_the_address_decides_last():
-    where = np.array([9, 3, 5], np.uint64)
-    found = survivors(where, np.array([3, 3, 3], np.uint64), keys([BEST] * 3))
-    assert found.address.tolist() == [5, 9]
-    assert found.kept.tolist() == [3, 3]
-    assert found.cluster_size.tolist() == [3, 3]
+    assert clusters([9, 3, 5], [3, 3, 3], keys([BEST] * 3)) == [[3, 5, 9]]
 
 
 documents = st.lists(
@@ -74,24 +83,23 @@ documents = st.lists(
 def test_survivors_are_the_minimum_in_any_order(rows, random):
     addressed = list(enumerate(rows))
     random.shuffle(addressed)
-    found = survivors(
-        np.array([address for address, _ in addressed], np.uint64),
-        np.array([row["label"] for _, row in addressed], np.uint64),
+    found = clusters(
+        [address for address, _ in addressed],
+        [row["label"] for _, row in addressed],
         keys([row for _, row in addressed]),
     )
-    expected: dict[int, tuple[int, int]] = {}
-    for label in {row["label"] for row in rows}:
+    expected = []
+    for label in sorted({row["label"] for row in rows}):
         cluster = [(a, row) for a, row in enumerate(rows) if row["label"] == label]
-        ranked = sorted(
+        best = sorted(
             (r["heldout"], r["priority"], r["license"], -min(r["stars"], 2**32 - 1), r["id"], a)
             for a, r in cluster
         )
-        expected |= {rank[-1]: (ranked[0][-1], len(cluster)) for rank in ranked[1:]}
-    losers = zip(found.kept.tolist(), found.cluster_size.tolist(), strict=True)
-    assert dict(zip(found.address.tolist(), losers, strict=True)) == expected
-    assert found.address.tolist() == sorted(expected)
+        expected.append([rank[-1] for rank in best])
+    assert found == expected
 
 
 def test_no_clusters():
     none = np.empty(0, np.uint64)
-    assert len(survivors(none, none, keys([])).address) == 0
+    order, starts = ranked(none, none, keys([]))
+    assert len(order) == 0 and starts.tolist() == [0]

@@ -1,0 +1,113 @@
+"""Some columns of hashes, over all parts, become spanning forests on disk."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from filters import clusters
+from filters.clusters import U64, Indexes
+from filters.identity import words
+from manifests import files
+from pipelines.frozen import Parts, SignedPart
+from pipelines.quiet_beam import beam
+from pipelines.signatures import band_column
+
+HASHES_PER_RANGE = 4_000_000
+"""Entries of a column that one worker sorts at once: 64 MB."""
+
+Key = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Round:
+    """Columns whose hashes are looked at together, and where their forests go.
+
+    Column 0 is the normalized text, for every document; the others are the bands of those that
+    have a signature. Equal hashes inside a part are linked there and shuffled once, so a text that
+    a part repeats a million times costs the shuffle 16 bytes, however skewed the hashes are.
+    """
+
+    number: int
+    columns: tuple[int, ...]
+    ranges: int
+    parts: Parts
+    directory: str
+    """Where forests are written."""
+
+    def build(self, pipeline: beam.Pipeline) -> None:
+        """Add the round to a pipeline."""
+        _ = (
+            pipeline
+            | "Parts" >> beam.Create([self.parts])
+            | "Each" >> beam.FlatMap(Parts.read)
+            | "Spread" >> beam.Reshuffle()
+            | "Hashes" >> beam.FlatMap(self.hashes)
+            | "ByRange" >> beam.GroupByKey()
+            | "Forests" >> beam.MapTuple(self.link)
+        )
+
+    def hashes(self, part: SignedPart) -> Iterator[tuple[Key, bytes]]:
+        """Link what shares a hash inside a part, and yield each hash once, by its range."""
+        local = []
+        for column, hashes, rows in self._read(part):
+            where = clusters.addresses(part.part, rows)
+            first, edges = _once(hashes, where)
+            local.append(edges)
+            place = (hashes[first] >> np.uint64(32)) * np.uint64(self.ranges) >> np.uint64(32)
+            for number in np.unique(place):
+                chosen = first[place == number]
+                packed = np.stack([hashes[chosen], where[chosen]], 1).tobytes()
+                yield (column, int(number)), packed
+        self._write(f"part-{part.part}", clusters.spanning(np.concatenate(local)))
+
+    def link(self, key: Key, values: Iterable[bytes]) -> None:
+        """Link the addresses of one column and range that share a hash."""
+        pairs = np.concatenate([np.frombuffer(value, np.uint64).reshape(-1, 2) for value in values])
+        self._write(f"column-{key[0]}-{key[1]}", clusters.forest(pairs[:, 0], pairs[:, 1]))
+
+    def _read(self, part: SignedPart) -> Iterator[tuple[int, U64, Indexes]]:
+        """Yield each column's hashes and the rows that they are of."""
+        bands = [band_column(column - 1) for column in self.columns if column]
+        text = ["normalized"] if 0 in self.columns else []
+        table = part.read(["scope", "has_signature", *text, *bands])
+        there = np.ones(table.num_rows, bool)
+        there[part.gone()] = False
+        signed = there & table["has_signature"].to_numpy(zero_copy_only=False)
+        scopes = table["scope"].to_numpy()
+        for column in self.columns:
+            rows = np.flatnonzero(signed if column else there)
+            yield column, (_hashes(table, column) ^ scopes)[rows], rows
+
+    def _write(self, name: str, edges: U64) -> None:
+        if len(edges):
+            url = files.join(self.directory, f"{self.number}-{name}.npy")
+            with files.replacing(url) as output:
+                np.save(output, edges, allow_pickle=False)
+
+
+def _hashes(table: pa.Table, column: int) -> U64:
+    if column:
+        return np.asarray(table[band_column(column - 1)].to_numpy(), np.uint64)
+    return words(table["normalized"])[:, 0]
+
+
+def _once(hashes: U64, where: U64) -> tuple[Indexes, U64]:
+    """Return the index of each distinct hash's first document, and edges from it to the others."""
+    _, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
+    again = np.ones(len(hashes), bool)
+    again[first] = False
+    others = np.flatnonzero(again)
+    return first, np.column_stack([where[first[inverse[others]]], where[others]])
+
+
+def rounds(
+    parts: Parts, directory: str, documents: int, bands: int, entries: int, least: int
+) -> list[Round]:
+    """Share the columns out to rounds: at most `entries` hashes each, but `least` columns."""
+    ranges = 1 + documents // HASHES_PER_RANGE
+    each = max(least, entries // max(1, documents))
+    starts = range(0, bands + 1, each)
+    columns = [tuple(range(start, min(start + each, bands + 1))) for start in starts]
+    return [Round(number, some, ranges, parts, directory) for number, some in enumerate(columns)]
