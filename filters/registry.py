@@ -3,17 +3,26 @@
 import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from filters import extensions, genre, gopher
+from filters.alphabetic import alphabetic
 from filters.alphanumeric import alphanumeric
+from filters.auto_generated import auto_generated
 from filters.batch import Batch
+from filters.comments import comment_share
+from filters.control_characters import control_characters
+from filters.data_size import data_size
 from filters.empty import empty
-from filters.genre import LONG_LINES, LOW_ALPHANUMERIC, is_code
+from filters.encoded_data import encoded_run, encoded_share
+from filters.html_text import html_characters, html_parsed, html_share
 from filters.longest_line import longest_line
 from filters.mean_line import mean_line
+from filters.near_empty import near_empty
+from filters.xml_header import xml_header
 
 Scores = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -24,18 +33,18 @@ class Filter:
     """One idea about documents: a score for each, and a bound on it.
 
     Attributes:
-        score: Batch of n -> float64 [n].
+        score: Batch of n -> float64 [n]; NaN where it cannot tell, which is no reason to reject.
         bound: which side of the threshold is kept; the threshold itself always is.
         threshold: the published default; its source is in the score's docstring.
-        code_only: whether it acts on source code only.
-        exempt: slugs of components on which it does not act.
+        where: whether it acts on a document, by kind, component and extension.
+        on: whether it acts when `[filters]` does not name it.
     """
 
     score: Callable[[Batch], Scores]
     bound: Literal["at_least", "at_most"]
     threshold: float
-    code_only: bool
-    exempt: frozenset[str] = frozenset()
+    where: Callable[[str, str, str], bool]
+    on: bool = True
 
     def keep(self, scores: Scores, threshold: float) -> Mask:
         """Return what a threshold keeps; a score of NaN says that the filter does not act."""
@@ -44,19 +53,47 @@ class Filter:
 
     def acts_on(self, batch: Batch) -> Mask:
         """Return the mask of the documents on which the filter acts."""
-        answers = {
-            component: component not in self.exempt
-            and (not self.code_only or is_code(batch.kind, component))
-            for component in set(batch.components)
-        }
-        return np.array([answers[component] for component in batch.components], bool)
+        places = batch.once(_places)
+        answers = {place: self.where(batch.kind, *place) for place in set(places)}
+        return np.array([answers[place] for place in places], bool)
+
+
+def _places(batch: Batch) -> list[tuple[str, str]]:
+    names = map(extensions.extension_of, batch.paths)
+    return list(zip(batch.components, names, strict=True))
 
 
 FILTERS: dict[str, Filter] = {
-    "empty": Filter(empty, "at_least", 1, code_only=False),
-    "longest_line": Filter(longest_line, "at_most", 1000, code_only=True, exempt=LONG_LINES),
-    "mean_line": Filter(mean_line, "at_most", 100, code_only=True, exempt=LONG_LINES),
-    "alphanumeric": Filter(alphanumeric, "at_least", 0.25, code_only=True, exempt=LOW_ALPHANUMERIC),
+    "empty": Filter(empty, "at_least", 1, genre.everything),
+    "near_empty": Filter(near_empty, "at_least", 5, genre.everything),
+    "control_characters": Filter(control_characters, "at_most", 0.01, genre.everything),
+    "language": Filter(extensions.language, "at_least", 1, genre.code),
+    "extension": Filter(extensions.extension, "at_least", 1, genre.code),
+    "longest_line": Filter(longest_line, "at_most", 1000, genre.code_of_lines),
+    "mean_line": Filter(mean_line, "at_most", 100, genre.code_of_lines),
+    "alphanumeric": Filter(alphanumeric, "at_least", 0.25, genre.code_of_words),
+    "alphabetic": Filter(alphabetic, "at_least", 0.25, genre.code_of_letters),
+    "data_alphabetic": Filter(alphabetic, "at_least", 0.5, genre.data),
+    "data_least": Filter(data_size, "at_least", 100, genre.data),
+    "data_most": Filter(data_size, "at_most", 5000, genre.data),
+    "xml_header": Filter(xml_header, "at_most", 0, genre.not_xml),
+    "auto_generated": Filter(auto_generated, "at_most", 0, genre.code),
+    "encoded_run": Filter(encoded_run, "at_most", 1024, genre.code),
+    "encoded_share": Filter(encoded_share, "at_most", 0.5, genre.code),
+    "html_parsed": Filter(html_parsed, "at_least", 1, genre.pages),
+    "html_characters": Filter(html_characters, "at_least", 101, genre.pages),
+    "html_share": Filter(html_share, "at_least", 0.2, genre.pages),
+    "comments_least": Filter(comment_share, "at_least", 0.01, genre.code, on=False),
+    "comments_most": Filter(comment_share, "at_most", 0.8, genre.code, on=False),
+    "words_least": Filter(gopher.word_count, "at_least", 50, genre.web),
+    "words_most": Filter(gopher.word_count, "at_most", 100_000, genre.web),
+    "mean_word_least": Filter(gopher.mean_word, "at_least", 3, genre.web),
+    "mean_word_most": Filter(gopher.mean_word, "at_most", 10, genre.web),
+    "symbols": Filter(gopher.symbols, "at_most", 0.1, genre.web),
+    "bullet_lines": Filter(gopher.bullet_lines, "at_most", 0.9, genre.web),
+    "ellipsis_lines": Filter(gopher.ellipsis_lines, "at_most", 0.3, genre.web),
+    "alphabetic_words": Filter(gopher.alphabetic_words, "at_least", 0.8, genre.web),
+    "stop_words": Filter(gopher.stop_words, "at_least", 2, genre.web),
 }
 """In the order in which they are asked: the first that says no is the rule of a rejection."""
 
@@ -94,14 +131,14 @@ def settings(config: Mapping[str, float | bool] | None) -> dict[str, float]:
 
     Args:
         config: the table `[filters]`: a number is a threshold, false leaves a filter out, true
-            takes its default; a filter that is not named takes its default too.
+            takes its default; a filter that is not named takes its default too, or is off.
 
     Raises:
         ValueError: as `check`.
     """
     config = config or {}
     check(config)
-    values = {name: config.get(name, True) for name in FILTERS}
+    values = {name: config.get(name, FILTERS[name].on) for name in FILTERS}
     return {
         name: FILTERS[name].threshold if value is True else float(value)
         for name, value in values.items()
@@ -109,13 +146,24 @@ def settings(config: Mapping[str, float | bool] | None) -> dict[str, float]:
     }
 
 
+def identity(config: Mapping[str, float | bool] | None) -> dict[str, Any]:
+    """Return all that decides what filters keep: it becomes part of a step's digest."""
+    return {"thresholds": settings(config), "tables": extensions.digests()}
+
+
 def apply(thresholds: Mapping[str, float], batch: Batch) -> Outcome:
     """Return the scores of the filters named by `settings`, and which one rejects each document."""
-    scores = {}
+    scores: dict[str, Scores] = {}
+    few: dict[bytes, Batch] = {}
     for name in thresholds:
         acts = FILTERS[name].acts_on(batch)
-        score = FILTERS[name].score(batch) if acts.any() else np.full(len(acts), np.nan)
-        scores[name] = np.where(acts, score, np.nan)
+        scores[name] = np.full(len(acts), np.nan)
+        # Copies of texts are made where they save work, and hold no more than half of them.
+        chosen = acts if 2 * acts.sum() <= len(acts) else np.ones(len(acts), bool)
+        if acts.any():
+            taken = few.setdefault(chosen.tobytes(), batch.take(chosen))
+            scores[name][chosen] = FILTERS[name].score(taken)
+            scores[name][~acts] = np.nan
     return Outcome(scores, first_rule(thresholds, scores, len(batch.components)))
 
 

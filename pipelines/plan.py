@@ -36,7 +36,7 @@ def step_digest(corpus: Corpus, source: Source) -> str:
             "components": sorted(source.chosen) if source.chosen is not None else None,
             "policy": policy.digest,
             "missing": source.missing,
-            "filters": registry.settings(corpus.filters),
+            "filters": registry.identity(corpus.filters),
             "heldout": corpus.tokenize.heldout,
             "table": components.table().digest,
         }

@@ -38,6 +38,16 @@ def code(seed: int, lines: int = 40) -> str:
     )
 
 
+def prose(seed: int, lines: int = 40) -> str:
+    """Return made-up sentences, the same for the same seed and nothing like any others."""
+    draw = random.Random(seed)
+    return "".join(
+        f"The {draw.choice(WORDS)} of {draw.choice(WORDS)} and {draw.choice(WORDS)}{seed}x{i} "
+        f"have {draw.choice(WORDS)} to be {draw.choice(WORDS)} with {draw.choice(WORDS)}.\n"
+        for i in range(lines)
+    )
+
+
 def stack_row(text: str | None, license: list[str] | None, **fields: Any) -> dict[str, Any]:
     """Return a row of The Stack; all three repositories are the same one."""
     repository = fields.get("repository", "someone/something")
@@ -133,11 +143,10 @@ def write_corpus(directory: Path, max_failed: float = 0.01) -> Path:
     star = [(code(300 + i), repositories[i]) for i in range(15)]
     star += [(f"<reponame>owner0/repo0<gh_stars>1-10\n{code(0)}", "owner0/repo0")]
     write_starcoderdata(directory / "data/starcoderdata/python/train-00000-of-00001.parquet", star)
-    prose: list[tuple[Any, str]] = [
-        (code(400 + i), "Wikipedia (en)" if i % 2 else "Pile-CC") for i in range(30)
-    ]
-    prose += [(code(500), "Enron Emails"), (["a list", "of strings"], "Pile-CC"), (None, "Pile-CC")]
-    write_pile(directory / "data/pile/train/00.jsonl.zst", prose)
+    wikipedia, web = "Wikipedia (en)", "Pile-CC"
+    pile: list[tuple[Any, str]] = [(prose(400 + i), wikipedia if i % 2 else web) for i in range(30)]
+    pile += [(prose(500), "Enron Emails"), (["a list", "of strings"], wikipedia), (None, web)]
+    write_pile(directory / "data/pile/train/00.jsonl.zst", pile)
     path = directory / "CORPUS.toml"
     path.write_text(CORPUS.format(max_failed=max_failed))
     return path

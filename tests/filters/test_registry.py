@@ -1,5 +1,6 @@
 import json
 import re
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,9 @@ SAMPLES = Path(__file__).parents[3] / "shared/data/samples"
 STACK_ROWS = SAMPLES / "croissant_bigcode-the-stack_default.jsonl"
 
 some_texts = st.lists(
-    st.text() | st.text("a_9 \n\r\x85éŁя漢한\U0001d538٣²\u0301\xa0😀-"), min_size=1, max_size=6
+    st.text() | st.text("a_9 \n\r\x85éŁя漢한\U0001d538٣²\u0301\xa0😀-\0\ufffd"),
+    min_size=1,
+    max_size=6,
 )
 
 
@@ -24,8 +27,13 @@ def batch(texts, component="python", kind="the-stack"):
     return Batch(kind, [component] * len(texts), [""] * len(texts), column)
 
 
+OLDEST = ("empty", "longest_line", "mean_line", "alphanumeric")
+OTHERS = {name: False for name in FILTERS if name not in OLDEST}
+
+
 def rules(texts, config=None, **names):
-    return list(apply(settings(config), batch(texts, **names)).rule)
+    thresholds = settings({**OTHERS, **(config or {})})
+    return list(apply(thresholds, batch(texts, **names)).rule)
 
 
 @given(some_texts)
@@ -40,6 +48,12 @@ def test_scores_are_the_stacks_formulas(texts):
         # What Python 3 calls whitespace but Unicode does not: the separators \x1c to \x1f.
         if not re.search("[\x1c-\x1f]", text):
             assert scores["empty"][i] == len(text.strip())
+        assert scores["near_empty"][i] == words
+        assert scores["alphabetic"][i] == sum(map(str.isalpha, text)) / max(len(text), 1)
+        assert scores["data_least"][i] == len(text)
+        controls = [c for c in text if unicodedata.category(c) == "Cc" and c not in "\t\n\v\f\r"]
+        lost = text.count("\ufffd")
+        assert scores["control_characters"][i] == (len(controls) + lost) / max(len(text), 1)
 
 
 @pytest.mark.skipif(not STACK_ROWS.exists(), reason="the ten rows of The Stack are not here")
@@ -58,7 +72,7 @@ def test_scores_equal_the_columns_of_the_stack():
 
 
 TABLE = [
-    ("x = 1\n", {}, None),
+    ("x = 12345\n", {}, None),
     ("", {}, "empty"),
     (" \n\t\u2003\n", {}, "empty"),
     (" \n", {"kind": "the-pile", "component": "wikipedia-en"}, "empty"),
@@ -95,9 +109,9 @@ def test_rules(text, names, rule):
 def test_a_batch_may_mix_components_and_hold_nulls():
     column = pa.array(["a" * 2000, "a" * 2000, None], pa.large_string())
     mixed = Batch("the-pile", ["github", "pile-cc", "github"], [""] * 3, column)
-    outcome = apply(settings(None), mixed)
+    outcome = apply(settings(OTHERS), mixed)
     assert list(outcome.rule) == ["longest_line", None, "empty"]
-    assert list(outcome.scores) == list(FILTERS)
+    assert list(outcome.scores) == list(OLDEST)
     assert outcome.scores["longest_line"][0] == 2000
     assert np.isnan(outcome.scores["longest_line"][1])
 
@@ -115,8 +129,9 @@ def test_an_empty_batch():
 
 
 def test_settings():
-    assert settings(None) == settings({}) == {name: f.threshold for name, f in FILTERS.items()}
-    assert settings({"mean_line": 50, "empty": False}) == {
+    published = {name: each.threshold for name, each in FILTERS.items() if each.on}
+    assert settings(None) == settings({}) == published
+    assert settings({**OTHERS, "mean_line": 50, "empty": False}) == {
         "longest_line": 1000,
         "mean_line": 50,
         "alphanumeric": 0.25,

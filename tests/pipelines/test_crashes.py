@@ -98,7 +98,7 @@ def test_a_document_of_fifty_megabytes_goes_through(corpus: Path) -> None:
     text = code(900, lines=2_000) * 520
     assert len(text) > 50e6
     path = corpus.parent / "data/stack/data/go/train-00000-of-00001.parquet"
-    write_stack(path, [stack_row(text, ["MIT"], lang="Go"), stack_row(code(901), ["MIT"])])
+    write_stack(path, [stack_row(text, ["MIT"], lang="Go", path="a.go")])
     preparation = load_preparation(str(corpus), runner=ONE)
     run_jobs(preparation)
     assert load_manifest(preparation.tokenize).components["the-stack/go"].tokens > 5_000_000

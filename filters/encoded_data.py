@@ -1,0 +1,165 @@
+r"""Base64, hexadecimal and escaped data inside of sources.
+
+StarCoder2 (arXiv 2402.19173, section 3.1) looks for three patterns:
+
+    base64       [a-zA-Z0-9+/\n=]{64,}
+    hexadecimal  (?:\b(?:0x|\\x)?[0-9a-fA-F]{2}(?:,|\b\s*)){8,}
+    Unicode      (?:\\u[0-9a-fA-F]{4}){8,}
+
+and drops a file where one match is longer than 1024 characters, or half of the file matches. The
+same patterns over ASCII's word characters and whitespace, compiled; matches of different patterns
+that overlap count once.
+"""
+
+from typing import NamedTuple
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from filters.batch import Batch
+from filters.text import Bytes, Offsets, text_bytes
+
+Scores = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.uint8]
+
+BASE64_LEAST = 64
+REPEATS = 8
+
+BASE64, WORD, HEX, SPACE = 1, 2, 4, 8
+"""Bits of a byte's classes."""
+
+
+def _classes(byte: int) -> int:
+    character = chr(byte)
+    if byte >= 128:
+        return 0
+    return (
+        BASE64 * (character.isalnum() or character in "+/\n=")
+        | WORD * (character.isalnum() or character == "_")
+        | HEX * (character in "0123456789abcdefABCDEF")
+        | SPACE * (character in " \t\n\r\f\v")
+    )
+
+
+CLASSES = np.array([_classes(byte) for byte in range(256)], np.uint8)
+
+
+class Encoded(NamedTuple):
+    """Of each text, int64 [n]: the longest match, and what all of them cover, in bytes."""
+
+    longest: Integers
+    covered: Integers
+
+
+def encoded(batch: Batch) -> Encoded:
+    """Find encoded data; filters ask through `batch.once(encoded)`."""
+    data, offsets = text_bytes(batch.texts)
+    found = Encoded(*(np.zeros(len(offsets) - 1, np.int64) for _ in range(2)))
+    _find(data, offsets, CLASSES, *found)
+    return found
+
+
+def encoded_run(batch: Batch) -> Scores:
+    """Score: bytes of the longest match. Default: at most 1024 (see above)."""
+    return batch.once(encoded).longest.astype(np.float64)
+
+
+def encoded_share(batch: Batch) -> Scores:
+    """Score: share of the bytes that match. Default: at most 0.5 (see above)."""
+    _, offsets = text_bytes(batch.texts)
+    return batch.once(encoded).covered / np.maximum(np.diff(offsets), 1)
+
+
+@numba.njit(cache=True, nogil=True)
+def _find(
+    data: Bytes, offsets: Offsets, classes: Flags, longest: Integers, covered: Integers
+) -> None:
+    for document in range(len(longest)):
+        first, stop = offsets[document], offsets[document + 1]
+        base64 = hexadecimal = escaped = covered_to = first
+        i = first
+        while i < stop:
+            end = i
+            kinds = classes[data[i]]
+            if i >= base64 and kinds & BASE64:
+                base64 = _base64_end(data, i, stop, classes)
+                if base64 - i >= BASE64_LEAST:
+                    end = base64
+            starts = i == first or ((classes[data[i - 1]] ^ kinds) & WORD)
+            if i >= hexadecimal and starts and (kinds & HEX or data[i] == 92):
+                reached = _hex_end(data, first, i, stop, classes)
+                if reached > i:
+                    hexadecimal = reached
+                    end = max(end, reached)
+            if i >= escaped and data[i] == 92:
+                reached = _escapes_end(data, i, stop, classes)
+                if reached > i:
+                    escaped = reached
+                    end = max(end, reached)
+            if end > i:
+                longest[document] = max(longest[document], end - i)
+                covered[document] += max(0, end - max(i, covered_to))
+                covered_to = max(covered_to, end)
+            i += 1
+
+
+@numba.njit(cache=True, nogil=True)
+def _base64_end(data: Bytes, i: int, stop: int, classes: Flags) -> int:
+    """Return where a run ends; of one that is too short, any place that no long run contains."""
+    look = i + BASE64_LEAST - 1
+    if look >= stop:
+        return stop
+    while look > i and classes[data[look]] & BASE64:
+        look -= 1
+    if look > i:
+        return look
+    end = i + BASE64_LEAST
+    while end < stop and classes[data[end]] & BASE64:
+        end += 1
+    return end
+
+
+@numba.njit(cache=True, nogil=True)
+def _boundary(data: Bytes, first: int, i: int, stop: int, classes: Flags) -> bool:
+    before = i > first and classes[data[i - 1]] & WORD != 0
+    after = i < stop and classes[data[i]] & WORD != 0
+    return before != after
+
+
+@numba.njit(cache=True, nogil=True)
+def _hex_end(data: Bytes, first: int, i: int, stop: int, classes: Flags) -> int:
+    """Return where eight or more pairs of hexadecimal digits end that begin at i; i where none."""
+    start = i
+    pairs = 0
+    while i < stop and _boundary(data, first, i, stop, classes):
+        at = i
+        if at + 1 < stop and (data[at] == 48 or data[at] == 92) and data[at + 1] == 120:
+            at += 2
+        if at + 1 >= stop or not (classes[data[at]] & classes[data[at + 1]] & HEX):
+            break
+        at += 2
+        if at < stop and data[at] == 44:
+            at += 1
+        elif _boundary(data, first, at, stop, classes):
+            while at < stop and classes[data[at]] & SPACE:
+                at += 1
+        else:
+            break
+        i = at
+        pairs += 1
+    return i if pairs >= REPEATS else start
+
+
+@numba.njit(cache=True, nogil=True)
+def _escapes_end(data: Bytes, i: int, stop: int, classes: Flags) -> int:
+    """Return where eight or more escapes of four digits end that begin at i; i where none do."""
+    start = i
+    while i + 5 < stop and data[i] == 92 and data[i + 1] == 117:
+        if not (classes[data[i + 2]] & classes[data[i + 3]] & HEX):
+            break
+        if not (classes[data[i + 4]] & classes[data[i + 5]] & HEX):
+            break
+        i += 6
+    return i if i - start >= 6 * REPEATS else start
