@@ -1,0 +1,105 @@
+"""Beam's Spark job server as a jar: fetched by Maven once, then taken from a cache.
+
+It is the jar that Beam publishes, at the version of the Python SDK. Where a repository does not
+carry it, its parts are fetched instead, and the jar is one that only names them.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+POM = Path(__file__).parent / "spark_job_server.pom"
+JAR = "job-server.jar"
+MAIN = "org.apache.beam.runners.spark.SparkJobServerDriver"
+
+OPENED = (
+    "java.io java.lang java.lang.invoke java.lang.reflect java.net java.nio java.util "
+    "java.util.concurrent java.util.concurrent.atomic sun.nio.ch sun.nio.cs sun.security.action "
+    "sun.util.calendar"
+)
+"""Packages of java.base that Spark 3 reaches into (Spark's JavaModuleOptions)."""
+
+
+def job_server_jar() -> Path:
+    """Return the jar; the test is skipped, naming what is missing, where it cannot be had."""
+    for tool, needed in (("java", "Java 17"), ("mvn", "Maven")):
+        if shutil.which(tool) is None:
+            pytest.skip(f"the Spark tests need {needed}, and there is no `{tool}`")
+    beam = version("apache-beam")
+    parts = hashlib.sha256(POM.read_bytes()).hexdigest()[:8]
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    place = home / "stackpile" / f"spark-job-server-{beam}-{parts}"
+    if not (place / JAR).exists():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=place.parent) as temporary:
+            made = Path(temporary, "made")
+            _fetch(beam, made)
+            _put(made, place)
+    return place / JAR
+
+
+def _put(made: Path, place: Path) -> None:
+    """Another process may have been faster."""
+    try:
+        made.rename(place)
+    except OSError:
+        assert (place / JAR).exists()
+
+
+def _fetch(beam: str, directory: Path) -> None:
+    whole = f"org.apache.beam:beam-runners-spark-3-job-server:{beam}"
+    if not _maven("dependency:copy", f"-Dartifact={whole}", f"-DoutputDirectory={directory}"):
+        next(directory.glob("*.jar")).rename(directory / JAR)
+        return
+    places = [f"-DoutputDirectory={directory}", "-DincludeScope=runtime"]
+    said = _maven("-f", str(POM), "dependency:copy-dependencies", *places)
+    if said:
+        pytest.skip(f"the Spark tests need Beam's Spark job server, and Maven says: {said}")
+    _write_naming_jar(directory)
+
+
+def _maven(*arguments: str) -> str:
+    """Run Maven; return "" or what it says went wrong."""
+    done = subprocess.run(
+        ["mvn", "-B", "-q", *arguments],
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+    if done.returncode == 0:
+        return ""
+    lines = [line for line in done.stdout.splitlines() if "ERROR" in line]
+    return re.sub(r"\x1b\[[0-9;]*m", "", lines[0] if lines else f"exit code {done.returncode}")
+
+
+def _write_naming_jar(directory: Path) -> None:
+    names = sorted(path.name for path in directory.glob("*.jar"))
+    headers = {
+        "Manifest-Version": "1.0",
+        "Main-Class": MAIN,
+        "Add-Opens": " ".join(f"java.base/{package}" for package in OPENED.split()),
+        "Class-Path": " ".join(names),
+    }
+    with zipfile.ZipFile(directory / JAR, "w") as jar:
+        jar.writestr("META-INF/MANIFEST.MF", manifest(headers))
+
+
+def manifest(headers: dict[str, str]) -> str:
+    """Write a jar's manifest: lines of at most 72 bytes, continued after a space."""
+    return "".join(_header(f"{name}: {value}") for name, value in headers.items())
+
+
+def _header(line: str) -> str:
+    first, rest = line[:70], line[70:]
+    more: Sequence[str] = [rest[i : i + 69] for i in range(0, len(rest), 69)]
+    return "\r\n ".join([first, *more]) + "\r\n"

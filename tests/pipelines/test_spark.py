@@ -1,0 +1,62 @@
+"""The three jobs on Spark: Beam's own SparkRunner with a master inside its job server."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import apache_beam as beam
+import pytest
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from manifests.manifest import manifest_digest
+from pipelines.preparation import load_preparation
+from pipelines.prepare import run_jobs
+from pipelines.runners import Runner
+from tests.pipelines.spark import job_server_jar, manifest
+
+# The server hangs up on the SDK when a job ends, and the SDK's thread says so.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+
+
+@pytest.fixture(scope="module")
+def spark() -> Runner:
+    jar = job_server_jar()
+    return Runner("SparkRunner", (f"--spark_job_server_jar={jar}", "--spark_master_url=local[2]"))
+
+
+def digest(corpus: Path, output: Path, runner: Runner) -> str:
+    preparation = load_preparation(str(corpus), str(output), runner)
+    run_jobs(preparation)
+    return manifest_digest(preparation.tokenize)
+
+
+def write_sum(row: tuple[int, Iterable[int]], directory: str) -> None:
+    Path(directory, str(row[0])).write_text(str(sum(row[1])))
+
+
+def test_spark_runs_a_shuffle(spark: Runner, tmp_path: Path):
+    with beam.Pipeline(options=PipelineOptions(spark.arguments(2))) as pipeline:
+        (
+            pipeline
+            | beam.Create(range(1000))
+            | beam.Reshuffle()
+            | "Key" >> beam.Map(lambda number: (number % 7, number))
+            | beam.GroupByKey()
+            | "Write" >> beam.Map(write_sum, str(tmp_path))
+        )
+    found = {int(path.name): int(path.read_text()) for path in tmp_path.iterdir()}
+    assert found == {key: sum(range(key, 1000, 7)) for key in range(7)}
+
+
+def test_spark_gives_the_bytes_of_the_local_runner(
+    spark: Runner, tmp_path: Path, make_corpus: Callable[..., Path]
+):
+    corpus = make_corpus(tmp_path)
+    one = Runner(options=("--direct_num_workers=1",))
+    expected = digest(corpus, tmp_path / "local", one)
+    assert digest(corpus, tmp_path / "spark", spark) == expected
+
+
+def test_long_headers_of_a_jar_are_continued():
+    lines = manifest({"Class-Path": "x" * 200}).split("\r\n")
+    assert all(len(line.encode()) <= 72 for line in lines)
+    assert "".join(line.removeprefix(" ") for line in lines) == "Class-Path: " + "x" * 200
