@@ -140,10 +140,10 @@ SUFFIX = """
 """
 
 NEXT = """\
-{directory}/out         documents, decisions, token shards and their manifests
-{directory}/MIX.toml    the mixture; other ratios need no other shards
-{directory}/run         a model after {steps} updates: loss {first:.2f} at the start, {last:.2f} at the end
-{directory}/report.html the funnel, lengths, duplicates and samples, for a browser
+{directory}/out          documents, decisions, token shards and their manifests
+{directory}/MIX.toml     the mixture; other ratios need no other shards
+{directory}/run          a model after {steps} updates: loss {first:.2f} at first, {last:.2f} now
+{directory}/report.html  the funnel, lengths, duplicates and samples, for a browser
 
 stackpile peek {directory}/MIX.toml               what the model sees, spans in color
 stackpile show {directory}/out ID                 a document, and why it is there or is not

@@ -15,6 +15,7 @@ from rich.progress import Progress
 from filters.license_policy import judge_licenses, load_policy
 from manifests import files
 from manifests.canonical import canonical_json
+from manifests.errors import BadCall
 from pipelines.demo_corpus import layouts
 from pipelines.demo_corpus.layouts import CodeFile
 from pipelines.demo_corpus.packages import Package, choose, environment, hash64, installed, package
@@ -101,6 +102,9 @@ def gather(directory: str, megabytes: float = 20) -> Gathered:
     """Write CORPUS.toml, NOTES.md and about so many megabytes of text under `directory`/data.
 
     The bytes depend on the installed packages alone. Nothing is done where all of it is there.
+
+    Raises:
+        BadCall: the directory holds the corpus of another environment.
     """
     found = installed()
     digest = _digest(found, megabytes)
@@ -123,12 +127,15 @@ def _digest(found: Sequence[Distribution], megabytes: float) -> str:
 
 
 def _whole(directory: str, receipt: str, digest: str) -> Gathered | None:
-    """Return what the receipt says, if it is of this environment and every file is as written."""
+    """Return what the receipt says, if every file is as written."""
     if not files.exists(receipt):
         return None
     known = json.loads(files.read_bytes(receipt))
     if known["digest"] != digest:
-        return None
+        raise BadCall(
+            f"{directory}: holds the corpus of other packages than are installed here; delete it, "
+            "or name another directory"
+        )
     for path, size in known["gathered"]["files"].items():
         place = Path(directory, path)
         if not place.exists() or place.stat().st_size != size or place.stat().st_mtime != MTIME:
@@ -159,7 +166,6 @@ def _write(
     for path, text in (("CORPUS.toml", CORPUS), ("data/NOTES.md", NOTES)):
         _put(directory, path, text.encode())
         written[path] = len(text.encode())
-    _remove_others(directory, written)
     counted: dict[str, Sequence[CodeFile | Prose]] = {
         "stack": stack,
         "starcoderdata": stars,
@@ -206,14 +212,6 @@ def _put(directory: str, path: str, data: bytes) -> None:
         output.write(data)
         output.flush()
         os.utime(output.fileno(), (MTIME, MTIME))
-
-
-def _remove_others(directory: str, written: dict[str, int]) -> None:
-    """Take away files of another environment's corpus: its last shards, other languages."""
-    for source in ("stack", "starcoderdata", "pile"):
-        for place in Path(directory, "data", source).rglob("*"):
-            if place.is_file() and place.relative_to(directory).as_posix() not in written:
-                place.unlink()
 
 
 def _progress() -> Progress:

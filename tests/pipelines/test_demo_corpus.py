@@ -12,6 +12,7 @@ import zstandard
 
 from filters.starcoder_prefix import parse_prefix
 from manifests import components
+from manifests.errors import BadCall
 from pipelines.corpus import load_corpus
 from pipelines.demo_corpus import gather, layouts
 from pipelines.demo_corpus.gather import MTIME
@@ -168,12 +169,13 @@ def test_a_second_run_does_nothing_and_a_damaged_file_is_written_again(demo: Pat
     assert contents(demo) == before
 
 
-def test_another_environment_leaves_no_file_of_the_first(demo: Path, site: Path):
-    old = demo / "data/stack/data/html/train-00000-of-00001.parquet"
-    old.parent.mkdir()
-    old.touch()
-    gather(str(demo), megabytes=0.9)
-    assert not old.exists()
+def test_the_corpus_of_another_environment_is_left_alone(demo: Path, site: Path):
+    before = contents(demo)
+    metadata = site / "quiet-1.0.dist-info/METADATA"
+    metadata.write_text(metadata.read_text().replace("Version: 1.0", "Version: 1.1"))
+    with pytest.raises(BadCall, match="other packages"):
+        gather(str(demo), megabytes=1)
+    assert contents(demo) == before
 
 
 @pytest.mark.parametrize(
