@@ -1,0 +1,156 @@
+"""The texts of benchmarks that must not be trained on, from their own files."""
+
+import gzip
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from manifests import files
+from manifests.canonical import canonical_json
+from manifests.errors import BadCall
+
+MBPP_TEST = range(11, 511)
+"""Tasks of MBPP's test split (bigcode-dataset decontamination/benchmark_data.py, TEST_IDS)."""
+
+PROSE_WORDS = 13
+"""Words below which a text of English is too common to name a benchmark: Dolma's least length of a
+paragraph (allenai/dolma configs/dolma-v1_6/decontamination/README.md)."""
+
+EXEMPT = ("return x + y", "return len(string)", "return n**2", "return ''.join(strings)")
+"""Solutions of HumanEval that many programs hold (bigcode-dataset, the same file; the last one
+lacks its quotes there)."""
+
+SOLUTION_STARTS = ("BEGIN SOLUTION", "SOLUTION START")
+"""Where a prompt of DS-1000 ends (the same file)."""
+
+
+class Text(NamedTuple):
+    """A piece of a task that a document must not hold."""
+
+    benchmark: str
+    task: str
+    piece: str
+    text: str
+
+    def __str__(self) -> str:
+        """Return how evidence names it."""
+        return f"{self.benchmark} {self.task}, {self.piece}: {' '.join(self.text.split())[:120]}"
+
+
+def load_benchmarks(urls: Iterable[str]) -> list[Text]:
+    """Read files of benchmarks, JSON lines or such compressed by gzip, and tell them by their keys.
+
+    HumanEval and its Infill variants (docstring and solution), MBPP (text and code of the test
+    split), LAMBADA, PIQA, MTPB, DS-1000, APPS and GSM8K (questions).
+
+    Returns:
+        the texts in the order of the files; a file's name without its endings is the benchmark.
+
+    Raises:
+        BadCall: a file is missing, is broken off, or of no known benchmark.
+    """
+    return [text for url in urls for text in _texts(url)]
+
+
+def digest(texts: Iterable[Text]) -> str:
+    """Return the SHA-256 of texts, in their order."""
+    return hashlib.sha256(canonical_json([list(text) for text in texts])).hexdigest()
+
+
+def _texts(url: str) -> Iterator[Text]:
+    name = url.rpartition("/")[2].split(".")[0]
+    for number, row in enumerate(_rows(url)):
+        pieces = _pieces(row)
+        if pieces is None:
+            raise BadCall(
+                f"{url}: row {number + 1} is of no known benchmark; its keys are {', '.join(row)}"
+            )
+        task = str(row.get("task_id", row.get("problem_id", row.get("id", number))))
+        for piece, text in pieces:
+            if text.strip() and " ".join(text.split()) not in EXEMPT:
+                yield Text(name, task, piece, text.strip())
+
+
+def _rows(url: str) -> Iterator[dict[str, Any]]:
+    try:
+        with files.open_input(url) as source:
+            for line in gzip.GzipFile(fileobj=source) if url.endswith(".gz") else source:
+                if line.strip():
+                    row = json.loads(line)
+                    if not isinstance(row, dict):
+                        raise ValueError("a line is no object")
+                    yield row
+    except FileNotFoundError:
+        raise BadCall(f"{url}: there is no such file") from None
+    except (EOFError, OSError, ValueError) as error:
+        raise BadCall(f"{url}: is not JSON lines, or broken off: {error}") from None
+
+
+def _pieces(row: Mapping[str, Any]) -> list[tuple[str, str]] | None:
+    """Return (name, text) of a row's pieces by the keys that it has; None for unknown ones."""
+    for keys, pieces in FORMATS:
+        if row.keys() >= keys:
+            return pieces(row)
+    return None
+
+
+def _program(row: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the docstring of a program, the last one of several, and what follows it."""
+    prompt, solution = row["prompt"], row["canonical_solution"] + row.get("suffix", "")
+    program = prompt + solution
+    for quotes in ('"""', "'''"):
+        parts = program.split(quotes)
+        if len(parts) >= 3:
+            return [("prompt", parts[-2]), ("solution", parts[-1])]
+    return [("prompt", prompt), ("solution", solution)]
+
+
+def _insertion(row: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [("prompt", re.split("|".join(SOLUTION_STARTS), row["prompt"])[0])]
+
+
+def _question(row: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [("question", row["question"])]
+
+
+def _described(row: Mapping[str, Any]) -> list[tuple[str, str]]:
+    tested = row.get("task_id") in MBPP_TEST
+    return [("text", row["text"]), ("code", row["code"])] if tested else []
+
+
+def _choices(row: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return _prose((key, row[key]) for key in ("goal", "sol1", "sol2"))
+
+
+def _passage(row: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return _prose([("text", row["text"])])
+
+
+def _turns(row: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the turns of a dialogue as they are written, and with each test's values put in."""
+    found = []
+    for number, prompt in enumerate(row["prompts"]):
+        for values in [{}, *row["inputs"]]:
+            filled = prompt
+            for name, value in values.items():
+                filled = filled.replace("{" + name + "}", str(value))
+            found.append((f"turn {number}", filled))
+    return _prose(found)
+
+
+def _prose(pieces: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [(name, text) for name, text in pieces if len(text.split()) >= PROSE_WORDS]
+
+
+FORMATS: tuple[tuple[frozenset[str], Callable[[Mapping[str, Any]], list[tuple[str, str]]]], ...] = (
+    (frozenset({"prompt", "canonical_solution"}), _program),  # HumanEval, its Infill variants
+    (frozenset({"prompt", "reference_code"}), _insertion),  # DS-1000
+    (frozenset({"prompts", "inputs"}), _turns),  # MTPB
+    (frozenset({"goal", "sol1", "sol2"}), _choices),  # PIQA
+    (frozenset({"question"}), _question),  # APPS, GSM8K
+    (frozenset({"text", "code"}), _described),  # MBPP
+    (frozenset({"text"}), _passage),  # LAMBADA
+)
+"""Keys by which a benchmark is known -> its pieces; asked in this order."""

@@ -1,0 +1,165 @@
+import gzip
+import json
+import string
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from filters.benchmarks import Text, digest, load_benchmarks
+from filters.decontamination import WINDOW, find, make_benchmarks
+from manifests.errors import BadCall
+
+EVALUATION = Path(__file__).parents[3] / "shared/data/eval"
+LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+UPPER = str.maketrans(string.ascii_lowercase, string.ascii_uppercase)
+
+
+def column(texts):
+    return pa.array(texts, pa.large_string())
+
+
+def folded(text):
+    return " ".join("".join(" " if c in " \t\n\v\f\r" else c for c in text).split(" ")).translate(
+        LOWER
+    )
+
+
+def squeezed(text):
+    return " ".join(word for word in folded(text).split(" ") if word)
+
+
+pieces = st.lists(st.sampled_from(["aB", "Ab", " ", "\n\t", "é", "x"]), max_size=30).map("".join)
+
+
+@given(
+    st.lists(pieces, max_size=5), st.lists(st.lists(pieces, max_size=4).map("".join), max_size=4)
+)
+def test_it_finds_what_a_search_for_substrings_finds(sought, documents):
+    texts = [Text("made-up", str(i), "text", text) for i, text in enumerate(sought)]
+    found = find(make_benchmarks(texts), column(documents))
+    long_enough = [text for text in texts if len(squeezed(text.text).encode()) >= WINDOW]
+    for document, hit in zip(documents, found, strict=True):
+        inside = squeezed(document)
+        holding = {squeezed(text.text) for text in long_enough if squeezed(text.text) in inside}
+        assert (hit is None) == (not holding)
+        assert hit is None or squeezed(hit.text) in holding
+
+
+def write(path, rows):
+    data = "".join(json.dumps(row) + "\n" for row in rows).encode()
+    path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
+    return str(path)
+
+
+HUMANEVAL = {
+    "task_id": "HumanEval/7",
+    "prompt": 'def f(x):\n    """ Say the word that comes first of all words. """\n',
+    "canonical_solution": "    for word in sorted(x):\n        return word\n",
+}
+PROSE = "one two three four five six seven eight nine ten eleven twelve thirteen"
+
+
+@pytest.mark.parametrize(
+    ("row", "document", "piece"),
+    [
+        (HUMANEVAL, "# SAY the word that\n#comes", None),
+        (HUMANEVAL, "x = 1\n# say  THE word that comes first\n of all words. y", "prompt"),
+        (HUMANEVAL, "for word in sorted(x):\r\n\treturn word", "solution"),
+        ({**HUMANEVAL, "prompt": "def f(x):\n", "suffix": "    pass"}, "", None),
+        (
+            {
+                "task_id": 11,
+                "text": "Write a function to do it.",
+                "code": "def it(x):\r\n  return 9",
+            },
+            "def it(x):\n    return 9\n",
+            "code",
+        ),
+        ({"task_id": 10, "text": "Write a function to do it.", "code": "c" * 20}, "c" * 20, None),
+        ({"text": PROSE}, PROSE + " fourteen", "text"),
+        ({"text": PROSE[:-9]}, PROSE, None),
+        ({"goal": "short", "sol1": PROSE, "sol2": "short"}, PROSE, "sol1"),
+        (
+            {"prompts": ["{A} " + PROSE], "inputs": [{"A": "zero"}], "outputs": [], "id": "3"},
+            "zero " + PROSE,
+            "turn 0",
+        ),
+        (
+            {"prompts": ["{A} " + PROSE], "inputs": [{"A": "zero"}], "outputs": [], "id": "3"},
+            "{A} " + PROSE,
+            "turn 0",
+        ),
+        ({"question": "How many are there of them?", "answer": "3"}, PROSE, None),
+        (
+            {"question": "How many are there of them?", "answer": "3"},
+            "how many are THERE of them?",
+            "question",
+        ),
+        (
+            {"prompt": "Problem: sort them all\nBEGIN SOLUTION\nx", "reference_code": "x"},
+            "problem: sort them all",
+            "prompt",
+        ),
+    ],
+)
+def test_formats(tmp_path, row, document, piece):
+    texts = load_benchmarks([write(tmp_path / "Some.jsonl.gz", [row])])
+    (hit,) = find(make_benchmarks(texts), column([document]))
+    assert (hit and hit.piece) == piece
+    if hit:
+        task = str(row.get("task_id", row.get("id", 0)))
+        assert str(hit).startswith(f"Some {task}, {piece}: ")
+
+
+def test_exempt_solutions_and_short_ones_are_no_evidence(tmp_path):
+    rows = [{**HUMANEVAL, "canonical_solution": "    return x +  y\n"}]
+    rows += [{**HUMANEVAL, "prompt": 'def f():\n """ Say. """', "canonical_solution": "return 1"}]
+    texts = load_benchmarks([write(tmp_path / "HumanEval.jsonl", rows)])
+    assert find(make_benchmarks(texts), column(["return x + y", "return 1", None])) == [None] * 3
+
+
+def test_equal_texts_are_named_by_the_first_file(tmp_path):
+    first = write(tmp_path / "a.jsonl", [HUMANEVAL])
+    second = write(tmp_path / "b.jsonl", [HUMANEVAL])
+    texts = load_benchmarks([first, second])
+    assert len(texts) == 4 and len(make_benchmarks(texts).texts) == 2
+    hit = find(make_benchmarks(texts), column([HUMANEVAL["canonical_solution"]]))[0]
+    assert hit is not None and hit.benchmark == "a"
+    assert digest(texts) != digest(load_benchmarks([second, first]))
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "sentence"),
+    [
+        ("a.jsonl", b'{"unheard": 1}\n', r"a\.jsonl: row 1 is of no known benchmark.*unheard"),
+        ("a.jsonl", b'{"text": "', "is not JSON lines, or broken off"),
+        ("a.jsonl", b"[1]\n", "a line is no object"),
+        ("a.jsonl.gz", gzip.compress(b'{"text": "x"}\n' * 9)[:-9], "broken off"),
+        ("a.jsonl.gz", b"not gzip", "broken off"),
+    ],
+)
+def test_bad_files_end_in_one_sentence(tmp_path, name, data, sentence):
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(BadCall, match=sentence):
+        load_benchmarks([str(tmp_path / name)])
+    with pytest.raises(BadCall, match="there is no such file"):
+        load_benchmarks([str(tmp_path / "none.jsonl")])
+
+
+def test_nothing_to_look_for():
+    assert find(make_benchmarks([]), column(["a" * 100])) == [None]
+
+
+@pytest.mark.skipif(not EVALUATION.exists(), reason="the benchmarks' files are not here")
+def test_every_text_of_the_real_benchmarks_is_found_in_a_document_that_holds_it():
+    names = ["HumanEval.jsonl.gz", "mbpp.jsonl", "mtpb.jsonl", "lambada_test.jsonl"]
+    urls = [str(EVALUATION / name) for name in [*names, "piqa_valid.jsonl"]]
+    benchmarks = make_benchmarks(load_benchmarks(urls))
+    told = {text.benchmark for text in benchmarks.texts}
+    assert told == {"HumanEval", "mbpp", "mtpb", "lambada_test", "piqa_valid"}
+    documents = ["before\n" + text.text.translate(UPPER) + "\nafter" for text in benchmarks.texts]
+    found = find(benchmarks, column(documents))
+    assert None not in found
