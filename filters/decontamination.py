@@ -23,6 +23,9 @@ from filters.text import Bytes, Offsets, collapse_whitespace, text_bytes
 Integers = npt.NDArray[np.int64]
 Hashes = npt.NDArray[np.uint64]
 
+RULE = "benchmark"
+"""The rule under which a rejection is counted."""
+
 WINDOW = 16
 """Bytes that are hashed; shorter texts are left out: they are no evidence."""
 

@@ -2,13 +2,16 @@
 
 import os
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from filters import registry
+from filters.benchmarks import load_benchmarks
 from filters.license_policy import load_policy
 from filters.minhash import load_profile
+from filters.opt_outs import load_opt_outs
 from manifests import files
 from manifests.components import slug
 from manifests.config import Config, load_config
@@ -107,6 +110,22 @@ class Source(Config):
         return None if self.components is None else frozenset(map(slug, self.components))
 
 
+class Decontaminate(Config):
+    """Which benchmarks must not be in the corpus."""
+
+    files: tuple[str, ...] = ()
+    """Their own files (JSON lines, .gz too), wildcards allowed: HumanEval and its Infill variants,
+    MBPP, LAMBADA, PIQA, MTPB, DS-1000, APPS, GSM8K. A document that holds a prompt, a solution or a
+    passage of theirs is rejected."""
+
+
+class OptOut(Config):
+    """Whose documents are left out because they asked."""
+
+    files: tuple[str, ...] = ()
+    """Lists of owners, repositories, paths and ids, one a line; wildcards allowed."""
+
+
 class Dedup(Config):
     """Which documents count as copies of one another."""
 
@@ -187,6 +206,8 @@ class Corpus(Config):
     """The sources, in the order in which their parts are numbered."""
     filters: dict[str, float | bool] | None = None
     """Document filters, each with its threshold, or false; the published ones by default."""
+    decontaminate: Decontaminate = Decontaminate()
+    opt_out: OptOut = OptOut()
     dedup: Dedup = Dedup()
     tokenize: Tokenize = Tokenize()
     max_failed: Annotated[float, Field(ge=0, le=1)] = 0.01
@@ -216,6 +237,10 @@ def load_corpus(path: str) -> Corpus:
         update={
             "output": _from(base, corpus.output or "out"),
             "source": [_resolved(source, base) for source in corpus.source],
+            "decontaminate": Decontaminate(
+                files=_found(path, "decontaminate", base, corpus.decontaminate.files)
+            ),
+            "opt_out": OptOut(files=_found(path, "opt_out", base, corpus.opt_out.files)),
             "dedup": corpus.dedup.model_copy(
                 update={
                     "profile": _table(base, corpus.dedup.profile),
@@ -227,6 +252,8 @@ def load_corpus(path: str) -> Corpus:
     )
     if tokenizer.path and not files.exists(tokenizer.path):
         raise BadCall(f"{path}: tokenize.tokenizer: {tokenizer.path}: there is no such file")
+    load_benchmarks(resolved.decontaminate.files)
+    load_opt_outs(resolved.opt_out.files)
     load_profile(resolved.dedup.profile)
     for source in resolved.source:
         load_policy(source.license.policy)
@@ -244,6 +271,17 @@ def _resolved_tokenizer(tokenizer: Tokenizer, base: str) -> Tokenizer:
     return tokenizer.model_copy(
         update={name: _from(base, path) for name, path in paths.items() if path}
     )
+
+
+def _found(path: str, table: str, base: str, patterns: Sequence[str]) -> tuple[str, ...]:
+    """Return the files that patterns name, in their order, each once."""
+    found: dict[str, None] = {}
+    for pattern in patterns:
+        matching = files.glob(_from(base, pattern))
+        if not matching:
+            raise BadCall(f"{path}: {table}.files: {pattern}: there is no such file")
+        found.update(dict.fromkeys(matching))
+    return tuple(found)
 
 
 def _table(base: str, name: str) -> str:

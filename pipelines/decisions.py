@@ -2,16 +2,19 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from filters import identity, registry
+from filters import decontamination, identity, registry
 from filters.batch import Batch
+from filters.benchmarks import load_benchmarks
 from filters.license_policy import Policy, judge_licenses, load_policy
+from filters.opt_outs import RULE as OPTED_OUT
+from filters.opt_outs import OptOuts, load_opt_outs
 from filters.survivors import ALLOWED, UNKNOWN
 from manifests import files
 from manifests.receipts import (
@@ -41,6 +44,19 @@ VERDICT = {"header": ALLOWED, "repository": ALLOWED, "source": UNKNOWN}
 """What a license is known from -> what a survivor is ranked by."""
 
 
+class Lists(NamedTuple):
+    """What documents are compared with, whatever their source."""
+
+    benchmarks: decontamination.Benchmarks
+    opt_outs: OptOuts
+
+
+def load_lists(corpus: Corpus) -> Lists:
+    """Read the benchmarks and the opt-outs of a corpus."""
+    texts = load_benchmarks(corpus.decontaminate.files)
+    return Lists(decontamination.make_benchmarks(texts), load_opt_outs(corpus.opt_out.files))
+
+
 @dataclass
 class FilterLicenses:
     """Makes documents/, decisions/ and a receipt of each part of the plan."""
@@ -49,7 +65,8 @@ class FilterLicenses:
     corpus: Corpus
 
     def setup(self) -> None:
-        """Nothing is heavy: policies are small files that load when they are first used."""
+        """Load what documents are compared with; policies load when they are first used."""
+        self._lists = load_lists(self.corpus)
 
     def receipts(self, row: dict[str, Any]) -> Iterator[str]:
         """Yield the names of a plan row's parts, as many as there may be."""
@@ -74,7 +91,7 @@ class FilterLicenses:
     def _make(
         self, source: Source, row: dict[str, Any], name: str, piece: reading.Piece
     ) -> Receipt:
-        decided = decide(source, self.corpus, piece.rows)
+        decided = decide(source, self.corpus, piece.rows, self._lists)
         written = {
             f"documents/{name}.parquet": decided.documents(),
             f"decisions/{name}.parquet": decided.decisions(),
@@ -103,7 +120,7 @@ class Decided:
     rows: pa.Table
     """ROWS, with `component` as `source/slug`."""
     columns: Mapping[str, Any]
-    """id, bytes, heldout, rule, license, license_layer and the scores, one entry a row."""
+    """id, bytes, heldout, rule, detail, license, license_layer and the scores, an entry a row."""
     policy: str
     scores: tuple[str, ...]
     source: str
@@ -118,9 +135,10 @@ class Decided:
     def decisions(self) -> pa.Table:
         """Return every row as it was decided."""
         evidence = [
-            {"license": license, "layer": layer, "policy": self.policy, "detail": None}
-            for license, layer in zip(
-                self.columns["license"], self.columns["license_layer"], strict=True
+            {"license": license, "layer": layer, "policy": self.policy, "detail": detail}
+            for license, layer, detail in zip(
+                *(self.columns[name] for name in ("license", "license_layer", "detail")),
+                strict=True,
             )
         ]
         return pa.table(
@@ -170,7 +188,7 @@ def _funnel(rules: Mapping[str | None, list[int]]) -> ComponentFunnel:
     )
 
 
-def decide(source: Source, corpus: Corpus, rows: pa.Table) -> Decided:
+def decide(source: Source, corpus: Corpus, rows: pa.Table, lists: Lists) -> Decided:
     """Decide every row of a part: the first rule that rejects it is its reason."""
     rows = _by_component(rows)
     texts = pc.fill_null(rows["text"], "").combine_chunks()
@@ -181,12 +199,24 @@ def decide(source: Source, corpus: Corpus, rows: pa.Table) -> Decided:
     licenses = judge_licenses(policy, rows["licenses"].to_pylist(), source.missing)
     batch = Batch(source.kind, rows["component"].to_pylist(), paths, texts)
     scores, filtered = registry.apply(registry.settings(corpus.filters), batch)
-    reasons = (rows["fault"].to_pylist(), _not_chosen(source, rows), licenses.rule, filtered)
+    opted_out = lists.opt_outs.matches(repositories, paths, ids.to_pylist())
+    hits = decontamination.find(lists.benchmarks, texts)
+    reasons = (
+        rows["fault"].to_pylist(),
+        _not_chosen(source, rows),
+        [entry and OPTED_OUT for entry in opted_out],
+        licenses.rule,
+        filtered,
+        [hit and decontamination.RULE for hit in hits],
+    )
     columns = {
         "id": ids,
         "bytes": pc.binary_length(texts).cast(pa.int64()),
         "heldout": pa.array(identity.heldout(repositories, ids, corpus.tokenize.heldout)),
         "rule": [next(filter(None, reason), None) for reason in zip(*reasons, strict=True)],
+        "detail": [
+            entry or (str(hit) if hit else None) for entry, hit in zip(opted_out, hits, strict=True)
+        ],
         "license": licenses.expression,
         "license_layer": licenses.layer,
         **{name: pa.array(values) for name, values in scores.items()},

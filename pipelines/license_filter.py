@@ -15,6 +15,9 @@ from pipelines.preparation import Preparation, begin, finish, sum_funnel
 
 PARTS_FILE = "parts.parquet"
 
+CONFIG = ("source", "filters", "decontaminate", "opt_out", "max_failed")
+"""The tables and keys of CORPUS.toml that the manifest records."""
+
 
 def plan(preparation: Preparation) -> pa.Table:
     """Make plan.parquet and return it."""
@@ -107,7 +110,7 @@ def _manifest(
     return Manifest(
         step="license_filter",
         digest=step,
-        config={key: preparation.declared[key] for key in ("source", "filters", "max_failed")},
+        config={key: preparation.declared[key] for key in CONFIG},
         totals=Totals(
             parts=len(receipts),
             documents_in=totals.documents_in,

@@ -8,8 +8,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from filters import registry
+from filters import benchmarks, registry
 from filters.license_policy import load_policy
+from filters.opt_outs import load_opt_outs
 from manifests import components, files
 from manifests.canonical import digest, short_digest
 from manifests.errors import BadData
@@ -37,6 +38,8 @@ def step_digest(corpus: Corpus, source: Source) -> str:
             "policy": policy.digest,
             "missing": source.missing,
             "filters": registry.identity(corpus.filters),
+            "benchmarks": benchmarks.digest(benchmarks.load_benchmarks(corpus.decontaminate.files)),
+            "opt_outs": load_opt_outs(corpus.opt_out.files).digest,
             "heldout": corpus.tokenize.heldout,
             "table": components.table().digest,
         }

@@ -10,11 +10,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from manifests.dataset import Dataset
-from manifests.errors import BadData
+from manifests.errors import BadCall, BadData
 from manifests.manifest import load_manifest
 from pipelines.preparation import Preparation, load_preparation, rejections
 from pipelines.prepare import run_jobs
 from pipelines.runners import Runner
+from tests.corpora import code, stack_row, write_stack
 
 ONE = Runner(options=("--direct_num_workers=1",))
 
@@ -188,3 +189,45 @@ def test_manifests_name_no_place_of_this_machine(corpus: Path) -> None:
     preparation = prepare(corpus)
     for path in Path(preparation.output).rglob("*.json"):
         assert str(corpus.parent) not in json.dumps(json.loads(path.read_text())), path
+
+
+def test_benchmarks_and_opt_outs_are_rejected_with_what_was_found(corpus: Path) -> None:
+    solution = "    for word in sorted(x):\n        return word\n"
+    task = {
+        "task_id": "HumanEval/7",
+        "prompt": 'def f(x):\n    """ Say the word that comes first. """\n',
+        "canonical_solution": solution,
+    }
+    (corpus.parent / "HumanEval.jsonl").write_text(json.dumps(task))
+    (corpus.parent / "opt-outs.txt").write_text("owner3\nowner4/repo4 # the first of them\n")
+    config = '[decontaminate]\nfiles = ["HumanEval*"]\n[opt_out]\nfiles = ["opt-outs.txt"]\n'
+    corpus.write_text(corpus.read_text() + config)
+    row = stack_row(code(700) + solution.replace("    ", "\t"), ["MIT"], path="leak.py")
+    write_stack(corpus.parent / "data/stack/data/python/train-1.parquet", [row])
+    preparation = prepare(corpus)
+    counts = rejections(load_manifest(preparation.license_filter).funnel)
+    assert counts["benchmark"] == 1
+    assert counts["opted_out"] > 5
+    decided = [
+        row
+        for path in (Path(preparation.license_filter) / "decisions").iterdir()
+        for row in pq.read_table(path).to_pylist()
+    ]
+    details: dict[str, set[str]] = {row["rule"]: set() for row in decided}
+    for row in decided:
+        details[row["rule"]].add(row["evidence"]["detail"])
+    assert details["opted_out"] == {"owner owner3", "repository owner4/repo4"}
+    assert [str(each)[:35] for each in details["benchmark"]] == [
+        "HumanEval HumanEval/7, solution: fo"
+    ]
+    before = {part.stem for part in (Path(preparation.license_filter) / "documents").iterdir()}
+    (corpus.parent / "opt-outs.txt").write_text("owner3\n")
+    prepare(corpus)
+    after = {part.stem for part in (Path(preparation.license_filter) / "documents").iterdir()}
+    assert len(after) == 2 * len(before), "other opt-outs make other parts"
+
+
+def test_a_benchmark_that_is_not_there_is_named_before_any_work(corpus: Path) -> None:
+    corpus.write_text(corpus.read_text() + '[decontaminate]\nfiles = ["none*.jsonl"]\n')
+    with pytest.raises(BadCall, match=r"decontaminate\.files: none\*\.jsonl: there is no such"):
+        load_preparation(str(corpus))
