@@ -1,16 +1,27 @@
 """License policies: which SPDX expressions may be trained on, and the verdict of all layers."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from filters.spdx import Judgment, combine, evaluate, is_license, joined, parse, reference, written
+from filters.spdx import (
+    Judgment,
+    combine,
+    evaluate,
+    is_license,
+    joined,
+    parse,
+    permissive_beyond_spdx,
+    reference,
+    written,
+)
 from manifests.canonical import digest
 from manifests.config import Config, load_config
 from manifests.errors import BadCall
@@ -68,7 +79,8 @@ class LicenseVerdicts(NamedTuple):
         rule: object [n]: "license_denied", "license_unknown", or None when kept.
         expression: object [n], the SPDX expression of the layer that decided; None where nothing
             is said.
-        layer: object [n], the layer that decided: "repository", or "source" for its `missing` rule.
+        layer: object [n], the layer that decided: "header", "repository", or "source" for its
+            `missing` rule.
     """
 
     kept: npt.NDArray[np.bool_]
@@ -128,6 +140,14 @@ class Policy:
         """
         return _judge(self, license_strings(licenses))
 
+    def judge_header(self, expression: str) -> Judged:
+        """Judge an expression that a file's own text states, in SPDX's or ScanCode's ids.
+
+        It is judged as `judge` does, but what ScanCode alone names is denied only where ScanCode
+        calls it neither permissive nor public domain: a policy lists ids of SPDX.
+        """
+        return _judge_header(self, expression)
+
 
 def load_policy(name: str) -> Policy:
     """Return a policy that ships with Stackpile, by name, or one from the path of a TOML file.
@@ -153,16 +173,25 @@ def load_policy(name: str) -> Policy:
     return Policy(file.name, file.version, file.require, frozenset(allowed), digest(told))
 
 
-def judge_licenses(policy: Policy, licenses: Any, missing: Missing) -> LicenseVerdicts:
-    """Judge the licenses of n documents by their repositories.
+def judge_licenses(
+    policy: Policy,
+    licenses: Any,
+    missing: Missing,
+    headers: Mapping[int, Finding] = MappingProxyType({}),
+) -> LicenseVerdicts:
+    """Judge the licenses of n documents by their repositories and their own headers.
 
     Args:
         policy: by which they are judged.
         licenses: n values as `Policy.judge` takes them, in a sequence or an Arrow array.
         missing: what becomes of documents of which nothing is known.
+        headers: what the documents' own texts say, by row; none for those that say nothing.
     """
     rows = licenses.to_pylist() if hasattr(licenses, "to_pylist") else licenses
-    verdicts = [_repository_verdict(policy, license_strings(row), missing) for row in rows]
+    verdicts = [
+        _verdict(policy, license_strings(row), missing, headers.get(number))
+        for number, row in enumerate(rows)
+    ]
     return LicenseVerdicts(
         np.array([v.kept for v in verdicts], bool),
         _objects([v.rule for v in verdicts]),
@@ -189,9 +218,19 @@ def _objects(values: Sequence[Any]) -> npt.NDArray[np.object_]:
 
 
 @lru_cache(maxsize=1 << 16)
-def _repository_verdict(policy: Policy, licenses: tuple[str, ...], missing: Missing) -> Verdict:
-    judged = _judge(policy, licenses)
-    return verdict([Finding("repository", *judged)], missing)
+def _verdict(
+    policy: Policy, licenses: tuple[str, ...], missing: Missing, header: Finding | None
+) -> Verdict:
+    repository = Finding("repository", *_judge(policy, licenses))
+    return verdict([repository] if header is None else [header, repository], missing)
+
+
+@lru_cache(maxsize=1 << 16)
+def _judge_header(policy: Policy, expression: str) -> Judged:
+    tree = parse(expression)
+    if tree is None:
+        return Judged("unknown", None)
+    return Judged(evaluate(tree, policy.allowed, permissive_beyond_spdx()), written(tree))
 
 
 @lru_cache(maxsize=1 << 16)

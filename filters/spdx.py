@@ -34,19 +34,57 @@ def is_license(tree: Any) -> bool:
     return hasattr(tree, "key") and _canonical(tree) is not None
 
 
-def evaluate(tree: Any, allowed: frozenset[str]) -> Judgment:
+def is_known(tree: Any) -> bool:
+    """Tell whether a tree is an expression of known ids throughout."""
+    if tree is None:
+        return False
+    return is_license(tree) or (hasattr(tree, "args") and _all_known(tree))
+
+
+def _all_known(tree: Any) -> bool:
+    return bool(tree.args) and all(is_known(part) for part in tree.args)
+
+
+def evaluate(
+    tree: Any, allowed: frozenset[str], undecided: frozenset[str] = frozenset()
+) -> Judgment:
     """Judge a tree: `A OR B` leaves the choice to us, `A AND B` binds us to both.
 
     Args:
         tree: of `parse`.
         allowed: canonical ids and `ID WITH EXCEPTION` pairs; other known ones are denied.
+        undecided: canonical ids that are neither allowed nor denied where they are not in
+            `allowed`.
     """
     if hasattr(tree, "license_symbol"):
         return _evaluate_exception(tree, allowed)
     if hasattr(tree, "key"):
         key = _canonical(tree)
-        return "unknown" if key is None else "allow" if key in allowed else "deny"
-    return combine(_operator(tree), (evaluate(part, allowed) for part in tree.args))
+        if key in allowed:
+            return "allow"
+        return "unknown" if key is None or key in undecided else "deny"
+    return combine(_operator(tree), (evaluate(part, allowed, undecided) for part in tree.args))
+
+
+@lru_cache(maxsize=1)
+def permissive_beyond_spdx() -> frozenset[str]:
+    """Ids that lists of SPDX ids cannot know, of which nothing is to be feared.
+
+    What ScanCode alone names and calls permissive, public domain or a contributor's agreement, and
+    exceptions that stand without the license that they add permissions to.
+    """
+    return frozenset(
+        entry["spdx_license_key"]
+        for entry in get_license_index()
+        if entry.get("spdx_license_key")
+        and (
+            entry.get("is_exception")
+            or (
+                entry["spdx_license_key"].startswith("LicenseRef-")
+                and entry.get("category") in ("Permissive", "Public Domain", "CLA")
+            )
+        )
+    )
 
 
 def written(tree: Any) -> str:

@@ -1,0 +1,82 @@
+import os
+import signal
+import socket
+import threading
+import time
+
+import pytest
+
+from filters.headers import client, server
+from filters.headers.cache import Cache, text_key
+from filters.headers.client import Detector
+from filters.headers.detector import Match
+
+GPL = b"released under the gnu gplv2+, see the file that somebody made up"
+
+
+@pytest.fixture
+def detector(tmp_path, monkeypatch):
+    """A client of a server in a thread of this process, whose detector is made up."""
+    monkeypatch.setattr(client, "runtime_directory", lambda cache: str(tmp_path))
+    monkeypatch.setattr(server, "load_index", lambda: None)
+    monkeypatch.setattr(server, "detect", made_up)
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(tmp_path / server.SOCKET))
+    listener.listen(8)
+    serving = server.Server(str(tmp_path), listener, children=2, seconds=0.3)
+    thread = threading.Thread(target=serving.run, args=[0.5])
+    connected = Detector(str(tmp_path))
+    connected._connect()
+    thread.start()
+    yield connected
+    connected.close()
+    thread.join()
+    listener.close()
+
+
+def made_up(text):
+    if "slow" in text:
+        time.sleep(60)
+    if "dies" in text:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return [Match(text, "a rule", 100.0, False)]
+
+
+def test_texts_are_detected_once_and_kept(detector, tmp_path):
+    answer = detector.detect([b"a", b"b", b"a"])
+    assert [found[0].expression for found in answer.found] == ["a", "b", "a"]
+    assert answer[1:] == (0, 2, 0)
+    assert detector.detect([b"a", b"b"])[1:] == (2, 0, 0)
+    other = Detector(str(tmp_path))
+    assert other.detect([b"a", b"c"])[1:] == (1, 1, 0)
+    other.close()
+
+
+@pytest.mark.parametrize("text", [b"slow", b"dies"])
+def test_a_text_that_never_ends_is_given_up_and_never_kept(detector, tmp_path, text):
+    answer = detector.detect([b"a", text, b"b"])
+    assert answer.found[1] is None
+    assert [found[0].expression for found in answer.found if found] == ["a", "b"]
+    assert answer[1:] == (0, 2, 1)
+    assert Cache(str(tmp_path)).get(text_key(text)) is None
+    assert detector.detect([text]).timed_out == 1
+    assert detector.detect([b"c"]).detected == 1
+
+
+def test_no_texts(detector):
+    assert detector.detect([]) == ([], 0, 0, 0)
+
+
+def test_the_machines_own_server_starts_is_shared_and_survives_a_kill(tmp_path):
+    one, two = Detector(str(tmp_path)), Detector(str(tmp_path))
+    assert one.detect([GPL]).detected == 1
+    assert two.detect([GPL]) == (one.detect([GPL]).found, 1, 0, 0)
+    (match,) = one.detect([GPL]).found[0] or ()
+    assert match.expression == "gpl-2.0-plus"
+    runtime = client.runtime_directory(str(tmp_path))
+    peer = two._connect().getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+    os.kill(int.from_bytes(peer[:4], "little"), signal.SIGKILL)
+    again = Detector(str(tmp_path)).detect([GPL])
+    assert (again.cached, again.detected) == (1, 0)
+    assert two.detect([b"no license here, it is made up"]).detected == 1
+    assert len(os.listdir(runtime)) == 3
