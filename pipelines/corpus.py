@@ -36,6 +36,23 @@ only and has no license column (its card); the Pile names a set for each documen
 with `components`."""
 
 
+Header = Literal["veto", "off"]
+
+HEADER: dict[Kind, Header] = {
+    "the-stack": "veto",
+    "starcoderdata": "veto",
+    "the-pile": "off",
+    "parquet": "veto",
+    "jsonl": "veto",
+}
+"""Whether files may deny themselves, by kind. Prose that speaks of a license is not under it."""
+
+
+REDACTED: frozenset[Kind] = frozenset({"the-stack"})
+"""Kinds whose personal data is redacted when `redact` is not given: BigCode did it for The Stack
+when it made StarCoderData, which comes redacted; the Pile's makers did not."""
+
+
 class Columns(Config):
     """Which columns (or JSON keys) of a `parquet` or `jsonl` source hold what."""
 
@@ -61,6 +78,9 @@ class License(Config):
     The default stands for CodeGen2's "stronger permissive license guideline" (section 3.3)."""
     missing: Missing | None = None
     """What becomes of a document whose license nobody knows; by kind when not given."""
+    header: Header | None = None
+    """`veto`: a file whose own text names a license that the policy denies is rejected, whatever
+    its repository says; `off`: texts are not looked at. By kind when not given."""
 
 
 class Source(Config):
@@ -81,6 +101,9 @@ class Source(Config):
     priority: Annotated[int, Field(ge=0, le=255)] = 1
     """Of two copies in different sources, the one with the lowest priority stays."""
     license: License = License()
+    redact: bool | None = None
+    """Replace e-mail addresses, keys, tokens and IP addresses before texts become tokens; by kind
+    when not given."""
 
     @field_validator("name")
     @classmethod
@@ -103,6 +126,16 @@ class Source(Config):
     def missing(self) -> Missing:
         """The rule for documents without a known license."""
         return self.license.missing or MISSING[self.kind]
+
+    @property
+    def header(self) -> Header:
+        """Whether files may deny themselves."""
+        return self.license.header or HEADER[self.kind]
+
+    @property
+    def redacts(self) -> bool:
+        """Whether personal data is replaced before texts become tokens."""
+        return self.kind in REDACTED if self.redact is None else self.redact
 
     @property
     def chosen(self) -> frozenset[str] | None:

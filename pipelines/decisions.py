@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from filters import decontamination, identity, registry
 from filters.batch import Batch
 from filters.benchmarks import load_benchmarks
+from filters.headers.client import Detector
 from filters.license_policy import Policy, judge_licenses, load_policy
 from filters.opt_outs import RULE as OPTED_OUT
 from filters.opt_outs import OptOuts, load_opt_outs
@@ -30,6 +31,7 @@ from manifests.receipts import (
 )
 from manifests.schemas import DOCUMENTS, decisions
 from pipelines.corpus import Corpus, Source
+from pipelines.headers import NOTHING, read_headers
 from pipelines.plan import part_name
 from pipelines.sources import reading
 
@@ -67,6 +69,7 @@ class FilterLicenses:
     def setup(self) -> None:
         """Load what documents are compared with; policies load when they are first used."""
         self._lists = load_lists(self.corpus)
+        self._detector = Detector()
 
     def receipts(self, row: dict[str, Any]) -> Iterator[str]:
         """Yield the names of a plan row's parts, as many as there may be."""
@@ -91,7 +94,7 @@ class FilterLicenses:
     def _make(
         self, source: Source, row: dict[str, Any], name: str, piece: reading.Piece
     ) -> Receipt:
-        decided = decide(source, self.corpus, piece.rows, self._lists)
+        decided = decide(source, self.corpus, piece.rows, self._lists, self._detector)
         written = {
             f"documents/{name}.parquet": decided.documents(),
             f"decisions/{name}.parquet": decided.decisions(),
@@ -105,6 +108,7 @@ class FilterLicenses:
             step=STEP,
             digest=row["step"],
             files=records,
+            counts=decided.counts,
             funnel=decided.funnel(),
             last=piece.last,
             extra={"source": source.name, "input": row["input"]},
@@ -124,6 +128,7 @@ class Decided:
     policy: str
     scores: tuple[str, ...]
     source: str
+    counts: dict[str, int | dict[str, int]]
 
     def documents(self) -> pa.Table:
         """Return the kept rows as DOCUMENTS."""
@@ -188,7 +193,9 @@ def _funnel(rules: Mapping[str | None, list[int]]) -> ComponentFunnel:
     )
 
 
-def decide(source: Source, corpus: Corpus, rows: pa.Table, lists: Lists) -> Decided:
+def decide(
+    source: Source, corpus: Corpus, rows: pa.Table, lists: Lists, detector: Detector
+) -> Decided:
     """Decide every row of a part: the first rule that rejects it is its reason."""
     rows = _by_component(rows)
     texts = pc.fill_null(rows["text"], "").combine_chunks()
@@ -196,14 +203,20 @@ def decide(source: Source, corpus: Corpus, rows: pa.Table, lists: Lists) -> Deci
     paths = rows["path"].to_pylist()
     ids = identity.document_ids(source.name, repositories, paths, texts)
     policy = load_policy(source.license.policy)
-    licenses = judge_licenses(policy, rows["licenses"].to_pylist(), source.missing)
+    faults, not_chosen = rows["fault"].to_pylist(), _not_chosen(source, rows)
+    headers = NOTHING
+    if source.header == "veto":
+        wanted = [not any(reasons) for reasons in zip(faults, not_chosen, strict=True)]
+        headers = read_headers(texts, np.array(wanted, bool), policy, detector)
+    said = rows["licenses"].to_pylist()
+    licenses = judge_licenses(policy, said, source.missing, headers.findings)
     batch = Batch(source.kind, rows["component"].to_pylist(), paths, texts)
     scores, filtered = registry.apply(registry.settings(corpus.filters), batch)
     opted_out = lists.opt_outs.matches(repositories, paths, ids.to_pylist())
     hits = decontamination.find(lists.benchmarks, texts)
     reasons = (
-        rows["fault"].to_pylist(),
-        _not_chosen(source, rows),
+        faults,
+        not_chosen,
         [entry and OPTED_OUT for entry in opted_out],
         licenses.rule,
         filtered,
@@ -215,13 +228,16 @@ def decide(source: Source, corpus: Corpus, rows: pa.Table, lists: Lists) -> Deci
         "heldout": pa.array(identity.heldout(repositories, ids, corpus.tokenize.heldout)),
         "rule": [next(filter(None, reason), None) for reason in zip(*reasons, strict=True)],
         "detail": [
-            entry or (str(hit) if hit else None) for entry, hit in zip(opted_out, hits, strict=True)
+            entry or headers.details.get(row) or (str(hit) if hit else None)
+            for row, (entry, hit) in enumerate(zip(opted_out, hits, strict=True))
         ],
         "license": licenses.expression,
         "license_layer": licenses.layer,
         **{name: pa.array(values) for name, values in scores.items()},
     }
-    return Decided(_named(source, rows), columns, policy_label(policy), tuple(scores), source.name)
+    label = policy_label(policy)
+    named = _named(source, rows)
+    return Decided(named, columns, label, tuple(scores), source.name, headers.counts)
 
 
 def policy_label(policy: Policy) -> str:

@@ -1,5 +1,7 @@
 """The first job: raw files -> documents/ and decisions/, a part at a time."""
 
+from collections import Counter
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -119,7 +121,18 @@ def _manifest(
             bytes=totals.bytes,
         ),
         funnel=funnel,
+        counts=_sum_counts(receipts),
         tables={PARTS_FILE: parts},
         failed=failed,
         extra={"refused": refused},
     )
+
+
+def _sum_counts(receipts: list[Receipt]) -> dict[str, int | dict[str, int]]:
+    """Add up what parts counted of their headers; nothing where no header was read."""
+    read: Counter[str] = Counter()
+    for receipt in receipts:
+        counted = receipt.counts.get("headers", {})
+        assert isinstance(counted, dict)
+        read.update(counted)
+    return {"headers": dict(sorted(read.items()))} if read else {}

@@ -15,6 +15,7 @@ from manifests import components, files
 from manifests.canonical import digest, short_digest
 from manifests.errors import BadData
 from manifests.schemas import FORMAT, PLAN
+from pipelines import headers
 from pipelines.corpus import Corpus, Source
 from pipelines.sources import reading
 from pipelines.sources.rows import BadInput
@@ -37,6 +38,7 @@ def step_digest(corpus: Corpus, source: Source) -> str:
             "components": sorted(source.chosen) if source.chosen is not None else None,
             "policy": policy.digest,
             "missing": source.missing,
+            "header": headers.identity() if source.header == "veto" else None,
             "filters": registry.identity(corpus.filters),
             "benchmarks": benchmarks.digest(benchmarks.load_benchmarks(corpus.decontaminate.files)),
             "opt_outs": load_opt_outs(corpus.opt_out.files).digest,

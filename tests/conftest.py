@@ -3,7 +3,7 @@
 import hashlib
 import random
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,15 @@ from manifests.tokenizer import (
 # The first call of a kernel compiles it, which is no fault of the example.
 settings.register_profile("stackpile", deadline=None)
 settings.load_profile("stackpile")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What ScanCode found goes to a cache of this run, not the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
 
 BLOCK_TOKENS = 512
 SHARDS = 2
