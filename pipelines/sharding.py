@@ -1,12 +1,13 @@
 """shards/: the documents that stay, as tokens, with what is known of each beside them."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
-from filters import identity
+from filters import identity, redaction
 from manifests import files, tokenizer
 from manifests.canonical import short_digest
 from manifests.dataset_writer import DatasetShard, ShardRecord
@@ -56,6 +57,8 @@ class Tokenize:
     """uint16 or uint32."""
     digest: str
     """The step digest."""
+    redacted: tuple[str, ...] = ()
+    """Sources whose personal data is replaced."""
 
     def setup(self) -> None:
         """Load the tokenizer, without its control tokens."""
@@ -76,9 +79,10 @@ class Tokenize:
             heldout=row["heldout"],
             dtype=self.dtype,
         )
+        counts: Counter[str] = Counter()
         with shard:
             for batch in self._batches(row):
-                self._write(shard, batch)
+                self._write(shard, self._redact(row["source"], batch, counts))
             record = shard.close()
         known = FileRecord(bytes=record.bytes, sha256=record.sha256)
         receipt = Receipt(
@@ -89,6 +93,7 @@ class Tokenize:
                 path: known if path == record.shard else file_record(self.directory, path)
                 for path in shard.side_files
             },
+            counts={"redacted": dict(counts)} if row["source"] in self.redacted else {},
             funnel=_funnel(row, record),
             extra={"shard": record.model_dump(mode="json")},
         )
@@ -108,6 +113,15 @@ class Tokenize:
                         start, total = index, 0
                     total += size
                 yield table.slice(start)
+
+    def _redact(self, source: str, batch: pa.Table, counts: Counter[str]) -> pa.Table:
+        """Replace personal data, and count it; `bytes` stays that of the texts as they came."""
+        if source not in self.redacted:
+            return batch
+        redacted = redaction.redact(batch["text"])
+        counts.update(redacted.counts)
+        place = batch.schema.get_field_index("text")
+        return batch.set_column(place, batch.schema.field(place), redacted.texts)
 
     def _write(self, shard: DatasetShard, batch: pa.Table) -> None:
         encoded = tokenizer.encode_documents(self._tokenizer, batch["text"].to_pylist())

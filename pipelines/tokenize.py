@@ -1,9 +1,11 @@
 """The third job: documents without their duplicates -> a dataset of token shards."""
 
+from collections import Counter
 from typing import Any
 
 import pyarrow.parquet as pq
 
+from filters import redaction
 from manifests import files
 from manifests.canonical import digest
 from manifests.dataset_writer import DatasetSummary, ShardRecord, finish_dataset
@@ -36,13 +38,16 @@ def run(preparation: Preparation) -> Manifest:
     directory = preparation.tokenize
     made = make_tokenizer(directory, preparation.corpus.tokenize, inputs)
     tokenizer = describe_tokenizer(files.join(directory, TOKENIZER))
-    step = digest([STEP, FORMAT, made.files[TOKENIZER].sha256])
+    redacted = tuple(source.name for source in preparation.corpus.source if source.redacts)
+    step = digest([STEP, FORMAT, made.files[TOKENIZER].sha256, redaction.VERSION, sorted(redacted)])
     groups = files.join(directory, GROUPS_FILE)
     with files.replacing(groups) as output:
         pq.write_table(make_groups(inputs, step), output)
     job_digest = digest([step, inputs.identity])
     begin(directory, job_digest)
-    step_of_part = Tokenize(directory, inputs.documents, inputs.duplicates, tokenizer.dtype, step)
+    step_of_part = Tokenize(
+        directory, inputs.documents, inputs.duplicates, tokenizer.dtype, step, redacted
+    )
     receipts = Job(step_of_part, groups, STEP).run(preparation.runner)
     summary = finish_dataset(
         directory, (ShardRecord.model_validate(receipt.extra["shard"]) for receipt in receipts)
@@ -108,11 +113,22 @@ def _manifest(
             blocks=summary.blocks,
         ),
         funnel=funnel,
+        counts={"redacted": _redacted(receipts)},
         tables=tables,
         tokenizer=tokenizer,
         components=summary.components,
         heldout_components=summary.heldout_components,
     )
+
+
+def _redacted(receipts: list[Receipt]) -> dict[str, int]:
+    """Add up what was replaced in texts, by kind."""
+    total: Counter[str] = Counter()
+    for receipt in receipts:
+        counted = receipt.counts.get("redacted", {})
+        assert isinstance(counted, dict)
+        total.update(counted)
+    return dict(sorted(total.items()))
 
 
 def _duplicates_of(preparation: Preparation, parent: Manifest, part: dict[str, Any]) -> Receipt:

@@ -231,3 +231,16 @@ def test_a_benchmark_that_is_not_there_is_named_before_any_work(corpus: Path) ->
     corpus.write_text(corpus.read_text() + '[decontaminate]\nfiles = ["none*.jsonl"]\n')
     with pytest.raises(BadCall, match=r"decontaminate\.files: none\*\.jsonl: there is no such"):
         load_preparation(str(corpus))
+
+
+def test_personal_data_becomes_no_token(corpus: Path) -> None:
+    row = stack_row(code(800) + "# write to jane@example.org\n", ["MIT"], path="mail.py")
+    write_stack(corpus.parent / "data/stack/data/python/train-1.parquet", [row])
+    redacted = load_manifest(prepare(corpus).tokenize)
+    counts = redacted.counts["redacted"]
+    assert counts == {"documents": 1, "email": 1, "ip_address": 0, "key": 0}
+    corpus.write_text(corpus.read_text().replace("priority = 1", "priority = 1\nredact = false"))
+    plain = load_manifest(prepare(corpus).tokenize)
+    assert plain.counts["redacted"] == {} and plain.digest != redacted.digest
+    assert plain.totals.documents == redacted.totals.documents
+    assert plain.totals.tokens != redacted.totals.tokens
