@@ -7,6 +7,7 @@ import shlex
 import sys
 import time
 from importlib.metadata import version
+from statistics import mean
 from typing import Annotated, Any
 
 import typer
@@ -111,7 +112,7 @@ output = "run"
 mixture = "MIX.toml"
 
 [data]
-sequence_length = 512
+sequence_length = 256
 
 [model]
 name = "codegen2"
@@ -122,22 +123,21 @@ sequences = 8
 micro_batch = 8
 
 [optimizer]
-learning_rate = 2e-3
+learning_rate = 4e-3
 
 [schedule]
-steps = 150
+steps = 400
 warmup = 20
 
 [checkpoint]
-every = 50
+every = 100
 """
 
 PREFIX = '''def average(values):
-    """Return the mean of a list of numbers."""
+    """Return the '''
+SUFFIX = ''' of the values."""
+    return sum(values) / len(values)
 '''
-SUFFIX = """
-    return total / len(values)
-"""
 
 NEXT = """\
 {directory}/out          documents, decisions, token shards and their manifests
@@ -191,7 +191,7 @@ def _stages(directory: str) -> list[tuple[str, list[str]]]:
         for name in ("CORPUS.toml", "MIX.toml", "RUN.toml", "out", "run", "report.html")
     )
     half = ["--weight", "the-stack+starcoderdata=0.5", "--weight", "the-pile=0.5"]
-    gap = ["--prefix", PREFIX, "--suffix", SUFFIX, "--tokens", "32"]
+    gap = ["--prefix", PREFIX, "--suffix", SUFFIX, "--tokens", "16", "--temperature", "0.5"]
     return [
         ("prepare: filter, deduplicate and tokenize", ["prepare", corpus]),
         ("inspect: what came in, what was rejected, what stays", ["inspect", out]),
@@ -203,12 +203,12 @@ def _stages(directory: str) -> list[tuple[str, list[str]]]:
 
 
 def _losses(directory: str) -> dict[str, Any]:
-    """Return the loss of the first update and of the last, and how many there were."""
+    """Return how many updates there were, the loss of the first, and the mean of the last ten."""
     from manifests import files
 
     lines = files.read_bytes(f"{directory}/run/metrics.jsonl").decode().splitlines()
-    first, last = json.loads(lines[0]), json.loads(lines[-1])
-    return {"steps": last["step"], "first": first["loss"], "last": last["loss"]}
+    losses = [json.loads(line)["loss"] for line in lines]
+    return {"steps": len(losses), "first": losses[0], "last": mean(losses[-10:])}
 
 
 def main() -> None:

@@ -59,7 +59,7 @@ profile = "stack-v1.2"
 scope = "all"
 
 [tokenize]
-tokenizer = { train = 8192 }
+tokenizer = { train = 4096 }
 heldout = 0.01
 """
 
