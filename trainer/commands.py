@@ -1,6 +1,6 @@
 """`stackpile train`, `sample`, `evaluate`, `export` and `trace`."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -23,15 +23,14 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train a model, or go on from the last checkpoint; with many GPUs, under torchrun."""
+    from manifests.terminal import answer
     from trainer.config import load_run_config
     from trainer.train import train as run
 
     made = load_run_config(config, overrides or ())
     metrics = run(made)
-    if as_json:
-        _print_json({"run": made.output, **metrics})
-    else:
-        print(f"{made.output}: {metrics['step']} steps, loss {metrics['loss']:.3f}")
+    said = f"{made.output}: {metrics['step']} steps, loss {metrics['loss']:.3f}"
+    answer(as_json, {"run": made.output, **metrics}, lambda: said)
 
 
 def sample(
@@ -49,21 +48,16 @@ def sample(
     as_json: AsJson = False,
 ) -> None:
     """Go on from a prefix, or fill the gap between a prefix and a suffix."""
+    from manifests.terminal import answer
     from trainer.run import Run
-    from trainer.sample import sample_text
+    from trainer.sample import render, sample_text
 
     texts = sample_text(
         Run.open(run), prefix, suffix, step,
         tokens=tokens, temperature=temperature, top_p=top_p, seed=seed, samples=samples,
     )  # fmt: skip
-    if as_json:
-        _print_json({"prefix": prefix, "suffix": suffix, "samples": texts})
-        return
-    from rich.console import Console
-    from rich.text import Text
-
-    for text in texts:
-        Console(soft_wrap=True).print(Text(prefix) + Text(text, "bold green") + Text(suffix or ""))
+    shown = {"prefix": prefix, "suffix": suffix, "samples": texts}
+    answer(as_json, shown, lambda: render(prefix, texts, suffix))
 
 
 def evaluate(
@@ -73,23 +67,12 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Measure loss and bits per byte on the held-out documents of each component."""
-    from trainer.evaluate import evaluate_run
+    from manifests.terminal import answer
+    from trainer.evaluate import evaluate_run, render
     from trainer.run import Run
 
     result = evaluate_run(Run.open(run), documents, step)
-    if as_json:
-        _print_json(result)
-        return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title=f"{run}, step {result['step']}, held-out documents")
-    for name in ("component", "documents", "tokens", "bytes", "loss", "bits per byte"):
-        table.add_column(name, justify="left" if name == "component" else "right")
-    for name, row in result["components"].items():
-        counts = (f"{row[key]:,}" for key in ("documents", "tokens", "bytes"))
-        table.add_row(name, *counts, f"{row['loss']:.3f}", f"{row['bits_per_byte']:.3f}")
-    Console().print(table)
+    answer(as_json, result, lambda: render(run, result))
 
 
 def export(
@@ -99,14 +82,13 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write a checkpoint as a Hugging Face directory."""
+    from manifests.terminal import answer
     from trainer.export import export_run
     from trainer.run import Run
 
     config = export_run(Run.open(run), directory, step)
-    if as_json:
-        _print_json({"directory": directory, "config": config})
-    else:
-        print(f'{directory}: AutoModelForCausalLM.from_pretrained("{directory}") loads it')
+    said = f'{directory}: AutoModelForCausalLM.from_pretrained("{directory}") loads it'
+    answer(as_json, {"directory": directory, "config": config}, lambda: said)
 
 
 def trace(
@@ -116,29 +98,10 @@ def trace(
     as_json: AsJson = False,
 ) -> None:
     """Name the documents behind a sequence that was trained on."""
+    from manifests.terminal import answer
     from trainer.run import Run
+    from trainer.trace import render
     from trainer.trace import trace as follow
 
     found = follow(Run.open(run), step, row)
-    if as_json:
-        _print_json(found)
-        return
-    from rich.console import Console
-    from rich.table import Table
-
-    about = "{component}, epoch {epoch}, {objective}, position {position}".format(**found)
-    table = Table(title=f"step {step}, row {row}: {about}")
-    for name in ("document", "tokens", "path", "repositories", "license"):
-        table.add_column(name)
-    for document in found["documents"]:
-        origin, start = document["row"], document["start"]
-        tokens = f"{start} to {start + document['tokens'] - 1}"
-        repositories = ", ".join(origin["repositories"])
-        table.add_row(origin["id"], tokens, origin["path"], repositories, origin["license"] or "")
-    Console().print(table)
-
-
-def _print_json(value: Any) -> None:
-    import json
-
-    print(json.dumps(value))
+    answer(as_json, found, lambda: render(found))

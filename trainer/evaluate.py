@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from rich.table import Table
 
 from manifests.dataset import Dataset
 from manifests.errors import BadCall
+from manifests.terminal import numbers_table
 from manifests.tokenizer import decode, load_tokenizer
 from trainer.models import Decoder
 from trainer.run import Run
@@ -124,3 +126,13 @@ def _entropy(model: Decoder, pieces: list[Tokens]) -> float:
         tokens[row, : len(piece)] = torch.from_numpy(piece)
         weights[row, 1 : len(piece)] = 1
     return float(model(tokens.to(device), weights.to(device)).entropy)
+
+
+def render(run: str, result: dict[str, Any]) -> Table:
+    """Return what `evaluate_run` measured as a table, a line a component."""
+    heads = ("component", "documents", "tokens", "bytes", "loss", "bits per byte")
+    table = numbers_table(f"{run}, step {result['step']}, held-out documents", *heads)
+    for name, row in result["components"].items():
+        counts = (f"{row[key]:,}" for key in ("documents", "tokens", "bytes"))
+        table.add_row(name, *counts, f"{row['loss']:.3f}", f"{row['bits_per_byte']:.3f}")
+    return table

@@ -3,6 +3,7 @@
 from typing import Any
 
 import torch
+from rich.text import Text
 from torch import Tensor
 
 from manifests.control import Control
@@ -101,3 +102,9 @@ def choose(logits: Tensor, temperature: float, top_p: float, generator: torch.Ge
     likely[likely.cumsum(1) - likely >= top_p] = 0
     likely[:, 0].clamp_(min=torch.finfo(likely.dtype).tiny)
     return ids.gather(1, torch.multinomial(likely, 1, generator=generator))
+
+
+def render(prefix: str, texts: list[str], suffix: str | None) -> Text:
+    """Return samples between what was given, the sampled text in color."""
+    shown = [Text(prefix) + Text(text, "bold green") + Text(suffix or "") for text in texts]
+    return Text("\n", no_wrap=True, overflow="ignore").join(shown)

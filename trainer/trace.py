@@ -2,7 +2,10 @@
 
 from typing import Any
 
+from rich.text import Text
+
 from manifests.errors import BadCall
+from manifests.terminal import unwrapped
 from objectives.stream import Stream
 from trainer.run import Run
 
@@ -23,3 +26,15 @@ def trace(run: Run, step: int, row: int) -> dict[str, Any]:
         "position": position,
         **Stream.open(run.plan).origin(position),
     }
+
+
+def render(found: dict[str, Any]) -> Text:
+    """Return what `trace` found for a person: a line a document, each whole."""
+    about = "{component}, epoch {epoch}, {objective}, position {position}".format(**found)
+    lines = [f"step {found['step']}, row {found['row']}: {about}"]
+    for document in found["documents"]:
+        row, start = document["row"], document["start"]
+        tokens = f"tokens {start:,} to {start + document['tokens']:,} of {row['tokens']:,}"
+        where = " ".join([*row["repositories"], row["path"]]).strip()
+        lines.append(f"  {row['id']}  {where}  {row['license'] or 'no license'}  {tokens}")
+    return unwrapped("\n".join(lines))
