@@ -3,6 +3,7 @@
 import errno
 import importlib
 import json
+import os
 import shlex
 import sys
 import time
@@ -44,6 +45,10 @@ class FrontDoor(TyperGroup):
         """
         try:
             return super().invoke(ctx)
+        except BrokenPipeError:
+            # Whoever read the output, `head` say, has seen enough. Nothing is left to be flushed.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(0) from None
         except (KeyboardInterrupt, Exception) as error:
             if ctx.params.get("debug") or _is_typers_own(error):
                 raise

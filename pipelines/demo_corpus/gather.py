@@ -60,7 +60,7 @@ scope = "all"
 
 [tokenize]
 tokenizer = { train = 4096 }
-heldout = 0.01
+heldout = 0.05
 """
 
 NOTES = """\
