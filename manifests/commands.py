@@ -1,4 +1,4 @@
-"""The subcommands that look at data and mix it: inspect, verify, diff, report, show, mix."""
+"""The subcommands that look at data and mix it: inspect, verify, report, attribution, mix, ..."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,17 +24,37 @@ FAULTS = 20
 
 def register(app: typer.Typer) -> None:
     """Add the subcommands of this package."""
-    for command in (inspect, verify, diff, report, show, mix):
+    for command in (inspect, verify, diff, report, attribution, show, mix):
         app.command()(command)
 
 
-def inspect(directory: Directory, as_json: AsJson = False) -> None:
+def inspect(
+    directory: Directory,
+    *,
+    rejected: Annotated[
+        bool, typer.Option("--rejected", help="Show examples of what was rejected, and why.")
+    ] = False,
+    rule: Annotated[
+        str | None, typer.Option("--rule", metavar="R", help="Only what this rule rejected.")
+    ] = None,
+    number: Annotated[
+        int | None, typer.Option("-n", min=1, help="Examples of each rule; 5 when not given.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Tell what is inside: totals, the funnel, the tokenizer, the chain of manifests."""
     from manifests import inspect as inspecting
+    from manifests import rejected as rejecting
     from manifests.chain import load_chain
     from manifests.terminal import answer
 
+    if not rejected and (rule is not None or number is not None):
+        raise BadCall("--rule and -n go with --rejected")
     chain = load_chain(directory)
+    if rejected:
+        told = rejecting.examples(chain, rule, number or rejecting.EXAMPLES)
+        answer(as_json, told, lambda: rejecting.render(told))
+        return
     answer(as_json, inspecting.inspect(chain), lambda: inspecting.render(chain))
 
 
@@ -83,6 +103,25 @@ def report(
 
     files.write_bytes(out, draw(load_chain(directory)).encode())
     print_answer(f"{out}: written; open it in a browser")
+
+
+def attribution(
+    directory: Directory,
+    out: Annotated[str, typer.Option("--out", help="The list to write.")] = "ATTRIBUTION.md",
+    as_json: AsJson = False,
+) -> None:
+    """List whose work is kept: by license the repositories and their copyright lines."""
+    from manifests import attribution as attributing
+    from manifests import files
+    from manifests.chain import load_chain
+    from manifests.terminal import answer, print_answer
+
+    told = attributing.attribution(load_chain(directory))
+    if as_json:
+        answer(True, told, str)
+        return
+    files.write_bytes(out, attributing.as_text(told).encode())
+    print_answer(attributing.summary(told, out))
 
 
 def show(

@@ -115,3 +115,18 @@ def test_a_mixture_without_weights_is_told(run, output):
 def test_what_is_no_dataset_is_told(run, tmp_path, command):
     with pytest.raises(BadCall, match="is not a dataset"):
         run(command, tmp_path)
+
+
+def test_rejected_documents_are_shown_with_their_evidence(run, output):
+    shown = run("inspect", output, "--rejected", "--rule", "long_lines", "-n", "2").stdout
+    assert shown.startswith("long_lines (license_filter): ") and shown.count("row ") == 2
+    assert set(json.loads(run("inspect", output, "--rejected", "--json").stdout)) >= {"exact"}
+    with pytest.raises(BadCall, match="go with --rejected"):
+        run("inspect", output, "--rule", "exact")
+
+
+def test_attribution_is_written(run, output, tmp_path):
+    out = tmp_path / "list.md"
+    assert "3 licenses" in run("attribution", output, "--out", out).stdout
+    assert out.read_text().startswith("# Attribution\n\n## Apache-2.0: ")
+    assert "licenses" in json.loads(run("attribution", output, "--json").stdout)

@@ -1,0 +1,150 @@
+"""Examples of what each rule rejected, with the evidence: a sample that is always the same."""
+
+import heapq
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from manifests import figures
+from manifests.chain import Chain, flows
+from manifests.errors import BadCall
+from manifests.find import Row, Table, decision_tables, duplicate_tables
+from manifests.inspect import rejected as rejected_counts
+from manifests.receipts import Count
+from manifests.show import DECISION
+from manifests.terminal import unwrapped
+from manifests.verify_parts import read_table
+
+EXAMPLES = 5
+"""Of each rule, when nobody says how many."""
+
+
+def examples(chain: Chain, rule: str | None = None, most: int = EXAMPLES) -> dict[str, Any]:
+    """Return rejected documents of each rule, as plain values for JSON.
+
+    The ones with the smallest ids: ids are hashes, so they are a fair sample, and the same one
+    however the work was spread.
+
+    Args:
+        chain: as `load_chain` returns it.
+        rule: only this one; all when not given.
+        most: examples of each rule.
+
+    Returns:
+        rule -> step, documents and bytes that it took, and examples: id, source, input, component,
+        and of license_filter input_row, bytes, evidence and scores; of dedup the document that
+        stays instead, similarity and the size of the cluster.
+
+    Raises:
+        BadCall: nothing was rejected by that rule.
+    """
+    counts = {
+        name: (step, count)
+        for step, rules in rejected_counts(flows(chain)).items()
+        for name, count in rules.items()
+    }
+    if rule is not None and rule not in counts:
+        known = ", ".join(counts) or "none"
+        raise BadCall(
+            f"{chain.last.directory}: no document was rejected by {rule!r}; rules that took some: "
+            f"{known}"
+        )
+    wanted = {name: counts[name] for name in counts if rule in (None, name)}
+    found: dict[str, list[Row]] = {name: [] for name in wanted}
+    for name, example in _examples(chain, list(wanted), most):
+        kept = [*found[name], example]
+        found[name] = heapq.nsmallest(most, kept, key=lambda each: str(each["id"]))
+    return {name: _told(*wanted[name], found[name]) for name in wanted}
+
+
+def render(told: dict[str, Any]) -> RenderableType:
+    """Return what `inspect --rejected` prints for people."""
+    if not told:
+        return unwrapped("nothing was rejected")
+    return Group(*(item for rule, each in told.items() for item in (_rule(rule, each), Text())))
+
+
+def _told(step: str, count: Count, found: list[Row]) -> dict[str, Any]:
+    return {"step": step, **count.model_dump(), "examples": found}
+
+
+def _examples(chain: Chain, rules: list[str], most: int) -> Iterator[tuple[str, Row]]:
+    for tables, describe in (
+        (decision_tables(chain), _decision),
+        (duplicate_tables(chain), _duplicate),
+    ):
+        for table in tables:
+            columns = read_table(table.url, ["id", "rule"])
+            chosen = {rule: _smallest(columns, rule, most) for rule in rules}
+            if any(chosen.values()):
+                whole = read_table(table.url)
+                for rule, places in chosen.items():
+                    for row in whole.take(pa.array(places, pa.int64())).to_pylist():
+                        yield rule, describe(table, row)
+
+
+def _smallest(columns: pa.Table, rule: str, most: int) -> list[int]:
+    """Return the places of the rows of a rule that have the smallest ids."""
+    places = pc.indices_nonzero(pc.fill_null(pc.equal(columns["rule"], rule), False))
+    ids = columns["id"].take(places).to_pylist()
+    ranked = heapq.nsmallest(most, zip(ids, places.to_pylist(), strict=True))
+    return [place for _, place in ranked]
+
+
+def _decision(table: Table, row: Row) -> Row:
+    scores = {name: row[name] for name in row if name not in DECISION and row[name] is not None}
+    return {
+        "id": row["id"].hex(),
+        "source": table.about["source"],
+        "input": table.about["input"],
+        "input_row": row["input_row"],
+        "component": row["component"],
+        "bytes": row["bytes"],
+        "evidence": row["evidence"],
+        "scores": {name: value for name, value in scores.items() if not math.isnan(value)},
+    }
+
+
+def _duplicate(table: Table, row: Row) -> Row:
+    return {
+        "id": row["id"].hex(),
+        "source": table.about.get("source"),
+        "kept_id": row["kept_id"].hex(),
+        "similarity": round(row["similarity"], 4),
+        "cluster_size": row["cluster_size"],
+    }
+
+
+def _rule(rule: str, told: dict[str, Any]) -> RenderableType:
+    lines = [
+        f"{rule} ({told['step']}): {figures.plural(told['documents'], 'document')}, "
+        f"{figures.size(told['bytes'])}"
+    ]
+    for example in told["examples"]:
+        lines += [f"  {line}" for line in _lines(rule, example)]
+    return unwrapped("\n".join(lines))
+
+
+def _lines(rule: str, example: Row) -> Iterator[str]:
+    if "kept_id" in example:
+        yield (
+            f"{example['id']}  copy of {example['kept_id']}, similarity "
+            f"{example['similarity']:.2f}, in a cluster of {example['cluster_size']}"
+        )
+        return
+    yield (
+        f"{example['id']}  {example['component']}, {figures.size(example['bytes'])}; "
+        f"{example['input']}, row {example['input_row']}"
+    )
+    evidence = {name: value for name, value in (example["evidence"] or {}).items() if value}
+    if rule in example["scores"]:
+        yield f"    scored {example['scores'][rule]:.4g}"
+    elif "detail" in evidence:
+        yield f"    {evidence['detail']}"
+    else:
+        yield "    " + ", ".join(f"{name} {value}" for name, value in evidence.items())

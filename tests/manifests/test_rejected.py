@@ -1,0 +1,44 @@
+import json
+
+import pytest
+
+from manifests.chain import load_chain
+from manifests.errors import BadCall
+from manifests.rejected import examples, render
+from tests.outputs import printed
+
+
+def test_each_rule_has_its_examples_and_their_evidence(output):
+    told = json.loads(json.dumps(examples(load_chain(str(output)), most=3)))
+    assert set(told) == {"license_not_allowed", "long_lines", "exact", "minhash"}
+    denied = told["license_not_allowed"]
+    assert denied["step"] == "license_filter" and denied["documents"] > 3
+    assert len(denied["examples"]) == 3
+    for example in denied["examples"]:
+        assert example["evidence"]["license"] == "GPL-3.0-only"
+        assert example["scores"] == {"mean_line_length": 31.5}
+        assert example["input"] == f"{example['source']}.parquet"
+    assert all(example["kept_id"] for example in told["exact"]["examples"])
+
+
+def test_the_sample_is_that_of_the_smallest_ids(output):
+    chain = load_chain(str(output))
+    whole = [
+        example["id"] for example in examples(chain, "long_lines", 1000)["long_lines"]["examples"]
+    ]
+    few = [example["id"] for example in examples(chain, "long_lines", 2)["long_lines"]["examples"]]
+    assert few == sorted(whole)[:2]
+    assert len(whole) == examples(chain)["long_lines"]["documents"]
+
+
+def test_people_read_ids_places_and_reasons(output):
+    shown = printed(render(examples(load_chain(str(output)), most=1)), 200)
+    assert "license_not_allowed (license_filter): " in shown
+    assert "license GPL-3.0-only, layer repository, policy strict@0123456789ab" in shown
+    assert "copy of" in shown and "row " in shown
+    assert printed(render({})).strip() == "nothing was rejected"
+
+
+def test_a_rule_that_took_nothing_is_named_beside_those_that_did(output):
+    with pytest.raises(BadCall, match=r"by 'licence'; rules that took some: .*long_lines"):
+        examples(load_chain(str(output)), "licence")
