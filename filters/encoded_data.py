@@ -80,15 +80,17 @@ def _find(
         first, stop = offsets[document], offsets[document + 1]
         base64 = hexadecimal = escaped = covered_to = first
         i = first
+        kinds = np.uint8(0)
         while i < stop:
             end = i
+            before = kinds
             kinds = classes[data[i]]
             if i >= base64 and kinds & BASE64:
                 base64 = _base64_end(data, i, stop, classes)
                 if base64 - i >= BASE64_LEAST:
                     end = base64
-            starts = i == first or ((classes[data[i - 1]] ^ kinds) & WORD)
-            if i >= hexadecimal and starts and (kinds & HEX or data[i] == 92):
+            boundary = (before ^ kinds) & WORD
+            if boundary and i >= hexadecimal and (kinds & HEX or data[i] == 92):
                 reached = _hex_end(data, first, i, stop, classes)
                 if reached > i:
                     hexadecimal = reached

@@ -85,7 +85,8 @@ def _count(
             start = i
             i, key = _word(data, i, stop, row)
             if i - start <= 4:
-                seen |= stop_keys == key
+                for number in range(len(stop_keys)):
+                    seen[number] |= key == stop_keys[number]
             if blank:
                 blank = False
                 row[LINES] += 1
