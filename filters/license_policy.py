@@ -177,19 +177,19 @@ def judge_licenses(
     policy: Policy,
     licenses: Any,
     missing: Missing,
-    headers: Mapping[int, Finding] = MappingProxyType({}),
+    others: Mapping[int, Sequence[Finding]] = MappingProxyType({}),
 ) -> LicenseVerdicts:
-    """Judge the licenses of n documents by their repositories and their own headers.
+    """Judge the licenses of n documents by their repositories and what else is known.
 
     Args:
         policy: by which they are judged.
         licenses: n values as `Policy.judge` takes them, in a sequence or an Arrow array.
         missing: what becomes of documents of which nothing is known.
-        headers: what the documents' own texts say, by row; none for those that say nothing.
+        others: what other layers say of a row, the header first.
     """
     rows = licenses.to_pylist() if hasattr(licenses, "to_pylist") else licenses
     verdicts = [
-        _verdict(policy, license_strings(row), missing, headers.get(number))
+        _verdict(policy, license_strings(row), missing, tuple(others.get(number, ())))
         for number, row in enumerate(rows)
     ]
     return LicenseVerdicts(
@@ -219,10 +219,10 @@ def _objects(values: Sequence[Any]) -> npt.NDArray[np.object_]:
 
 @lru_cache(maxsize=1 << 16)
 def _verdict(
-    policy: Policy, licenses: tuple[str, ...], missing: Missing, header: Finding | None
+    policy: Policy, licenses: tuple[str, ...], missing: Missing, others: tuple[Finding, ...]
 ) -> Verdict:
     repository = Finding("repository", *_judge(policy, licenses))
-    return verdict([repository] if header is None else [header, repository], missing)
+    return verdict([*others, repository], missing)
 
 
 @lru_cache(maxsize=1 << 16)

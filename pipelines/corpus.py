@@ -27,13 +27,13 @@ Missing = Literal["accept", "reject"]
 MISSING: dict[Kind, Missing] = {
     "the-stack": "reject",
     "starcoderdata": "accept",
-    "the-pile": "accept",
+    "the-pile": "reject",
     "parquet": "reject",
     "jsonl": "reject",
 }
 """What becomes of documents without a known license, by kind. StarCoderData holds permissive files
-only and has no license column (its card); the Pile names a set for each document, so choose sets
-with `components`."""
+only and has no license column (its card). The Pile's sets whose license is clear are allowed
+(filters/tables/pile-sets.toml, with the reason for each); of the others nothing is known."""
 
 
 Header = Literal["veto", "off"]

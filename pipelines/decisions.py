@@ -13,9 +13,10 @@ from filters import decontamination, identity, registry
 from filters.batch import Batch
 from filters.benchmarks import load_benchmarks
 from filters.headers.client import Detector
-from filters.license_policy import Policy, judge_licenses, load_policy
+from filters.license_policy import Finding, Policy, judge_licenses, load_policy
 from filters.opt_outs import RULE as OPTED_OUT
 from filters.opt_outs import OptOuts, load_opt_outs
+from filters.pile_sets import set_finding
 from filters.survivors import ALLOWED, UNKNOWN
 from manifests import files
 from manifests.receipts import (
@@ -31,7 +32,7 @@ from manifests.receipts import (
 )
 from manifests.schemas import DOCUMENTS, decisions
 from pipelines.corpus import Corpus, Source
-from pipelines.headers import NOTHING, read_headers
+from pipelines.headers import NOTHING, Headers, read_headers
 from pipelines.plan import part_name
 from pipelines.sources import reading
 
@@ -209,7 +210,8 @@ def decide(
         wanted = [not any(reasons) for reasons in zip(faults, not_chosen, strict=True)]
         headers = read_headers(texts, np.array(wanted, bool), policy, detector)
     said = rows["licenses"].to_pylist()
-    licenses = judge_licenses(policy, said, source.missing, headers.findings)
+    layers = _other_layers(source, rows, headers)
+    licenses = judge_licenses(policy, said, source.missing, layers)
     batch = Batch(source.kind, rows["component"].to_pylist(), paths, texts)
     scores, filtered = registry.apply(registry.settings(corpus.filters), batch)
     opted_out = lists.opt_outs.matches(repositories, paths, ids.to_pylist())
@@ -238,6 +240,15 @@ def decide(
     label = policy_label(policy)
     named = _named(source, rows)
     return Decided(named, columns, label, tuple(scores), source.name, headers.counts)
+
+
+def _other_layers(source: Source, rows: pa.Table, headers: Headers) -> dict[int, list[Finding]]:
+    """What is known of a row's license besides its repositories: by its own text, by its set."""
+    layers = {row: [finding] for row, finding in headers.findings.items()}
+    if source.kind == "the-pile":
+        for row, name in enumerate(rows["component"].to_pylist()):
+            layers.setdefault(row, []).append(set_finding(name))
+    return layers
 
 
 def policy_label(policy: Policy) -> str:

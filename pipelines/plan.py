@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from filters import benchmarks, registry
+from filters import benchmarks, pile_sets, registry
 from filters.license_policy import load_policy
 from filters.opt_outs import load_opt_outs
 from manifests import components, files
@@ -38,6 +38,7 @@ def step_digest(corpus: Corpus, source: Source) -> str:
             "components": sorted(source.chosen) if source.chosen is not None else None,
             "policy": policy.digest,
             "missing": source.missing,
+            "sets": pile_sets.sets_digest() if source.kind == "the-pile" else None,
             "header": headers.identity() if source.header == "veto" else None,
             "filters": registry.identity(corpus.filters),
             "benchmarks": benchmarks.digest(benchmarks.load_benchmarks(corpus.decontaminate.files)),

@@ -112,6 +112,7 @@ kind = "the-pile"
 files = "data/pile/train/*.jsonl.zst"
 components = ["Wikipedia (en)", "Pile-CC"]
 priority = 3
+license = {{ missing = "accept" }}
 [tokenize]
 tokenizer = {{ train = 700, masks = 20 }}
 heldout = 0.1
