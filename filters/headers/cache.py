@@ -62,11 +62,11 @@ def load_seed() -> dict[str, Found]:
 class Cache:
     """The cache of one directory, in memory, and its file, open for appending."""
 
-    def __init__(self, directory: str) -> None:
-        """Read what is there; make the directory where it is not."""
+    def __init__(self, directory: str, seed: bool = True) -> None:
+        """Read what is there, and the seed; make the directory where it is not."""
         os.makedirs(directory, exist_ok=True)
         self._path = os.path.join(directory, cache_name())
-        self._known = load_seed()
+        self._known = load_seed() if seed else {}
         self._file = open(self._path, "a+b", buffering=0)  # noqa: SIM115 - closed by close()
         self._file.seek(0)
         data = self._file.read()

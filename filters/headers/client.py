@@ -56,10 +56,14 @@ def runtime_directory(cache: str) -> str:
 class Detector:
     """Asks the machine's detector; texts of the seed and those asked before need no server."""
 
-    def __init__(self, cache: str | None = None) -> None:
-        """Use the detector of a cache directory, by default this machine's."""
+    def __init__(self, cache: str | None = None, seed: bool = True) -> None:
+        """Use the detector of a cache directory, by default this machine's.
+
+        Without the seed, both start with nothing known but what the cache holds.
+        """
         self._cache = cache or cache_directory()
-        self._known = load_seed()
+        self._seed = seed
+        self._known = load_seed() if seed else {}
         self._connection: socket.socket | None = None
 
     def detect(self, texts: Sequence[bytes]) -> Answer:
@@ -118,16 +122,17 @@ class Detector:
                 return connection
             connection.close()
             if server is None or server.poll() is not None:
-                server = _start(self._cache, runtime)
+                server = _start(self._cache, runtime, self._seed)
             time.sleep(0.05)
         raise BadData(f"{runtime}: the license detector does not start within {START_SECONDS:g} s")
 
 
-def _start(cache: str, runtime: str) -> "subprocess.Popen[bytes]":
+def _start(cache: str, runtime: str, seed: bool) -> "subprocess.Popen[bytes]":
     """Start the server apart from this process's group: Ctrl-C is for the job."""
+    start = "seeded" if seed else "cold"
     with open(os.path.join(runtime, "detector.log"), "ab") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", "filters.headers.server", cache, runtime],
+            [sys.executable, "-m", "filters.headers.server", cache, runtime, start],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

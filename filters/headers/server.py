@@ -54,9 +54,9 @@ class Request:
 class Server:
     """Answers workers from the cache, and lets children find what is not there."""
 
-    def __init__(self, directory: str, listener: socket.socket, children: int, seconds: float):
+    def __init__(self, cache: Cache, listener: socket.socket, children: int, seconds: float):
         """Serve on `listener` with so many children, each text bounded by `seconds`."""
-        self._cache = Cache(directory)
+        self._cache = cache
         self._listener = listener
         self._limit = children
         self._seconds = seconds
@@ -225,8 +225,8 @@ def _serve_texts(pipe: socket.socket, seconds: float) -> None:
         os._exit(0)
 
 
-def main(directory: str, runtime: str) -> None:
-    """Be the detector of this machine, unless there is one."""
+def main(directory: str, runtime: str, start: str = "seeded") -> None:
+    """Be the detector of this machine, unless there is one; `cold` leaves the seed out."""
     lock = os.open(os.path.join(runtime, LOCK), os.O_CREAT | os.O_RDWR, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -238,7 +238,8 @@ def main(directory: str, runtime: str) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
         listener.listen(128)
-        Server(directory, listener, os.cpu_count() or 1, SECONDS).run(IDLE_SECONDS)
+        cache = Cache(directory, seed=start != "cold")
+        Server(cache, listener, os.cpu_count() or 1, SECONDS).run(IDLE_SECONDS)
         os.remove(path)
 
 

@@ -23,7 +23,7 @@ def detector(tmp_path, monkeypatch):
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(tmp_path / server.SOCKET))
     listener.listen(8)
-    serving = server.Server(str(tmp_path), listener, children=2, seconds=0.3)
+    serving = server.Server(Cache(str(tmp_path)), listener, children=2, seconds=0.3)
     thread = threading.Thread(target=serving.run, args=[0.5])
     connected = Detector(str(tmp_path))
     connected._connect()
