@@ -16,8 +16,9 @@ def main() -> None:
     """Serve the engine that started this process until it is done, or gone."""
     signal.signal(signal.SIGINT, _leave)
     threading.Thread(target=_leave_with, args=[os.getppid()], daemon=True).start()
-    # Before the import: Beam logs while it is imported, and configures logging as it starts.
-    logging.disable(logging.WARNING)
+    # Before the import: Beam logs while it is imported, and configures logging as it starts. What
+    # goes wrong is raised where the engine runs, too.
+    logging.disable(logging.CRITICAL)
     from apache_beam.runners.worker import sdk_worker_main
 
     sdk_worker_main.main(sys.argv)
