@@ -230,7 +230,7 @@ def decide(
         "heldout": pa.array(identity.heldout(repositories, ids, corpus.tokenize.heldout)),
         "rule": [next(filter(None, reason), None) for reason in zip(*reasons, strict=True)],
         "detail": [
-            entry or headers.details.get(row) or (str(hit) if hit else None)
+            "; ".join(filter(None, (entry, headers.details.get(row), hit and str(hit)))) or None
             for row, (entry, hit) in enumerate(zip(opted_out, hits, strict=True))
         ],
         "license": licenses.expression,
