@@ -33,10 +33,13 @@ def fail(element: int) -> int:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_failure_is_the_workers_own_sentence(workers: int) -> None:
+def test_a_failure_is_the_workers_own_sentence_and_nothing_else(
+    workers: int, capfd: pytest.CaptureFixture[str]
+) -> None:
     def build(pipeline: beam.Pipeline) -> None:
         _ = pipeline | beam.Create([1]) | beam.Map(fail)
 
     runner = Runner(options=(f"--direct_num_workers={workers}",))
     with pytest.raises(BadData, match=r"^shard 7: is not whole$"):
         run(runner, 9, build)
+    assert capfd.readouterr() == ("", "")
