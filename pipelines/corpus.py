@@ -17,7 +17,7 @@ from manifests.components import slug
 from manifests.config import Config, load_config
 from manifests.errors import BadCall
 
-Kind = Literal["the-stack", "starcoderdata", "the-pile", "parquet", "jsonl"]
+Kind = Literal["the-stack", "the-stack-v2", "starcoderdata", "the-pile", "parquet", "jsonl"]
 
 PIECE_BYTES = 256 << 20
 """Text of a part, at most, in bytes (section 4 of the design)."""
@@ -26,6 +26,7 @@ Missing = Literal["accept", "reject"]
 
 MISSING: dict[Kind, Missing] = {
     "the-stack": "reject",
+    "the-stack-v2": "reject",
     "starcoderdata": "accept",
     "the-pile": "reject",
     "parquet": "reject",
@@ -40,6 +41,7 @@ Header = Literal["veto", "off"]
 
 HEADER: dict[Kind, Header] = {
     "the-stack": "veto",
+    "the-stack-v2": "veto",
     "starcoderdata": "veto",
     "the-pile": "off",
     "parquet": "veto",
@@ -48,7 +50,7 @@ HEADER: dict[Kind, Header] = {
 """Whether files may deny themselves, by kind. Prose that speaks of a license is not under it."""
 
 
-REDACTED: frozenset[Kind] = frozenset({"the-stack"})
+REDACTED: frozenset[Kind] = frozenset({"the-stack", "the-stack-v2"})
 """Kinds whose personal data is redacted when `redact` is not given: BigCode did it for The Stack
 when it made StarCoderData, which comes redacted; the Pile's makers did not."""
 

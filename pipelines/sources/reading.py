@@ -7,12 +7,25 @@ from typing import Any
 import pyarrow as pa
 
 from pipelines.corpus import PIECE_BYTES, Columns, Source
-from pipelines.sources import jsonl_input, own, parquet_input, starcoderdata, the_pile, the_stack
+from pipelines.sources import (
+    jsonl_input,
+    own,
+    parquet_input,
+    starcoderdata,
+    the_pile,
+    the_stack,
+    the_stack_v2,
+)
 from pipelines.sources.rows import ROWS, BadInput, RowBuilder
 
-PARQUET = ("the-stack", "starcoderdata", "parquet")
+PARQUET = ("the-stack", "the-stack-v2", "starcoderdata", "parquet")
 
-_LAYOUTS = {"the-stack": the_stack, "starcoderdata": starcoderdata, "the-pile": the_pile}
+_LAYOUTS = {
+    "the-stack": the_stack,
+    "the-stack-v2": the_stack_v2,
+    "starcoderdata": starcoderdata,
+    "the-pile": the_pile,
+}
 
 
 @dataclass(frozen=True)

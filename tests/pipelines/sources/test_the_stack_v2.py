@@ -1,0 +1,85 @@
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipelines.corpus import Source
+from pipelines.sources import reading
+from pipelines.sources.rows import BadInput
+from pipelines.sources.the_stack_v2 import NOTICES, REFERENCE, licenses
+
+ROW = {
+    "blob_id": "0" * 40,
+    "content": "x = 1\n",
+    "language": "C++",
+    "path": "/src/a.cpp",
+    "repo_name": "o/r",
+    "detected_licenses": ["MIT", "LicenseRef-scancode-generic-cla"],
+    "license_type": "permissive",
+    "gha_license_id": None,
+    "star_events_count": 7,
+}
+
+
+def source() -> Source:
+    return Source.model_validate({"name": "a", "kind": "the-stack-v2", "files": "*"})
+
+
+def write(path: Path, **changes: object) -> str:
+    types = {"gha_license_id": pa.string(), "detected_licenses": pa.list_(pa.string())}
+    row = {name: pa.array([value], types.get(name)) for name, value in {**ROW, **changes}.items()}
+    pq.write_table(pa.table(row), path)
+    return str(path)
+
+
+def test_a_row(tmp_path: Path) -> None:
+    url = write(tmp_path / "a.parquet")
+    ((start, stop),) = reading.cut(source(), url)
+    (piece,) = reading.pieces(source(), "data/C++/a.parquet", url, start, stop)
+    assert piece.rows.to_pylist() == [
+        {
+            "input_row": 0,
+            "component": "cpp",
+            "repositories": ["o/r"],
+            "path": "/src/a.cpp",
+            "licenses": ["MIT"],
+            "stars": 7,
+            "fault": None,
+            "text": "x = 1\n",
+        }
+    ]
+
+
+def test_its_own_files_have_no_content(tmp_path: Path) -> None:
+    table = pq.read_table(write(tmp_path / "a.parquet")).drop_columns(["content"])
+    pq.write_table(table, tmp_path / "b.parquet")
+    with pytest.raises(BadInput, match="'content' is missing"):
+        reading.cut(source(), str(tmp_path / "b.parquet"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "github", "detected", "found"),
+    [
+        ("permissive", None, ["MIT", *sorted(NOTICES)], ["MIT"]),
+        ("permissive", "Apache-2.0", ["MIT"], ["Apache-2.0", "MIT"]),
+        ("permissive", "MIT", [], ["MIT"]),
+        ("permissive", None, ["MIT", REFERENCE], ["MIT"]),
+        ("non_permissive", None, [REFERENCE], [REFERENCE]),
+        ("non_permissive", "NOASSERTION", [], ["NOASSERTION"]),
+        ("non_permissive", "NOASSERTION", ["GPL-2.0-only"], ["GPL-2.0-only"]),
+        ("no_license", None, [], None),
+        ("no_license", None, sorted(NOTICES), None),
+        (None, None, None, None),
+        ("permissive", None, {"list": [{"item": "MIT"}]}, ["MIT"]),
+    ],
+)
+def test_licenses_that_a_row_names(
+    kind: str | None, github: str | None, detected: object, found: list[str] | None
+) -> None:
+    assert licenses(kind, github, detected) == found
+
+
+def test_components_of_files() -> None:
+    assert reading.component_of_input(source(), "data/C++/a.parquet") == "cpp"
+    assert reading.component_of_input(source(), "data/a.parquet") is None
