@@ -36,9 +36,9 @@ def run(preparation: Preparation) -> Manifest:
     """
     inputs = _inputs(preparation)
     directory = preparation.tokenize
-    made = make_tokenizer(directory, preparation.corpus.tokenize, inputs)
-    tokenizer = describe_tokenizer(files.join(directory, TOKENIZER))
     redacted = tuple(source.name for source in preparation.corpus.source if source.redacts)
+    made = make_tokenizer(directory, preparation.corpus.tokenize, inputs, redacted)
+    tokenizer = describe_tokenizer(files.join(directory, TOKENIZER))
     step = digest([STEP, FORMAT, made.files[TOKENIZER].sha256, redaction.VERSION, sorted(redacted)])
     groups = files.join(directory, GROUPS_FILE)
     with files.replacing(groups) as output:

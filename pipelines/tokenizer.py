@@ -1,8 +1,12 @@
 """The tokenizer of a corpus: a file, CodeGen2's vocabulary, or one trained on what stays."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from filters import redaction
 from manifests import files
 from manifests.canonical import digest, short_digest
 from manifests.manifest import FILE as MANIFEST
@@ -22,16 +26,24 @@ LONGEST = 1 << 20
 """Characters of a document that a tokenizer is trained on: one file must not make its merges."""
 
 
-def make_tokenizer(directory: str, config: Tokenize, inputs: Surviving) -> Receipt:
-    """Write tokenizer.json into tokenize-NAME/, unless it is there, and return its receipt."""
+def make_tokenizer(
+    directory: str, config: Tokenize, inputs: Surviving, redacted: Collection[str]
+) -> Receipt:
+    """Write tokenizer.json into tokenize-NAME/, unless it is there, and return its receipt.
+
+    Personal data of the sources in `redacted` is replaced before a tokenizer is trained on them.
+    """
     kind = config.tokenizer
     origin: list[Any] = [kind.model_dump(exclude={"file", "codegen2"})]
-    origin += [files.sha256(kind.path)] if kind.path else [inputs.identity, SAMPLE_BYTES, LONGEST]
+    if kind.path:
+        origin.append(files.sha256(kind.path))
+    else:
+        origin += [inputs.identity, SAMPLE_BYTES, LONGEST, sorted(redacted), redaction.VERSION]
     name = short_digest([STEP, *origin])
     receipt = load_receipt(directory, name)
     if receipt and is_whole(directory, receipt):
         return receipt
-    content = _content(config, inputs)
+    content = _content(config, inputs, redacted)
     # The manifest of another tokenizer must not stand beside this one.
     files.remove(files.join(directory, MANIFEST))
     files.write_bytes(files.join(directory, FILE), content)
@@ -45,21 +57,24 @@ def make_tokenizer(directory: str, config: Tokenize, inputs: Surviving) -> Recei
     return receipt
 
 
-def _content(config: Tokenize, inputs: Surviving) -> bytes:
+def _content(config: Tokenize, inputs: Surviving, redacted: Collection[str]) -> bytes:
     kind = config.tokenizer
     if kind.file:
         return files.read_bytes(kind.file)
     if kind.codegen2:
         return codegen2_tokenizer(files.read_bytes(kind.codegen2))
     assert kind.train
-    return train_tokenizer(_sample(inputs), kind.train, kind.masks)
+    return train_tokenizer(_sample(inputs, redacted), kind.train, kind.masks)
 
 
-def _sample(inputs: Surviving) -> Iterator[str]:
+def _sample(inputs: Surviving, redacted: Collection[str]) -> Iterator[str]:
     """A share of the documents for training, by their ids, so parts and order do not matter."""
     limit = min(1 << 64, (SAMPLE_BYTES << 64) // max(1, inputs.bytes))
     for part in inputs.parts:
         for table in inputs.tables(part["name"], heldout=False):
-            for id, text in zip(table["id"].to_pylist(), table["text"], strict=True):
-                if int.from_bytes(id[:8], "little") < limit:
-                    yield text.as_py()[:LONGEST]
+            drawn = [int.from_bytes(id[:8], "little") < limit for id in table["id"].to_pylist()]
+            texts = pc.utf8_slice_codeunits(table["text"].filter(pa.array(drawn)), 0, LONGEST)
+            if part["source"] in redacted:
+                texts = redaction.redact(texts).texts
+            for text in texts:
+                yield text.as_py()

@@ -141,3 +141,11 @@ def test_settings():
 def test_unknown_filters_are_all_named():
     with pytest.raises(ValueError, match=r"'longest_lin'; did you mean 'longest_line'.*'zzz'"):
         check({"longest_lin": 1, "zzz": True})
+
+
+def test_a_file_of_one_line_of_forty_megabytes_ends_in_a_verdict():
+    line = '"' + "0123456789abcdef" * 2_500_000 + '"'
+    assert rules([line]) == ["longest_line"]
+    prose = batch([line], component="pile-cc", kind="the-pile")
+    assert list(apply(settings(None), prose).rule) == ["words_least"]
+    assert FILTERS["encoded_run"].score(batch([line]))[0] == 40_000_000
