@@ -80,6 +80,9 @@ class License(Config):
     The default stands for CodeGen2's "stronger permissive license guideline" (section 3.3)."""
     missing: Missing | None = None
     """What becomes of a document whose license nobody knows; by kind when not given."""
+    repositories: str | None = None
+    """The name of a source of kind `the-stack`: documents without licenses have those that it
+    knows of their repositories. For StarCoderData."""
     header: Header | None = None
     """`veto`: a file whose own text names a license that the policy denies is rejected, whatever
     its repository says; `off`: texts are not looked at. By kind when not given."""
@@ -261,6 +264,22 @@ class Corpus(Config):
         if twice:
             raise ValueError(f"source: the name {twice[0]!r} is given twice")
         return self
+
+    @model_validator(mode="after")
+    def _repositories_are_the_stacks(self) -> "Corpus":
+        known = {source.name for source in self.source if source.kind == "the-stack"}
+        for source in self.source:
+            name = source.license.repositories
+            if name is not None and name not in known:
+                raise ValueError(
+                    f"source {source.name}: license.repositories: {name!r} is not a source of kind "
+                    f"the-stack; those are {', '.join(sorted(known)) or 'none'}"
+                )
+        return self
+
+    def named(self, name: str) -> Source:
+        """Return a source by its name."""
+        return next(source for source in self.source if source.name == name)
 
 
 def load_corpus(path: str) -> Corpus:

@@ -1,7 +1,7 @@
 """documents/ and decisions/: which rows of a part may be trained on, and why."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,6 +34,7 @@ from manifests.schemas import DOCUMENTS, decisions
 from pipelines.corpus import Corpus, Source
 from pipelines.headers import NOTHING, Headers, read_headers
 from pipelines.plan import part_name
+from pipelines.repositories import Repositories, load_table
 from pipelines.sources import reading
 
 STEP = "license_filter"
@@ -66,11 +67,14 @@ class FilterLicenses:
 
     directory: str
     corpus: Corpus
+    repositories: Mapping[str, str] = field(default_factory=dict)
+    """Source -> the table of licenses by repository that it asks for."""
 
     def setup(self) -> None:
         """Load what documents are compared with; policies load when they are first used."""
         self._lists = load_lists(self.corpus)
         self._detector = Detector()
+        self._repositories = {source: load_table(url) for source, url in self.repositories.items()}
 
     def receipts(self, row: dict[str, Any]) -> Iterator[str]:
         """Yield the names of a plan row's parts, as many as there may be."""
@@ -90,12 +94,13 @@ class FilterLicenses:
             yield receipt
 
     def _source(self, name: str) -> Source:
-        return next(source for source in self.corpus.source if source.name == name)
+        return self.corpus.named(name)
 
     def _make(
         self, source: Source, row: dict[str, Any], name: str, piece: reading.Piece
     ) -> Receipt:
-        decided = decide(source, self.corpus, piece.rows, self._lists, self._detector)
+        rows = with_licenses(piece.rows, self._repositories.get(source.name))
+        decided = decide(source, self.corpus, rows, self._lists, self._detector)
         written = {
             f"documents/{name}.parquet": decided.documents(),
             f"decisions/{name}.parquet": decided.decisions(),
@@ -192,6 +197,17 @@ def _funnel(rules: Mapping[str | None, list[int]]) -> ComponentFunnel:
         documents=documents,
         bytes=size,
     )
+
+
+def with_licenses(rows: pa.Table, repositories: Repositories | None) -> pa.Table:
+    """Give the rows without licenses those of their repositories."""
+    if repositories is None:
+        return rows
+    pairs = zip(rows["licenses"].to_pylist(), rows["repositories"].to_pylist(), strict=True)
+    said = [own or repositories.licenses(names) for own, names in pairs]
+    index = rows.schema.get_field_index("licenses")
+    kind = rows.schema.field(index)
+    return rows.set_column(index, kind, pa.array(said, kind.type))
 
 
 def decide(

@@ -10,10 +10,12 @@ from manifests.canonical import digest
 from manifests.manifest import FailedInput, Manifest, Totals
 from manifests.receipts import Receipt, merge_funnels
 from manifests.schemas import FORMAT, PARTS
+from pipelines.corpus import Corpus
 from pipelines.decisions import STEP, FilterLicenses
 from pipelines.job import Job, check_failures, dead_letter
 from pipelines.plan import make_plan, write_plan
 from pipelines.preparation import Preparation, begin, finish, sum_funnel
+from pipelines.repositories import make_table
 
 PARTS_FILE = "parts.parquet"
 
@@ -39,7 +41,7 @@ def run(preparation: Preparation) -> Manifest:
     step = digest([STEP, FORMAT, sorted({(row["source"], row["step"]) for row in rows})])
     begin(directory, step)
     job = Job(
-        FilterLicenses(directory, preparation.corpus),
+        FilterLicenses(directory, preparation.corpus, _tables(directory, preparation.corpus)),
         files.join(preparation.output, "plan.parquet"),
         STEP,
     )
@@ -52,6 +54,14 @@ def run(preparation: Preparation) -> Manifest:
     refused = [f"{row['source']}: {row['error']}" for row in rows if row["refused"]]
     manifest = _manifest(preparation, step, receipts, failed, parts, sorted(set(refused)))
     return finish(directory, manifest)
+
+
+def _tables(directory: str, corpus: Corpus) -> dict[str, str]:
+    """Make the tables of licenses by repository that sources ask for; return where they lie."""
+    asked = {source.name: source.license.repositories for source in corpus.source}
+    return {
+        source: make_table(directory, corpus.named(name)) for source, name in asked.items() if name
+    }
 
 
 def _failed(directory: str, rows: list[dict[str, object]]) -> list[FailedInput]:

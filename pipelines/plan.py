@@ -15,7 +15,7 @@ from manifests import components, files
 from manifests.canonical import digest, short_digest
 from manifests.errors import BadData
 from manifests.schemas import FORMAT, PLAN
-from pipelines import headers
+from pipelines import headers, repositories
 from pipelines.corpus import Corpus, Source
 from pipelines.sources import reading
 from pipelines.sources.rows import BadInput
@@ -38,6 +38,9 @@ def step_digest(corpus: Corpus, source: Source) -> str:
             "components": sorted(source.chosen) if source.chosen is not None else None,
             "policy": policy.digest,
             "missing": source.missing,
+            "repositories": repositories.table_name(corpus.named(source.license.repositories))
+            if source.license.repositories
+            else None,
             "sets": pile_sets.sets_digest() if source.kind == "the-pile" else None,
             "header": headers.identity() if source.header == "veto" else None,
             "filters": registry.identity(corpus.filters),
