@@ -21,6 +21,7 @@ PACKAGES = ("pipelines", "manifests", "objectives", "trainer")
 
 EXTRAS = {
     "apache_beam": "prepare",
+    "bs4": "prepare",
     "datasketch": "prepare",
     "license_expression": "prepare",
     "licensedcode": "prepare",
