@@ -18,7 +18,6 @@ from manifests.receipts import (
     file_record,
     is_whole,
     load_receipt,
-    receipt_url,
     save_receipt,
 )
 from pipelines import progress, runners
@@ -72,12 +71,10 @@ class Clusters:
             entries, least = (ENTRIES, LEAST) if runner.in_process else (0, bands + 1)
             forests = rounds(self.parts, self._url("forests"), documents, bands, entries, least)
             with progress.parts(self.directory, STEP, len(forests) + 2, 0):
-                for each in forests:
-                    self._round(runner, each, len(parts))
-                spans = self._spans(runner)
+                made = [self._round(runner, each, len(parts)) for each in forests]
+                spans = self._spans(runner, sorted(path for paths in made for path in paths))
                 self._rank(runner, spans)
                 receipt = self._finish(spans)
-            self._clean(forests, spans)
         return receipt
 
     def _url(self, *names: str) -> str:
@@ -90,11 +87,15 @@ class Clusters:
         receipt = load_receipt(self.directory, name)
         return receipt if receipt and is_whole(self.directory, receipt) else None
 
-    def _round(self, runner: Runner, each: Round, parts: int) -> None:
-        """Link the addresses that share a hash in some columns, unless that is done."""
+    def _round(self, runner: Runner, each: Round, parts: int) -> list[str]:
+        """Link the addresses that share a hash in some columns; return the forests' paths.
+
+        Forests are left where they are: another run of the same command may be reading them.
+        """
         name = self._receipt_name("round", each.columns)
-        if self._done(name):
-            return
+        done = self._done(name)
+        if done:
+            return list(done.files)
         if parts:
             runners.run(runner, parts, each.build)
         found = [n for n in files.list_names(each.directory) if n.startswith(f"{each.number}-")]
@@ -103,13 +104,14 @@ class Clusters:
         save_receipt(
             self.directory, Receipt(name=name, step=STEP, digest=self.digest, files=records)
         )
+        return paths
 
-    def _spans(self, runner: Runner) -> list[Span]:
+    def _spans(self, runner: Runner, forests: list[str]) -> list[Span]:
         """Number all clusters in one task, unless that is done, and share them out."""
         name = self._receipt_name("labels")
         receipt = self._done(name)
         if receipt is None:
-            _in_a_task(runner, [name], self._label)
+            _in_a_task(runner, [(name, forests)], self._label)
             receipt = self._done(name)
         assert receipt is not None
         return [
@@ -128,16 +130,17 @@ class Clusters:
             for low, high in receipt.extra["spans"]
         ]
 
-    def _label(self, name: str) -> None:
+    def _label(self, work: tuple[str, list[str]]) -> None:
         """Unite all forests and write every document's cluster."""
+        name, forests = work
         parts = self.parts.read()
         starts = np.cumsum([0, *(part.documents for part in parts)])
         if starts[-1] >= int(ALONE):
             raise BadData(f"{starts[-1]:,} documents are more than one deduplication can number")
         numbers = np.array([part.part for part in parts], np.uint32)
         union = Union(int(starts[-1]))
-        for file in files.list_names(self._url("forests")):
-            with files.open_input(self._url("forests", file)) as source:
+        for path in forests:
+            with files.open_input(files.join(self.directory, path)) as source:
                 edges = np.load(source, allow_pickle=False)
             where, rows = parts_and_rows(edges)
             union.link(starts[np.searchsorted(numbers, where)] + rows)
@@ -180,15 +183,6 @@ class Clusters:
         )
         save_receipt(self.directory, receipt)
         return receipt
-
-    def _clean(self, forests: list[Round], spans: list[Span]) -> None:
-        """Take away what led to the clusters."""
-        for file in files.list_names(self._url("forests")):
-            files.remove(self._url("forests", file))
-        files.remove(self._url("labels"))
-        names = [self._receipt_name("round", each.columns) for each in forests]
-        for name in [*names, self._receipt_name("labels"), *(span.name for span in spans)]:
-            files.remove(receipt_url(self.directory, name))
 
 
 def spans(sizes: U32, members: int) -> list[list[int]]:
