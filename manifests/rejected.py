@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from rich.console import Group, RenderableType
 from rich.text import Text
 
@@ -80,7 +79,7 @@ def _examples(chain: Chain, rules: list[str], most: int) -> Iterator[tuple[str, 
     ):
         for table in tables:
             columns = read_table(table.url, ["id", "rule"])
-            chosen = {rule: _smallest(columns, rule, most) for rule in rules}
+            chosen = _smallest(columns, rules, most)
             if any(chosen.values()):
                 whole = read_table(table.url)
                 for rule, places in chosen.items():
@@ -88,12 +87,16 @@ def _examples(chain: Chain, rules: list[str], most: int) -> Iterator[tuple[str, 
                         yield rule, describe(table, row)
 
 
-def _smallest(columns: pa.Table, rule: str, most: int) -> list[int]:
-    """Return the places of the rows of a rule that have the smallest ids."""
-    places = pc.indices_nonzero(pc.fill_null(pc.equal(columns["rule"], rule), False))
-    ids = columns["id"].take(places).to_pylist()
-    ranked = heapq.nsmallest(most, zip(ids, places.to_pylist(), strict=True))
-    return [place for _, place in ranked]
+def _smallest(columns: pa.Table, rules: list[str], most: int) -> dict[str, list[int]]:
+    """Return, for each rule, the places of its rows that have the smallest ids."""
+    found: dict[str, list[tuple[bytes, int]]] = {rule: [] for rule in rules}
+    rows = zip(columns["id"].to_pylist(), columns["rule"].to_pylist(), strict=True)
+    for place, (id, rule) in enumerate(rows):
+        if rule in found:
+            found[rule].append((id, place))
+    return {
+        rule: [place for _, place in heapq.nsmallest(most, pairs)] for rule, pairs in found.items()
+    }
 
 
 def _decision(table: Table, row: Row) -> Row:

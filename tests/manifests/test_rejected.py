@@ -5,7 +5,8 @@ import pytest
 from manifests.chain import load_chain
 from manifests.errors import BadCall
 from manifests.rejected import examples, render
-from tests.outputs import printed
+from manifests.schemas import DUPLICATES
+from tests.outputs import printed, write_table
 
 
 def test_each_rule_has_its_examples_and_their_evidence(output):
@@ -37,6 +38,13 @@ def test_people_read_ids_places_and_reasons(output):
     assert "license GPL-3.0-only, layer repository, policy strict@0123456789ab" in shown
     assert "copy of" in shown and "row " in shown
     assert printed(render({})).strip() == "nothing was rejected"
+
+
+def test_tables_without_rows_are_passed_over(output):
+    for path in (output / "dedup/duplicates").iterdir():
+        write_table(str(path), [], DUPLICATES)
+    told = examples(load_chain(str(output)), most=2)
+    assert told["exact"]["examples"] == [] and len(told["long_lines"]["examples"]) == 2
 
 
 def test_a_rule_that_took_nothing_is_named_beside_those_that_did(output):
