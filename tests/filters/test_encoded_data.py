@@ -43,6 +43,12 @@ def test_matches_are_those_of_the_published_patterns(texts):
         assert (found.longest[i], found.covered[i]) == by_regex(text)
 
 
+def test_overlapping_matches_count_once():
+    pairs = "ab\n" * 30
+    found = encoded(batch([pairs, pairs + "-" + pairs]))
+    assert list(found.longest) == [90, 90] and list(found.covered) == [90, 180]
+
+
 def test_rules():
     code = "int f(int x) { return x + 1; }\n" * 60
     data = base64.b64encode(bytes(range(256)) * 4).decode()
