@@ -35,8 +35,8 @@ def is_license(tree: Any) -> bool:
 
 
 def is_known(tree: Any) -> bool:
-    """Tell whether a tree is an expression of known ids throughout."""
-    if tree is None:
+    """Tell whether a tree is an expression of known licenses throughout."""
+    if tree is None or (hasattr(tree, "key") and _canonical(tree) in permissive_beyond_spdx()):
         return False
     return is_license(tree) or (hasattr(tree, "args") and _all_known(tree))
 

@@ -16,9 +16,9 @@ def _escaped(word: str) -> bytes:
     return re.escape(word.encode())
 
 
-CUT = 6000
-"""Bytes of a normalized text, at most: more than four fifths of the 6.0 kB that GPL-2.0 takes for
-its terms, six times MIT."""
+CUT = 40_000
+"""Bytes of a normalized text, at most: the GPL-3.0 has 35,000, and of a license that is cut
+ScanCode is less sure. 99 of 100 texts have less than 2,000."""
 
 SPACE = re.compile(rb"\s+")
 NOISE = re.compile(rb"[^a-z0-9 .,:;/()'\"&@+-]+")
@@ -36,7 +36,12 @@ RESERVED = re.compile(rb"^\W*(?:all rights reserved\W*)+$")
 PERSON = re.compile(rb"^(?:@(?:author|version|file)\b|authors?:|written by\b|maintainers?:)")
 
 LEGAL = re.compile(
-    b"|".join([*map(_escaped, WORDS), rb"\b(?:" + b"|".join(map(_escaped, NAMES)) + rb")\b"])
+    b"|".join(
+        [
+            *map(_escaped, WORDS),
+            rb"(?<![a-z])(?:" + b"|".join(map(_escaped, NAMES)) + rb")(?![a-z])",
+        ]
+    )
 )
 """A legal word in a normalized text."""
 
@@ -59,11 +64,12 @@ PARTIES = (
 """Who speaks, in the texts of BSD and its kin, as their models have it."""
 
 
-def normalize(lines: Sequence[bytes]) -> bytes:
+def normalize(lines: Sequence[bytes], whole: bool = False) -> bytes:
     """Return the text of a passage, paragraph by paragraph, in lower case and plain ASCII.
 
     Args:
         lines: bare lines (`passages.Passage`), of any encoding.
+        whole: they are a license, to whose end paragraphs without legal words belong.
 
     Returns:
         At most CUT bytes; b"" where nothing is left.
@@ -77,7 +83,8 @@ def normalize(lines: Sequence[bytes]) -> bytes:
             paragraphs.append([])
     joined = [b" ".join(paragraph) for paragraph in paragraphs if paragraph]
     legal = [i for i, paragraph in enumerate(joined) if LEGAL.search(paragraph)]
-    text = b"\n".join(joined[legal[0] : legal[-1] + 1]) if legal else b""
+    # What stands before the first legal word, and after the last, describes the file.
+    text = b"\n".join(joined[legal[0] : None if whole else legal[-1] + 1]) if legal else b""
     for pattern, words in PARTIES:
         text = pattern.sub(words, text)
     return text if len(text) <= CUT else text[:CUT].rpartition(b" ")[0]

@@ -76,7 +76,7 @@ def _statements(passage: Passage) -> list[Statement]:
         else:
             left.append(b"")
             found.append(Statement(number, number, b"", expression))
-    text = normalize(left)
+    text = normalize(left, passage.whole)
     return [*found, Statement(passage.first, passage.last, text)] if text else found
 
 

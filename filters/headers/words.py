@@ -34,6 +34,8 @@ WORDS = (
     "affero",
     "rights reserved",
     "warrant",
+    "terms of service",
+    "terms and conditions",
 )
 
 NAMES = (

@@ -120,3 +120,19 @@ def test_normalized_texts_are_ascii_and_short(data):
     text = normalize([*data.split(b"\n"), b"license " * 2000])
     assert len(text) <= CUT
     assert text.decode("ascii")
+
+
+def test_a_name_with_a_version_is_a_legal_word():
+    assert normalize([b"This file is GPLv2 as found in COPYING."])
+
+
+def test_a_file_that_is_a_license_is_one_passage_to_its_end():
+    lines = [
+        "SOME LICENSE",
+        *["", "You may use it.", "Each license is yours."] * 15,
+        "",
+        "The end.",
+    ]
+    (passage,) = of("\n".join(lines))
+    assert (passage.first, passage.last, passage.whole) == (1, len(lines), True)
+    assert normalize(passage.lines, whole=True).endswith(b"the end.")
