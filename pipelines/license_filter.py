@@ -5,6 +5,8 @@ from collections import Counter
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from filters import benchmarks
+from filters.opt_outs import load_opt_outs
 from manifests import files
 from manifests.canonical import digest
 from manifests.manifest import FailedInput, Manifest, Totals
@@ -134,8 +136,18 @@ def _manifest(
         counts=_sum_counts(receipts),
         tables={PARTS_FILE: parts},
         failed=failed,
-        extra={"refused": refused},
+        extra={"refused": refused, **_lists(preparation.corpus)},
     )
+
+
+def _lists(corpus: Corpus) -> dict[str, dict[str, int | str]]:
+    """What documents were compared with: how much of it, and its digest."""
+    texts = benchmarks.load_benchmarks(corpus.decontaminate.files)
+    opt_outs = load_opt_outs(corpus.opt_out.files)
+    return {
+        "benchmarks": {"texts": len(texts), "sha256": benchmarks.digest(texts)},
+        "opt_outs": {"entries": len(opt_outs), "sha256": opt_outs.digest},
+    }
 
 
 def _sum_counts(receipts: list[Receipt]) -> dict[str, int | dict[str, int]]:

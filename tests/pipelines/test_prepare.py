@@ -208,6 +208,8 @@ def test_benchmarks_and_opt_outs_are_rejected_with_what_was_found(corpus: Path) 
     counts = rejections(load_manifest(preparation.license_filter).funnel)
     assert counts["benchmark"] == 1
     assert counts["opted_out"] > 5
+    extra = load_manifest(preparation.license_filter).extra
+    assert (extra["benchmarks"]["texts"], extra["opt_outs"]["entries"]) == (2, 2)
     decided = [
         row
         for path in (Path(preparation.license_filter) / "decisions").iterdir()
