@@ -6,9 +6,11 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from filters import registry
 from manifests.dataset import Dataset
 from manifests.errors import BadCall, BadData
 from manifests.manifest import load_manifest
@@ -246,3 +248,17 @@ def test_personal_data_becomes_no_token(corpus: Path) -> None:
     assert plain.counts["redacted"] == {} and plain.digest != redacted.digest
     assert plain.totals.documents == redacted.totals.documents
     assert plain.totals.tokens != redacted.totals.tokens
+
+
+def test_filters_are_asked_again_of_decisions_alone(corpus: Path) -> None:
+    preparation = prepare(corpus)
+    for path in (Path(preparation.license_filter) / "decisions").iterdir():
+        table = pq.read_table(path)
+        thresholds = registry.settings(None)
+        scores = {name: table[name].to_numpy() for name in thresholds}
+        again = registry.first_rule(thresholds, scores, table.num_rows)
+        for rule, found in zip(table["rule"].to_pylist(), again, strict=True):
+            assert rule == found if rule in thresholds else rule or found is None
+        strict = registry.first_rule({**thresholds, "longest_line": 1}, scores, table.num_rows)
+        if table.num_rows and not np.isnan(scores["longest_line"]).all():
+            assert "longest_line" in set(strict)
