@@ -5,6 +5,7 @@ import importlib
 import json
 import os
 import shlex
+import shutil
 import sys
 import time
 from importlib.metadata import version
@@ -151,12 +152,12 @@ NEXT = """\
 {directory}/run          a model after {steps} updates: loss {first:.2f} at first, {last:.2f} now
 {directory}/report.html  the funnel, lengths, duplicates and samples, for a browser
 
-stackpile peek {directory}/MIX.toml               what the model sees, spans in color
-stackpile show {directory}/out ID                 a document, and why it is there or is not
-stackpile verify {directory}/out                  every checksum, size and count
-stackpile trace {directory}/run --step 1 --row 0  the files behind a sequence
-stackpile evaluate {directory}/run                bits per byte on what was held out
-Your own code: write a CORPUS.toml as {directory}/CORPUS.toml, then stackpile prepare CORPUS.toml"""
+{command} peek {directory}/MIX.toml               what the model sees, spans in color
+{command} show {directory}/out ID                 a document, and why it is there or is not
+{command} verify {directory}/out                  every checksum, size and count
+{command} trace {directory}/run --step 1 --row 0  the files behind a sequence
+{command} evaluate {directory}/run                bits per byte on what was held out
+Your own code: write a CORPUS.toml as {directory}/CORPUS.toml, then {command} prepare CORPUS.toml"""
 
 
 @app.command()
@@ -188,7 +189,9 @@ def demo(
             raise typer.Exit(code)
         console.print(f"{time.monotonic() - began:.1f} s", style="dim")
     console.rule("[bold]what was made, and what to type next", align="left")
-    console.print(NEXT.format(directory=directory, **_losses(directory)), markup=False)
+    command = "stackpile" if shutil.which("stackpile") else sys.argv[0]
+    known = {"directory": directory, "command": command, **_losses(directory)}
+    console.print(NEXT.format(**known), markup=False)
 
 
 def _stages(directory: str) -> list[tuple[str, list[str]]]:
