@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from pydantic import Field
 
-from filters.minhash_kernel import Minima, differing, hash_bands, pack_bits, sketch
+from filters.minhash_kernel import Minima, differing, hash_bands, pack_bits, shingle_sets, sketch
 from filters.text import Bytes, Offsets, blank_separators, collapse_whitespace, text_bytes
 from manifests.canonical import digest
 from manifests.config import Config, load_config
@@ -170,6 +170,12 @@ def signatures(texts: Any, profile: Profile) -> Signatures:
 def minima(texts: Any, profile: Profile) -> tuple[Minima, Mask]:
     """Return the signatures themselves: uint32 [n, permutations], and bool [n] as `Signatures`."""
     return _minima(*tokenized(texts, profile), profile)
+
+
+def shingles(texts: Any, profile: Profile) -> tuple[Minima, Offsets]:
+    """Return the set of shingles of Arrow strings [n], as `shingle_sets`."""
+    data, offsets = tokenized(texts, profile)
+    return shingle_sets(data, offsets, profile.shingle)
 
 
 def similarity(left: Words, right: Words, permutations: int) -> npt.NDArray[np.float32]:

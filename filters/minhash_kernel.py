@@ -53,6 +53,63 @@ def sketch(
 
 
 @numba.njit(cache=True, nogil=True)
+def shingle_sets(data: Bytes, offsets: Offsets, shingle: int) -> tuple[Minima, Offsets]:
+    """Return the set of shingles of each of n documents, as hashes.
+
+    Args:
+        data: uint8, documents as tokens between single spaces.
+        offsets: int64 [n + 1].
+        shingle: tokens of a shingle.
+
+    Returns:
+        uint32, XXH32 of each document's shingles, ascending, each once; int64 [n + 1], where each
+        document's start.
+    """
+    values = np.empty(np.sum(data[offsets[0] : offsets[-1]] == 32) + len(offsets), np.uint32)
+    places = np.zeros(len(offsets), np.int64)
+    starts = np.zeros(shingle, np.int64)
+    for document in range(len(offsets) - 1):
+        begin, stop = offsets[document], offsets[document + 1]
+        first = at = places[document]
+        count = 0
+        for i in range(begin, stop + (stop > begin)):
+            if i < stop and data[i] != 32:
+                continue
+            starts[count % shingle] = begin
+            begin = i + 1
+            count += 1
+            if count >= shingle:
+                values[at] = xxh32(data, starts[count % shingle], i)
+                at += 1
+        places[document + 1] = first + _unique(values[first:at])
+    return values[: places[-1]], places
+
+
+@numba.njit(cache=True, nogil=True)
+def jaccard(left: Minima, right: Minima) -> float:
+    """Return the Jaccard similarity of two sets, ascending; 0 for two empty ones."""
+    shared = i = j = 0
+    while i < len(left) and j < len(right):
+        shared += left[i] == right[j]
+        smaller, larger = left[i] <= right[j], left[i] >= right[j]
+        i += smaller
+        j += larger
+    return shared / max(1, len(left) + len(right) - shared)
+
+
+@numba.njit(cache=True, nogil=True)
+def _unique(values: Minima) -> int:
+    """Sort values, move each once to the front, and return how many there are."""
+    values.sort()
+    found = 0
+    for i in range(len(values)):
+        if i == 0 or values[i] != values[found - 1]:
+            values[found] = values[i]
+            found += 1
+    return found
+
+
+@numba.njit(cache=True, nogil=True)
 def hash_bands(
     minima: Bytes, rows: int, wanted: npt.NDArray[np.bool_], hashes: npt.NDArray[np.uint64]
 ) -> None:

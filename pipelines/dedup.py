@@ -18,6 +18,7 @@ from manifests.verify_parts import FROZEN_TABLE
 from pipelines.clusters import Clusters
 from pipelines.corpus import Dedup
 from pipelines.duplicates import ListDuplicates
+from pipelines.exact import CompareExactly
 from pipelines.frozen import Parts, frozen_digests, write_frozen
 from pipelines.guards import check_losses
 from pipelines.job import Job
@@ -25,7 +26,7 @@ from pipelines.license_filter import PARTS_FILE
 from pipelines.plan import read_rows
 from pipelines.preparation import Preparation, begin, finish, parent_of, sum_funnel
 from pipelines.signatures import Sign, signature_name
-from pipelines.spans import Verification
+from pipelines.spans import EXACT, Verification
 
 TABLE = pa.schema(
     [
@@ -63,7 +64,12 @@ def run(preparation: Preparation) -> Manifest:
     parts = Parts(directory, frozen)
     verification = Verification(corpus.dedup.profile, corpus.dedup.verify, corpus.dedup.large)
     found = Clusters(parts, step, priorities, verification).run(preparation.runner)
-    listing = ListDuplicates(directory, parts, documents, sorted(found.files), step)
+    paths, threshold = sorted(found.files), None
+    if corpus.dedup.verify == EXACT:
+        threshold = profile.threshold
+        comparison = CompareExactly(directory, documents, table, paths, corpus.dedup.profile, step)
+        comparison.run(preparation.runner)
+    listing = ListDuplicates(directory, parts, documents, paths, step, threshold)
     receipts = Job(listing, table, "duplicates").run(preparation.runner)
     check_losses(receipts, corpus.dedup.most_removed, directory)
     return finish(directory, _manifest(preparation, profile, step, found, receipts))

@@ -14,6 +14,7 @@ from manifests import files
 from manifests.canonical import short_digest
 from manifests.receipts import ComponentFunnel, Count, Funnel, Receipt, file_record, save_receipt
 from manifests.schemas import DUPLICATES
+from pipelines.exact import exactly
 from pipelines.frozen import Parts, SignedPart
 from pipelines.spans import read_losers
 
@@ -42,6 +43,8 @@ class ListDuplicates:
     """The clusters' files, relative to dedup/."""
     digest: str
     """The step digest."""
+    threshold: float | None = None
+    """The least exact similarity; None where nothing was compared exactly."""
 
     def setup(self) -> None:
         """Read which signatures belong to which part."""
@@ -54,7 +57,7 @@ class ListDuplicates:
     def work(self, row: dict[str, Any]) -> Iterator[Receipt]:
         """Look a part up in the clusters, and count what goes."""
         path = f"duplicates/{row['name']}.parquet"
-        gone = self._gone(row["part"])
+        gone = self._gone(row)
         with files.replacing(files.join(self.directory, path)) as output:
             pq.write_table(gone, output, compression="zstd")
         funnel, kept = self._count(row, gone)
@@ -75,8 +78,11 @@ class ListDuplicates:
         save_receipt(self.directory, receipt)
         yield receipt
 
-    def _gone(self, part: int) -> pa.Table:
+    def _gone(self, row: dict[str, Any]) -> pa.Table:
+        part = row["part"]
         losers = read_losers(self.directory, self.clusters, part)
+        if self.threshold is not None:
+            losers = exactly(self.directory, row["name"], losers, self.threshold)
         _, rows = parts_and_rows(losers["address"].to_numpy())
         kept_parts, kept_rows = parts_and_rows(losers["kept"].to_numpy())
         ids = self._signed[part].read(["id"])["id"].take(pa.array(rows))

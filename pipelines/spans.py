@@ -26,6 +26,9 @@ CLUSTERS = pa.schema(
         pa.field("size", pa.uint32(), nullable=False),  # documents with the same survivor
         pa.field("similarity", pa.float32(), nullable=False),  # estimated, 1 for equal texts
         pa.field("rule", pa.string(), nullable=False),  # exact | normalized | minhash | frozen
+        pa.field("alike", pa.uint64(), nullable=False),  # the best with the same normalized text
+        pa.field("alike_id", pa.binary(16), nullable=False),
+        pa.field("alike_rule", pa.string(), nullable=False),  # exact | normalized
     ]
 )
 
@@ -151,10 +154,11 @@ def judge(members: Members, verification: Verification) -> tuple[pa.Table, dict[
     lone = ~members.signed["has_signature"].to_numpy(zero_copy_only=False)[order]
     frozen = members.frozen[order]
     doubtful = verification.doubtful(np.diff(starts))
+    alike = leaders.first_alike(starts, normalized)
     kept = leaders.kept_instead(
         starts,
         doubtful,
-        leaders.first_alike(starts, normalized),
+        alike,
         sketches,
         lone,
         frozen,
@@ -162,23 +166,25 @@ def judge(members: Members, verification: Verification) -> tuple[pa.Table, dict[
     )
     go = np.flatnonzero(kept != np.arange(len(kept)))
     go = go[np.argsort(members.addresses[order[go]])]
-    stay = kept[go]
+    stay, first = kept[go], alike[go]
     permutations = load_profile(verification.profile).permutations
-    alike = (normalized[go] == normalized[stay]).all(axis=1)
     exact = words(members.signed["exact"])[order]
-    same = (exact[go] == exact[stay]).all(axis=1)
+    addresses, ids = members.addresses[order], words(members.signed["id"])[order]
+    same_text = alike[go] == alike[stay]
+    equal = [frozen[stay], (exact[go] == exact[stay]).all(axis=1), same_text]
     estimated = similarity(sketches[go], sketches[stay], permutations)
     sizes = np.bincount(kept, minlength=len(kept))
     losers = pa.table(
         {
-            "address": members.addresses[order[go]],
-            "kept": members.addresses[order[stay]],
-            "kept_id": binary(words(members.signed["id"])[order[stay]]),
-            "size": sizes[stay].astype(np.uint32),
-            "similarity": np.where(alike, np.float32(1), np.where(lone[go], 0, estimated)),
-            "rule": np.select(
-                [frozen[stay], same, alike], ["frozen", "exact", "normalized"], "minhash"
-            ),
+            "address": addresses[go],
+            "kept": addresses[stay],
+            "kept_id": binary(ids[stay]),
+            "size": sizes[stay],
+            "similarity": np.where(same_text, 1, np.where(lone[go] | lone[stay], 0, estimated)),
+            "rule": np.select(equal, ["frozen", "exact", "normalized"], "minhash"),
+            "alike": addresses[first],
+            "alike_id": binary(ids[first]),
+            "alike_rule": np.where((exact[go] == exact[first]).all(axis=1), "exact", "normalized"),
         }
     ).cast(CLUSTERS)
     return losers, _counts(rank, doubtful, kept, sizes)
