@@ -67,7 +67,6 @@ class Server:
         self._queue: deque[bytes] = deque()
         self._alone: deque[bytes] = deque()
         self._waiting: set[str] = set()
-        self._timed_out: set[str] = set()
         self._requests: list[Request] = []
 
     def run(self, idle_seconds: float) -> None:
@@ -109,8 +108,6 @@ class Server:
     def _ask(self, client: socket.socket, texts: list[bytes]) -> None:
         keys = [text_key(text) for text in texts]
         missing = {key for key in keys if self._cache.get(key) is None}
-        # A text that was too slow for one request is tried again for the next.
-        self._timed_out -= missing
         for key, text in zip(keys, texts, strict=True):
             if key in missing and key not in self._waiting:
                 self._waiting.add(key)
@@ -178,9 +175,7 @@ class Server:
         self._waiting.discard(key)
         if text in self._alone:
             self._alone.remove(text)
-        if found is None:
-            self._timed_out.add(key)
-        else:
+        if found is not None:
             self._cache.put(key, found)
 
     def _end_late_ones(self) -> None:
