@@ -37,8 +37,11 @@ def inspect(
     rule: Annotated[
         str | None, typer.Option("--rule", metavar="R", help="Only what this rule rejected.")
     ] = None,
+    clusters: Annotated[
+        bool, typer.Option("--clusters", help="Show clusters of near-duplicates side by side.")
+    ] = False,
     number: Annotated[
-        int | None, typer.Option("-n", min=1, help="Examples of each rule; 5 when not given.")
+        int | None, typer.Option("-n", min=1, help="Examples of each rule (5), or clusters (3).")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -48,9 +51,17 @@ def inspect(
     from manifests.chain import load_chain
     from manifests.terminal import answer
 
-    if not rejected and (rule is not None or number is not None):
-        raise BadCall("--rule and -n go with --rejected")
+    if not rejected and (rule is not None or (number is not None and not clusters)):
+        raise BadCall("--rule and -n go with --rejected (-n with --clusters too)")
+    if rejected and clusters:
+        raise BadCall("give --rejected or --clusters, not both")
     chain = load_chain(directory)
+    if clusters:
+        from manifests import inspect_clusters
+
+        told = inspect_clusters.clusters(chain, number or inspect_clusters.CLUSTERS)
+        answer(as_json, told, lambda: inspect_clusters.render(told))
+        return
     if rejected:
         told = rejecting.examples(chain, rule, number or rejecting.EXAMPLES)
         answer(as_json, told, lambda: rejecting.render(told))
