@@ -116,9 +116,12 @@ def mtimes(directory: str) -> dict[str, int]:
 def test_lost_files_are_made_again_to_the_byte(corpus: Path) -> None:
     preparation = prepare(corpus)
     before = digests(preparation.output)
-    for pattern in ("*/manifest.json", "*/documents/*", "*/receipts/*", "*/shards/*/*.tar"):
-        for path in sorted(Path(preparation.output).glob(pattern))[::2]:
-            path.unlink()
+    output = Path(preparation.output)
+    lost = [*output.glob("*/manifest.json"), *output.glob("*/receipts/*")]
+    for pattern in ("*/documents/*", "*/shards/*/*.tar"):
+        lost += sorted(output.glob(pattern))[::2]
+    for path in lost:
+        path.unlink()
     prepare(corpus)
     assert digests(preparation.output) == before
 
