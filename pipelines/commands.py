@@ -1,5 +1,6 @@
 """`stackpile prepare`, and its jobs one by one."""
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -22,61 +23,20 @@ RetryFailed = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
+JOBS = {
+    "license-filter": "Run the first job: which documents may be trained on, and why.",
+    "dedup": "Run the second job: which documents are near-duplicates of others.",
+    "tokenize": "Run the third job: the documents that stay become shards of tokens.",
+}
+WHOLE = "Filter, deduplicate and tokenize a corpus; parts that are done are passed over."
+
+
 def register(app: typer.Typer) -> None:
     """Add the subcommands of this package."""
-    app.command(name="prepare")(prepare)
-    app.command(name="plan")(plan)
-    app.command(name="license-filter")(license_filter)
-    app.command(name="dedup")(dedup)
-    app.command(name="tokenize")(tokenize)
-
-
-def prepare(
-    corpus: CorpusFile,
-    beam_options: BeamOptions = None,
-    out: Out = None,
-    runner: RunnerName = None,
-    retry_failed: RetryFailed = False,
-    as_json: AsJson = False,
-) -> None:
-    """Filter, deduplicate and tokenize a corpus; parts that are done are passed over."""
-    from pipelines.prepare import JOBS
-
-    _run(list(JOBS), corpus, beam_options, out, runner, retry_failed, as_json)
-
-
-def license_filter(
-    corpus: CorpusFile,
-    beam_options: BeamOptions = None,
-    out: Out = None,
-    runner: RunnerName = None,
-    retry_failed: RetryFailed = False,
-    as_json: AsJson = False,
-) -> None:
-    """Run the first job: which documents may be trained on, and why."""
-    _run(["license_filter"], corpus, beam_options, out, runner, retry_failed, as_json)
-
-
-def dedup(
-    corpus: CorpusFile,
-    beam_options: BeamOptions = None,
-    out: Out = None,
-    runner: RunnerName = None,
-    as_json: AsJson = False,
-) -> None:
-    """Run the second job: which documents are near-duplicates of others."""
-    _run(["dedup"], corpus, beam_options, out, runner, False, as_json)
-
-
-def tokenize(
-    corpus: CorpusFile,
-    beam_options: BeamOptions = None,
-    out: Out = None,
-    runner: RunnerName = None,
-    as_json: AsJson = False,
-) -> None:
-    """Run the third job: the documents that stay become shards of tokens."""
-    _run(["tokenize"], corpus, beam_options, out, runner, False, as_json)
+    app.command("prepare", help=WHOLE)(_command(list(JOBS)))
+    app.command("plan")(plan)
+    for name, told in JOBS.items():
+        app.command(name, help=told)(_command([name]))
 
 
 def plan(corpus: CorpusFile, out: Out = None, as_json: AsJson = False) -> None:
@@ -90,22 +50,26 @@ def plan(corpus: CorpusFile, out: Out = None, as_json: AsJson = False) -> None:
     answer(as_json, plan_values(table), lambda: plan_table(table))
 
 
-def _run(
-    jobs: list[str],
-    corpus: str,
-    beam_options: list[str] | None,
-    out: str | None,
-    runner: str | None,
-    retry_failed: bool,
-    as_json: bool,
-) -> None:
-    from manifests.terminal import answer
-    from pipelines.preparation import load_preparation
-    from pipelines.prepare import run_jobs
-    from pipelines.runners import Runner
-    from pipelines.summary import as_table, as_values
+def _command(jobs: list[str]) -> Callable[..., None]:
+    """Return the function of a subcommand that runs some of the jobs, in their order."""
 
-    engine = Runner(runner, tuple(beam_options or ()))
-    preparation = load_preparation(corpus, out, engine, retry_failed)
-    done = run_jobs(preparation, jobs)
-    answer(as_json, as_values(done), lambda: as_table(preparation, done))
+    def run(
+        corpus: CorpusFile,
+        beam_options: BeamOptions = None,
+        out: Out = None,
+        runner: RunnerName = None,
+        retry_failed: RetryFailed = False,
+        as_json: AsJson = False,
+    ) -> None:
+        from manifests.terminal import answer
+        from pipelines.preparation import load_preparation
+        from pipelines.prepare import run_jobs
+        from pipelines.runners import Runner
+        from pipelines.summary import as_table, as_values
+
+        engine = Runner(runner, tuple(beam_options or ()))
+        preparation = load_preparation(corpus, out, engine, retry_failed)
+        done = run_jobs(preparation, [job.replace("-", "_") for job in jobs])
+        answer(as_json, as_values(done), lambda: as_table(preparation, done))
+
+    return run

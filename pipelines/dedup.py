@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from filters.minhash import Profile, load_profile
 from manifests import files
 from manifests.canonical import digest
-from manifests.manifest import Manifest, Parent, Totals, load_manifest
+from manifests.manifest import Manifest, Parent, load_manifest
 from manifests.receipts import Receipt, merge_funnels
 from manifests.schemas import FORMAT
 from manifests.verify_parts import FROZEN_TABLE
@@ -24,7 +24,7 @@ from pipelines.guards import check_losses
 from pipelines.job import Job
 from pipelines.license_filter import PARTS_FILE
 from pipelines.plan import read_rows
-from pipelines.preparation import Preparation, begin, finish, parent_of, sum_funnel
+from pipelines.preparation import Preparation, begin, finish, parent_of, totals_of
 from pipelines.signatures import Sign, signature_name
 from pipelines.spans import EXACT, Verification
 
@@ -96,19 +96,12 @@ def _manifest(
     preparation: Preparation, profile: Profile, step: str, found: Receipt, receipts: list[Receipt]
 ) -> Manifest:
     funnel = merge_funnels(receipt.funnel for receipt in receipts)
-    totals = sum_funnel(funnel)
     return Manifest(
         step="dedup",
         digest=step,
         config={"dedup": preparation.declared["dedup"]},
         parent=Parent.model_validate(parent_of(preparation.license_filter, "license_filter")),
-        totals=Totals(
-            parts=len(receipts),
-            documents_in=totals.documents_in,
-            bytes_in=totals.bytes_in,
-            documents=totals.documents,
-            bytes=totals.bytes,
-        ),
+        totals=totals_of(funnel, len(receipts)),
         funnel=funnel,
         counts={**found.counts, "lost_to": _lost_to(receipts)},
         tables={

@@ -9,14 +9,14 @@ from filters import benchmarks
 from filters.opt_outs import load_opt_outs
 from manifests import files
 from manifests.canonical import digest
-from manifests.manifest import FailedInput, Manifest, Totals
+from manifests.manifest import FailedInput, Manifest
 from manifests.receipts import Receipt, merge_funnels
 from manifests.schemas import FORMAT, PARTS
 from pipelines.corpus import Corpus
 from pipelines.decisions import STEP, FilterLicenses
 from pipelines.job import Job, check_failures, dead_letter
 from pipelines.plan import make_plan, write_plan
-from pipelines.preparation import Preparation, begin, finish, sum_funnel
+from pipelines.preparation import Preparation, begin, finish, totals_of
 from pipelines.repositories import make_table
 
 PARTS_FILE = "parts.parquet"
@@ -120,18 +120,11 @@ def _manifest(
     refused: list[str],
 ) -> Manifest:
     funnel = merge_funnels(receipt.funnel for receipt in receipts)
-    totals = sum_funnel(funnel)
     return Manifest(
         step="license_filter",
         digest=step,
         config={key: preparation.declared[key] for key in CONFIG},
-        totals=Totals(
-            parts=len(receipts),
-            documents_in=totals.documents_in,
-            bytes_in=totals.bytes_in,
-            documents=totals.documents,
-            bytes=totals.bytes,
-        ),
+        totals=totals_of(funnel, len(receipts)),
         funnel=funnel,
         counts=_sum_counts(receipts),
         tables={PARTS_FILE: parts},

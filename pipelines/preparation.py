@@ -5,7 +5,7 @@ from typing import Any
 
 from manifests import files
 from manifests.config import load_config
-from manifests.manifest import FILE, Manifest, load_manifest, manifest_digest, save_manifest
+from manifests.manifest import FILE, Manifest, Totals, load_manifest, manifest_digest, save_manifest
 from manifests.receipts import ComponentFunnel, Funnel
 from pipelines.corpus import Corpus, load_corpus
 from pipelines.runners import Runner
@@ -77,6 +77,19 @@ def sum_funnel(funnel: Funnel) -> ComponentFunnel:
     """Add up all components of a funnel."""
     components = (each for of_source in funnel.values() for each in of_source.values())
     return sum(components, ComponentFunnel())
+
+
+def totals_of(funnel: Funnel, parts: int, **more: int) -> Totals:
+    """Return a job's totals: what its funnel adds up to, its parts, and what it alone counts."""
+    summed = sum_funnel(funnel)
+    return Totals(
+        parts=parts,
+        documents_in=summed.documents_in,
+        bytes_in=summed.bytes_in,
+        documents=summed.documents,
+        bytes=summed.bytes,
+        **more,
+    )
 
 
 def rejections(funnel: Funnel) -> dict[str, int]:

@@ -11,7 +11,7 @@ from manifests.canonical import digest
 from manifests.dataset_writer import DatasetSummary, ShardRecord, finish_dataset
 from manifests.errors import BadData
 from manifests.manifest import FILE as MANIFEST
-from manifests.manifest import Manifest, Parent, TokenizerRecord, Totals, load_manifest
+from manifests.manifest import Manifest, Parent, TokenizerRecord, load_manifest
 from manifests.receipts import Receipt, load_receipt, merge_funnels
 from manifests.schemas import FORMAT
 from manifests.tokenizer import describe_tokenizer
@@ -19,7 +19,7 @@ from pipelines.duplicates import receipt_name
 from pipelines.job import Job
 from pipelines.license_filter import PARTS_FILE
 from pipelines.plan import read_rows
-from pipelines.preparation import Preparation, begin, finish, parent_of, rejections, sum_funnel
+from pipelines.preparation import Preparation, begin, finish, parent_of, rejections, totals_of
 from pipelines.sharding import STEP, Tokenize, make_groups
 from pipelines.surviving import Surviving
 from pipelines.tokenizer import FILE as TOKENIZER
@@ -96,18 +96,14 @@ def _manifest(
     tables: dict[str, str],
 ) -> Manifest:
     funnel = merge_funnels(receipt.funnel for receipt in receipts)
-    totals = sum_funnel(funnel)
     return Manifest(
         step="tokenize",
         digest=job_digest,
         config={"tokenize": preparation.declared["tokenize"]},
         parent=Parent.model_validate(parent_of(preparation.dedup, "dedup")),
-        totals=Totals(
-            parts=len(receipts),
-            documents_in=totals.documents_in,
-            bytes_in=totals.bytes_in,
-            documents=totals.documents,
-            bytes=totals.bytes,
+        totals=totals_of(
+            funnel,
+            len(receipts),
             tokens=summary.tokens,
             shards=summary.shards,
             blocks=summary.blocks,
