@@ -1,4 +1,8 @@
-"""Runs every benchmark, each in a process of its own, and writes RESULTS.md."""
+"""Runs benchmarks, each in a process of its own, and writes RESULTS.md.
+
+`python -m benchmarks` runs all, `python -m benchmarks NAME ...` some: what the others last printed
+lies in results/, and RESULTS.md shows it all.
+"""
 
 import json
 import subprocess
@@ -8,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.claims import say
+from manifests import files
 
 HERE = Path(__file__).parent
+RESULTS = HERE / "results"
 HELPERS = {"__init__", "__main__", "claims", "prepared"}
 
 
@@ -64,7 +70,24 @@ def _distinct(texts: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(texts))
 
 
+def main(chosen: Sequence[str]) -> None:
+    """Run some benchmarks, or all, and write down what is known of every one."""
+    unknown = [name for name in chosen if name not in names()]
+    if unknown:
+        raise SystemExit(f"bench: there is no {unknown[0]!r}; there are {', '.join(names())}")
+    for name in chosen or names():
+        text = json.dumps(run(name), indent=1, sort_keys=True) + "\n"
+        files.write_bytes(str(RESULTS / f"{name}.json"), text.encode())
+    found = [json.loads((RESULTS / f"{name}.json").read_text()) for name in names() if known(name)]
+    claims = [claim for each in found for claim in each]
+    files.write_bytes(str(HERE / "RESULTS.md"), results(claims).encode())
+    say(f"bench: {len(claims)} claims, in benchmarks/RESULTS.md")
+
+
+def known(name: str) -> bool:
+    """Tell whether a benchmark has been run."""
+    return (RESULTS / f"{name}.json").exists()
+
+
 if __name__ == "__main__":
-    found = [claim for name in names() for claim in run(name)]
-    (HERE / "RESULTS.md").write_text(results(found))
-    say(f"bench: {len(found)} claims, in benchmarks/RESULTS.md")
+    main(sys.argv[1:])
