@@ -25,7 +25,8 @@ def measure(data: Path) -> Sequence[Claim]:
         opened.component(name).reader: len(opened.block_range(opened.shard_range(name, False)))
         for name in opened.components
     }
-    urls = [str(path) for path in sorted((directory / "shards").rglob("*.tar"))]
+    listed = opened.shards.select(["shard", "heldout"]).to_pylist()
+    urls = [str(directory / row["shard"]) for row in listed if not row["heldout"]]
 
     def ours() -> int:
         tokens = 0
