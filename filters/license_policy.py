@@ -23,7 +23,7 @@ from filters.spdx import (
     written,
 )
 from manifests.canonical import digest
-from manifests.config import Config, load_config
+from manifests.config import Config, load_config, shipped
 from manifests.errors import BadCall
 
 Layer = Literal["header", "repository", "source"]
@@ -155,14 +155,7 @@ def load_policy(name: str) -> Policy:
     Raises:
         BadCall: there is no such policy, its file has faults, or it lists an unknown license.
     """
-    if not name.endswith(".toml"):
-        known = sorted(path.stem for path in POLICIES.glob("*.toml"))
-        if name not in known:
-            raise BadCall(
-                f"there is no license policy {name!r}; known are {', '.join(known)}, or the path "
-                "of a TOML file"
-            )
-        name = str(POLICIES / f"{name}.toml")
+    name = shipped(POLICIES, name, "license policy")
     file = load_config(name, PolicyFile)
     trees = {text: parse(text) for text in file.licenses}
     strangers = [text for text, tree in trees.items() if not is_license(tree)]

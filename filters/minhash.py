@@ -14,7 +14,7 @@ from pydantic import Field
 from filters.minhash_kernel import Minima, differing, hash_bands, pack_bits, shingle_sets, sketch
 from filters.text import Bytes, Offsets, blank_separators, collapse_whitespace, text_bytes
 from manifests.canonical import digest
-from manifests.config import Config, load_config
+from manifests.config import Config, load_config, shipped
 from manifests.errors import BadCall
 
 Mask = npt.NDArray[np.bool_]
@@ -105,14 +105,7 @@ def load_profile(name: str) -> Profile:
     Raises:
         BadCall: there is no such profile, or its file has faults.
     """
-    if not name.endswith(".toml"):
-        known = sorted(path.stem for path in PROFILES.glob("*.toml"))
-        if name not in known:
-            raise BadCall(
-                f"there is no dedup profile {name!r}; known are {', '.join(known)}, or the path "
-                "of a TOML file"
-            )
-        name = str(PROFILES / f"{name}.toml")
+    name = shipped(PROFILES, name, "dedup profile")
     profile = load_config(name, Profile)
     _check_profile(name, profile)
     return profile

@@ -5,6 +5,7 @@ import tomllib
 import types
 import typing
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -47,6 +48,22 @@ def parse_config(path: str, model: type[T], table: dict[str, Any]) -> T:
     except ValidationError as error:
         faults = [_sentence(model, fault) for fault in error.errors(include_url=False)]
         raise BadCall("\n".join(f"{path}: {fault}" for fault in faults)) from None
+
+
+def shipped(directory: Path, name: str, what: str) -> str:
+    """Return the path of a TOML file that ships with Stackpile, by name; a path stays a path.
+
+    Raises:
+        BadCall: none of that name ships.
+    """
+    if name.endswith(".toml"):
+        return name
+    known = sorted(path.stem for path in directory.glob("*.toml"))
+    if name not in known:
+        raise BadCall(
+            f"there is no {what} {name!r}; known are {', '.join(known)}, or the path of a TOML file"
+        )
+    return str(directory / f"{name}.toml")
 
 
 def _override(table: dict[str, Any], override: str) -> None:

@@ -4,8 +4,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from manifests.components import slug
 from pipelines.sources.rows import ROWS, component_slug, star_count, string_list, text_column
+from pipelines.sources.the_stack import component_of_input, refusal
+
+__all__ = ["COLUMNS", "component_of_input", "refusal", "rows"]
 
 COLUMNS = (
     "content",
@@ -41,17 +43,6 @@ NOTICES = frozenset(
 
 REFERENCE = "LicenseRef-scancode-unknown-license-reference"
 """A file that points at a license: it says nothing where that one is known (the same file)."""
-
-
-def component_of_input(path: str) -> str | None:
-    """Return the slug that a file's directory names: `data/Python/train-....parquet`."""
-    directory = path.rpartition("/")[0].rpartition("/")[2]
-    return slug(directory) if directory and directory != "data" else None
-
-
-def refusal(path: str) -> str | None:
-    """Return why a file is passed over; The Stack v2 has no such files."""
-    return None
 
 
 def rows(table: pa.Table, first_row: int, path: str) -> pa.Table:
