@@ -35,5 +35,5 @@ bench: venv  ## run every benchmark and write benchmarks/RESULTS.md
 	@$(BIN)/python -m benchmarks
 
 clean:  ## remove what make made
-	@echo "clean: .venv, demo and caches"
-	@rm -rf .venv demo build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@echo "clean: .venv, peers, demo and caches"
+	@rm -rf .venv .peers demo build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

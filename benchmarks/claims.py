@@ -7,8 +7,8 @@ import platform
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
@@ -27,6 +27,7 @@ class Claim:
         ours, peer: medians, in that unit.
         goal: the ratio of the two that was set.
         packages: whose versions matter.
+        elsewhere: versions, by package, in a peer's own environment.
     """
 
     claim: str
@@ -34,6 +35,7 @@ class Claim:
     peer: float
     goal: float
     packages: tuple[str, ...]
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
 
     def plain(self, command: str) -> dict[str, object]:
         """Return the object that --json prints."""
@@ -47,7 +49,8 @@ class Claim:
             "met": ratio >= self.goal,
             "machine": asdict(this_machine()),
             "versions": {"python": platform.python_version()}
-            | {name: version(name) for name in self.packages},
+            | {name: version(name) for name in self.packages}
+            | dict(self.elsewhere),
             "command": command,
         }
 

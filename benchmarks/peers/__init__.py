@@ -1,0 +1,1 @@
+"""Peers that cannot live beside our packages, each in an environment of its own."""
