@@ -7,11 +7,13 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from manifests.control import Control
 from manifests.window import Window
 
 PADDING = -1
 """The document of a position that holds padding."""
+
+FORGOTTEN = -2
+"""The document of a position that is padding because a tombstone took what stood in its place."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,8 @@ class Batch:
         tokens: int64 [B, L].
         weights: float32 [B, L], the loss weight of PREDICTING token i; 0 at the first position.
         documents: int32 [B, L], the number of the document within its sequence, from 0; a document
-            that is cut by the sequence's edge counts as one. PADDING where there is none.
+            that is cut by the sequence's edge counts as one. PADDING or FORGOTTEN, both below 0,
+            where there is none.
         prefix: int32 [B], how many positions at the front see each other; 0: none.
         objective: uint8 [B], index into objectives.slots.OBJECTIVES.
         component: uint16 [B], index into the plan's components.
@@ -47,65 +50,78 @@ class Batch:
             component=np.zeros(rows, np.uint16),
         )
 
+    @property
+    def rows(self) -> "Rows":
+        """What a kernel writes: views of the batch."""
+        return Rows(self.tokens, self.weights, self.documents, self.prefix)
+
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Return the arrays by their names."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
-class Row(NamedTuple):
-    """One row of a batch, to be filled in place: views of its tokens, weights and documents."""
+class Rows(NamedTuple):
+    """The arrays of a Batch that objectives write, as compiled functions can take them."""
 
     tokens: npt.NDArray[np.int64]
     weights: npt.NDArray[np.float32]
     documents: npt.NDArray[np.int32]
+    prefix: npt.NDArray[np.int32]
 
 
-class Addresses(NamedTuple):
-    """What a sequence is made from: consecutive addresses, cut at the ends of documents.
+class Segments(NamedTuple):
+    """What the B sequences of a batch are made from: documents, cut at the sequences' edges.
 
-    Segment i is tokens[starts[i] : starts[i] + lengths[i]]; where `closed`, its end token follows.
-    Segments cover the addresses without gaps.
+    Sequence i is segments first[i] .. first[i + 1] - 1, in their order. Segment s is
+    tokens[starts[s] : starts[s] + lengths[s]]; where `closed`, its document ends there, and its
+    end token follows, which is not among `tokens`.
 
     Attributes:
-        tokens: int64 [n].
-        starts: int64 [s].
-        lengths: int64 [s], without the end token; may be 0.
-        closed: bool [s].
+        tokens: uint16 or uint32 [any], as they are on disk.
+        starts: int64 [S].
+        lengths: int64 [S], without the end token; may be 0.
+        closed: bool [S].
+        first: int64 [B + 1], from 0 to S.
+        allowances: int64 [B], control ids that an objective may add. A sequence of fewer than
+            L - allowance addresses has lost the others to a tombstone.
+        keys: uint64 [B], what each sequence's randomness is drawn from.
     """
 
-    tokens: npt.NDArray[np.int64]
+    tokens: npt.NDArray[Any]
     starts: npt.NDArray[np.int64]
     lengths: npt.NDArray[np.int64]
     closed: npt.NDArray[np.bool_]
+    first: npt.NDArray[np.int64]
+    allowances: npt.NDArray[np.int64]
+    keys: npt.NDArray[np.uint64]
 
-    @classmethod
-    def of(cls, windows: Sequence[Window]) -> Self:
-        """Join windows; where two of them meet, a document is cut without an end token."""
-        stops, closed, base = [], [], 0
+
+def segments_of(
+    sequences: Sequence[Sequence[Window]], allowances: Sequence[int], keys: Sequence[int]
+) -> Segments:
+    """Join the windows of each sequence; where two meet, a document is cut without an end token."""
+    tokens, starts, lengths, closed, first, base = [], [], [], [], [0], 0
+    for windows in sequences:
         for window in windows:
             size = len(window.tokens)
-            stops.append(window.ends + (base + 1))
-            closed.append(np.ones(len(window.ends), np.bool_))
+            stops = (window.ends + 1).tolist()
+            is_closed = [True] * len(stops)
+            if not stops or stops[-1] < size:
+                stops.append(size)
+                is_closed.append(False)
+            begins = [0, *stops[:-1]]
+            starts += [base + begin for begin in begins]
+            lengths += [b - a - c for a, b, c in zip(begins, stops, is_closed, strict=True)]
+            closed += is_closed
+            tokens.append(window.tokens)
             base += size
-            if not len(window.ends) or window.ends[-1] + 1 < size:
-                stops.append(np.array([base]))
-                closed.append(np.zeros(1, np.bool_))
-        joined = np.concatenate(stops)
-        starts = np.concatenate([[0], joined[:-1]])
-        is_closed = np.concatenate(closed)
-        tokens = windows[0].tokens
-        if len(windows) > 1:
-            tokens = np.concatenate([window.tokens for window in windows])
-        return cls(tokens, starts, joined - starts - is_closed, is_closed)
-
-    @property
-    def sizes(self) -> npt.NDArray[np.int64]:
-        """int64 [s], addresses of each segment, its end among them."""
-        return self.lengths + self.closed
-
-
-def pad(row: Row, used: int, control: Control) -> None:
-    """Write padding from position `used` on: end tokens that nobody learns to predict."""
-    row.tokens[used:] = control.end
-    row.weights[used:] = 0
-    row.documents[used:] = PADDING
+        first.append(len(starts))
+    return Segments(
+        np.concatenate(tokens) if tokens else np.empty(0, np.int64),
+        np.array(starts, np.int64),
+        np.array(lengths, np.int64),
+        np.array(closed, np.bool_),
+        np.array(first, np.int64),
+        np.array(allowances, np.int64),
+        np.array(keys, np.uint64),
+    )

@@ -1,10 +1,13 @@
 """Causal language modeling: the addresses as they are."""
 
+import numba
 import numpy as np
+import numpy.typing as npt
 
 from manifests.config import Config
 from manifests.control import Control
-from objectives.batch import Addresses, Row, pad
+from objectives.batch import Batch, Rows, Segments
+from objectives.kernels import copy_segment, pad
 
 
 class Settings(Config):
@@ -16,12 +19,26 @@ def allowances(count: int, length: int) -> list[int]:
     return [0] * count
 
 
-def fill(source: Addresses, row: Row, key: int, control: Control, settings: Settings) -> None:
-    """Copy the addresses into `row`; nothing is random."""
-    used = len(source.tokens)
-    row.tokens[:used] = source.tokens
-    row.weights[:used] = 1
-    row.weights[0] = 0
-    sizes = source.sizes
-    row.documents[:used] = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
-    pad(row, used, control)
+def fill(
+    segments: Segments,
+    sequences: npt.NDArray[np.int64],
+    batch: Batch,
+    control: Control,
+    settings: Settings,
+) -> None:
+    """Copy some sequences into their rows of a batch; nothing is random."""
+    _fill(segments, sequences, batch.rows, control.end)
+
+
+@numba.njit(cache=True)
+def _fill(segments: Segments, sequences: npt.NDArray[np.int64], rows: Rows, end: int) -> None:
+    for sequence in sequences:
+        row, documents = rows.tokens[sequence], rows.documents[sequence]
+        first = segments.first[sequence]
+        used = 0
+        for segment in range(first, segments.first[sequence + 1]):
+            start, used = used, copy_segment(segments, segment, row, used, end)
+            documents[start:used] = segment - first
+        rows.weights[sequence, :used] = 1
+        rows.weights[sequence, 0] = 0
+        pad(segments, sequence, rows, used, end)

@@ -5,12 +5,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from manifests.config import Config
 from manifests.control import Control
 from manifests.errors import BadCall
 from manifests.plan import Slot
 from objectives import clm, span_corruption
-from objectives.batch import Addresses, Row
+from objectives.batch import Batch, Segments
 
 
 @dataclass(frozen=True)
@@ -18,13 +21,15 @@ class Objective:
     """An objective.
 
     Attributes:
-        fill: (addresses, row, key, control, settings): writes a row of a batch.
+        fill: (segments, sequences, batch, control, settings): writes those rows of a batch,
+            each from the segments of the same number: tokens, weights, documents, and `prefix`
+            where it is not 0. Sequences may come in any order, and each is written as if alone.
         allowances: (slots, tokens of a sequence) -> the allowance of each slot.
         settings: the model of its settings.
         infills: whether it needs <sep>, <eom> and masks in the vocabulary.
     """
 
-    fill: Callable[[Addresses, Row, int, Control, Any], None]
+    fill: Callable[[Segments, npt.NDArray[np.int64], Batch, Control, Any], None]
     allowances: Callable[[int, int], list[int]]
     settings: type[Config]
     infills: bool

@@ -13,14 +13,18 @@ control ids, which its allowance covers.
 from itertools import pairwise
 from typing import NamedTuple, Self
 
+import numba
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from manifests.config import Config
 from manifests.control import Control
-from manifests.splitmix import Draws
-from objectives.batch import PADDING, Addresses, Row, pad
+from manifests.splitmix_kernels import below, draw, subset
+from objectives.batch import Batch, Rows, Segments
+from objectives.kernels import Ids, copy, copy_segment, ids_of, pad
+
+Numbers = npt.NDArray[np.int64]
 
 ALLOWANCES = (8, 8, 12, 16, 24, 32, 48, 64)
 """Control ids of a sequence of 2,048 positions: two segments with a span each where files are
@@ -63,155 +67,207 @@ def allowances(count: int, length: int) -> list[int]:
     return [COST * max(1, (h * length + scale // 2) // scale) for h in chosen]
 
 
-def fill(source: Addresses, row: Row, key: int, control: Control, settings: Settings) -> None:
-    """Corrupt the addresses into `row`; what they leave of its length is the allowance.
+def fill(
+    segments: Segments,
+    sequences: npt.NDArray[np.int64],
+    batch: Batch,
+    control: Control,
+    settings: Settings,
+) -> None:
+    """Corrupt some sequences into their rows of a batch.
 
     The segments that are kept for corruption are the longest ones, as many as the allowance pays
     for; the rest is copied.
     """
-    allowance = len(row.tokens) - len(source.tokens)
-    kept = _longest(source.lengths, settings.shortest, allowance // COST)
-    spans = _spans(source.lengths[kept].tolist(), allowance, control.masks, Draws(key), settings)
-    pieces = _Pieces(len(source.tokens))
-    copied = 0
-    for segment, cuts in zip(kept.tolist(), spans, strict=True):
-        start, length = int(source.starts[segment]), int(source.lengths[segment])
-        pieces.copy(copied, start)
-        copied = start + length + int(source.closed[segment])
-        pieces.corrupt(start, copied, cuts)
-    pieces.copy(copied, len(source.tokens))
-    sizes = source.sizes
-    sizes[kept] += np.array([3 * len(cuts) + 1 for cuts in spans], np.int64)
-    used = pieces.write(source.tokens, row, control, settings.mask_weight)
-    row.documents[:used] = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
-    pad(row, used, control)
-
-
-def _longest(lengths: npt.NDArray[np.int64], shortest: int, most: int) -> npt.NDArray[np.intp]:
-    """Return the numbers of the `most` longest segments that are not too short, ascending."""
-    eligible = np.flatnonzero(lengths >= shortest)
-    if len(eligible) > most:
-        order = np.argsort(-lengths[eligible], kind="stable")
-        eligible = np.sort(eligible[order[:most]])
-    return eligible
-
-
-Cuts = list[tuple[int, int]]
-"""The spans of a segment: (first token, tokens) each, from the segment's start, ascending."""
-
-
-def _spans(
-    lengths: list[int], allowance: int, masks: int, draws: Draws, settings: Settings
-) -> list[Cuts]:
-    """Draw the spans of the kept segments."""
     low, high = (round(r * (1 << FIXED)) for r in (settings.ratio_low, settings.ratio_high))
-    masked = []
-    for length in lengths:
-        ratio = low + draws.below(high - low + 1)
-        rounded = (ratio * length + (1 << FIXED - 1)) >> FIXED
-        masked.append(min(max(rounded, 1), length))
-    limits = [min(m, n - m + 1, masks) for m, n in zip(masked, lengths, strict=True)]
-    counts = _deal((allowance - len(lengths)) // 3 - len(lengths), lengths, limits)
-    return [
-        _cuts(length, hidden, count, draws)
-        for length, hidden, count in zip(lengths, masked, counts, strict=True)
-    ]
+    chosen = _Chosen(low, high, settings.shortest, settings.mask_weight)
+    _fill(segments, sequences, batch.rows, ids_of(control), chosen)
 
 
-def _deal(extra: int, lengths: list[int], limits: list[int]) -> list[int]:
+class _Chosen(NamedTuple):
+    """Settings, the ratios as fixed-point numbers."""
+
+    low: int
+    high: int
+    shortest: int
+    mask_weight: float
+
+
+@numba.njit(cache=True)
+def _fill(segments: Segments, sequences: Numbers, rows: Rows, ids: Ids, settings: _Chosen) -> None:
+    most = 0 if not len(sequences) else segments.allowances[sequences].max()
+    cuts = np.empty((most // 3 + 1, 2), np.int64)
+    for sequence in sequences:
+        first, last = segments.first[sequence], segments.first[sequence + 1]
+        kept, counts = _spans(segments, sequence, ids.masks, settings, cuts)
+        used = drawn = turn = 0
+        for segment in range(first, last):
+            start = used
+            if turn < len(kept) and kept[turn] == segment:
+                mine = cuts[drawn : drawn + counts[turn]]
+                used = _corrupt(segments, segment, mine, rows, sequence, used, ids, settings)
+                drawn += counts[turn]
+                turn += 1
+            else:
+                used = copy_segment(segments, segment, rows.tokens[sequence], used, ids.end)
+                rows.weights[sequence, start:used] = 1
+            rows.documents[sequence, start:used] = segment - first
+        rows.weights[sequence, 0] = 0
+        pad(segments, sequence, rows, used, ids.end)
+
+
+@numba.njit(cache=True)
+def _corrupt(
+    segments: Segments,
+    segment: int,
+    cuts: Numbers,
+    rows: Rows,
+    sequence: int,
+    at: int,
+    ids: Ids,
+    settings: _Chosen,
+) -> int:
+    """Write a segment without its spans, then them, at `at` of a row; return where it ends."""
+    row, weights = rows.tokens[sequence], rows.weights[sequence]
+    tokens, start = segments.tokens, segments.starts[segment]
+    begin, position = at, start
+    for number in range(len(cuts)):
+        at = copy(tokens, position, start + cuts[number, 0] - position, row, at)
+        row[at] = ids.mask_1 + number * ids.mask_step
+        position = start + cuts[number, 0] + cuts[number, 1]
+        at += 1
+    at = copy(tokens, position, start + segments.lengths[segment] - position, row, at)
+    if segments.closed[segment]:
+        row[at] = ids.end
+        at += 1
+    row[at] = ids.sep
+    at += 1
+    for number in range(len(cuts)):
+        row[at] = ids.mask_1 + number * ids.mask_step
+        at = copy(tokens, start + cuts[number, 0], cuts[number, 1], row, at + 1)
+        row[at] = ids.eom
+        at += 1
+    weights[begin:at] = 1
+    hidden = 0
+    for number in range(len(cuts)):
+        weights[begin + cuts[number, 0] - hidden + number] = settings.mask_weight
+        hidden += cuts[number, 1]
+    return at
+
+
+@numba.njit(cache=True)
+def _spans(
+    segments: Segments, sequence: int, masks: int, settings: _Chosen, cuts: Numbers
+) -> tuple[Numbers, Numbers]:
+    """Draw the spans of a sequence.
+
+    Args:
+        segments: the batch's.
+        sequence: which one.
+        masks: how many masks the vocabulary has.
+        settings: ratios and the shortest segment.
+        cuts: int64 [spans or more, 2], for the spans: (first token, tokens) each, from their
+            segment's start, ascending, one segment's after the other's.
+
+    Returns:
+        The segments that are kept, ascending, and how many spans each has: int64 [k] both.
+    """
+    key, allowance = segments.keys[sequence], segments.allowances[sequence]
+    kept = _longest(segments, sequence, settings.shortest, allowance // COST)
+    lengths = segments.lengths[kept]
+    masked = np.empty(len(kept), np.int64)
+    limits = np.empty(len(kept), np.int64)
+    for i in range(len(kept)):
+        ratio = settings.low + below(draw(key, i), settings.high - settings.low + 1)
+        rounded = (ratio * lengths[i] + (1 << FIXED - 1)) >> FIXED
+        masked[i] = min(max(rounded, 1), lengths[i])
+        limits[i] = min(masked[i], lengths[i] - masked[i] + 1, masks)
+    counts = _deal((allowance - len(kept)) // 3 - len(kept), lengths, limits)
+    index, done = len(kept), 0
+    for i in range(len(kept)):
+        mine = cuts[done : done + counts[i]]
+        index = _cut(key, index, lengths[i], masked[i], mine)
+        done += counts[i]
+    return kept, counts
+
+
+@numba.njit(cache=True)
+def _longest(segments: Segments, sequence: int, shortest: int, most: int) -> Numbers:
+    """Return the `most` longest segments that are not too short, the first among equals."""
+    first, last = segments.first[sequence], segments.first[sequence + 1]
+    lengths = segments.lengths[first:last]
+    count, longer = int(np.count_nonzero(lengths >= shortest)), 0
+    if count > most:
+        shortest = int(np.sort(lengths)[len(lengths) - most] if most else lengths.max() + 1)
+        longer = int(np.count_nonzero(lengths > shortest))
+        count = most
+    kept = np.empty(count, np.int64)
+    equal, at = count - longer, 0
+    for i in range(len(lengths)):
+        if lengths[i] > shortest or (lengths[i] == shortest and equal > 0):
+            equal -= lengths[i] == shortest
+            kept[at] = first + i
+            at += 1
+    return kept
+
+
+@numba.njit(cache=True)
+def _deal(extra: int, lengths: Numbers, limits: Numbers) -> Numbers:
     """Return the spans of each segment: one, and a share of `extra` in proportion to its length.
 
     What the floors and the limits leave goes one by one to the longest that may still have more.
     """
-    total = sum(lengths)
-    counts = [min(limit, 1 + extra * n // total) for n, limit in zip(lengths, limits, strict=True)]
-    left = extra + len(lengths) - sum(counts)
-    by_length = sorted(range(len(lengths)), key=lambda i: -lengths[i])
-    while left > 0:
-        open_ones = [i for i in by_length if counts[i] < limits[i]][:left]
-        if not open_ones:
-            break
-        for i in open_ones:
-            counts[i] += 1
-        left -= len(open_ones)
+    counts: Numbers = np.minimum(limits, 1 + extra * lengths // max(lengths.sum(), 1))
+    left = extra + len(lengths) - counts.sum()
+    by_length = np.argsort(-lengths, kind="mergesort")
+    while left > 0 and (counts < limits).any():
+        for i in by_length:
+            if left > 0 and counts[i] < limits[i]:
+                counts[i] += 1
+                left -= 1
     return counts
 
 
-def _cuts(length: int, masked: int, count: int, draws: Draws) -> Cuts:
-    """Place `count` spans of `masked` tokens together: uniform over all ways there are.
+@numba.njit(cache=True)
+def _cut(key: np.uint64, index: int, length: int, masked: int, cuts: Numbers) -> int:
+    """Place spans of `masked` tokens together: uniform over all ways there are.
 
     Lengths are at least 1 each, gaps between spans at least 1, the outer gaps at least 0.
+
+    Args:
+        key: whose numbers they are drawn from.
+        index: the number of `key` to begin with.
+        length: of the segment.
+        masked: tokens of all its spans.
+        cuts: int64 [spans, 2], for the result.
+
+    Returns:
+        The first number of `key` that was not used.
     """
-    sizes = _composition(masked, count, draws)
-    gaps = _composition(length - masked + 2, count + 1, draws)
-    cuts, start = [], -1
-    for gap, size in zip(gaps, sizes, strict=False):
-        start += gap
-        cuts.append((start, size))
-        start += size
-    return cuts
+    count = len(cuts)
+    sizes, gaps = np.empty(count, np.int64), np.empty(count + 1, np.int64)
+    _composition(key, index, masked, sizes)
+    _composition(key, index + count - 1, length - masked + 2, gaps)
+    at = -1
+    for i in range(count):
+        at += gaps[i]
+        cuts[i, 0], cuts[i, 1] = at, sizes[i]
+        at += sizes[i]
+    return index + 2 * count - 1
 
 
-def _composition(total: int, count: int, draws: Draws) -> list[int]:
-    """Return `count` numbers above 0 that sum to `total`, all such lists equally likely."""
-    bounds = [-1, *draws.subset(count - 1, total - 1), total - 1]
-    return [after - before for before, after in pairwise(bounds)]
+@numba.njit(cache=True)
+def _composition(key: np.uint64, index: int, total: int, parts: Numbers) -> None:
+    """Write numbers above 0 that sum to `total`, all such lists equally likely.
 
-
-class _Run(NamedTuple):
-    """Tokens to copy: of the source, or of the control ids that are thought to follow it."""
-
-    start: int
-    size: int
-
-
-class _Pieces:
-    """A row as runs of the source and single control ids, in their order."""
-
-    def __init__(self, size: int) -> None:
-        self.size = size
-        self.runs: list[_Run] = []
-        self.body_masks: list[int] = []  # which runs are masks in a body
-
-    def copy(self, start: int, stop: int) -> None:
-        """Take source tokens as they are."""
-        self.runs.append(_Run(start, stop - start))
-
-    def corrupt(self, start: int, stop: int, cuts: Cuts) -> None:
-        """Take a segment of the source, its end token at `stop` - 1 if it has one."""
-        sep, eom, first_mask = self.size, self.size + 1, self.size + 2
-        position = start
-        for number, (offset, count) in enumerate(cuts):
-            self.copy(position, start + offset)
-            self.body_masks.append(len(self.runs))
-            self.runs.append(_Run(first_mask + number, 1))
-            position = start + offset + count
-        self.copy(position, stop)
-        self.runs.append(_Run(sep, 1))
-        for number, (offset, count) in enumerate(cuts):
-            self.runs += (
-                _Run(first_mask + number, 1),
-                _Run(start + offset, count),
-                _Run(eom, 1),
-            )
-
-    def write(
-        self, tokens: npt.NDArray[np.int64], row: Row, control: Control, mask_weight: float
-    ) -> int:
-        """Write tokens and weights; return how many positions they took."""
-        starts, sizes = np.array(self.runs, np.int64).T
-        stops = np.cumsum(sizes)
-        used = int(stops[-1])
-        index = np.repeat(starts - stops + sizes, sizes) + np.arange(used)
-        most = int(starts.max()) - self.size - 1
-        masks = [control.mask(number) for number in range(1, most + 1)]
-        known = np.concatenate([tokens, np.array([control.sep or 0, control.eom or 0, *masks])])
-        # With the default mode numpy would copy through a buffer.
-        np.take(known, index, out=row.tokens[:used], mode="clip")
-        row.weights[:used] = 1
-        row.weights[stops[self.body_masks] - 1] = mask_weight
-        row.weights[0] = 0
-        return used
+    It takes len(parts) - 1 numbers of `key`, from `index` on.
+    """
+    last = len(parts) - 1
+    subset(key, index, last, total - 1, parts)
+    parts[last] = total - 1
+    for i in range(last, 0, -1):
+        parts[i] -= parts[i - 1]
+    parts[0] += 1
 
 
 def restore(
@@ -224,7 +280,7 @@ def restore(
         documents: int32 [L], the same row's documents.
         control: the plan's control ids.
     """
-    used = int(np.count_nonzero(documents != PADDING))
+    used = int(np.count_nonzero(documents >= 0))
     bounds = [0, *(np.flatnonzero(np.diff(documents[:used])) + 1).tolist(), used]
     pieces = [_restore_segment(tokens[start:stop], control) for start, stop in pairwise(bounds)]
     return np.concatenate(pieces)

@@ -1,7 +1,9 @@
 """The stream: any sequence or batch by its position, which is the whole state there is."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
+
+import numpy as np
 
 from manifests.config import Config, parse_config
 from manifests.dataset import Dataset
@@ -10,7 +12,7 @@ from manifests.order import Piece
 from manifests.places import Place, Places
 from manifests.plan import Plan
 from manifests.window import Component, Window
-from objectives.batch import Addresses, Batch, Row
+from objectives.batch import Batch, Segments, segments_of
 from objectives.slots import OBJECTIVES
 
 STATE_FORMAT = 1
@@ -57,20 +59,23 @@ class Stream:
         if position < 0 or rows < 0:
             raise BadCall(f"stream: there is no position {position} with {rows} rows")
         batch = Batch.empty(rows, self.plan.sequence_length)
-        for number in range(rows):
-            self._fill(batch, number, self.places.at(position + number))
+        places = [self.places.at(position + number) for number in range(rows)]
+        batch.component[:] = [place.component for place in places]
+        batch.objective[:] = [self._numbers[place.slot.objective] for place in places]
+        segments = self._segments(places)
+        for name, settings in self._settings.items():
+            sequences = np.flatnonzero(batch.objective == self._numbers[name])
+            OBJECTIVES[name].fill(segments, sequences, batch, self.plan.control, settings)
         return batch
 
-    def _fill(self, batch: Batch, number: int, place: Place) -> None:
-        name = place.slot.objective
-        component = self._components[place.component]
-        source = Addresses.of([self._window(component, piece) for piece in place.pieces])
-        row = Row(batch.tokens[number], batch.weights[number], batch.documents[number])
-        settings = self._settings[name]
-        OBJECTIVES[name].fill(source, row, place.key, self.plan.control, settings)
-        batch.prefix[number] = 0
-        batch.objective[number] = self._numbers[name]
-        batch.component[number] = place.component
+    def _segments(self, places: Sequence[Place]) -> Segments:
+        """Return what the sequences at some places are made from."""
+        sequences = [
+            [self._window(self._components[place.component], piece) for piece in place.pieces]
+            for place in places
+        ]
+        allowances = [place.slot.allowance for place in places]
+        return segments_of(sequences, allowances, [place.key for place in places])
 
     def _window(self, component: Component, piece: Piece) -> Window:
         return component.window(piece.address, piece.count, self.plan.control.end)
@@ -100,7 +105,7 @@ class Stream:
 
     def _documents(self, component: Component, piece: Piece) -> list[dict[str, Any]]:
         window = self._window(component, piece)
-        lengths = Addresses.of([window]).lengths.tolist()
+        lengths = segments_of([[window]], [0], [0]).lengths.tolist()
         rows = []
         for index, length in enumerate(lengths):
             document = (window.document + index) % component.documents

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from manifests.control import Control
 from manifests.window import Window
-from objectives.batch import PADDING, Addresses, Batch, Row
+from objectives.batch import PADDING, Batch, segments_of
 from objectives.clm import Settings, allowances, fill
 
 CONTROL = Control(end=9, vocabulary=10)
@@ -15,9 +15,9 @@ def test_copies_and_numbers_the_documents(lengths, allowance):
     ends = np.cumsum(np.array(lengths) + 1) - 1
     tokens = np.arange(ends[-1] + 1) % 9
     tokens[ends] = CONTROL.end
-    source = Addresses.of([Window(tokens, ends, 0, False)])
+    segments = segments_of([[Window(tokens, ends, 0, False)]], [allowance], [0])
     batch = Batch.empty(1, len(tokens) + allowance)
-    fill(source, Row(batch.tokens[0], batch.weights[0], batch.documents[0]), 0, CONTROL, Settings())
+    fill(segments, np.arange(1), batch, CONTROL, Settings())
     used = len(tokens)
     assert np.array_equal(batch.tokens[0, :used], tokens)
     assert (batch.tokens[0, used:] == CONTROL.end).all()

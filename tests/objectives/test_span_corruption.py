@@ -2,6 +2,7 @@
 
 from collections import Counter
 from itertools import combinations, pairwise
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -10,19 +11,21 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from manifests.control import Control
-from manifests.splitmix import Draws
 from manifests.window import Window
-from objectives.batch import PADDING, Addresses, Batch, Row
+from objectives.batch import FORGOTTEN, PADDING, Batch, segments_of
 from objectives.span_corruption import (
+    FIXED,
     Settings,
+    _Chosen,
     _composition,
-    _cuts,
+    _cut,
     _deal,
     _spans,
     allowances,
     fill,
     restore,
 )
+from tests.objectives import plain_spans
 
 CONTROL = Control(end=50256, sep=50299, eom=50300, mask_1=51199, masks=899, vocabulary=51200)
 DEFAULTS = Settings()
@@ -43,24 +46,50 @@ def addresses_of(lengths, is_open=False, start=0):
     return Window(np.array(tokens, np.int64), np.array(ends, np.int64), 0, False)
 
 
-def corrupt(source, allowance, key=0, control=CONTROL, settings=DEFAULTS):
-    batch = Batch.empty(1, len(source.tokens) + allowance)
-    row = Row(batch.tokens[0], batch.weights[0], batch.documents[0])
+class Row(NamedTuple):
+    """A row of a batch."""
+
+    tokens: np.ndarray
+    weights: np.ndarray
+    documents: np.ndarray
+
+
+def addresses_in(windows):
+    return np.concatenate([window.tokens for window in windows])
+
+
+def corrupt(windows, allowance, key=0, control=CONTROL, settings=DEFAULTS, length=None):
+    segments = segments_of([windows], [allowance], [key])
+    batch = Batch.empty(1, length or len(addresses_in(windows)) + allowance)
     # What was there before must not shine through.
-    row.tokens[:], row.weights[:], row.documents[:] = -7, np.nan, 999
-    fill(source, row, key, control, settings)
-    return row
+    batch.tokens[:], batch.weights[:], batch.documents[:] = -7, np.nan, 999
+    fill(segments, np.arange(1), batch, control, settings)
+    return Row(batch.tokens[0], batch.weights[0], batch.documents[0])
 
 
-sources = st.builds(
-    lambda parts: Addresses.of([w for w in parts if len(w.tokens)]),
+def spans_of(lengths, allowance, key, masks=CONTROL.masks, chosen=DEFAULTS):
+    """What the compiled function draws, in the form of plain_spans.spans."""
+    segments = segments_of([[addresses_of([n], True) for n in lengths]], [allowance], [key])
+    low, high = (round(r * (1 << FIXED)) for r in (chosen.ratio_low, chosen.ratio_high))
+    cuts = np.empty((allowance // 3 + 1, 2), np.int64)
+    picked = _Chosen(low, high, chosen.shortest, chosen.mask_weight)
+    kept, counts = _spans(segments, 0, masks, picked, cuts)
+    parts = np.split(cuts, np.cumsum(counts))
+    return {
+        k: list(map(tuple, part.tolist())) for k, part in zip(kept.tolist(), parts, strict=False)
+    }
+
+
+sources = (
     st.lists(
         st.builds(
             addresses_of, st.lists(st.integers(0, 90), min_size=1, max_size=12), st.booleans()
         ),
         min_size=1,
         max_size=3,
-    ).filter(lambda parts: any(len(w.tokens) for w in parts)),
+    )
+    .map(lambda windows: [w for w in windows if len(w.tokens)])
+    .filter(len)
 )
 allowed = st.integers(0, 70)
 settings_of = st.builds(
@@ -74,10 +103,57 @@ settings_of = st.builds(
 
 
 @settings(max_examples=1000, deadline=None)
+@given(
+    st.lists(st.integers(1, 300), max_size=20),
+    allowed,
+    keys,
+    settings_of,
+    st.sampled_from([899, 2]),
+)
+def test_spans_are_drawn_as_in_plain_python(lengths, allowance, key, chosen, masks):
+    expected = plain_spans.spans(lengths, allowance, masks, key, chosen)
+    assert spans_of(lengths, allowance, key, masks, chosen) == expected
+
+
+@settings(max_examples=200)
+@given(
+    st.lists(st.tuples(sources, keys), min_size=1, max_size=6), st.randoms(use_true_random=False)
+)
+def test_a_row_does_not_depend_on_the_others(drawn, order):
+    """Rows in any order, some of them not asked for: each is what it is alone."""
+    length = max(len(addresses_in(windows)) for windows, _ in drawn) + 20
+    allowances = [length - len(addresses_in(windows)) for windows, _ in drawn]
+    segments = segments_of([w for w, _ in drawn], allowances, [key for _, key in drawn])
+    batch = Batch.empty(len(drawn), length)
+    batch.tokens[:] = -7
+    asked = order.sample(range(len(drawn)), order.randint(1, len(drawn)))
+    fill(segments, np.array(asked), batch, CONTROL, DEFAULTS)
+    for number, ((windows, key), allowance) in enumerate(zip(drawn, allowances, strict=True)):
+        if number not in asked:
+            assert (batch.tokens[number] == -7).all()
+            continue
+        row = corrupt(windows, allowance, key)
+        assert np.array_equal(batch.tokens[number], row.tokens)
+        assert np.array_equal(batch.weights[number], row.weights)
+        assert np.array_equal(batch.documents[number], row.documents)
+
+
+def test_what_a_tombstone_took_is_padding_of_its_own():
+    whole = corrupt([addresses_of([40])], 4, length=45)
+    closed_up = corrupt([addresses_of([40])], 4, length=60)
+    assert np.array_equal(closed_up.tokens[:45], whole.tokens)
+    assert (closed_up.documents[45:] == FORGOTTEN).all()
+    assert (closed_up.weights[45:] == 0).all()
+    spare = corrupt([addresses_of([5])], 4, length=16)
+    assert spare.documents.tolist() == [0] * 6 + [PADDING] * 4 + [FORGOTTEN] * 6
+
+
+@settings(max_examples=1000, deadline=None)
 @given(sources, allowed, keys, settings_of, st.sampled_from([CONTROL.masks, 1, 2]))
-def test_the_laws(source, allowance, key, chosen, masks):
+def test_the_laws(windows, allowance, key, chosen, masks):
     control = CONTROL.model_copy(update={"masks": masks})
-    row = corrupt(source, allowance, key, control, chosen)
+    row = corrupt(windows, allowance, key, control, chosen)
+    source = segments_of([windows], [allowance], [key])
     length = len(source.tokens) + allowance
     assert len(row.tokens) == len(row.weights) == len(row.documents) == length
     assert np.array_equal(restore(row.tokens, row.documents, control), source.tokens)
@@ -124,8 +200,8 @@ def check_segment(tokens, weights, size, control, chosen):
 
 def test_the_format_of_the_release():
     """One file that ends: the order of the model card's infill prompt."""
-    source = Addresses.of([addresses_of([40])])
-    row = corrupt(source, 4, key=3)
+    source = addresses_of([40])
+    row = corrupt([source], 4, key=3)
     (position,) = np.flatnonzero(row.tokens == CONTROL.mask(1))[:1]
     tail = row.tokens.tolist()[row.tokens.tolist().index(CONTROL.sep) :]
     span = source.tokens[position : position + len(tail) - 3].tolist()
@@ -148,30 +224,29 @@ def test_the_format_of_the_release():
 
 
 def test_a_cut_file_has_no_end_token():
-    row = corrupt(Addresses.of([addresses_of([40], is_open=True)]), 4)
+    row = corrupt([addresses_of([40], is_open=True)], 4)
     assert CONTROL.end not in row.tokens
 
 
 def test_a_seam_between_epochs_cuts_a_file_in_two():
     windows = [addresses_of([5, 30], is_open=True), addresses_of([20, 9], start=1000)]
-    source = Addresses.of(windows)
+    source = segments_of([windows], [16], [0])
     assert source.starts.tolist() == [0, 6, 36, 57]
     assert source.lengths.tolist() == [5, 30, 20, 9]
     assert source.closed.tolist() == [True, False, True, True]
-    row = corrupt(source, 16)
+    row = corrupt(windows, 16)
     assert np.count_nonzero(row.tokens == CONTROL.sep) == 3
     assert np.array_equal(restore(row.tokens, row.documents, CONTROL), source.tokens)
 
 
 def test_the_loss_on_masks_in_the_body_is_a_setting():
-    source = Addresses.of([addresses_of([3, 40])])
-    row = corrupt(source, 10, settings=Settings(mask_weight=0.25))
+    row = corrupt([addresses_of([3, 40])], 10, settings=Settings(mask_weight=0.25))
     first = int(np.flatnonzero(row.tokens == CONTROL.mask(1))[0])
     assert row.weights[first] == 0.25
 
 
 def test_the_longest_are_kept_the_first_among_equals():
-    row = corrupt(Addresses.of([addresses_of([20, 9, 50, 20, 20])]), 12)
+    row = corrupt([addresses_of([20, 9, 50, 20, 20])], 12)
     assert np.unique(row.documents[row.tokens == CONTROL.sep]).tolist() == [0, 2, 3]
 
 
@@ -180,8 +255,8 @@ def test_the_longest_are_kept_the_first_among_equals():
 )
 def test_an_allowance_is_spent(allowance, kept, spans):
     lengths = [2000 // kept] * kept
-    found = _spans(lengths, allowance, 899, Draws(1), Settings(ratio_low=0.4, ratio_high=0.6))
-    assert sum(len(cuts) for cuts in found) == spans
+    found = spans_of(lengths, allowance, 1, chosen=Settings(ratio_low=0.4, ratio_high=0.6))
+    assert sum(len(cuts) for cuts in found.values()) == spans
 
 
 @given(
@@ -190,7 +265,8 @@ def test_an_allowance_is_spent(allowance, kept, spans):
 )
 def test_spans_are_dealt_in_proportion_and_within_limits(segments, extra):
     lengths, limits = zip(*segments, strict=True)
-    counts = _deal(extra, list(lengths), list(limits))
+    counts = _deal(extra, np.array(lengths), np.array(limits)).tolist()
+    assert counts == plain_spans.deal(extra, lengths, limits)
     assert all(1 <= count <= limit for count, limit in zip(counts, limits, strict=True))
     assert sum(counts) == min(extra + len(counts), sum(limits))
     if all(limit > extra + 1 for limit in limits):
@@ -203,13 +279,19 @@ def test_spans_are_dealt_in_proportion_and_within_limits(segments, extra):
 def test_cuts_leave_gaps(length, data):
     masked = data.draw(st.integers(1, length))
     count = data.draw(st.integers(1, min(masked, length - masked + 1)))
-    cuts = _cuts(length, masked, count, Draws(data.draw(keys)))
+    cuts = cuts_of(length, masked, count, data.draw(keys))
     assert sum(size for _, size in cuts) == masked
     assert all(size >= 1 for _, size in cuts)
     assert cuts[0][0] >= 0
     assert cuts[-1][0] + cuts[-1][1] <= length
     for (start, size), (after, _) in pairwise(cuts):
         assert after > start + size
+
+
+def cuts_of(length, masked, count, key):
+    cuts = np.empty((count, 2), np.int64)
+    assert _cut(np.uint64(key), 0, length, masked, cuts) == 2 * count - 1
+    return list(map(tuple, cuts.tolist()))
 
 
 def chi_square(seen, cases, total):
@@ -220,9 +302,12 @@ def chi_square(seen, cases, total):
 
 
 def test_compositions_are_uniform():
-    draws = Draws(11)
-    seen = Counter(tuple(_composition(7, 3, draws)) for _ in range(15_000))
-    assert all(sum(parts) == 7 and min(parts) > 0 for parts in seen)
+    parts = np.empty(3, np.int64)
+    seen: Counter[tuple[int, ...]] = Counter()
+    for index in range(15_000):
+        _composition(np.uint64(11), 2 * index, 7, parts)
+        seen[tuple(parts.tolist())] += 1
+    assert all(sum(found) == 7 and min(found) > 0 for found in seen)
     assert chi_square(seen, 15, 15_000) < 36.1  # 99.9 % of 14 degrees of freedom
 
 
@@ -233,10 +318,9 @@ def test_places_of_spans_are_uniform():
         for bits in combinations(range(8), 4)
         if sum(1 for i, b in enumerate(bits) if i == 0 or b > bits[i - 1] + 1) == 2
     }
-    draws = Draws(12)
     seen: Counter[tuple[int, ...]] = Counter()
-    for _ in range(30_000):
-        cuts = _cuts(8, 4, 2, draws)
+    for key in range(30_000):
+        cuts = cuts_of(8, 4, 2, key)
         seen[tuple(at for start, size in cuts for at in range(start, start + size))] += 1
     assert set(seen) == ways
     assert len(ways) == 30
@@ -246,7 +330,7 @@ def test_places_of_spans_are_uniform():
 def test_ratios_are_uniform():
     hidden: Counter[int] = Counter()
     for key in range(20_000):
-        (cuts,) = _spans([90], 4, 899, Draws(key * 7919), Settings())
+        (cuts,) = plain_spans.spans([90], 4, 899, key * 7919, DEFAULTS).values()
         hidden[(sum(size for _, size in cuts) - 1) // 9] += 1
     # r * 90 is uniform in [0, 81]; rounding gives 1 a share of 1.5/81 and 81 one of 0.5/81.
     shares = [9.5 / 81, *[9 / 81] * 7, 8.5 / 81]
