@@ -16,6 +16,7 @@ from manifests.control import Control
 from manifests.errors import BadCall
 from manifests.manifest import Manifest, load_manifest
 from manifests.mixture_file import Group, Mixture, load_mixture, save_mixture
+from manifests.tombstones import Tombstones
 
 __all__ = [
     "Group",
@@ -41,6 +42,7 @@ class Member:
         group: index of its group.
         weight: inside its group.
         cap: addresses after which it leaves, or None.
+        tombstones: names of those of its dataset that speak of it.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Member:
     group: int
     weight: float
     cap: int | None
+    tombstones: tuple[str, ...] = ()
 
     @property
     def addresses(self) -> int:
@@ -156,6 +159,7 @@ def _members_of(mixture: Mixture, manifests: Mapping[str, Manifest], heldout: bo
         for name in sorted({*manifest.components, *manifest.heldout_components}):
             known.setdefault(name, []).append(directory)
     groups = _groups_of(mixture, known)
+    stones = {d: Tombstones(d, manifest) for d, manifest in manifests.items()}
     members = []
     for name, index in groups.items():
         group = mixture.group[index]
@@ -176,6 +180,7 @@ def _members_of(mixture: Mixture, manifests: Mapping[str, Manifest], heldout: bo
                     group=index,
                     weight=totals.addresses * group.inner_epochs.get(name, 1.0),
                     cap=None if cap is None else int(cap * totals.addresses),
+                    tombstones=stones[directory].of(name, heldout),
                 )
             )
     return sorted(members, key=lambda member: member.name)

@@ -13,7 +13,7 @@ from manifests.caps import schedule
 from manifests.config import Config
 from manifests.control import Control
 from manifests.errors import BadCall, BadData
-from manifests.mixture import Member, Mixture, resolve
+from manifests.mixture import Member, Mixture, Resolved, resolve
 from manifests.order import SCALE
 
 LOG = logging.getLogger(__name__)
@@ -67,6 +67,16 @@ class Stage(Config):
     """Of each component, in the order of the plan's; they sum to 2^32."""
     slots: list[Slot]
     """One for each sequence of a unit; dealt to them by a keyed permutation."""
+    tombstones: dict[str, list[str]] = Field(default_factory=dict)
+    """Component, by the plan's name for it -> the tombstones of its dataset that are obeyed: these
+    and no others, so that a position means the same whatever is forgotten later."""
+
+    def content(self) -> dict[str, Any]:
+        """Return what digests are made of."""
+        content = self.model_dump(mode="json")
+        if not self.tombstones:  # so that plans of before there were any keep their digests
+            del content["tombstones"]
+        return content
 
 
 class Plan(Config):
@@ -114,6 +124,8 @@ class Plan(Config):
             raise ValueError(f"{name}.slots: one slot for each of {self.sequences_per_unit}")
         if max(slot.allowance for slot in stage.slots) >= self.sequence_length:
             raise ValueError(f"{name}.slots: an allowance leaves a sequence no tokens")
+        if unknown := stage.tombstones.keys() - {c.name for c in self.components}:
+            raise ValueError(f"{name}.tombstones: there is no component {min(unknown)}")
         if _allowances(stage) != _allowances(self.stages[0]):
             raise ValueError(f"{name}.slots: allowances must sum as those of the first stage do")
 
@@ -133,14 +145,14 @@ class Plan(Config):
 
         Not of directories (a dataset may move), nor of `positions` (training may go on).
         """
-        first = self.stages[0].model_dump(mode="json")
+        first = self.stages[0].content()
         whole = self.model_dump(mode="json", exclude={"components", "stages", "positions"})
         parts = [[c.name, c.heldout, c.addresses, c.digest] for c in self.components]
         return digest({**whole, "components": parts, "stage": first})
 
     def stages_digest(self, position: int) -> str:
         """Return the SHA-256 of the stages that began before `position`."""
-        begun = [s.model_dump(mode="json") for s in self.stages if s.position < position]
+        begun = [s.content() for s in self.stages if s.position < position]
         return digest(begun)
 
 
@@ -156,6 +168,7 @@ def make_plan(
     sequence_length: int = 2048,
     settings: Mapping[str, Mapping[str, Any]] | None = None,
     heldout: bool = False,
+    tombstones: Mapping[str, Sequence[str]] | None = None,
 ) -> Plan:
     """Compile a mixture into a plan.
 
@@ -167,6 +180,7 @@ def make_plan(
         sequence_length: tokens of a sequence.
         settings: of objectives, by their names.
         heldout: plan the heldout shards of the mixture's components instead, once through.
+        tombstones: those to be obeyed, as `Stage` has them; by default all that there are now.
 
     Raises:
         BadCall: the mixture does not fit its datasets, or the plan has faults.
@@ -179,8 +193,12 @@ def make_plan(
     slots = list(deal(per_unit, sequence_length))
     size = per_unit * sequence_length - sum(slot.allowance for slot in slots)
     begun, units = schedule(resolved, size, interleave)
+    obeyed = tombstones_of(resolved) if tombstones is None else tombstones
     stages = [
-        Stage(position=start * per_unit, weights=weights, slots=slots) for start, weights in begun
+        Stage.model_validate(
+            {"position": start * per_unit, "weights": w, "slots": slots, "tombstones": obeyed}
+        )
+        for start, w in begun
     ]
     try:
         return Plan(
@@ -196,6 +214,11 @@ def make_plan(
         )
     except ValidationError as error:
         raise BadCall(f"plan: {error.errors(include_url=False)[0]['msg']}") from None
+
+
+def tombstones_of(resolved: Resolved) -> dict[str, list[str]]:
+    """Return the tombstones that there are now, as `Stage` has them."""
+    return {m.name: list(m.tombstones) for m in resolved.members if m.tombstones}
 
 
 def _component(member: Member) -> PlanComponent:
@@ -236,15 +259,34 @@ def with_stage(plan: Plan, position: int, weights: Sequence[int], slots: Sequenc
     all stages that would begin at or after it.
     """
     start = -(-position // plan.group) * plan.group
-    stage = {"position": start, "weights": list(weights), "slots": list(slots)}
     kept = [before for before in plan.stages if before.position < start]
+    obeyed = (kept[-1] if kept else plan.stages[0]).tombstones
+    stage = {"position": start, "weights": list(weights), "slots": list(slots)}
+    stage["tombstones"] = obeyed
+    return _with_stages(plan, [*kept, Stage.model_validate(stage)])
+
+
+def with_tombstones(plan: Plan, position: int, tombstones: Mapping[str, Sequence[str]]) -> Plan:
+    """Return the plan with other tombstones from the next possible position on.
+
+    They are obeyed from the first multiple of C x K that is not before `position`, in all stages
+    from there on; a plan that obeys them already is returned as it is.
+    """
+    start = -(-position // plan.group) * plan.group
+    obeyed = {"tombstones": {name: list(names) for name, names in tombstones.items()}}
+    before = [stage for stage in plan.stages if stage.position < start]
+    after = [stage.model_copy(update=obeyed) for stage in plan.stages if stage.position >= start]
+    if before and (not after or after[0].position > start):
+        here = before[-1].model_copy(update={"position": start, **obeyed})
+        after = after if here.tombstones == before[-1].tombstones else [here, *after]
+    return _with_stages(plan, [*before, *after])
+
+
+def _with_stages(plan: Plan, stages: Sequence[Stage]) -> Plan:
     try:
-        changed = Plan.model_validate(
-            {**dict(plan), "stages": [*kept, Stage.model_validate(stage)]}
-        )
+        return Plan.model_validate({**dict(plan), "stages": list(stages)})
     except ValidationError as error:
         raise BadCall(f"plan: {error.errors(include_url=False)[0]['msg']}") from None
-    return changed
 
 
 def save_plan(plan: Plan, path: str) -> None:

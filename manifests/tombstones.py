@@ -1,0 +1,273 @@
+"""Tombstones: which documents of a dataset are forgotten, though their tokens still lie in it.
+
+Addresses never move, so forgetting is a list of address ranges that readers leave out. Each call
+of `forget` adds a file and changes none: what is forgotten is the union of all files, so two calls
+at once need no lock, and the same call twice gives the same file.
+
+    DIR/tombstones/NAME.parquet    a row for each forgotten document, of the schema TOMBSTONE;
+                                   NAME is the SHA-256 of the file, cut to 32 hex digits
+"""
+
+import hashlib
+import io
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pydantic import Field, ValidationError
+
+from manifests import files
+from manifests.canonical import canonical_json
+from manifests.errors import BadData
+from manifests.manifest import ComponentTotals, Manifest
+from manifests.receipts import Record, first_fault
+
+FOLDER = "tombstones"
+SUFFIX = ".parquet"
+VERSION = 1
+
+TOMBSTONE = pa.schema(
+    [
+        pa.field("component", pa.string(), nullable=False),
+        pa.field("heldout", pa.bool_(), nullable=False),
+        pa.field("start", pa.int64(), nullable=False),  # its first address in the component's ring
+        pa.field("stop", pa.int64(), nullable=False),  # one after its end address
+        pa.field("reason", pa.string(), nullable=False),  # the entry that it goes by, in words
+    ]
+)
+"""Columns of a tombstone; rows ascend by (heldout, component, start)."""
+
+KEY = b"stackpile"
+"""Under which a tombstone's Parquet metadata holds its Header."""
+
+Ranges = npt.NDArray[np.int64]
+
+NONE: Ranges = np.empty((0, 2), np.int64)
+NONE.setflags(write=False)
+
+
+class Header(Record):
+    """What a tombstone says of itself."""
+
+    version: int = VERSION
+    components: dict[str, str] = Field(default_factory=dict)
+    """Component -> the digest of the shards that its rows speak of."""
+    heldout_components: dict[str, str] = Field(default_factory=dict)
+    """The same of the shards for validation."""
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """What is forgotten of a component: each document once, whoever asked.
+
+    Attributes:
+        documents: their number.
+        tokens: their tokens on disk.
+    """
+
+    documents: int
+    tokens: int
+
+
+class Tombstones:
+    """The tombstones of a dataset as they stand when it is opened; later ones are not seen.
+
+    Attributes:
+        directory: the dataset's.
+        names: of all tombstones, sorted.
+    """
+
+    def __init__(self, directory: str, manifest: Manifest) -> None:
+        """List them; each is read, and checked, when first asked for."""
+        self.directory = directory
+        self._totals = {False: manifest.components, True: manifest.heldout_components}
+        found = files.list_names(files.join(directory, FOLDER))
+        self.names = tuple(n.removesuffix(SUFFIX) for n in found if n.endswith(SUFFIX))
+        self._stones: dict[str, _Stone] = {}
+
+    def __bool__(self) -> bool:
+        """Tell whether there are any."""
+        return bool(self.names)
+
+    @property
+    def components(self) -> list[tuple[str, bool]]:
+        """The (component, heldout) of which something is forgotten, sorted."""
+        return sorted({key for stone in self._all.values() for key in stone.digests()})
+
+    def of(self, component: str, heldout: bool = False) -> tuple[str, ...]:
+        """Return the names of the tombstones that speak of a component: what a stage records."""
+        return tuple(n for n, stone in self._all.items() if (component, heldout) in stone.digests())
+
+    def ranges(
+        self, component: str, heldout: bool = False, names: Collection[str] | None = None
+    ) -> Ranges:
+        """Return the forgotten addresses of a component: int64 [k, 2], read-only.
+
+        Each row is [start, stop): sorted, disjoint, none touching the next; no rows where nothing
+        is forgotten. A document's end address is forgotten with it.
+
+        Args:
+            component: `source/slug`, as in the dataset.
+            heldout: of its shards for validation.
+            names: only what these tombstones say (`Stage.tombstones[NAME]`); all by default.
+
+        Raises:
+            BadData: a tombstone is missing, was edited, or is of another dataset.
+        """
+        return _read_only(joined(self.documents(component, heldout, names)))
+
+    def documents(
+        self, component: str, heldout: bool = False, names: Collection[str] | None = None
+    ) -> Ranges:
+        """Return the addresses of each forgotten document, sorted: int64 [documents, 2]."""
+        wanted = self.of(component, heldout) if names is None else sorted(names)
+        parts = [self._stone(name).ranges(component, heldout) for name in wanted]
+        if not parts:
+            return NONE
+        found = np.unique(np.concatenate(parts), axis=0)
+        if (found[1:, 0] < found[:-1, 1]).any():
+            raise BadData(
+                f"{files.join(self.directory, FOLDER)}: two tombstones cut {component} "
+                "at different documents"
+            )
+        return _read_only(found)
+
+    def forgotten(self, component: str, heldout: bool = False) -> Forgotten:
+        """Return how much of a component is forgotten."""
+        documents = self.documents(component, heldout)
+        return Forgotten(len(documents), int((documents[:, 1] - documents[:, 0] - 1).sum()))
+
+    def reasons(self, component: str, heldout: bool, address: int) -> list[str]:
+        """Return by which entries the document at an address is forgotten; none: it is not."""
+        found: dict[str, None] = {}
+        for name in self.of(component, heldout):
+            rows = self._stone(name).rows(component, heldout)
+            here = (rows["start"].to_numpy() <= address) & (address < rows["stop"].to_numpy())
+            found.update(dict.fromkeys(rows["reason"].filter(pa.array(here)).to_pylist()))
+        return list(found)
+
+    @cached_property
+    def _all(self) -> dict[str, "_Stone"]:
+        return {name: self._stone(name) for name in self.names}
+
+    def _stone(self, name: str) -> "_Stone":
+        if name not in self._stones:
+            self._stones[name] = _read(tombstone_url(self.directory, name), name)
+            self._check(self._stones[name])
+        return self._stones[name]
+
+    def _check(self, stone: "_Stone") -> None:
+        for (component, heldout), digest in stone.digests().items():
+            totals = self._totals[heldout].get(component)
+            if totals is None or totals.digest != digest:
+                raise BadData(
+                    f"{stone.url}: is of another dataset: it speaks of {component} as of shards "
+                    f"{digest[:12]}, and here they are {totals.digest[:12] if totals else 'none'}"
+                )
+            edges = np.concatenate([[0], stone.ranges(component, heldout).ravel()])
+            if (np.diff(edges) < np.arange(len(edges) - 1) % 2).any() or (
+                edges[-1] > totals.addresses
+            ):
+                raise BadData(f"{stone.url}: its rows are not documents of {component}, in order")
+
+
+@dataclass(frozen=True)
+class _Stone:
+    """One tombstone, read."""
+
+    url: str
+    header: Header
+    table: pa.Table
+
+    def digests(self) -> dict[tuple[str, bool], str]:
+        """Return (component, heldout) -> the digest of its shards."""
+        held = self.header.heldout_components
+        return {(name, False): digest for name, digest in self.header.components.items()} | {
+            (name, True): digest for name, digest in held.items()
+        }
+
+    def rows(self, component: str, heldout: bool) -> pa.Table:
+        """Return the rows of a component."""
+        table = self.table
+        return table.filter(
+            pc.and_(pc.equal(table["component"], component), pc.equal(table["heldout"], heldout))
+        )
+
+    def ranges(self, component: str, heldout: bool) -> Ranges:
+        """Return the addresses of a component's documents: int64 [k, 2]."""
+        rows = self.rows(component, heldout)
+        return np.stack([rows["start"].to_numpy(), rows["stop"].to_numpy()], axis=1)
+
+
+def _read(url: str, name: str) -> _Stone:
+    if not files.exists(url):
+        raise BadData(f"{url}: the tombstone is missing: what it forgot cannot be left out")
+    data = files.read_bytes(url)
+    if tombstone_name(data) != name:
+        raise BadData(f"{url}: is not what its name says (SHA-256): it was edited or cut")
+    try:
+        table = pq.read_table(pa.BufferReader(data))
+        header = Header.model_validate_json((table.schema.metadata or {}).get(KEY, b""))
+    except ValidationError as error:
+        raise BadData(f"{url}: is not a tombstone: {first_fault(error)}") from None
+    except pa.ArrowException as error:
+        raise BadData(f"{url}: is not a tombstone: {error}") from None
+    if header.version > VERSION:
+        raise BadData(f"{url}: is of version {header.version}; this program reads up to {VERSION}")
+    if not table.schema.equals(TOMBSTONE):
+        raise BadData(f"{url}: is not a tombstone: its columns are {table.schema.names}")
+    return _Stone(url, header, table)
+
+
+def joined(documents: Ranges) -> Ranges:
+    """Join sorted, disjoint ranges where they touch: int64 [n, 2] -> int64 [k, 2]."""
+    apart = documents[1:, 0] != documents[:-1, 1]
+    edge = np.ones(min(len(documents), 1), bool)
+    opens, closes = np.concatenate([edge, apart]), np.concatenate([apart, edge])
+    return np.stack([documents[opens, 0], documents[closes, 1]], axis=1)
+
+
+def tombstone_url(directory: str, name: str) -> str:
+    """Return where a tombstone lies."""
+    return files.join(directory, FOLDER, name + SUFFIX)
+
+
+def tombstone_name(data: bytes) -> str:
+    """Return the name of a tombstone by its content."""
+    return hashlib.sha256(data).hexdigest()[:32]
+
+
+def write_tombstone(directory: str, manifest: Manifest, rows: pa.Table) -> str:
+    """Add a tombstone and return its name; one that is there already is written again as it was.
+
+    Args:
+        directory: the dataset's.
+        manifest: its manifest.
+        rows: of the schema TOMBSTONE, in any order, each document once.
+    """
+    rows = rows.cast(TOMBSTONE).sort_by(
+        [(name, "ascending") for name in ("heldout", "component", "start")]
+    )
+    digests: dict[str, Mapping[str, str]] = {}
+    for field, heldout in (("components", False), ("heldout_components", True)):
+        mine = rows.filter(pc.equal(rows["heldout"], heldout))
+        totals: Mapping[str, ComponentTotals] = getattr(manifest, field)
+        names = sorted(set(mine["component"].to_pylist()))
+        digests[field] = {name: totals[name].digest for name in names}
+    header = Header.model_validate(digests)
+    metadata = {KEY: canonical_json(header.model_dump(mode="json"))}
+    buffer = io.BytesIO()
+    pq.write_table(rows.replace_schema_metadata(metadata), buffer, compression="zstd")
+    name = tombstone_name(buffer.getvalue())
+    files.write_bytes(tombstone_url(directory, name), buffer.getvalue())
+    return name
+
+
+def _read_only(ranges: Ranges) -> Ranges:
+    ranges.setflags(write=False)
+    return ranges
