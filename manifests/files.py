@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Any, cast
 
-import fsspec
 from fsspec.core import url_to_fs
 
+from manifests import remote
 from manifests.canonical import canonical_json
 from manifests.errors import BadData
 
@@ -36,56 +36,73 @@ def open_input(url: str) -> IO[bytes]:
     """Open a file for reading; FileNotFoundError where there is none."""
     if is_local(url):
         return open(local_path(url), "rb")
-    return cast(IO[bytes], fsspec.open(url, "rb").open())
+    return cast(IO[bytes], remote.open_file(url))
+
+
+def read_range(url: str, start: int, size: int) -> bytes:
+    """Return `size` bytes of a file from `start` on, fewer where it ends: one request of a store.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+    """
+    if not is_local(url):
+        return remote.read_range(url, start, size)
+    with open(local_path(url), "rb") as source:
+        source.seek(start)
+        return source.read(size)
 
 
 def exists(url: str) -> bool:
     """Tell whether a file or a directory is there."""
     if is_local(url):
         return os.path.exists(local_path(url))
-    filesystem, path = url_to_fs(url)
-    return bool(filesystem.exists(path))
+    try:
+        _info(url)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def size(url: str) -> int:
     """Return a file's size in bytes."""
     if is_local(url):
         return os.path.getsize(local_path(url))
-    filesystem, path = url_to_fs(url)
-    return int(filesystem.size(path))
+    return int(_info(url)["size"])
 
 
 def version(url: str) -> str:
     """Return what changes when a file's content does: its etag, else its mtime in nanoseconds."""
     if is_local(url):
         return str(os.stat(local_path(url)).st_mtime_ns)
-    filesystem, path = url_to_fs(url)
-    info = filesystem.info(path)
+    info = _info(url)
     for field in ("etag", "ETag", "md5Hash", "mtime", "LastModified", "last_modified"):
         if info.get(field):
             return str(info[field])
     return str(info["size"])
 
 
+def _info(url: str) -> dict[str, Any]:
+    """Ask a store itself: fsspec's `exists` takes a store that fails for one without the file."""
+    return cast(dict[str, Any], remote.call(url, lambda store, path: store.info(path)))
+
+
 def glob(pattern: str) -> list[str]:
     """Return the files that match a pattern (`**` crosses directories), sorted, as full URLs."""
+    if not is_local(pattern):
+        return remote.matching(pattern)
     filesystem, path = url_to_fs(pattern)
-    found = sorted(name for name in filesystem.glob(path) if filesystem.isfile(name))
-    return found if is_local(pattern) else [filesystem.unstrip_protocol(name) for name in found]
+    return sorted(name for name in filesystem.glob(path) if filesystem.isfile(name))
 
 
 def list_names(directory: str) -> list[str]:
-    """Return the sorted names of a directory's files, temporary ones left out; none, no names."""
+    """Return the sorted names in a directory, temporary files left out; none where it is not."""
     if is_local(directory):
         try:
             names = os.listdir(local_path(directory))
         except FileNotFoundError:
             return []
     else:
-        filesystem, path = url_to_fs(directory)
-        if not filesystem.isdir(path):
-            return []
-        names = [entry.rsplit("/", 1)[-1] for entry in filesystem.ls(path, detail=False)]
+        names = [path.rstrip("/").rsplit("/", 1)[-1] for path, _ in remote.entries(directory)]
     return sorted(name for name in names if not name.startswith("."))
 
 
@@ -95,9 +112,7 @@ def remove(url: str) -> None:
         with _no_such_file_is_fine():
             os.remove(local_path(url))
         return
-    filesystem, path = url_to_fs(url)
-    with _no_such_file_is_fine():
-        filesystem.rm_file(path)
+    remote.call(url, remote.remove_whatever_is_there)
 
 
 @contextmanager
@@ -119,8 +134,7 @@ def replacing(url: str) -> Iterator[IO[bytes]]:
         with tempfile.NamedTemporaryFile() as file:
             yield cast(IO[bytes], file)
             file.flush()
-            filesystem, path = url_to_fs(url)
-            filesystem.put_file(file.name, path)
+            remote.put(file.name, url, os.path.getsize(file.name))
         return
     path = local_path(url)
     directory = os.path.dirname(path) or "."

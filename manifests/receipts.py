@@ -146,11 +146,11 @@ def receipt_names(directory: str) -> list[str]:
 
 def is_whole(directory: str, receipt: Receipt) -> bool:
     """Tell whether every file of a receipt is there with its recorded size."""
-    for path, record in receipt.files.items():
-        url = files.join(directory, path)
-        if not files.exists(url) or files.size(url) != record.bytes:
-            return False
-    return True
+    try:
+        sizes = {path: files.size(files.join(directory, path)) for path in receipt.files}
+    except FileNotFoundError:
+        return False
+    return all(sizes[path] == record.bytes for path, record in receipt.files.items())
 
 
 def merge_funnels(funnels: Iterable[Funnel]) -> Funnel:

@@ -10,7 +10,6 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from fsspec.core import url_to_fs
 
 from manifests import files
 from manifests.blocks import BlockTable, offset_count, opens_inside
@@ -98,10 +97,9 @@ class Handles:
         return descriptor
 
     def _read_remote(self, shard: ShardFile, offset: int, size: int) -> bytes:
-        filesystem, path = url_to_fs(shard.url)
         if shard.url not in self._sized:
-            self._check_size(shard, int(filesystem.size(path)))
-        return bytes(filesystem.cat_file(path, start=offset, end=offset + size))
+            self._check_size(shard, files.size(shard.url))
+        return files.read_range(shard.url, offset, size)
 
     def _check_size(self, shard: ShardFile, size: int) -> None:
         if size != shard.size:
