@@ -1,7 +1,7 @@
 """What the arithmetic filters count, in one pass over the bytes: characters, letters, lines."""
 
+import re
 import sys
-import unicodedata
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -57,16 +57,11 @@ def characters(batch: Batch) -> Counts:
 def _fields() -> Fields:
     """Return what each code point adds; as long as what four bytes can say, UTF-8 or not."""
     fields = np.full(1 << 21, CHARACTER, np.uint64)
-    for code in range(sys.maxunicode + 1):
-        character = chr(code)
-        if character.isalnum() or character == "_":
-            fields[code] += np.uint64(WORD)
-            if character.isalpha():
-                fields[code] += np.uint64(LETTER)
-        elif code == 0xFFFD or (
-            unicodedata.category(character) == "Cc" and character not in LAYOUT
-        ):
-            fields[code] += np.uint64(CONTROL)
+    for run in re.finditer(r"\w+", "".join(map(chr, range(sys.maxunicode + 1)))):
+        letters = [character.isalpha() for character in run[0]]
+        fields[run.start() : run.end()] += np.uint64(WORD) + np.array(letters) * np.uint64(LETTER)
+    controls = [code for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in LAYOUT]
+    fields[[*controls, 0xFFFD]] += np.uint64(CONTROL)
     return fields
 
 

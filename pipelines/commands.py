@@ -61,6 +61,7 @@ def _command(jobs: list[str]) -> Callable[..., None]:
         retry_failed: RetryFailed = False,
         as_json: AsJson = False,
     ) -> None:
+        _start_workers(runner, beam_options)
         from manifests.terminal import answer
         from pipelines.preparation import load_preparation
         from pipelines.prepare import run_jobs
@@ -73,3 +74,11 @@ def _command(jobs: list[str]) -> Callable[..., None]:
         answer(as_json, as_values(done), lambda: as_table(preparation, done))
 
     return run
+
+
+def _start_workers(runner: str | None, options: list[str] | None) -> None:
+    """Let workers import what they need while this process does: each takes a second for it."""
+    from pipelines import workers
+
+    if runner in (None, workers.ENGINE) and workers.several(options or []):
+        workers.started()

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from filters import decontamination, identity, registry
 from filters.batch import Batch
 from filters.benchmarks import load_benchmarks
+from filters.headers import veto
 from filters.headers.client import Detector
 from filters.license_policy import Finding, Policy, judge_licenses, load_policy
 from filters.opt_outs import RULE as OPTED_OUT
@@ -59,6 +60,14 @@ def load_lists(corpus: Corpus) -> Lists:
     """Read the benchmarks and the opt-outs of a corpus."""
     texts = load_benchmarks(corpus.decontaminate.files)
     return Lists(decontamination.make_benchmarks(texts), load_opt_outs(corpus.opt_out.files))
+
+
+def warm_up() -> None:
+    """Load the kernels and tables that every part needs: where workers are forked, once for all."""
+    texts = pa.array(["# Licensed under MIT\n"], pa.large_string())
+    registry.apply(registry.settings(None), Batch("the-stack", ["python"], ["a.py"], texts))
+    veto.statements(texts)
+    load_policy("strict")
 
 
 @dataclass

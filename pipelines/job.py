@@ -63,7 +63,7 @@ class Job:
         _ = (
             pipeline
             | "Table" >> beam.Create([self.table])
-            | "Parts" >> beam.FlatMap(readable_rows)
+            | "Parts" >> beam.FlatMap(largest_first)
             # Breaks the fusion with the one element above, so that parts go to all workers.
             | "Spread" >> beam.Reshuffle()
             | self.label >> beam.ParDo(DoStep(self.step))
@@ -97,6 +97,15 @@ class DoStep(beam.DoFn):
 def readable_rows(table: str) -> list[Row]:
     """Return the rows of a table of parts, without those that the plan found unreadable."""
     return [row for row in read_rows(table) if row.get("error") is None]
+
+
+def largest_first(table: str) -> list[Row]:
+    """Return the readable rows in the order in which the in-process engine deals them to workers.
+
+    It gives them out once, in turn, so that one worker would have all the large ones of a table
+    that happens to alternate.
+    """
+    return sorted(readable_rows(table), key=lambda row: -int(row.get("bytes") or 0))
 
 
 def letter_name(step: Step, row: Row) -> str:

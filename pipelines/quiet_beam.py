@@ -8,7 +8,6 @@ import apache_beam as beam  # noqa: E402
 from apache_beam.options.pipeline_options import PipelineOptions  # noqa: E402
 from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner  # noqa: E402
 from apache_beam.runners.worker import sdk_worker  # noqa: E402
-from apache_beam.transforms.environments import SubprocessSDKEnvironment  # noqa: E402
 
 logging.disable(_disabled)
 
@@ -19,4 +18,4 @@ def _say_nothing(*_: object, **__: object) -> None:
 
 vars(sdk_worker)["print"] = _say_nothing
 
-__all__ = ["FnApiRunner", "PipelineOptions", "SubprocessSDKEnvironment", "beam"]
+__all__ = ["FnApiRunner", "PipelineOptions", "beam"]

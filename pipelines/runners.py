@@ -4,15 +4,15 @@ import contextlib
 import errno
 import logging
 import os
-import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 from manifests.errors import BadCall, BadData
-from pipelines.quiet_beam import FnApiRunner, PipelineOptions, SubprocessSDKEnvironment, beam
+from pipelines import workers
+from pipelines.quiet_beam import FnApiRunner, PipelineOptions, beam
 
-IN_PROCESS = "FnApiRunner"
+IN_PROCESS = workers.ENGINE
 
 
 @dataclass(frozen=True)
@@ -25,14 +25,25 @@ class Runner:
 
     name: str | None = None
     options: tuple[str, ...] = ()
+    threads: bool = False
+    """Whether the in-process engine's workers are threads: see `threaded`."""
+
+    def threaded(self) -> Self:
+        """Return the same engine for work that is done in compiled code, without the GIL.
+
+        A worker process holds 200 MB (Beam, Arrow and numba once more) and takes seconds to start,
+        and whatever is shuffled is held by the engine, by the pipe and by the worker. Threads of
+        this process share all of that. Other engines are what they are.
+        """
+        return replace(self, threads=True)
 
     def arguments(self, parts: int) -> list[str]:
         """Return the options for a job over so many parts: no more processes than parts."""
         given = {option.partition("=")[0] for option in self.options}
         arguments = list(self.options)
         if self.in_process:
-            if "--direct_num_workers" not in given:
-                arguments.append(f"--direct_num_workers={min(os.cpu_count() or 1, parts)}")
+            if workers.COUNT not in given:
+                arguments.append(f"{workers.COUNT}={min(os.cpu_count() or 1, parts)}")
         else:
             arguments.append(f"--runner={self.name}")
         if self.name == "SparkRunner" and "--experiments" not in given:
@@ -49,11 +60,11 @@ class Runner:
         """Return the engine for a pipeline; None where Beam finds it by its name."""
         if not self.in_process:
             return None
-        if int(options.get_all_options()["direct_num_workers"]) == 1:
+        if self.threads or int(options.get_all_options()["direct_num_workers"]) == 1:
             return FnApiRunner()
-        # What direct_running_mode=multi_processing does, but with workers that keep quiet.
-        command = f"exec {sys.executable} -m pipelines.worker"
-        return FnApiRunner(SubprocessSDKEnvironment.from_command_string(command))
+        from pipelines.forked import Forked
+
+        return FnApiRunner(Forked.default())
 
 
 def run(runner: Runner, parts: int, build: Callable[[beam.Pipeline], object]) -> None:
