@@ -8,11 +8,11 @@ from typing import Any, Literal, NamedTuple
 import numba
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 from pydantic import Field
 
 from filters.minhash_kernel import Minima, differing, hash_bands, pack_bits, shingle_sets, sketch
-from filters.text import Bytes, Offsets, blank_separators, collapse_whitespace, text_bytes
+from filters.minhash_words import spaced
+from filters.text import Bytes, Offsets
 from manifests.canonical import digest
 from manifests.config import Config, load_config, shipped
 from manifests.errors import BadCall
@@ -21,8 +21,6 @@ Mask = npt.NDArray[np.bool_]
 Words = npt.NDArray[np.uint64]
 
 PROFILES = Path(__file__).parent / "profiles"
-
-ASCII_SEPARATOR = "[^A-Za-z_0-9]"
 
 CHUNK = 4096
 """Documents whose minima are held at once: 4 MB at 256 permutations."""
@@ -189,17 +187,8 @@ def _differences(left: Words, right: Words, found: Offsets) -> None:
 
 
 def tokenized(texts: Any, profile: Profile) -> tuple[Bytes, Offsets]:
-    """Return the documents as tokens between single spaces: a shingle is then a slice of bytes."""
-    if profile.separator == ASCII_SEPARATOR and not profile.lower:
-        data, offsets = blank_separators(*text_bytes(texts))
-    else:
-        separator = re.compile(profile.separator)
-        rewritten = [
-            separator.sub(" ", (text or "").lower() if profile.lower else text or "")
-            for text in texts.to_pylist()
-        ]
-        data, offsets = text_bytes(pa.array(rewritten, pa.large_string()))
-    return (data, offsets) if profile.keep_empty else collapse_whitespace(data, offsets)
+    """Return the documents as tokens between single spaces."""
+    return spaced(texts, profile.separator, profile.lower, profile.keep_empty)
 
 
 def _minima(data: Bytes, offsets: Offsets, profile: Profile) -> tuple[Minima, Mask]:

@@ -1,4 +1,4 @@
-"""The bytes of a column of texts, without a copy, and the two kernels that rewrite them."""
+"""The bytes of a column of texts, without a copy, and their whitespace collapsed."""
 
 from typing import Any
 
@@ -40,16 +40,8 @@ def collapse_whitespace(data: Bytes, offsets: Offsets) -> tuple[Bytes, Offsets]:
     return out[:used], np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
 
 
-def blank_separators(data: Bytes, offsets: Offsets) -> tuple[Bytes, Offsets]:
-    """Return the texts with every character outside [A-Za-z_0-9] as one space.
-
-    The words of a text are then what lies between its spaces, empty ones included:
-    `re.split("[^A-Za-z_0-9]", text)`.
-    """
-    lengths = np.empty(len(offsets) - 1, np.int64)
-    out = np.empty(int(offsets[-1] - offsets[0]), np.uint8)
-    used = _blank(data, offsets, out, lengths)
-    return out[:used], np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+WHITE = np.array([32 if byte == 32 or 9 <= byte <= 13 else byte for byte in range(256)], np.uint8)
+"""Maps ASCII whitespace to a space, and every other byte to itself."""
 
 
 @numba.njit(cache=True, nogil=True)
@@ -57,40 +49,13 @@ def _collapse(data: Bytes, offsets: Offsets, out: Bytes, lengths: Offsets) -> in
     at = 0
     for document in range(len(lengths)):
         start = at
-        pending = False
+        last = np.uint8(32)
         for i in range(offsets[document], offsets[document + 1]):
-            byte = data[i]
-            if byte == 32 or 9 <= byte <= 13:
-                pending = at > start
-            else:
-                if pending:
-                    out[at] = 32
-                    at += 1
-                    pending = False
-                out[at] = byte
-                at += 1
-        lengths[document] = at - start
-    return at
-
-
-def _blanked(byte: int) -> int:
-    if byte < 128 and (chr(byte).isalnum() or chr(byte) == "_"):
-        return byte
-    return 0 if byte & 0xC0 == 0x80 else 32
-
-
-BLANKED = np.array([_blanked(byte) for byte in range(256)], np.uint8)
-"""Maps a byte to itself in [A-Za-z_0-9], to a space at a character's start, to 0 inside one."""
-
-
-@numba.njit(cache=True, nogil=True)
-def _blank(data: Bytes, offsets: Offsets, out: Bytes, lengths: Offsets) -> int:
-    at = 0
-    for document in range(len(lengths)):
-        start = at
-        for i in range(offsets[document], offsets[document + 1]):
-            byte = BLANKED[data[i]]
+            byte = WHITE[data[i]]
+            # Written over where it is a space after a space: a branch would be guessed wrong.
             out[at] = byte
-            at += byte != 0
+            at += (byte != 32) | (last != 32)
+            last = byte
+        at -= at > start and out[at - 1] == 32
         lengths[document] = at - start
     return at

@@ -1,11 +1,10 @@
-import re
 from itertools import pairwise
 
 import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filters.text import blank_separators, collapse_whitespace, text_bytes
+from filters.text import collapse_whitespace, text_bytes
 
 texts = st.lists(st.text() | st.text("ab_\n\t \r\x0b\x0c\x85\xa0é😀.-9"), max_size=8)
 
@@ -34,13 +33,6 @@ def test_collapsed_is_what_split_and_join_give(values):
     assert found == [b" ".join(value.encode().split()) for value in values]
 
 
-@given(texts)
-def test_blanked_is_what_the_regular_expression_gives(values):
-    found = strings(*blank_separators(*text_bytes(pa.array(values, pa.large_string()))))
-    assert found == [re.sub("[^A-Za-z_0-9]", " ", value).encode() for value in values]
-
-
-def test_kernels_read_slices():
+def test_collapse_reads_slices():
     column = pa.array(["xx yy", " a  b ", "é-é"], pa.large_string()).slice(1)
     assert strings(*collapse_whitespace(*text_bytes(column))) == [b"a b", "é-é".encode()]
-    assert strings(*blank_separators(*text_bytes(column))) == [b" a  b ", b"   "]

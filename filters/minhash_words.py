@@ -1,0 +1,150 @@
+"""Texts as tokens between single spaces, compiled: a shingle is then a slice of bytes."""
+
+import re
+from functools import lru_cache
+from typing import Any
+
+import numba
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from filters.text import Bytes, Offsets, text_bytes
+
+SINGLE = frozenset({"[^A-Za-z_0-9]", r"\W"})
+"""Separators that are exactly one character, whatever stands beside it."""
+
+LONE = re.compile("[\u0130\u03a3]")
+"""Characters whose lower case is two characters, or depends on what stands beside them."""
+
+Table = npt.NDArray[np.uint32]
+
+
+def spaced(texts: Any, separator: str, lower: bool, keep_empty: bool) -> tuple[Bytes, Offsets]:
+    """Return the tokens of Arrow strings [n], as `re.split(separator, text)` gives them.
+
+    Args:
+        texts: null reads as empty.
+        separator: regular expression; it matches a space.
+        lower: whether texts are lower-cased first, as `str.lower` does.
+        keep_empty: whether empty tokens stay; else there is no space at either end, and never two.
+
+    Returns:
+        uint8 [bytes], int64 [n + 1] as `filters.text.text_bytes`.
+    """
+    if separator not in SINGLE:
+        texts, separator, lower = _rewritten(texts, separator, lower), "[ ]", False
+    elif lower:
+        texts = _without_lone(texts)
+    data, offsets = text_bytes(texts)
+    table = _table(separator, lower)
+    size = int(offsets[-1] - offsets[0])
+    # Two bytes of UTF-8 may become three in lower case, never more.
+    out = np.empty(size + size // 2 if lower else size, np.uint8)
+    starts = np.zeros(len(offsets), np.int64)
+    _space(data, offsets, table, keep_empty, out, starts)
+    return out[: starts[-1]], starts
+
+
+def _rewritten(texts: Any, separator: str, lower: bool) -> Any:
+    blank = re.compile(separator)
+    plain = ((text or "").lower() if lower else text or "" for text in texts.to_pylist())
+    return pa.array([blank.sub(" ", text) for text in plain], pa.large_string())
+
+
+def _without_lone(texts: Any) -> Any:
+    """Return texts that lower-case a character at a time to what the given ones do at once."""
+    data, offsets = text_bytes(texts)
+    found = np.zeros(len(offsets) - 1, np.bool_)
+    _find_lone(data, offsets, found)
+    if not found.any():
+        return texts
+    mask = pa.array(found)
+    lowered = [text.as_py().lower() for text in texts.filter(mask)]
+    return pc.replace_with_mask(texts, mask, pa.array(lowered, texts.type))
+
+
+@lru_cache
+def _table(separator: str, lower: bool) -> Table:
+    """Return what becomes of each code point, uint32 [0x110000]: a space where it separates."""
+    points = np.arange(0x110000, dtype="<u4")
+    points = points[(points < 0xD800) | (points > 0xDFFF)]
+    text = points.tobytes().decode("utf-32-le")
+    if lower:
+        text = LONE.sub("\0", text).lower()
+    text = re.sub(separator, " ", text)
+    table = np.zeros(0x110000, np.uint32)
+    table[points] = np.frombuffer(text.encode("utf-32-le"), "<u4")
+    return table
+
+
+@numba.njit(cache=True, nogil=True)
+def _find_lone(data: Bytes, offsets: Offsets, found: npt.NDArray[np.bool_]) -> None:
+    for document in range(len(found)):
+        for i in range(offsets[document], offsets[document + 1] - 1):
+            if data[i] >= 0xC4 and (
+                (data[i] == 0xC4 and data[i + 1] == 0xB0)
+                or (data[i] == 0xCE and data[i + 1] == 0xA3)
+            ):
+                found[document] = True
+                break
+
+
+@numba.njit(cache=True, nogil=True)
+def _space(
+    data: Bytes, offsets: Offsets, table: Table, keep_empty: bool, out: Bytes, starts: Offsets
+) -> None:
+    at = 0
+    for document in range(len(starts) - 1):
+        first = at
+        i, stop = offsets[document], offsets[document + 1]
+        last = np.uint32(0) if keep_empty else np.uint32(32)
+        while i < stop:
+            if data[i] < 128:
+                point = table[data[i]]
+                i += 1
+            else:
+                point, i = _decoded(data, i)
+                point = table[point]
+            if point < 128:
+                # Written in any case, and written over where it is a space after a space:
+                # a branch would be guessed wrong at every word.
+                out[at] = point
+                at += (point != 32) | (last != 32)
+            else:
+                at = _encode(point, out, at)
+            last = np.uint32(0) if keep_empty else point
+        if not keep_empty and at > first and out[at - 1] == 32:
+            at -= 1
+        starts[document + 1] = at
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _decoded(data: Bytes, i: int) -> tuple[np.uint32, int]:
+    """Return the code point of a character of two bytes or more, and where the next one is."""
+    byte = np.uint32(data[i])
+    if byte < 0xE0:
+        return np.uint32((byte & 0x1F) << 6 | (data[i + 1] & 0x3F)), i + 2
+    point = np.uint32((byte & 0x0F) << 12 | (data[i + 1] & 0x3F) << 6 | (data[i + 2] & 0x3F))
+    if byte < 0xF0:
+        return point, i + 3
+    return np.uint32(point << 6 | (data[i + 3] & 0x3F)), i + 4
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _encode(point: np.uint32, out: Bytes, at: int) -> int:
+    """Write a code point above 127, and return where the next one goes."""
+    if point < 0x800:
+        out[at] = 0xC0 | point >> 6
+    else:
+        if point < 0x10000:
+            out[at] = 0xE0 | point >> 12
+        else:
+            out[at] = 0xF0 | point >> 18
+            at += 1
+            out[at] = 0x80 | (point >> 12 & 0x3F)
+        at += 1
+        out[at] = 0x80 | (point >> 6 & 0x3F)
+    out[at + 1] = 0x80 | (point & 0x3F)
+    return at + 2
