@@ -50,6 +50,7 @@ def run(preparation: Preparation) -> Manifest:
             removes too much of a source.
     """
     corpus, directory = preparation.corpus, preparation.dedup
+    runner = preparation.runner.threaded()
     load_manifest(preparation.license_filter)
     profile = load_profile(corpus.dedup.profile)
     table = _write_table(preparation, profile)
@@ -60,17 +61,17 @@ def run(preparation: Preparation) -> Manifest:
     begin(directory, step)
     documents = files.join(preparation.license_filter, "documents")
     signing = Sign(directory, documents, corpus.dedup.profile, corpus.dedup.scope)
-    Job(signing, table, "signatures").run(preparation.runner)
+    Job(signing, table, "signatures").run(runner)
     parts = Parts(directory, frozen)
     verification = Verification(corpus.dedup.profile, corpus.dedup.verify, corpus.dedup.large)
-    found = Clusters(parts, step, priorities, verification).run(preparation.runner)
+    found = Clusters(parts, step, priorities, verification).run(runner)
     paths, threshold = sorted(found.files), None
     if corpus.dedup.verify == EXACT:
         threshold = profile.threshold
         comparison = CompareExactly(directory, documents, table, paths, corpus.dedup.profile, step)
-        comparison.run(preparation.runner)
+        comparison.run(runner)
     listing = ListDuplicates(directory, parts, documents, paths, step, threshold)
-    receipts = Job(listing, table, "duplicates").run(preparation.runner)
+    receipts = Job(listing, table, "duplicates").run(runner)
     check_losses(receipts, corpus.dedup.most_removed, directory)
     return finish(directory, _manifest(preparation, profile, step, found, receipts))
 
