@@ -51,6 +51,18 @@ class OptOuts:
         ids = sorted(entry.hex() for entry in self.ids)
         return hashlib.sha256(canonical_json([*map(sorted, names), ids])).hexdigest()
 
+    def __or__(self, other: "OptOuts") -> "OptOuts":
+        """Return the entries of both."""
+        kinds = ("owners", "repositories", "paths", "directories", "ids")
+        return OptOuts(*(getattr(self, kind) | getattr(other, kind) for kind in kinds))
+
+    def words(self) -> list[str]:
+        """Return every entry as `matches` words it, sorted."""
+        named = [f"owner {name}" for name in self.owners]
+        named += [f"repository {name}" for name in self.repositories]
+        named += [f"path {name}" for name in self.paths | self.directories]
+        return sorted([*named, *(f"id {id.hex()}" for id in self.ids)])
+
     def __len__(self) -> int:
         """Return how many entries there are."""
         names = (self.owners, self.repositories, self.paths, self.directories, self.ids)
@@ -102,15 +114,22 @@ def load_opt_outs(urls: Iterable[str]) -> OptOuts:
     Raises:
         BadCall: a file is missing or no UTF-8, or a line holds something else than one entry.
     """
+    return listed(
+        (f"{url}: line {number}", entry)
+        for url in urls
+        for number, line in enumerate(_lines(url), 1)
+        if (entry := line.partition("#")[0].strip())
+    )
+
+
+def listed(entries: Iterable[tuple[str, str]]) -> OptOuts:
+    """Return opt-outs from (place, entry) pairs; BadCall, naming the place, for a bad entry."""
     found: dict[str, set[str]] = {
         kind: set() for kind in ("owners", "repositories", "paths", "directories", "ids")
     }
-    for url in urls:
-        for number, line in enumerate(_lines(url), 1):
-            entry = line.partition("#")[0].strip()
-            if entry:
-                kind, name = _entry(entry, f"{url}: line {number}")
-                found[kind].add(name)
+    for place, entry in entries:
+        kind, name = _entry(entry, place)
+        found[kind].add(name)
     ids = frozenset(bytes.fromhex(name) for name in found.pop("ids"))
     return OptOuts(**{kind: frozenset(names) for kind, names in found.items()}, ids=ids)
 

@@ -1,0 +1,45 @@
+"""`stackpile forget`, `compact` and `materialize`: what is done to a dataset that is finished."""
+
+from typing import Annotated
+
+import typer
+
+Dataset = Annotated[
+    str, typer.Argument(metavar="DIR", help="An output (out/), or the directory of its tokens.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the subcommands."""
+    for command in (forget,):
+        app.command()(command)
+
+
+def forget(
+    directory: Dataset,
+    *,
+    repos: Annotated[
+        list[str] | None,
+        typer.Option("--repos", metavar="FILE", help="A list as [opt_out] takes it; repeatable."),
+    ] = None,
+    owners: Annotated[
+        list[str] | None, typer.Option("--owners", metavar="NAME", help="An owner; repeatable.")
+    ] = None,
+    licenses: Annotated[
+        list[str] | None,
+        typer.Option("--licenses", metavar="SPDX", help="A license's id; repeatable."),
+    ] = None,
+    ids: Annotated[
+        list[str] | None, typer.Option("--ids", metavar="ID", help="A document; repeatable.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Forget documents: every reader leaves them out from now on, runs from their next stage on."""
+    from manifests.chain import load_chain
+    from manifests.terminal import answer
+    from pipelines import forget as forgetting
+
+    asked = forgetting.Asked.of(repos or (), owners or (), ids or (), licenses or ())
+    told = forgetting.forget(load_chain(directory).last.directory, asked)
+    answer(as_json, told, lambda: forgetting.render(told))

@@ -1,0 +1,213 @@
+"""Opting out after the fact: find documents beside the shards, and write a tombstone of them."""
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from filters.opt_outs import OptOuts, listed, load_opt_outs
+from manifests import figures, files
+from manifests.dataset import SHARD_TABLE, read_shard_table, tokenizer_of
+from manifests.errors import BadCall, BadData
+from manifests.manifest import load_manifest
+from manifests.tombstones import TOMBSTONE, Tombstones, tombstone_url, write_tombstone
+
+THREADS = 8
+"""Tables searched at once: decompressing leaves the interpreter's lock, object stores wait."""
+
+UNKNOWN = "NOASSERTION"
+"""SPDX's word for a document of which no license is known."""
+
+NAMED = 8
+"""Entries without a document that are named; --json has all."""
+
+COLUMNS = ["id", "repositories", "path", "license", "tokens"]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is to be forgotten.
+
+    Attributes:
+        opt_outs: owners, repositories, paths and ids; every repository of a document counts.
+        licenses: SPDX ids; a document goes whose expression names one, however it is joined.
+    """
+
+    opt_outs: OptOuts
+    licenses: frozenset[str]
+
+    @classmethod
+    def of(
+        cls,
+        lists: Sequence[str] = (),
+        owners: Sequence[str] = (),
+        ids: Sequence[str] = (),
+        licenses: Sequence[str] = (),
+    ) -> "Asked":
+        """Return what options ask for.
+
+        Raises:
+            BadCall: nothing is asked for, a list is missing, or an entry is not what it must be.
+        """
+        for id in ids:
+            if not re.fullmatch("[0-9a-f]{32}", id):
+                raise BadCall(f"--ids: {id!r} is not an id: 32 of the digits 0-9a-f")
+        for owner in owners:
+            if "/" in owner:
+                raise BadCall(f"--owners: {owner!r} is not an owner; repositories go in --repos")
+        if not all(licenses):
+            raise BadCall("--licenses: one is empty; those of no known license are NOASSERTION")
+        named = listed([*(("--owners", each) for each in owners), *(("--ids", i) for i in ids)])
+        asked = cls(load_opt_outs(lists) | named, frozenset(licenses))
+        if not asked.words():
+            raise BadCall("forget: name --repos FILE, --owners, --ids or --licenses: none is given")
+        return asked
+
+    def words(self) -> list[str]:
+        """Return every entry in words."""
+        return [*self.opt_outs.words(), *sorted(f"license {name}" for name in self.licenses)]
+
+    def reasons(self, documents: pa.Table) -> list[str | None]:
+        """Return for each document of a table the entry that it goes by; None where it stays."""
+        by_license = {
+            expression: self._license(expression)
+            for expression in pc.unique(documents["license"]).to_pylist()
+        }
+        found = self.opt_outs.matches(
+            *(documents[name].to_pylist() for name in ("repositories", "path", "id"))
+        )
+        if any(by_license.values()):
+            expressions = documents["license"].to_pylist()
+            found = [f or by_license[e] for f, e in zip(found, expressions, strict=True)]
+        return found
+
+    def _license(self, expression: str | None) -> str | None:
+        names = re.findall(r"[^\s()]+", expression or UNKNOWN)
+        present = {name.lower() for name in names}
+        named = sorted(name for name in self.licenses if name.lower() in present)
+        return f"license {named[0]}" if named else None
+
+
+def forget(directory: str, asked: Asked) -> dict[str, Any]:
+    """Write a tombstone of what is asked for, and say what it forgets; obeyed at once.
+
+    Args:
+        directory: of a tokenized dataset.
+        asked: whose documents.
+
+    Returns:
+        For JSON: `tombstone` (its path; None where there was nothing left to forget), `documents`
+        and `tokens` that it forgets, `already` (documents of it that were forgotten before),
+        `components` (name -> documents and tokens), and `unused`: entries that took no document.
+
+    Raises:
+        BadData: a table beside a shard is missing, or is not the one that was written.
+    """
+    manifest = load_manifest(directory)
+    tokenizer_of(directory, manifest)
+    shards = read_shard_table(directory, manifest).to_pylist()
+    starts = _starts(shards)
+
+    def search(number: int) -> pa.Table:
+        return _of_shard(directory, shards[number], starts[number], asked)
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        found = pa.concat_tables([TOMBSTONE.empty_table(), *pool.map(search, range(len(shards)))])
+    new = _is_new(found, Tombstones(directory, manifest))
+    added = found.filter(pa.array(new))
+    name = write_tombstone(directory, manifest, found) if added.num_rows else None
+    took = set(found["reason"].to_pylist())
+    return {
+        "directory": directory,
+        "tombstone": name and tombstone_url(directory, name),
+        **_counts(added),
+        "already": found.num_rows - added.num_rows,
+        "components": {
+            component: _counts(added.filter(pc.equal(added["component"], component)))
+            for component in sorted(set(added["component"].to_pylist()))
+        },
+        "unused": [words for words in asked.words() if words not in took],
+    }
+
+
+def _starts(shards: Iterable[Mapping[str, Any]]) -> list[int]:
+    """Return the first address of each shard in its component's ring."""
+    starts, ends = [], dict[tuple[str, bool], int]()
+    for row in shards:
+        key = row["component"], row["heldout"]
+        starts.append(ends.get(key, 0))
+        ends[key] = starts[-1] + row["tokens"] + row["documents"]
+    return starts
+
+
+def _of_shard(directory: str, row: Mapping[str, Any], start: int, asked: Asked) -> pa.Table:
+    """Return what goes of a shard, of the schema TOMBSTONE."""
+    url = files.join(directory, row["shard"].removesuffix(".tar") + ".parquet")
+    data = files.read_bytes(url)
+    if hashlib.sha256(data).hexdigest() != row["table_sha256"]:
+        raise BadData(f"{url}: is not the file that {SHARD_TABLE} speaks of (SHA-256)")
+    documents = pq.read_table(pa.BufferReader(data), columns=COLUMNS)
+    stops = start + np.cumsum(documents["tokens"].to_numpy().astype(np.int64) + 1)
+    reasons = pa.array(asked.reasons(documents), pa.string())
+    whole = pa.table(
+        {
+            "component": pa.array([row["component"]] * documents.num_rows, pa.string()),
+            "heldout": pa.array([row["heldout"]] * documents.num_rows, pa.bool_()),
+            "start": np.concatenate([[start], stops[:-1]])[: len(stops)],
+            "stop": stops,
+            "reason": reasons,
+        }
+    )
+    return whole.filter(pc.is_valid(reasons)).cast(TOMBSTONE)
+
+
+def _is_new(found: pa.Table, before: Tombstones) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Tell which rows of the schema TOMBSTONE are not forgotten yet: bool [n]."""
+    new = np.ones(found.num_rows, bool)
+    starts = found["start"].to_numpy()
+    for component, heldout in before.components:
+        mine = pc.and_(
+            pc.equal(found["component"], component), pc.equal(found["heldout"], heldout)
+        ).to_numpy()
+        known = before.documents(component, heldout)[:, 0]
+        new[mine] = ~np.isin(starts[mine], known)
+    return new
+
+
+def _counts(rows: pa.Table) -> dict[str, int]:
+    addresses = pc.sum(pc.subtract(rows["stop"], rows["start"])).as_py() or 0
+    return {"documents": rows.num_rows, "tokens": addresses - rows.num_rows}
+
+
+def render(told: Mapping[str, Any]) -> str:
+    """Return what `forget` says for people."""
+    lines = [
+        f"forgotten: {figures.plural(told['documents'], 'document')}, "
+        f"{figures.plural(told['tokens'], 'token')}: {told['tombstone']}"
+        if told["tombstone"]
+        else f"{told['directory']}: nothing new to forget"
+    ]
+    for name, each in told["components"].items():
+        lines.append(
+            f"  {name}  {figures.plural(each['documents'], 'document')}, "
+            f"{figures.plural(each['tokens'], 'token')}"
+        )
+    if told["already"]:
+        lines.append(f"forgotten before: {figures.plural(told['already'], 'document')}")
+    if told["unused"]:
+        more = len(told["unused"]) - NAMED
+        rest = f" and {more} more" if more > 0 else ""
+        lines.append(f"no document here for {', '.join(told['unused'][:NAMED])}{rest}")
+    if told["tombstone"]:
+        lines.append(
+            "the tokens still lie in the shards, and other readers see them, until "
+            "`stackpile compact`; texts still lie in documents/"
+        )
+    return "\n".join(lines)
