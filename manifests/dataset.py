@@ -178,47 +178,51 @@ class ShardComponent:
         """Another process opens the component itself."""
         return _open_component, (self._dataset.directory, self.name, self.heldout)
 
-    def window(self, address: int, count: int, end: int) -> Window:
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the tokens on disk: uint16 or uint32."""
+        return self.reader.dtype
+
+    def window(self, address: int, count: int) -> Window:
         """Return `count` addresses from `address` on, around the ring as often as it takes.
 
         Raises:
             BadCall: the address is not in the ring, or the count is negative.
             BadData: a shard that it touches is missing, cut, or wrong in a bit.
         """
+        block = self._block(address, count)
+        local = address - int(self._first_address[block])
+        size = int(self._first_address[block + 1] - self._first_address[block])
+        if local + count <= size:
+            return Window(*self._read(block, local, local + count))
+        tokens, ends, filled = [], [], 0
+        while filled < count:
+            size = int(self._first_address[block + 1] - self._first_address[block])
+            stop = min(size, local + count - filled)
+            piece, piece_ends = self._read(block, local, stop)
+            tokens.append(piece)
+            ends.append(piece_ends + filled)
+            filled += stop - local
+            block, local = (block + 1) % (len(self._first_address) - 1), 0
+        joined = np.concatenate(tokens)
+        joined.setflags(write=False)
+        return Window(joined, np.concatenate(ends))
+
+    def _block(self, address: int, count: int) -> int:
         if not 0 <= address < self.addresses or count < 0:
             raise BadCall(f"{self.name}: has no {count} addresses from {address} on")
-        block = int(self._first_address.searchsorted(address, side="right")) - 1
-        local = address - int(self._first_address[block])
-        document, opens_inside = self._document_at(block, local)
-        tokens = np.empty(count, dtype=np.int64)
-        ends: list[Addresses] = []
-        filled = 0
-        while filled < count:
-            size = int(self._first_address[block + 1]) - int(self._first_address[block])
-            stop = min(size, local + count - filled)
-            out = tokens[filled : filled + stop - local]
-            ends.append(self._fill(block, local, out, end) + filled)
-            filled += len(out)
-            block, local = (block + 1) % (len(self._first_address) - 1), 0
-        return Window(tokens, np.concatenate(ends or [_NONE]), document, opens_inside)
+        return int(self._first_address.searchsorted(address, side="right")) - 1
 
-    def _fill(self, block: int, local: int, out: Addresses, end: int) -> Addresses:
-        """Fill `out` from an address of a block on; return the positions of its end addresses."""
-        all_ends = self.reader.ends(block)
-        first, last = all_ends.searchsorted((local, local + len(out))).tolist()
-        piece = self.reader.tokens(block, local - first, local + len(out) - last)
-        if first == last:
-            out[:] = piece
-            return _NONE
-        ends = all_ends[first:last] - local
-        is_token = np.ones(len(out), dtype=bool)
-        is_token[ends] = False
-        out[is_token] = piece
-        out[ends] = end
-        return ends
+    def _read(self, block: int, start: int, stop: int) -> tuple[npt.NDArray[Any], Addresses]:
+        """Return the tokens between two addresses of a block, and where the end addresses are."""
+        ends = self.reader.ends(block)
+        first, last = ends.searchsorted((start, stop)).tolist()
+        return self.reader.tokens(block, start - first, stop - last), ends[first:last] - start
 
-    def _document_at(self, block: int, local: int) -> tuple[int, bool]:
+    def document_at(self, address: int) -> tuple[int, bool]:
         """Return the document that holds an address, and whether it starts before it."""
+        block = self._block(address, 1)
+        local = address - int(self._first_address[block])
         ends = self.reader.ends(block)
         ended = int(ends.searchsorted(local))
         document = int(self._first_document[block]) + ended
@@ -287,9 +291,6 @@ def read_shard_table(directory: str, manifest: Manifest) -> pa.Table:
     if hashlib.sha256(data).hexdigest() != manifest.tables.get(SHARD_TABLE):
         raise BadData(f"{url}: is not the file that manifest.json speaks of (SHA-256)")
     return pq.read_table(pa.BufferReader(data), schema=SHARDS)
-
-
-_NONE: Addresses = np.empty(0, dtype=np.int64)
 
 
 def _starts(sizes: npt.NDArray[Any]) -> Addresses:

@@ -43,22 +43,30 @@ class _Drawn:
 
 
 class Places:
-    """The order of a plan: any position, at the same price."""
+    """The order of a plan: any position, at the same price.
+
+    Attributes:
+        plan: whose order it is.
+        addresses: of each component, the length of its ring.
+        keys: of each component: what all its randomness is derived from.
+        shares: of each stage: which unit is whose.
+        before: of each stage: the units of each component that are drawn before it.
+    """
 
     def __init__(self, plan: Plan) -> None:
         """Prepare the stages' trees; nothing grows with the size of the data."""
         self.plan = plan
-        self._addresses = [component.addresses for component in plan.components]
-        self._keys = [derive(plan.seed, component.name) for component in plan.components]
+        self.addresses = [component.addresses for component in plan.components]
+        self.keys = [derive(plan.seed, component.name) for component in plan.components]
         self._starts = [stage.position for stage in plan.stages]
-        self._shares = [Shares(stage.weights) for stage in plan.stages]
-        self._before = self._drawn_before_stages()
+        self.shares = [Shares(stage.weights) for stage in plan.stages]
+        self.before = self._drawn_before_stages()
         self._cache: dict[int, _Drawn] = {}
 
     def _drawn_before_stages(self) -> list[list[int]]:
-        before = [[0] * len(self._addresses)]
+        before = [[0] * len(self.addresses)]
         lengths = (b - a for a, b in zip(self._starts, self._starts[1:], strict=False))
-        for shares, length in zip(self._shares, lengths, strict=False):
+        for shares, length in zip(self.shares, lengths, strict=False):
             counts = shares.counts(length // self.plan.sequences_per_unit)
             before.append([a + b for a, b in zip(before[-1], counts, strict=True)])
         return before
@@ -78,20 +86,20 @@ class Places:
             pieces=pieces(
                 drawn.unit.start + start,
                 stop - start,
-                self._addresses[drawn.component],
-                self._keys[drawn.component],
+                self.addresses[drawn.component],
+                self.keys[drawn.component],
             ),
         )
 
     def counts(self, position: int) -> list[int]:
         """Return the addresses of each component that lie before `position`: the closed form."""
         group, inside = divmod(position, self.plan.group)
-        stage = self._stage(group * self.plan.group)
+        stage = self.stage(group * self.plan.group)
         units = (group * self.plan.group - self._starts[stage]) // self.plan.sequences_per_unit
-        drawn = self._shares[stage].counts(units)
+        drawn = self.shares[stage].counts(units)
         size = self.plan.unit_size
         counts = [
-            (before + own) * size for before, own in zip(self._before[stage], drawn, strict=True)
+            (before + own) * size for before, own in zip(self.before[stage], drawn, strict=True)
         ]
         whole, lanes = divmod(inside, self.plan.interleave)
         for lane in range(self.plan.interleave if whole else lanes):
@@ -99,7 +107,8 @@ class Places:
             counts[current.component] += current.offsets[whole + (lane < lanes)]
         return counts
 
-    def _stage(self, position: int) -> int:
+    def stage(self, position: int) -> int:
+        """Return the number of the stage that a position lies in."""
         return bisect_right(self._starts, position) - 1
 
     def _unit(self, number: int) -> _Drawn:
@@ -113,12 +122,12 @@ class Places:
 
     def _draw(self, number: int) -> _Drawn:
         plan = self.plan
-        stage = self._stage(number * plan.sequences_per_unit)
+        stage = self.stage(number * plan.sequences_per_unit)
         first = self._starts[stage] // plan.sequences_per_unit
-        component, own = self._shares[stage].locate(number - first)
-        own += self._before[stage][component]
-        key = self._keys[component]
-        found = unit(own, self._addresses[component], plan.unit_size, key)
+        component, own = self.shares[stage].locate(number - first)
+        own += self.before[stage][component]
+        key = self.keys[component]
+        found = unit(own, self.addresses[component], plan.unit_size, key)
         unit_key = derive(key, found.epoch, found.number)
         order = shuffled(unit_key, plan.sequences_per_unit)
         slots = [plan.stages[stage].slots[turn] for turn in order.tolist()]

@@ -141,7 +141,7 @@ class BlockReader:
         self._data_offset, self._tokens = table["data_offset"], table["tokens"]
         self._table, self._shards, self._handles = table, shards, handles
         self._local = all(files.is_local(shard.url) for shard in shards)
-        self._dtype = np.dtype(dtype).newbyteorder("<")
+        self.dtype = np.dtype(dtype).newbyteorder("<")
         self._checked = np.zeros(len(table), dtype=bool)
         self._remote = Recent(REMOTE_BLOCKS, self.payload)
         self.ends = Recent(KNOWN_ENDS, self._ends)
@@ -161,9 +161,9 @@ class BlockReader:
 
     def tokens(self, block: int, start: int, stop: int) -> npt.NDArray[Any]:
         """Return the tokens from `start` to `stop` of a block: [stop - start], read-only."""
-        width = self._dtype.itemsize
+        width = self.dtype.itemsize
         position = int(self._data_offset[block]) + start * width
-        return np.frombuffer(self._read(block, position, (stop - start) * width), self._dtype)
+        return np.frombuffer(self._read(block, position, (stop - start) * width), self.dtype)
 
     def payload(self, block: int) -> bytes:
         """Return a block from its offsets' payload to its tokens', compared with the block table.
@@ -172,7 +172,7 @@ class BlockReader:
             BadData: a bit is wrong, or the block is not the one that the table speaks of.
         """
         origin, position = self._origin(block), int(self._data_offset[block])
-        size = position - origin + int(self._tokens[block]) * self._dtype.itemsize
+        size = position - origin + int(self._tokens[block]) * self.dtype.itemsize
         data = self._handles.read(self.shard(block), origin, size)
         view = memoryview(data)
         crc = zlib.crc32(view[: 4 * self._offset_count(block)])

@@ -1,31 +1,31 @@
 """What a reader gives to an objective: consecutive addresses of one component."""
 
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(NamedTuple):
     """Consecutive addresses of a component.
 
     A document of n tokens occupies n + 1 addresses: its tokens, then one end address, which is
     not on disk. A window may open and close inside a document.
 
     Attributes:
-        tokens: int64 [n], the token at each address; the control id `end` at an end address.
-        ends: int64 [m], the positions in `tokens` that are end addresses, ascending.
-        document: the number, within the component, of the document that holds the first address.
-            The documents of the window are numbered from it without gaps (modulo the component).
-        opens_inside: whether the first address is not the first one of its document.
+        tokens: [n] of the dtype on disk, the tokens; there is none at an end address. Read-only.
+        ends: int64 [m], which of the window's n + m addresses are end addresses, ascending.
     """
 
-    tokens: npt.NDArray[np.int64]
+    tokens: npt.NDArray[Any]
     ends: npt.NDArray[np.int64]
-    document: int
-    opens_inside: bool
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """Tokens of each document in the window: int64 [m], or [m + 1] where it closes inside."""
+        stops = np.append(self.ends, len(self.tokens) + len(self.ends))
+        lengths = np.diff(stops, prepend=-1) - 1
+        return lengths if lengths[-1] or not len(self.ends) else lengths[:-1]
 
 
 class Component(Protocol):
@@ -56,8 +56,17 @@ class Component(Protocol):
         """What changes when any shard of the component does: 64 hexadecimal characters."""
         ...
 
-    def window(self, address: int, count: int, end: int) -> Window:
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the tokens on disk: uint16 or uint32."""
+        ...
+
+    def window(self, address: int, count: int) -> Window:
         """Return `count` addresses from `address` (0 <= address < addresses), around the ring."""
+        ...
+
+    def document_at(self, address: int) -> tuple[int, bool]:
+        """Return the document that holds an address, and whether it starts before it."""
         ...
 
     def origin(self, document: int) -> dict[str, Any]:

@@ -1,13 +1,10 @@
 """What a trainer gets, and what an objective is given to make it from."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
-
-from manifests.window import Window
 
 PADDING = -1
 """The document of a position that holds padding."""
@@ -55,6 +52,10 @@ class Batch:
         """What a kernel writes: views of the batch."""
         return Rows(self.tokens, self.weights, self.documents, self.prefix)
 
+    def part(self, start: int, stop: int) -> Self:
+        """Return some of the rows: views."""
+        return type(self)(**{name: array[start:stop] for name, array in self.arrays().items()})
+
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Return the arrays by their names."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
@@ -94,34 +95,3 @@ class Segments(NamedTuple):
     first: npt.NDArray[np.int64]
     allowances: npt.NDArray[np.int64]
     keys: npt.NDArray[np.uint64]
-
-
-def segments_of(
-    sequences: Sequence[Sequence[Window]], allowances: Sequence[int], keys: Sequence[int]
-) -> Segments:
-    """Join the windows of each sequence; where two meet, a document is cut without an end token."""
-    tokens, starts, lengths, closed, first, base = [], [], [], [], [0], 0
-    for windows in sequences:
-        for window in windows:
-            size = len(window.tokens)
-            stops = (window.ends + 1).tolist()
-            is_closed = [True] * len(stops)
-            if not stops or stops[-1] < size:
-                stops.append(size)
-                is_closed.append(False)
-            begins = [0, *stops[:-1]]
-            starts += [base + begin for begin in begins]
-            lengths += [b - a - c for a, b, c in zip(begins, stops, is_closed, strict=True)]
-            closed += is_closed
-            tokens.append(window.tokens)
-            base += size
-        first.append(len(starts))
-    return Segments(
-        np.concatenate(tokens) if tokens else np.empty(0, np.int64),
-        np.array(starts, np.int64),
-        np.array(lengths, np.int64),
-        np.array(closed, np.bool_),
-        np.array(first, np.int64),
-        np.array(allowances, np.int64),
-        np.array(keys, np.uint64),
-    )

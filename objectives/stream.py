@@ -1,6 +1,8 @@
 """The stream: any sequence or batch by its position, which is the whole state there is."""
 
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -9,13 +11,20 @@ from manifests.config import Config, parse_config
 from manifests.dataset import Dataset
 from manifests.errors import BadCall, BadData
 from manifests.order import Piece
-from manifests.places import Place, Places
+from manifests.places import Places
 from manifests.plan import Plan
-from manifests.window import Component, Window
-from objectives.batch import Batch, Segments, segments_of
+from manifests.tombstones import NONE, Ranges, Tombstones
+from manifests.window import Component
+from objectives.batch import Batch
 from objectives.slots import OBJECTIVES
+from objectives.units import Sequences, Units
 
 STATE_FORMAT = 1
+
+END = 1 << 62
+"""Positions x L stay below it, for addresses are 64-bit numbers: 10^15 times what was ever read."""
+
+Forgotten = Callable[[Collection[str]], Ranges]
 
 
 class Stream:
@@ -25,19 +34,43 @@ class Stream:
     by any number of processes, and each sequence is the same as if it had been computed alone.
     """
 
-    def __init__(self, plan: Plan, components: Mapping[str, Component]) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        components: Mapping[str, Component],
+        forgotten: Mapping[str, Forgotten] | None = None,
+    ) -> None:
         """Join a plan to the components that it names.
+
+        Args:
+            plan: what stands where.
+            components: by the plan's names for them.
+            forgotten: component -> (names of tombstones) -> the addresses that they take; of the
+                components that the plan's stages have tombstones of.
 
         Raises:
             BadCall: a component is missing, or an objective needs control ids that the vocabulary
                 does not have, or its settings have faults.
-            BadData: a component is not the one that the plan was made from.
+            BadData: a component is not the one that the plan was made from, or its tombstones are
+                not there.
         """
         self.plan = plan
         self.places = Places(plan)
         self._components = [_checked(plan, i, components) for i in range(len(plan.components))]
+        self._forgotten = _forgotten(plan, forgotten or {})
         self._numbers = {name: number for number, name in enumerate(OBJECTIVES)}
         self._settings = _settings(plan)
+        self._objectives = [
+            np.array([self._numbers[slot.objective] for slot in stage.slots], np.uint8)
+            for stage in plan.stages
+        ]
+        self._units = Units(self.places, self._components, self._left_out)
+        self._lock = threading.Lock()
+        self._made_of = plan, dict(components), dict(forgotten or {})
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process makes its own."""
+        return type(self), self._made_of
 
     @classmethod
     def open(cls, plan: Plan) -> Self:
@@ -47,38 +80,42 @@ class Stream:
             c.name: datasets[c.dataset].component(c.source_name, heldout=c.heldout)
             for c in plan.components
         }
-        return cls(plan, components)
+        tombstones = {d: Tombstones(d, dataset.manifest) for d, dataset in datasets.items()}
+        forgotten = {
+            c.name: partial(tombstones[c.dataset].ranges, c.source_name, c.heldout)
+            for c in plan.components
+        }
+        return cls(plan, components, forgotten)
 
     def batch(self, position: int, rows: int) -> Batch:
         """Return the sequences at `position` .. `position + rows - 1`.
 
         Raises:
-            BadCall: the position or the number of rows is negative.
+            BadCall: the position or the number of rows is negative, or above all bounds.
             BadData: a shard is damaged.
         """
-        if position < 0 or rows < 0:
+        if position < 0 or rows < 0 or (position + rows) * self.plan.sequence_length >= END:
             raise BadCall(f"stream: there is no position {position} with {rows} rows")
         batch = Batch.empty(rows, self.plan.sequence_length)
-        places = [self.places.at(position + number) for number in range(rows)]
-        batch.component[:] = [place.component for place in places]
-        batch.objective[:] = [self._numbers[place.slot.objective] for place in places]
-        segments = self._segments(places)
-        for name, settings in self._settings.items():
-            sequences = np.flatnonzero(batch.objective == self._numbers[name])
-            OBJECTIVES[name].fill(segments, sequences, batch, self.plan.control, settings)
+        with self._lock:
+            done = 0
+            while done < rows:
+                sequences = self._units.sequences(position + done, rows - done)
+                count = len(sequences.turn)
+                self._fill(batch.part(done, done + count), sequences)
+                done += count
         return batch
 
-    def _segments(self, places: Sequence[Place]) -> Segments:
-        """Return what the sequences at some places are made from."""
-        sequences = [
-            [self._window(self._components[place.component], piece) for piece in place.pieces]
-            for place in places
-        ]
-        allowances = [place.slot.allowance for place in places]
-        return segments_of(sequences, allowances, [place.key for place in places])
+    def _left_out(self, stage: int, component: int) -> Ranges:
+        """Return the addresses of a component that a stage leaves out."""
+        return self._forgotten.get((stage, component), NONE)
 
-    def _window(self, component: Component, piece: Piece) -> Window:
-        return component.window(piece.address, piece.count, self.plan.control.end)
+    def _fill(self, batch: Batch, sequences: Sequences) -> None:
+        batch.component[:] = sequences.component
+        batch.objective[:] = self._objectives[sequences.stage][sequences.turn]
+        for name, settings in self._settings.items():
+            mine = np.flatnonzero(batch.objective == self._numbers[name])
+            OBJECTIVES[name].fill(sequences.segments, mine, batch, self.plan.control, settings)
 
     def origin(self, position: int) -> dict[str, Any]:
         """Return where the sequence at a position comes from.
@@ -92,7 +129,13 @@ class Stream:
             raise BadCall(f"stream: there is no position {position}")
         place = self.places.at(position)
         component = self._components[place.component]
-        documents = [row for piece in place.pieces for row in self._documents(component, piece)]
+        forgotten = self._left_out(self.places.stage(position), place.component)
+        documents = [
+            row
+            for piece in place.pieces
+            for row in self._documents(component, piece)
+            if not _holds(forgotten, row.pop("address"))
+        ]
         return {
             "component": self.plan.components[place.component].name,
             "epoch": place.unit.epoch,
@@ -104,24 +147,25 @@ class Stream:
         }
 
     def _documents(self, component: Component, piece: Piece) -> list[dict[str, Any]]:
-        window = self._window(component, piece)
-        lengths = segments_of([[window]], [0], [0]).lengths.tolist()
-        rows = []
-        for index, length in enumerate(lengths):
-            document = (window.document + index) % component.documents
+        first, opens_inside = component.document_at(piece.address)
+        rows, address = [], piece.address
+        for index, length in enumerate(component.window(piece.address, piece.count).lengths):
+            document = (first + index) % component.documents
             start = 0
             row = _plain(component.origin(document))
-            if index == 0 and window.opens_inside:
+            if index == 0 and opens_inside:
                 start = row["tokens"] - self._tokens_left(component, piece.address)
-            described = {"document": document, "start": start, "tokens": length}
-            rows.append({**described, "epoch": piece.epoch, "row": row})
+            described = {"document": document, "start": start, "tokens": int(length)}
+            address %= component.addresses
+            rows.append({**described, "epoch": piece.epoch, "row": row, "address": address})
+            address += int(length) + 1
         return rows
 
     def _tokens_left(self, component: Component, address: int) -> int:
         """Return how many tokens of a document lie from an address of it to its end."""
         count = self.plan.sequence_length
         while True:
-            ends = component.window(address, count, self.plan.control.end).ends
+            ends = component.window(address, count).ends
             if len(ends):
                 return int(ends[0])
             count *= 2
@@ -180,6 +224,23 @@ def _checked(plan: Plan, index: int, components: Mapping[str, Component]) -> Com
                 f"when it was {there}"
             )
     return found
+
+
+def _forgotten(plan: Plan, tombstones: Mapping[str, Forgotten]) -> dict[tuple[int, int], Ranges]:
+    """Return (stage, component) -> the addresses that it leaves out, where there are any."""
+    numbers = {component.name: number for number, component in enumerate(plan.components)}
+    found = {}
+    for stage, planned in enumerate(plan.stages):
+        for name, stones in planned.tombstones.items():
+            if name not in tombstones:
+                raise BadData(f"plan: the tombstones of {name} are not there")
+            found[stage, numbers[name]] = tombstones[name](stones)
+    return found
+
+
+def _holds(ranges: Ranges, address: int) -> bool:
+    after = int(np.searchsorted(ranges[:, 1], address, side="right"))
+    return after < len(ranges) and bool(ranges[after, 0] <= address)
 
 
 def _settings(plan: Plan) -> dict[str, Config]:

@@ -154,4 +154,4 @@ def test_a_dataset_that_was_cut_in_a_store_is_named(
     files.write_bytes(shard, files.read_bytes(shard)[:-1024])
     component = Dataset.open(f"{root}/tokens").component("the-stack/python")
     with pytest.raises(Exception, match=r"python-00000-0123abcd\.tar: has \d+ bytes; shards"):
-        component.window(0, component.addresses, 0)
+        component.window(0, component.addresses)

@@ -32,9 +32,9 @@ def whole(small_dataset_made_once):
     return Dataset.open(str(small_dataset_made_once))
 
 
-def ring(component, end=END):
+def ring(component):
     """Every address of a component, and the document of each, by reading all documents."""
-    documents = [np.append(tokens.astype(np.int64), end) for tokens in component.read_documents()]
+    documents = [np.append(tokens.astype(np.int64), END) for tokens in component.read_documents()]
     numbers = np.repeat(np.arange(len(documents)), [len(each) for each in documents])
     return np.concatenate(documents), numbers
 
@@ -45,19 +45,26 @@ def shard_path(directory, name=PYTHON, number=0, suffix=".tar"):
 
 def read_all(directory, name=PYTHON):
     component = Dataset.open(str(directory)).component(name)
-    return component.window(0, component.addresses, END)
+    return component.window(0, component.addresses)
 
 
 def check_window(component, address, count):
     tokens, numbers = ring(component)
-    window = component.window(address, count, END)
+    window = component.window(address, count)
     at = (address + np.arange(count)) % component.addresses
-    assert window.tokens.dtype == np.int64
-    assert np.array_equal(window.tokens, tokens[at])
-    assert window.document == numbers[address]
-    assert window.opens_inside == (address > 0 and numbers[address - 1] == numbers[address])
+    assert window.tokens.dtype == component.dtype == np.uint16
+    assert not window.tokens.flags.writeable
+    assert np.array_equal(window.tokens, tokens[at][tokens[at] != END])
+    opens_inside = address > 0 and numbers[address - 1] == numbers[address]
+    assert component.document_at(address) == (numbers[address], opens_inside)
     is_last = np.append(numbers[1:] != numbers[:-1], True)
     assert np.array_equal(window.ends, np.flatnonzero(is_last[at]))
+    bounds = np.flatnonzero(np.append(True, np.diff(numbers[at]) | is_last[at][:-1]))
+    assert (
+        window.lengths.tolist()
+        == [int((tokens[part] != END).sum()) for part in np.split(at, bounds[1:]) if count]
+        or not count
+    )
 
 
 def test_names_and_totals(whole):
@@ -95,7 +102,7 @@ def test_windows_that_start_where_a_block_does(whole):
     rows = whole.block_range(whole.shard_range(PYTHON, heldout=False))
     mine = whole.blocks[rows.start : rows.stop]
     starts = np.cumsum(mine["documents"].astype(np.int64) + mine["tokens"]).tolist()
-    inside = [component.window(start, 1, END).opens_inside for start in starts[:-1]]
+    inside = [component.document_at(start)[1] for start in starts[:-1]]
     assert any(inside)
     assert not all(inside)
     for start in starts[:-1]:
@@ -134,7 +141,7 @@ def test_a_window_outside_the_ring_is_a_bad_call(whole):
     component = whole.component(PYTHON)
     for address, count in ((-1, 1), (component.addresses, 1), (0, -1)):
         with pytest.raises(BadCall, match=PYTHON):
-            component.window(address, count, END)
+            component.window(address, count)
     with pytest.raises(BadCall, match="has no document 120"):
         component.origin(120)
 
@@ -160,7 +167,7 @@ def test_an_unknown_component_is_a_bad_call(whole):
 def test_another_process_opens_it_itself(whole):
     component = whole.component(PYTHON)
     copy = pickle.loads(pickle.dumps(component))
-    assert np.array_equal(copy.window(5, 700, END).tokens, component.window(5, 700, END).tokens)
+    assert np.array_equal(copy.window(5, 700).tokens, component.window(5, 700).tokens)
     assert pickle.loads(pickle.dumps(whole)).components == whole.components
 
 
@@ -169,9 +176,10 @@ def test_threads_share_a_component(small_dataset):
     tokens, _ = ring(component)
     starts = np.random.default_rng(0).integers(0, component.addresses - 300, 400).tolist()
     with ThreadPoolExecutor(4) as pool:
-        windows = list(pool.map(lambda start: component.window(start, 300, END), starts))
+        windows = list(pool.map(lambda start: component.window(start, 300), starts))
     for start, window in zip(starts, windows, strict=True):
-        assert np.array_equal(window.tokens, tokens[start : start + 300])
+        mine = tokens[start : start + 300]
+        assert np.array_equal(window.tokens, mine[mine != END])
 
 
 def test_few_shards_are_open_at_once(whole):
@@ -190,9 +198,7 @@ def test_an_object_store_is_read_the_same_way(small_dataset):
     fsspec.filesystem("memory").put(small_dataset, "/bucket/data", recursive=True)
     remote = Dataset.open("memory://bucket/data").component(PYTHON)
     for address in (0, 700, local.addresses - 10):
-        assert np.array_equal(
-            remote.window(address, 900, END).tokens, local.window(address, 900, END).tokens
-        )
+        assert np.array_equal(remote.window(address, 900).tokens, local.window(address, 900).tokens)
     assert remote.origin(7) == local.origin(7)
     shard = "/bucket/data/shards/the-stack/python-00000-0123abcd.tar"
     fsspec.filesystem("memory").rm_file(shard)
@@ -239,17 +245,17 @@ def test_a_cut_is_noticed_only_when_the_shard_is_touched(small_dataset):
     component = Dataset.open(small_dataset).component(PYTHON)
     path = shard_path(small_dataset, number=1)
     path.write_bytes(path.read_bytes()[:-512])
-    component.window(0, 100, END)
+    component.window(0, 100)
     with pytest.raises(BadData, match="python-00001"):
-        component.window(component.addresses - 100, 100, END)
+        component.window(component.addresses - 100, 100)
 
 
 def test_a_shard_that_shrinks_while_it_is_open_is_named(small_dataset):
     component = Dataset.open(small_dataset).component(PYTHON)
-    component.window(0, component.addresses, END)
+    component.window(0, component.addresses)
     os.truncate(shard_path(small_dataset), 1280)
     with pytest.raises(BadData, match="became shorter"):
-        component.window(300, 300, END)
+        component.window(300, 300)
 
 
 def test_swapped_shards_are_named(small_dataset, tmp_path):

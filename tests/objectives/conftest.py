@@ -25,15 +25,18 @@ class MemoryComponent:
         self.addresses = self.tokens + self.documents
         self.digest = "0" * 64
         self.ends = np.cumsum(self.lengths + 1) - 1
-        self.numbers = np.repeat(np.arange(self.documents), self.lengths + 1)
+        self.dtype = np.dtype(np.uint16)
 
-    def window(self, address, count, end):
+    def window(self, address, count):
         at = (address + np.arange(count)) % self.addresses
-        numbers = self.numbers[at]
-        is_end = self.ends[numbers] == at
-        tokens = np.where(is_end, end, at % 50_000)
-        first = self.ends[numbers[0]] - self.lengths[numbers[0]]
-        return Window(tokens, np.flatnonzero(is_end), int(numbers[0]), bool(at[0] != first))
+        is_end = self.ends[np.searchsorted(self.ends, at)] == at
+        tokens = (at[~is_end] % 50_000).astype(np.uint16)
+        tokens.setflags(write=False)
+        return Window(tokens, np.flatnonzero(is_end))
+
+    def document_at(self, address):
+        number = int(np.searchsorted(self.ends, address))
+        return number, bool(address != self.ends[number] - self.lengths[number])
 
     def origin(self, document):
         return {

@@ -4,8 +4,9 @@ from hypothesis import strategies as st
 
 from manifests.control import Control
 from manifests.window import Window
-from objectives.batch import PADDING, Batch, segments_of
+from objectives.batch import PADDING, Batch
 from objectives.clm import Settings, allowances, fill
+from tests.objectives.windows import addresses_in, segments_of
 
 CONTROL = Control(end=9, vocabulary=10)
 
@@ -13,9 +14,9 @@ CONTROL = Control(end=9, vocabulary=10)
 @given(st.lists(st.integers(0, 6), min_size=1, max_size=8), st.integers(0, 3))
 def test_copies_and_numbers_the_documents(lengths, allowance):
     ends = np.cumsum(np.array(lengths) + 1) - 1
-    tokens = np.arange(ends[-1] + 1) % 9
-    tokens[ends] = CONTROL.end
-    segments = segments_of([[Window(tokens, ends, 0, False)]], [allowance], [0])
+    window = Window((np.arange(sum(lengths)) % 9).astype(np.uint16), ends)
+    tokens = addresses_in([window], CONTROL.end)
+    segments = segments_of([[window]], [allowance], [0])
     batch = Batch.empty(1, len(tokens) + allowance)
     fill(segments, np.arange(1), batch, CONTROL, Settings())
     used = len(tokens)

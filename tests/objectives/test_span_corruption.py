@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from manifests.control import Control
 from manifests.window import Window
-from objectives.batch import FORGOTTEN, PADDING, Batch, segments_of
+from objectives.batch import FORGOTTEN, PADDING, Batch
 from objectives.span_corruption import (
     FIXED,
     Settings,
@@ -26,6 +26,7 @@ from objectives.span_corruption import (
     restore,
 )
 from tests.objectives import plain_spans
+from tests.objectives.windows import addresses_in, segments_of
 
 CONTROL = Control(end=50256, sep=50299, eom=50300, mask_1=51199, masks=899, vocabulary=51200)
 DEFAULTS = Settings()
@@ -34,16 +35,9 @@ keys = st.integers(0, 2**64 - 1)
 
 def addresses_of(lengths, is_open=False, start=0):
     """Documents of these lengths, numbered tokens; the last one cut short if `is_open`."""
-    tokens: list[int] = []
-    ends: list[int] = []
-    for length in lengths:
-        tokens += [(start + len(tokens) + i) % 50_000 for i in range(length)]
-        ends.append(len(tokens))
-        tokens.append(CONTROL.end)
-    if is_open:
-        tokens.pop()
-        ends.pop()
-    return Window(np.array(tokens, np.int64), np.array(ends, np.int64), 0, False)
+    ends = np.cumsum(np.array(lengths) + 1) - 1
+    tokens = (start + np.arange(sum(lengths))) % 50_000
+    return Window(tokens.astype(np.uint16), ends[:-1] if is_open else ends)
 
 
 class Row(NamedTuple):
@@ -52,10 +46,6 @@ class Row(NamedTuple):
     tokens: np.ndarray
     weights: np.ndarray
     documents: np.ndarray
-
-
-def addresses_in(windows):
-    return np.concatenate([window.tokens for window in windows])
 
 
 def corrupt(windows, allowance, key=0, control=CONTROL, settings=DEFAULTS, length=None):
@@ -88,7 +78,7 @@ sources = (
         min_size=1,
         max_size=3,
     )
-    .map(lambda windows: [w for w in windows if len(w.tokens)])
+    .map(lambda windows: [w for w in windows if len(addresses_in([w]))])
     .filter(len)
 )
 allowed = st.integers(0, 70)
@@ -154,9 +144,10 @@ def test_the_laws(windows, allowance, key, chosen, masks):
     control = CONTROL.model_copy(update={"masks": masks})
     row = corrupt(windows, allowance, key, control, chosen)
     source = segments_of([windows], [allowance], [key])
-    length = len(source.tokens) + allowance
+    expected = addresses_in(windows)
+    length = len(expected) + allowance
     assert len(row.tokens) == len(row.weights) == len(row.documents) == length
-    assert np.array_equal(restore(row.tokens, row.documents, control), source.tokens)
+    assert np.array_equal(restore(row.tokens, row.documents, control), expected)
     used = int(np.count_nonzero(row.documents != PADDING))
     assert (row.documents[used:] == PADDING).all()
     assert (row.tokens[used:] == control.end).all()
@@ -204,9 +195,10 @@ def test_the_format_of_the_release():
     row = corrupt([source], 4, key=3)
     (position,) = np.flatnonzero(row.tokens == CONTROL.mask(1))[:1]
     tail = row.tokens.tolist()[row.tokens.tolist().index(CONTROL.sep) :]
-    span = source.tokens[position : position + len(tail) - 3].tolist()
-    rest = source.tokens[position + len(span) :].tolist()
-    prefix = source.tokens[:position].tolist()
+    tokens = addresses_in([source]).tolist()
+    span = tokens[position : position + len(tail) - 3]
+    rest = tokens[position + len(span) :]
+    prefix = tokens[:position]
     assert rest[-1] == CONTROL.end
     assert row.tokens.tolist() == [
         *prefix,
@@ -231,12 +223,12 @@ def test_a_cut_file_has_no_end_token():
 def test_a_seam_between_epochs_cuts_a_file_in_two():
     windows = [addresses_of([5, 30], is_open=True), addresses_of([20, 9], start=1000)]
     source = segments_of([windows], [16], [0])
-    assert source.starts.tolist() == [0, 6, 36, 57]
+    assert source.starts.tolist() == [0, 5, 35, 55]
     assert source.lengths.tolist() == [5, 30, 20, 9]
     assert source.closed.tolist() == [True, False, True, True]
     row = corrupt(windows, 16)
     assert np.count_nonzero(row.tokens == CONTROL.sep) == 3
-    assert np.array_equal(restore(row.tokens, row.documents, CONTROL), source.tokens)
+    assert np.array_equal(restore(row.tokens, row.documents, CONTROL), addresses_in(windows))
 
 
 def test_the_loss_on_masks_in_the_body_is_a_setting():

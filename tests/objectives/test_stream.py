@@ -17,6 +17,7 @@ from objectives.batch import PADDING
 from objectives.slots import dealer
 from objectives.span_corruption import restore
 from objectives.stream import Stream
+from tests.objectives.windows import addresses_in
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +62,8 @@ def test_a_sequence_is_its_addresses(stream, three, position):
     """Whatever the objective, what can be restored is what the place says."""
     place = stream.places.at(position)
     batch = stream.batch(position, 1)
-    expected = np.concatenate(
-        [three[place.component].window(p.address, p.count, 50256).tokens for p in place.pieces]
+    expected = addresses_in(
+        [three[place.component].window(p.address, p.count) for p in place.pieces]
     )
     found = restore(batch.tokens[0], batch.documents[0], stream.plan.control)
     assert np.array_equal(found, expected)
@@ -115,8 +116,8 @@ def test_strange_components(memory, objective, lengths):
         place = stream.places.at(position)
         batch = stream.batch(position, 1)
         found = restore(batch.tokens[0], batch.documents[0], stream.plan.control)
-        windows = [component.window(p.address, p.count, 50256) for p in place.pieces]
-        assert np.array_equal(found, np.concatenate([w.tokens for w in windows]))
+        windows = [component.window(p.address, p.count) for p in place.pieces]
+        assert np.array_equal(found, addresses_in(windows))
         origins = stream.origin(position)["documents"]
         assert sum(o["tokens"] for o in origins) == len(found) - sum(len(w.ends) for w in windows)
 
@@ -219,9 +220,8 @@ def test_a_stream_over_shards(small_dataset, tmp_path, memory):
     for row in range(32):
         place = stream.places.at(row)
         component = stream._components[place.component]
-        expected = np.concatenate(
-            [component.window(p.address, p.count, plan.control.end).tokens for p in place.pieces]
-        )
+        windows = [component.window(p.address, p.count) for p in place.pieces]
+        expected = addresses_in(windows, plan.control.end)
         found = restore(batch.tokens[row], batch.documents[row], plan.control)
         assert np.array_equal(found, expected)
     origin = stream.origin(5)

@@ -63,7 +63,7 @@ def test_every_document_has_the_fate_that_was_made_for_it(corpus: Path) -> None:
     dataset = Dataset.open(preparation.tokenize)
     for name in dataset.components:
         component = dataset.component(name)
-        assert component.window(0, component.addresses, 0).ends.size == component.documents
+        assert component.window(0, component.addresses).ends.size == component.documents
 
 
 def test_decisions_hold_every_row_of_the_input_once(corpus: Path) -> None:

@@ -1,0 +1,239 @@
+"""Units in memory: what the sequences of a batch are cut from.
+
+A unit is read once, when the first of its sequences is asked for, into its lane (manifests.lanes),
+and serves them all: 64 kB at K = 16, L = 2,048 and two bytes a token. C lanes are what interleaving
+needs to hold; nothing else is kept.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from manifests.lanes import Drawn, Lanes, Shape, unit_at
+from manifests.order_kernels import pieces
+from manifests.places import Places
+from manifests.splitmix_kernels import derive
+from manifests.window import Component
+from objectives.batch import Segments
+
+MOST_LANES = 1024
+"""Units held at once: 64 MB of tokens, at two bytes each. A plan that interleaves more of them
+gets its units read again for each of their sequences."""
+
+Numbers = npt.NDArray[np.int64]
+
+
+class Sequences(NamedTuple):
+    """Consecutive sequences of the stream, of which no objective has made rows yet.
+
+    Attributes:
+        segments: what they are made from.
+        component: int64 [n], index into the plan's components.
+        turn: int64 [n], index into the slots of `stage`.
+        stage: number of the stage, the same for all.
+    """
+
+    segments: Segments
+    component: Numbers
+    turn: Numbers
+    stage: int
+
+
+class Held(NamedTuple):
+    """The units in their lanes.
+
+    Attributes:
+        tokens: uint16 or uint32 [lanes, U], as on disk: without end tokens.
+        table: int32 [lanes, U, 4], a row for each segment: its first address within the unit, its
+            first token within `tokens`, its tokens, whether its end token follows.
+        used: int64 [lanes, 3], addresses, tokens and segments that are there.
+    """
+
+    tokens: npt.NDArray[Any]
+    table: npt.NDArray[np.int32]
+    used: Numbers
+
+
+class Units:
+    """Gives the sequences at any position; those of the units it holds, without reading."""
+
+    def __init__(
+        self,
+        places: Places,
+        components: Sequence[Component],
+        forgotten: Callable[[int, int], Numbers],
+    ) -> None:
+        """Hold nothing yet.
+
+        Args:
+            places: the order of the plan.
+            components: those of the plan, in its order.
+            forgotten: (stage, component) -> the addresses of its ring that are left out: int64
+                [k, 2], each row [start, stop), sorted and disjoint.
+        """
+        self._places, self._components, self._forgotten = places, components, forgotten
+        self._lanes = Lanes(places, MOST_LANES)
+        lanes, size = len(self._lanes.drawn.number), places.plan.unit_size
+        dtype = np.result_type(*{component.dtype for component in components})
+        # Memory that no unit reaches is not touched, so it is not there: few units have as many
+        # segments as addresses.
+        self._held = Held(
+            np.empty((lanes, size), dtype),
+            np.empty((lanes, size, 4), np.int32),
+            np.zeros((lanes, 3), np.int64),
+        )
+
+    def sequences(self, position: int, rows: int) -> Sequences:
+        """Return sequences from `position` on, at most `rows`; good until the next call.
+
+        Raises:
+            BadData: a shard is damaged.
+        """
+        rows = min(rows, self._lanes.together(position))
+        changed = self._lanes.draw(position, rows).tolist()
+        while changed:
+            try:
+                self._load(changed[-1])
+            except BaseException:
+                self._lanes.drawn.number[changed] = -1
+                raise
+            changed.pop()
+        stage = self._places.stage(position)
+        allowances = self._lanes.allowances
+        cut = _cut(position, rows, self._lanes.shape, allowances, self._lanes.drawn, self._held)
+        segments = Segments(self._held.tokens.reshape(-1), *cut[:-2])
+        return Sequences(segments, *cut[-2:], stage)
+
+    def _load(self, lane: int) -> None:
+        drawn, lanes = self._lanes.drawn, self._lanes
+        number = int(drawn.component[lane])
+        component, addresses = self._components[number], int(lanes.addresses[number])
+        stage = self._places.stage(int(drawn.number[lane]) * lanes.shape.sequences)
+        forgotten = self._forgotten(stage, number)
+        self._held.used[lane] = 0
+        found = pieces(int(drawn.start[lane]), lanes.shape.size, addresses, lanes.keys[number])
+        for address, count in found.tolist():
+            tokens, ends = component.window(address, count)
+            _add(tokens, ends, address, addresses, forgotten, lane, self._held)
+
+
+@numba.njit(cache=True)
+def _add(
+    tokens: npt.NDArray[Any],
+    ends: Numbers,
+    address: int,
+    addresses: int,
+    forgotten: Numbers,
+    lane: int,
+    held: Held,
+) -> None:
+    """Append a window to a lane: `address` is its first one in a ring of `addresses`."""
+    used, begin, token = held.used[lane], 0, 0
+    target = held.tokens[lane, used[1] : used[1] + len(tokens)]
+    for i in range(len(tokens)):
+        target[i] = tokens[i]
+    count = len(tokens) + len(ends)
+    for i in range(len(ends) + 1):
+        closed = i < len(ends)
+        stop = ends[i] + 1 if closed else count
+        if stop > begin:
+            at = (address + begin) % addresses
+            first = used[0] + begin, used[1] + token
+            _append(first, stop - begin, closed, at, forgotten, held.table[lane], used)
+            token += stop - begin - closed
+        begin = stop
+    used[0] += count
+    used[1] += len(tokens)
+
+
+@numba.njit(cache=True)
+def _append(
+    first: tuple[int, int],
+    size: int,
+    closed: bool,
+    address: int,
+    forgotten: Numbers,
+    table: npt.NDArray[np.int32],
+    used: Numbers,
+) -> None:
+    """Append to a lane's table what is not forgotten of a segment.
+
+    Args:
+        first: its first address and its first token, within the unit.
+        size: its addresses.
+        closed: whether the last of them is an end address.
+        address: its first one in the ring.
+        forgotten: int64 [k, 2].
+        table: the lane's.
+        used: the lane's.
+    """
+    length, position = size - closed, 0
+    gap = np.searchsorted(forgotten[:, 1], address, side="right")
+    while position < size:
+        keep, resume = size, size
+        if gap < len(forgotten) and forgotten[gap, 0] - address < size:
+            keep = max(forgotten[gap, 0] - address, position)
+            resume = min(forgotten[gap, 1] - address, size)
+            gap += 1
+        if keep > position:
+            row = table[used[2]]
+            row[0], row[1] = first[0] + position, first[1] + min(position, length)
+            row[2] = min(keep, length) - min(position, length)
+            row[3] = closed and keep == size
+            used[2] += 1
+        position = resume
+
+
+@numba.njit(cache=True)
+def _cut(
+    position: int, rows: int, shape: Shape, allowances: Numbers, drawn: Drawn, held: Held
+) -> tuple[
+    Numbers, Numbers, npt.NDArray[np.bool_], Numbers, Numbers, npt.NDArray[np.uint64], Numbers,
+    Numbers,
+]:  # fmt: skip
+    """Cut sequences out of their units: Segments without its tokens, then component and turn."""
+    lanes = len(drawn.number)
+    first, begins = np.zeros(rows + 1, np.int64), np.empty(rows, np.int64)
+    allowed, keys = np.empty(rows, np.int64), np.empty(rows, np.uint64)
+    component, turn = np.empty(rows, np.int64), np.empty(rows, np.int64)
+    for i in range(rows):
+        number, sequence = unit_at(position + i, shape)
+        lane = number % lanes
+        component[i], turn[i] = drawn.component[lane], drawn.turns[lane, sequence]
+        allowed[i], keys[i] = allowances[turn[i]], derive(drawn.key[lane], sequence)
+        table, stop = held.table[lane, : held.used[lane, 2]], drawn.offsets[lane, sequence + 1]
+        begins[i] = _reaching(table, drawn.offsets[lane, sequence])
+        last = _reaching(table, stop)
+        if last < len(table) and table[last, 0] < stop:
+            last += 1
+        first[i + 1] = first[i] + last - begins[i]
+    starts, lengths = np.empty(first[rows], np.int64), np.empty(first[rows], np.int64)
+    closed = np.empty(first[rows], np.bool_)
+    for i in range(rows):
+        number, sequence = unit_at(position + i, shape)
+        lane = number % lanes
+        for segment in range(first[i], first[i + 1]):
+            row = held.table[lane, begins[i] + segment - first[i]]
+            begin = max(drawn.offsets[lane, sequence] - row[0], 0)
+            stop = min(drawn.offsets[lane, sequence + 1] - row[0], row[2] + row[3])
+            skipped = min(begin, row[2])
+            starts[segment] = lane * shape.size + row[1] + skipped
+            lengths[segment] = min(stop, row[2]) - skipped
+            closed[segment] = row[3] and stop == row[2] + row[3]
+    return starts, lengths, closed, first, allowed, keys, component, turn
+
+
+@numba.njit(cache=True)
+def _reaching(table: npt.NDArray[np.int32], address: int) -> int:
+    """Return the first segment of a table that ends after an address of the unit."""
+    low, high = 0, len(table)
+    while low < high:
+        middle = (low + high) // 2
+        if table[middle, 0] + table[middle, 2] + table[middle, 3] > address:
+            high = middle
+        else:
+            low = middle + 1
+    return low
