@@ -4,8 +4,8 @@ import logging
 from collections.abc import Mapping, Sequence
 
 from manifests.errors import BadCall
-from manifests.mixture import Resolved
 from manifests.order import SCALE, Shares
+from manifests.resolve import Resolved
 
 LOG = logging.getLogger(__name__)
 

@@ -5,253 +5,34 @@ datasets are read. Shares, budgets and epochs count addresses (a document's toke
 """
 
 import fnmatch
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import count
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from manifests.components import table
+from manifests.columns import columns_of, pile_epochs
+from manifests.components import slug
 from manifests.config import parse_config
-from manifests.control import Control
 from manifests.errors import BadCall
-from manifests.manifest import Manifest, load_manifest
+from manifests.manifest import load_manifest
 from manifests.mixture_file import Group, Mixture, load_mixture, save_mixture
-from manifests.tombstones import Tombstones
+from manifests.recipes import load_recipe
+from manifests.resolve import nearest, resolve
 
 __all__ = [
     "Group",
-    "Member",
     "Mixture",
-    "Resolved",
     "load_mixture",
     "make_mixture",
     "mixture_table",
-    "resolve",
     "save_mixture",
 ]
-
-
-@dataclass(frozen=True)
-class Member:
-    """A component of a mixture.
-
-    Attributes:
-        name: unique in the mixture, and what its randomness is keyed by: `source/slug`, or
-            `source/slug@2` for the component of that name in a second dataset.
-        dataset: the directory that holds it.
-        group: index of its group.
-        weight: inside its group.
-        cap: addresses after which it leaves, or None.
-        tombstones: names of those of its dataset that speak of it.
-    """
-
-    name: str
-    dataset: str
-    heldout: bool
-    documents: int
-    tokens: int
-    digest: str
-    group: int
-    weight: float
-    cap: int | None
-    tombstones: tuple[str, ...] = ()
-
-    @property
-    def addresses(self) -> int:
-        """The length of its ring."""
-        return self.tokens + self.documents
-
-
-@dataclass(frozen=True)
-class Resolved:
-    """A mixture with what its datasets hold: members, shares and a budget of addresses."""
-
-    mixture: Mixture
-    members: Sequence[Member]
-    group_shares: Sequence[float]
-    budget: int
-    control: Control
-
-    def shares(self, exhausted: Collection[int] = ()) -> list[float]:
-        """Return each member's share, those that left at 0; all are 0 when every one has left."""
-        weights = [0.0 if i in exhausted else m.weight for i, m in enumerate(self.members)]
-        inner = [0.0] * len(self.group_shares)
-        for member, weight in zip(self.members, weights, strict=True):
-            inner[member.group] += weight
-        total = sum(s for s, held in zip(self.group_shares, inner, strict=True) if held)
-        return [
-            self.group_shares[member.group] / total * weight / inner[member.group]
-            if weight
-            else 0.0
-            for member, weight in zip(self.members, weights, strict=True)
-        ]
-
-    def amounts(self) -> list[float]:
-        """Return the addresses of each member that the whole budget sees, caps obeyed."""
-        seen = [0.0] * len(self.members)
-        exhausted: set[int] = set()
-        left = float(self.budget)
-        while left > 0 and len(exhausted) < len(seen):
-            shares = self.shares(exhausted)
-            steps = {
-                i: max(0.0, (member.cap - seen[i]) / share)
-                for i, (member, share) in enumerate(zip(self.members, shares, strict=True))
-                if member.cap is not None and share
-            }
-            step = min([left, *steps.values()])
-            seen = [amount + share * step for amount, share in zip(seen, shares, strict=True)]
-            exhausted |= {i for i, own in steps.items() if own <= step}
-            left -= step
-        return seen
-
-
-def resolve(mixture: Mixture, heldout: bool = False) -> Resolved:
-    """Look up what a mixture's datasets hold.
-
-    With `heldout`, the members are the components' heldout shards, taken once, without caps; a
-    component that has none is left out.
-
-    Raises:
-        BadCall: a pattern matches nothing, a component is in two groups, weights and budgets
-            contradict each other, or the datasets have different tokenizers.
-        BadData: a manifest is not there or is damaged.
-    """
-    manifests = {directory: load_manifest(directory) for directory in mixture.datasets}
-    control = _control(manifests)
-    members = _members_of(mixture, manifests, heldout)
-    total = sum(member.addresses for member in members)
-    if not total:
-        held = "heldout tokens" if heldout else "tokens"
-        raise BadCall(f"datasets: the components of this mixture hold no {held}")
-    sizes = [sum(m.addresses for m in members if m.group == g) for g in range(len(mixture.group))]
-    budget = total if heldout else _budget(mixture, sizes)
-    shares = _group_shares(mixture, sizes, total if heldout else budget, heldout)
-    resolved = Resolved(mixture, members, shares, budget, control)
-    if all(member.cap is not None for member in members):
-        most = sum(member.cap or 0 for member in members)
-        if budget > most and (mixture.tokens or mixture.epochs):
-            raise BadCall(
-                f"tokens: the budget is {budget:,}, but max_epochs lets only {most:,} be seen"
-            )
-        return Resolved(mixture, members, shares, min(budget, most), control)
-    return resolved
-
-
-def _control(manifests: Mapping[str, Manifest]) -> Control:
-    first: tuple[str, str, Control] | None = None
-    for directory, manifest in manifests.items():
-        if manifest.tokenizer is None:
-            raise BadCall(f"{directory}: is the output of {manifest.step}, not of tokenize")
-        mine = manifest.tokenizer
-        if first is None:
-            first = directory, mine.sha256, mine.control
-        elif first[1] != mine.sha256:
-            raise BadCall(f"datasets: {first[0]} and {directory} have different tokenizers")
-    if first is None:
-        raise BadCall("datasets: names none")
-    return first[2]
-
-
-def _members_of(mixture: Mixture, manifests: Mapping[str, Manifest], heldout: bool) -> list[Member]:
-    """List the members in order of dataset and name."""
-    known: dict[str, list[str]] = {}  # component -> the datasets that hold it
-    for directory, manifest in manifests.items():
-        for name in sorted({*manifest.components, *manifest.heldout_components}):
-            known.setdefault(name, []).append(directory)
-    groups = _groups_of(mixture, known)
-    stones = {d: Tombstones(d, manifest) for d, manifest in manifests.items()}
-    members = []
-    for name, index in groups.items():
-        group = mixture.group[index]
-        for number, directory in zip(count(1), known[name], strict=False):
-            manifest = manifests[directory]
-            totals = (manifest.heldout_components if heldout else manifest.components).get(name)
-            if totals is None or not totals.addresses:
-                continue
-            cap = None if heldout or group.max_epochs is None else group.max_epochs
-            members.append(
-                Member(
-                    name=name if number == 1 else f"{name}@{number}",
-                    dataset=directory,
-                    heldout=heldout,
-                    documents=totals.documents,
-                    tokens=totals.tokens,
-                    digest=totals.digest,
-                    group=index,
-                    weight=totals.addresses * group.inner_epochs.get(name, 1.0),
-                    cap=None if cap is None else int(cap * totals.addresses),
-                    tombstones=stones[directory].of(name, heldout),
-                )
-            )
-    return sorted(members, key=lambda member: member.name)
-
-
-def _groups_of(mixture: Mixture, known: Collection[str]) -> dict[str, int]:
-    """Return component name -> index of its group."""
-    groups: dict[str, int] = {}
-    for index, group in enumerate(mixture.group):
-        for pattern in group.components:
-            found = fnmatch.filter(sorted(known), pattern)
-            if not found:
-                raise BadCall(
-                    f"group[{index}].components: {pattern!r} (group {group.name!r}) matches no "
-                    f"component; there are: {', '.join(sorted(known))}"
-                )
-            for name in found:
-                if groups.setdefault(name, index) != index:
-                    other = mixture.group[groups[name]].name
-                    raise BadCall(
-                        f"group[{index}].components: {name} is in two groups, "
-                        f"{other!r} and {group.name!r}"
-                    )
-        for name, epochs in group.inner_epochs.items():
-            if groups.get(name) != index:
-                raise BadCall(f"group[{index}].inner_epochs: {name!r} is not in this group")
-            if not 0 < epochs < float("inf"):
-                raise BadCall(f"group[{index}].inner_epochs: {name} must be above 0, not {epochs}")
-    return groups
-
-
-def _budget(mixture: Mixture, sizes: Sequence[int]) -> int:
-    if mixture.tokens and mixture.epochs:
-        raise BadCall("tokens: a mixture has a budget of tokens or of epochs, not both")
-    if all(group.epochs for group in mixture.group):
-        if mixture.tokens or mixture.epochs:
-            raise BadCall("tokens: every group has epochs, and they add up to a budget already")
-        each = zip(mixture.group, sizes, strict=True)
-        return max(1, round(sum((group.epochs or 0) * size for group, size in each)))
-    return mixture.tokens or max(1, round((mixture.epochs or 1) * sum(sizes)))
-
-
-def _group_shares(
-    mixture: Mixture, sizes: Sequence[int], budget: int, heldout: bool
-) -> list[float]:
-    """Return each group's share: epochs first, then the weights divide what they leave."""
-    shares = [0.0] * len(sizes)
-    weights = 0.0
-    for index, group in enumerate(mixture.group):
-        if (group.weight is None) == (group.epochs is None):
-            raise BadCall(
-                f"group[{index}]: {group.name!r} needs a weight or epochs, one of the two"
-            )
-        if group.epochs is not None:
-            shares[index] = (1.0 if heldout else group.epochs) * sizes[index] / budget
-        weights += group.weight or 0.0
-    left = 1 - sum(shares)
-    if weights and left <= 0:
-        raise BadCall("tokens: the groups with epochs leave nothing of the budget to the others")
-    for index, group in enumerate(mixture.group):
-        if group.weight is not None:
-            shares[index] = left * group.weight / weights
-    return shares
 
 
 def mixture_table(mixture: Mixture) -> list[dict[str, Any]]:
     """Return a row for each component: what is there, what was asked, what it comes to.
 
-    Each row has `group`, `component`, `tokens` (there, with the end of each document), `asked` and
-    `got` (shares of the budget; they differ where a component reaches its max_epochs), and
-    `epochs` (how often the budget sees it).
+    Each row has `group`, `component`, `tokens` (there, with the end of each document), `forgotten`
+    (of them; left out whenever their turn comes), `asked` and `got` (shares of the budget; they
+    differ where a component reaches its max_epochs), and `epochs` (how often the budget sees it).
     """
     resolved = resolve(mixture)
     asked, amounts = resolved.shares(), resolved.amounts()
@@ -261,6 +42,7 @@ def mixture_table(mixture: Mixture) -> list[dict[str, Any]]:
             "group": mixture.group[member.group].name,
             "component": member.name,
             "tokens": member.addresses,
+            "forgotten": member.forgotten,
             "asked": share,
             "got": amount / total,
             "epochs": amount / member.addresses,
@@ -271,8 +53,11 @@ def mixture_table(mixture: Mixture) -> list[dict[str, Any]]:
 
 def make_mixture(
     directories: Sequence[str],
-    weights: Mapping[str, float],
+    weights: Mapping[str, float] | None = None,
     *,
+    repeats: Mapping[str, float] | None = None,
+    recipe: str | None = None,
+    max_epochs: Mapping[str, float] | None = None,
     tokens: int | None = None,
     epochs: float | None = None,
     seed: int = 0,
@@ -280,29 +65,34 @@ def make_mixture(
 ) -> list[dict[str, Any]]:
     """Write a mixture to `out` and return its `mixture_table`.
 
-    A key of `weights` is the name of a source (`the-stack`), a component (`the-stack/c`) or a
-    pattern (`the-stack/c*`), or several of them joined by `+`, which share one weight. Components
-    of the Pile get its published epochs as inner epochs.
+    A group is the name of a source (`the-stack`), a component (`the-stack/c`), a pattern
+    (`the-stack/c*`), or COLUMN:VALUE (`license:mit`, `component:python`, `kind:the-pile`); or
+    several of them joined by `+`, which share one weight. Components of the Pile get its published
+    epochs as inner epochs.
+
+    Args:
+        directories: of tokenized datasets.
+        weights: group -> its share of the tokens, relative to the others'.
+        repeats: group -> how often the whole mixture sees it, instead of a weight.
+        recipe: the groups of a named recipe, instead of both.
+        max_epochs: group -> after how many epochs its components leave; "" is for every group.
+        tokens: budget.
+        epochs: budget, in sizes of the mixture.
+        seed: of the order and of every span.
+        out: the file.
 
     Raises:
         BadCall: a weight is not above 0, or a group matches nothing, or any fault of `resolve`.
     """
     if not directories:
         raise BadCall("mix: name at least one dataset directory")
-    known = sorted({n for d in directories for n in load_manifest(d).components})
-    if not weights:
-        sources = sorted({name.split("/")[0] for name in known})
-        raise BadCall(f"--weight: give at least one GROUP=W; sources there are: {sources}")
-    groups = []
-    for name, weight in weights.items():
-        if not 0 < weight < float("inf"):
-            raise BadCall(f"--weight: {name}={weight}: a weight is a number above 0")
-        patterns = [p if "/" in p else f"{p}/*" for p in name.split("+")]
+    known = _known(directories)
+    groups = _groups(known, weights or {}, repeats or {}, recipe)
+    _cap(groups, max_epochs or {})
+    for group in groups:
+        patterns = group["components"]
         members = [n for n in known if any(fnmatch.fnmatchcase(n, p) for p in patterns)]
-        inner = {n: e for n in members if (e := _pile_epochs(n)) != 1}
-        groups.append(
-            {"name": name, "components": patterns, "weight": weight, "inner_epochs": inner}
-        )
+        group["inner_epochs"] = {n: e for n in members if (e := pile_epochs(known[n])) != 1}
     budget = {"tokens": tokens, "epochs": epochs}
     content: dict[str, Any] = {"datasets": list(directories), "seed": seed, "group": groups}
     content |= {key: value for key, value in budget.items() if value is not None}
@@ -312,5 +102,68 @@ def make_mixture(
     return rows
 
 
-def _pile_epochs(name: str) -> float:
-    return table().pile_epochs.get(name.split("/", 1)[1], 1.0)
+Known = Mapping[str, dict[str, str]]
+"""Component -> its columns."""
+
+
+def _known(directories: Sequence[str]) -> Known:
+    manifests = [load_manifest(directory) for directory in directories]
+    found = {name: columns_of(name, each) for each in manifests for name in each.components}
+    return dict(sorted(found.items()))
+
+
+def _groups(
+    known: Known, weights: Mapping[str, float], repeats: Mapping[str, float], recipe: str | None
+) -> list[dict[str, Any]]:
+    sources = sorted({columns["source"] for columns in known.values()})
+    if recipe is not None:
+        if weights or repeats:
+            raise BadCall("--recipe: it has its own groups; give --weight and --repeat without it")
+        kinds = {columns["source"]: columns["kind"] for columns in known.values()}
+        return load_recipe(recipe).groups(recipe, kinds)
+    if not weights and not repeats:
+        raise BadCall(
+            f"--weight: give at least one GROUP=W, or --recipe; sources there are: {sources}"
+        )
+    groups = []
+    for option, field, values in (("weight", "weight", weights), ("repeat", "epochs", repeats)):
+        for name, value in values.items():
+            if not 0 < value < float("inf"):
+                what = "a weight is" if field == "weight" else "epochs are"
+                raise BadCall(f"--{option}: {name}={value}: {what} a number above 0")
+            chosen = [p for part in name.split("+") for p in _patterns(known, part, option)]
+            groups.append({"name": name, "components": chosen, field: value})
+    return groups
+
+
+def _patterns(known: Known, part: str, option: str) -> list[str]:
+    """Return names or patterns of the components that a part of a group's name stands for."""
+    column, found, value = part.partition(":")
+    if not found:
+        patterns = [part if "/" in part else f"{part}/*"]
+        if any(fnmatch.fnmatchcase(name, patterns[0]) for name in known):
+            return patterns
+        names = {*known, *(columns["source"] for columns in known.values())}
+        raise BadCall(f"--{option}: {part!r} matches no component; {nearest(part, names)}")
+    columns = {name for each in known.values() for name in each}
+    if column not in columns:
+        raise BadCall(f"--{option}: {part!r}: there is no column; {nearest(column, columns)}")
+    chosen = [name for name, each in known.items() if each.get(column) == slug(value)]
+    if not chosen:
+        values = {each[column] for each in known.values() if column in each}
+        raise BadCall(f"--{option}: {part!r} is no component's; {nearest(slug(value), values)}")
+    return chosen
+
+
+def _cap(groups: Sequence[dict[str, Any]], caps: Mapping[str, float]) -> None:
+    """Set the groups' max_epochs."""
+    names = {group["name"] for group in groups}
+    for name, most in caps.items():
+        if name and name not in names:
+            raise BadCall(f"--max-epochs: there is no group {name!r}; {nearest(name, names)}")
+        if not 0 < most < float("inf"):
+            raise BadCall(f"--max-epochs: {most}: epochs are a number above 0")
+    for group in groups:
+        capped = {name: most for name, most in caps.items() if name in ("", group["name"])}
+        if capped:
+            group["max_epochs"] = capped.get(group["name"], capped.get(""))

@@ -13,8 +13,9 @@ from manifests.caps import schedule
 from manifests.config import Config
 from manifests.control import Control
 from manifests.errors import BadCall, BadData
-from manifests.mixture import Member, Mixture, Resolved, resolve
+from manifests.mixture_file import Mixture
 from manifests.order import SCALE
+from manifests.resolve import Member, Resolved, resolve
 
 LOG = logging.getLogger(__name__)
 

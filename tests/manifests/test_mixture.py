@@ -11,9 +11,9 @@ from manifests.mixture import (
     load_mixture,
     make_mixture,
     mixture_table,
-    resolve,
     save_mixture,
 )
+from manifests.resolve import resolve
 
 TOKENS = {
     "the-stack/c": 600_000,
@@ -194,11 +194,16 @@ def test_make_mixture(dataset, tmp_path):
 @pytest.mark.parametrize(
     ("weights", "message"),
     [
-        ({}, r"give at least one GROUP=W; sources there are: \['the-pile', 'the-stack'\]"),
+        ({}, r"one GROUP=W, or --recipe; sources there are: \['the-pile', 'the-stack'\]"),
         ({"the-stack": 0.0}, "--weight: the-stack=0.0: a weight is a number above 0"),
         ({"the-stack": -1.0}, "a weight is a number above 0"),
         ({"the-stack": float("nan")}, "a weight is a number above 0"),
-        ({"the-stak": 1.0}, r"'the-stak/\*' .* matches no component; there are: the-pile/arxiv"),
+        ({"the-stak": 1.0}, "--weight: 'the-stak' matches no component; did you mean 'the-stack'"),
+        ({"the-stack/pythno": 1.0}, "did you mean 'the-stack/python'"),
+        ({"xyz": 1.0}, "there are: the-pile, the-pile/arxiv"),
+        ({"langage:c": 1.0}, "there is no column; there are: component, kind, source"),
+        ({"componen:c": 1.0}, "there is no column; did you mean 'component'"),
+        ({"component:phyton": 1.0}, "'component:phyton' is no component's; did you mean 'python'"),
     ],
 )
 def test_make_mixture_refuses(dataset, tmp_path, weights, message):
