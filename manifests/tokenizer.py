@@ -8,7 +8,7 @@ that contains the text `<sep>` or `<mask_1>` never turns into one; objectives ad
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,13 +24,6 @@ END = ("<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>")
 """Names of the end token, the first one found being it: GPT-2's, Llama's, Gemma's."""
 SEP, EOM = "<sep>", "<eom>"
 MASK = re.compile(r"<mask_([1-9][0-9]*)>")
-
-CODEGEN2_MASKS = 899
-"""The published tokenizer.json of CodeGen2: ids 50301 to 51199."""
-LONGEST_SPACES, LONGEST_TABS = 31, 9
-"""The runs of spaces and of tabs that CodeGen's tokenizers have as tokens, down to 2."""
-DUMMIES = tuple(f"<dummy_{number}>" for number in range(4))
-"""CodeGen2's unused tokens, which bring its vocabulary to 51,200."""
 
 
 def load_tokenizer(path: str) -> Tokenizer:
@@ -174,10 +167,10 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int, masks: int) -> bytes:
     Raises:
         BadCall: the vocabulary has no room for 256 bytes and the control tokens.
     """
-    control = [END[0], SEP, EOM, *_masks(masks)]
+    control = [END[0], SEP, EOM, *mask_names(masks)]
     if vocabulary < 256 + len(control):
         raise BadCall(f"a vocabulary of {vocabulary} has no room for bytes and {masks} masks")
-    tokenizer = _byte_level(models.BPE())
+    tokenizer = byte_level(models.BPE())
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary - len(control),
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
@@ -188,50 +181,13 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int, masks: int) -> bytes:
     return str(tokenizer.to_str()).encode()
 
 
-def codegen2_tokenizer(merges: bytes) -> bytes:
-    """Return CodeGen2's tokenizer.json, 51,200 ids, made from GPT-2's merges.
-
-    Args:
-        merges: the content of GPT-2's vocab.bpe: a line of version, then a merge a line.
-
-    Raises:
-        BadData: the merges are not GPT-2's in number or in form.
-    """
-    control = [*DUMMIES, SEP, EOM, *_masks(CODEGEN2_MASKS)]
-    return _gpt2_with([*_whitespace(), *control], merges)
-
-
-def _gpt2_with(added: Sequence[str], merges: bytes) -> bytes:
-    lines = merges.decode("utf-8", "replace").split("\n")
-    kept = [line for line in lines if line and not line.startswith("#version")]
-    pairs = [(left, right) for left, _, right in (line.partition(" ") for line in kept)]
-    if len(pairs) != 50_000 or not all(left and right for left, right in pairs):
-        raise BadData(f"the merges are not GPT-2's 50,000 pairs: there are {len(pairs)} lines")
-    tokens = [*_byte_symbols(), *("".join(pair) for pair in pairs), END[0]]
-    vocabulary = {token: number for number, token in enumerate(tokens)}
-    tokenizer = _byte_level(models.BPE(vocab=vocabulary, merges=pairs))
-    tokenizer.add_special_tokens([AddedToken(END[0], special=True, normalized=False)])
-    tokenizer.add_tokens([AddedToken(name, special=False, normalized=True) for name in added])
-    return str(tokenizer.to_str()).encode()
-
-
-def _byte_symbols() -> list[str]:
-    """Return GPT-2's symbols of the 256 bytes in the order of their ids: printable ones first."""
-    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    others = len([byte for byte in range(256) if byte not in printable])
-    return [chr(code) for code in (*printable, *range(256, 256 + others))]
-
-
-def _whitespace() -> Iterator[str]:
-    yield from (" " * length for length in range(LONGEST_SPACES, 1, -1))
-    yield from ("\t" * length for length in range(LONGEST_TABS, 1, -1))
-
-
-def _masks(count: int) -> list[str]:
+def mask_names(count: int) -> list[str]:
+    """Return the names of mask tokens in the order of CodeGen2's ids: the highest first."""
     return [f"<mask_{number}>" for number in range(count, 0, -1)]
 
 
-def _byte_level(model: Any) -> Tokenizer:
+def byte_level(model: Any) -> Tokenizer:
+    """Return a tokenizer that reads bytes, cut by GPT-2's pattern, with a model of them."""
     tokenizer = Tokenizer(model)
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()

@@ -186,8 +186,12 @@ class Dedup(Config):
     stops and says what it found. BigCode's Java lost 47 % (bigcode-dataset near_deduplication)."""
 
 
+WAYS = ("file", "train", "codegen2", "codegen25")
+"""To come by a tokenizer: fields of `Tokenizer`."""
+
+
 class Tokenizer(Config):
-    """Where the tokenizer comes from: one of `file`, `train` and `codegen2`."""
+    """Where the tokenizer comes from: one of `file`, `train`, `codegen2` and `codegen25`."""
 
     file: str | None = None
     """The path of a Hugging Face tokenizer.json; `tokenizer = "PATH"` says the same."""
@@ -197,6 +201,8 @@ class Tokenizer(Config):
     """Mask tokens of a trained one; CodeGen2 has 899, most of which no sequence can use."""
     codegen2: str | None = None
     """The path of GPT-2's `vocab.bpe`, from which CodeGen2's vocabulary is rebuilt."""
+    codegen25: str | None = None
+    """The same path, for CodeGen2.5's."""
 
     @model_validator(mode="before")
     @classmethod
@@ -205,15 +211,19 @@ class Tokenizer(Config):
 
     @model_validator(mode="after")
     def _is_one(self) -> "Tokenizer":
-        given = [name for name in ("file", "train", "codegen2") if getattr(self, name) is not None]
-        if len(given) != 1:
+        if len([name for name in WAYS if getattr(self, name) is not None]) != 1:
             raise ValueError("give a path, { train = ENTRIES } or { codegen2 = PATH }")
         return self
 
     @property
+    def given(self) -> str:
+        """The name of the one field that is given."""
+        return next(name for name in WAYS if getattr(self, name) is not None)
+
+    @property
     def path(self) -> str | None:
         """The file that it is read or rebuilt from; None for one to be trained."""
-        return self.file or self.codegen2
+        return self.file or self.codegen2 or self.codegen25
 
 
 class Tokenize(Config):
@@ -229,8 +239,8 @@ class Tokenize(Config):
         """The last half of `tokenize-NAME`."""
         if self.tokenizer.train:
             return f"bpe-{self.tokenizer.train}"
-        if self.tokenizer.codegen2:
-            return "codegen2"
+        if self.tokenizer.codegen2 or self.tokenizer.codegen25:
+            return self.tokenizer.given
         stem = os.path.basename(self.tokenizer.file or "").removesuffix(".json")
         return re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-") or "tokenizer"
 
@@ -321,7 +331,7 @@ def _resolved(source: Source, base: str) -> Source:
 
 
 def _resolved_tokenizer(tokenizer: Tokenizer, base: str) -> Tokenizer:
-    paths = {name: getattr(tokenizer, name) for name in ("file", "codegen2")}
+    paths = {name: getattr(tokenizer, name) for name in WAYS if name != "train"}
     return tokenizer.model_copy(
         update={name: _from(base, path) for name, path in paths.items() if path}
     )

@@ -8,9 +8,10 @@ from typing import Any
 import pyarrow as pa
 
 from filters import identity, redaction
-from manifests import files, tokenizer
+from manifests import files
 from manifests.canonical import short_digest
 from manifests.dataset_writer import DatasetShard, ShardRecord
+from manifests.encoding.encoder import load_encoder
 from manifests.receipts import ComponentFunnel, FileRecord, Receipt, file_record, save_receipt
 from pipelines.surviving import Surviving, surviving
 
@@ -21,7 +22,7 @@ GROUP_BYTES = 1 << 30
 bytes on disk a token, shards of about 512 MB (section 4 of the design)."""
 
 BATCH_BYTES = 8 << 20
-"""Text encoded at once, in bytes: keeps every thread of the tokenizer busy, and little memory."""
+"""Text encoded at once, in bytes: beside it a call costs nothing, and it is little memory."""
 
 GROUPS = pa.schema(
     [
@@ -62,9 +63,7 @@ class Tokenize:
 
     def setup(self) -> None:
         """Load the tokenizer, without its control tokens."""
-        self._tokenizer = tokenizer.load_text_tokenizer(
-            files.join(self.directory, "tokenizer.json")
-        )
+        self._encoder = load_encoder(files.join(self.directory, "tokenizer.json"))
 
     def receipts(self, row: dict[str, Any]) -> Iterator[str]:
         """Yield the one name."""
@@ -124,8 +123,9 @@ class Tokenize:
         return batch.set_column(place, batch.schema.field(place), redacted.texts)
 
     def _write(self, shard: DatasetShard, batch: pa.Table) -> None:
-        encoded = tokenizer.encode_documents(self._tokenizer, batch["text"].to_pylist())
+        encoded = self._encoder.encode(batch["text"])
         hashes = identity.text_hashes(batch["text"].combine_chunks()).to_pylist()
+        self._encoder.check(batch["text"], hashes, encoded)
         rows = batch.drop_columns(["text"]).to_pylist()
         for row, tokens, text_hash in zip(rows, encoded, hashes, strict=True):
             shard.add(

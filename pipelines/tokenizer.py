@@ -11,7 +11,8 @@ from manifests import files
 from manifests.canonical import digest, short_digest
 from manifests.manifest import FILE as MANIFEST
 from manifests.receipts import Receipt, file_record, is_whole, load_receipt, save_receipt
-from manifests.tokenizer import codegen2_tokenizer, train_tokenizer
+from manifests.tokenizer import train_tokenizer
+from manifests.tokenizer_published import codegen2_tokenizer, codegen25_tokenizer
 from pipelines.corpus import Tokenize
 from pipelines.surviving import Surviving
 
@@ -34,7 +35,7 @@ def make_tokenizer(
     Personal data of the sources in `redacted` is replaced before a tokenizer is trained on them.
     """
     kind = config.tokenizer
-    origin: list[Any] = [kind.model_dump(exclude={"file", "codegen2"})]
+    origin: list[Any] = [kind.given, kind.train, kind.masks]
     if kind.path:
         origin.append(files.sha256(kind.path))
     else:
@@ -63,6 +64,8 @@ def _content(config: Tokenize, inputs: Surviving, redacted: Collection[str]) -> 
         return files.read_bytes(kind.file)
     if kind.codegen2:
         return codegen2_tokenizer(files.read_bytes(kind.codegen2))
+    if kind.codegen25:
+        return codegen25_tokenizer(files.read_bytes(kind.codegen25))
     assert kind.train
     return train_tokenizer(_sample(inputs, redacted), kind.train, kind.masks)
 

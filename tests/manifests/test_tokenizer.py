@@ -14,7 +14,6 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 
 from manifests.errors import BadCall, BadData
 from manifests.tokenizer import (
-    codegen2_tokenizer,
     control_of,
     decode,
     describe_tokenizer,
@@ -25,7 +24,6 @@ from manifests.tokenizer import (
 )
 
 CODE = ["def f(x):\n    return x + 1\n", "for i in range(10):\n\tprint(i)\n", "# a b c\n"] * 20
-PUBLISHED = Path(__file__).parents[3] / "shared" / "data" / "tokenizer"
 
 
 @pytest.fixture(scope="module")
@@ -38,15 +36,6 @@ def path(tmp_path_factory):
 @pytest.fixture(scope="module")
 def text_tokenizer(path):
     return load_text_tokenizer(path)
-
-
-@pytest.fixture(scope="module")
-def codegen2(tmp_path_factory):
-    if not PUBLISHED.is_dir():
-        pytest.skip("the ids of CodeGen2 are not compared: ../shared/data/tokenizer is not there")
-    found = tmp_path_factory.mktemp("codegen2") / "tokenizer.json"
-    found.write_bytes(codegen2_tokenizer((PUBLISHED / "vocab.bpe").read_bytes()))
-    return str(found)
 
 
 CONTROL_TEXT = st.lists(
@@ -205,35 +194,3 @@ def test_what_is_no_tokenizer_is_named(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(BadData, match=r"tokenizer\.json: "):
         load_tokenizer(str(path))
-
-
-def test_codegen2_is_rebuilt_with_the_published_ids(codegen2):
-    ours = json.loads(Path(codegen2).read_bytes())
-    published = json.loads((PUBLISHED / "codegen2-tokenizer.json").read_bytes())
-    assert ours["model"]["vocab"] == published["model"]["vocab"]
-    assert ours["added_tokens"] == published["added_tokens"]
-    control = control_of(codegen2)
-    assert (control.end, control.sep, control.eom, control.mask_1) == (50256, 50299, 50300, 51199)
-    assert (control.masks, control.vocabulary) == (899, 51200)
-    assert control == control_of(str(PUBLISHED / "codegen2-tokenizer.json"))
-
-
-def test_codegen2_encodes_as_published(codegen2):
-    texts = [
-        *CODE[:3],
-        "\t\t\tif  x:\n" + " " * 40 + "y",
-        "\u6f22\u5b57 \U0001f600 caf\u00e9",
-        "a<sep>b",
-    ]
-    texts.append(Path(__file__).read_text(encoding="utf-8"))
-    published = Tokenizer.from_file(str(PUBLISHED / "codegen2-tokenizer.json"))
-    ours = load_tokenizer(codegen2)
-    for text in texts:
-        assert ours.encode(text).ids == published.encode(text).ids
-    without = encode_documents(load_text_tokenizer(codegen2), texts[:-2])
-    assert [ids.tolist() for ids in without] == [published.encode(text).ids for text in texts[:-2]]
-
-
-def test_other_merges_than_gpt2s_are_refused():
-    with pytest.raises(BadData, match="not GPT-2's 50,000 pairs: there are 2 lines"):
-        codegen2_tokenizer(b"#version: 0.2\na b\nc d\n")
