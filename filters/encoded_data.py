@@ -27,7 +27,7 @@ Flags = npt.NDArray[np.uint8]
 BASE64_LEAST = 64
 REPEATS = 8
 
-BASE64, WORD, HEX, SPACE = 1, 2, 4, 8
+BASE64, WORD, HEX, SPACE, ESCAPE = 1, 2, 4, 8, 16
 """Bits of a byte's classes."""
 
 
@@ -40,6 +40,7 @@ def _classes(byte: int) -> int:
         | WORD * (character.isalnum() or character == "_")
         | HEX * (character in "0123456789abcdefABCDEF")
         | SPACE * (character in " \t\n\r\f\v")
+        | ESCAPE * (character == "\\")
     )
 
 
@@ -78,33 +79,81 @@ def _find(
 ) -> None:
     for document in range(len(longest)):
         first, stop = offsets[document], offsets[document + 1]
-        base64 = hexadecimal = escaped = covered_to = first
-        i = first
-        kinds = np.uint8(0)
-        while i < stop:
-            end = i
-            before = kinds
-            kinds = classes[data[i]]
-            if i >= base64 and kinds & BASE64:
-                base64 = _base64_end(data, i, stop, classes)
-                if base64 - i >= BASE64_LEAST:
-                    end = base64
-            boundary = (before ^ kinds) & WORD
-            if boundary and i >= hexadecimal and (kinds & HEX or data[i] == 92):
-                reached = _hex_end(data, first, i, stop, classes)
-                if reached > i:
-                    hexadecimal = reached
-                    end = max(end, reached)
-            if i >= escaped and data[i] == 92:
-                reached = _escapes_end(data, i, stop, classes)
-                if reached > i:
-                    escaped = reached
-                    end = max(end, reached)
-            if end > i:
-                longest[document] = max(longest[document], end - i)
-                covered[document] += max(0, end - max(i, covered_to))
-                covered_to = max(covered_to, end)
-            i += 1
+        if _may_match(data, first, stop, classes):
+            longest[document], covered[document] = _measure(data, first, stop, classes)
+
+
+@numba.njit(cache=True, nogil=True)
+def _may_match(data: Bytes, first: int, stop: int, classes: Flags) -> bool:
+    r"""Tell whether a document may hold any match; few do, and this costs less than a search.
+
+    Of a hexadecimal match every pair ends before a character of no word, and but for the first it
+    has what may stand between two pairs before it; of an escaped one every "\u" counts.
+    """
+    i = first
+    while i < stop:
+        end = _base64_end(data, i, stop, classes)
+        if end - i >= BASE64_LEAST:
+            return True
+        i = max(end, i + 1)
+    linked = most = escapes = 0
+    one = two = np.uint8(0)
+    for i in range(first, stop):
+        kinds = classes[data[i]]
+        if one & two & HEX and not kinds & WORD:
+            linked = linked + 1 if _follows(data, first, i - 2, classes) else 0
+            most = max(most, linked)
+        if one & ESCAPE:
+            escapes += data[i] == 117
+        two = one
+        one = kinds
+    # The last pair may end with the text.
+    return most >= REPEATS - 2 or escapes >= REPEATS
+
+
+@numba.njit(cache=True, nogil=True)
+def _follows(data: Bytes, first: int, pair: int, classes: Flags) -> bool:
+    """Tell whether another pair of digits may end right before the pair at `pair`."""
+    at = pair - 1
+    if at >= first and data[at] == 120:
+        at -= 2
+    if at >= first and data[at] == 44:
+        at -= 1
+    while at >= first and classes[data[at]] & SPACE:
+        at -= 1
+    return bool(at > first and classes[data[at]] & classes[data[at - 1]] & HEX)
+
+
+@numba.njit(cache=True, nogil=True)
+def _measure(data: Bytes, first: int, stop: int, classes: Flags) -> tuple[int, int]:
+    """Return the longest match of a document, and what all of them cover, in bytes."""
+    longest = covered = 0
+    base64 = hexadecimal = escaped = covered_to = first
+    kinds = np.uint8(0)
+    for i in range(first, stop):
+        end = i
+        before = kinds
+        kinds = classes[data[i]]
+        if i >= base64 and kinds & BASE64:
+            base64 = _base64_end(data, i, stop, classes)
+            if base64 - i >= BASE64_LEAST:
+                end = base64
+        boundary = (before ^ kinds) & WORD
+        if boundary and i >= hexadecimal and (kinds & HEX or data[i] == 92):
+            reached = _hex_end(data, first, i, stop, classes)
+            if reached > i:
+                hexadecimal = reached
+                end = max(end, reached)
+        if i >= escaped and data[i] == 92:
+            reached = _escapes_end(data, i, stop, classes)
+            if reached > i:
+                escaped = reached
+                end = max(end, reached)
+        if end > i:
+            longest = max(longest, end - i)
+            covered += max(0, end - max(i, covered_to))
+            covered_to = max(covered_to, end)
+    return longest, covered
 
 
 @numba.njit(cache=True, nogil=True)

@@ -1,5 +1,7 @@
 """The first characters and lines of texts, where files say what they are."""
 
+from typing import Any
+
 import pyarrow.compute as pc
 
 from filters.batch import Batch
@@ -8,8 +10,6 @@ CHARACTERS = 4096
 """Characters that are looked at, at most: five lines of one that is not minified."""
 
 
-def opening(batch: Batch) -> list[str]:
-    """Return the first CHARACTERS of each text; "" for null."""
-    cut = pc.utf8_slice_codeunits(batch.texts, 0, CHARACTERS)
-    found: list[str] = pc.fill_null(cut, "").to_pylist()
-    return found
+def opening(batch: Batch) -> Any:
+    """Return the first CHARACTERS of each text, an Arrow array of strings; "" for null."""
+    return pc.fill_null(pc.utf8_slice_codeunits(batch.texts, 0, CHARACTERS), "")

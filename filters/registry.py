@@ -53,14 +53,17 @@ class Filter:
 
     def acts_on(self, batch: Batch) -> Mask:
         """Return the mask of the documents on which the filter acts."""
-        places = batch.once(_places)
-        answers = {place: self.where(batch.kind, *place) for place in set(places)}
-        return np.array([answers[place] for place in places], bool)
+        places, which = batch.once(_places)
+        return np.array([self.where(batch.kind, *place) for place in places], bool)[which]
 
 
-def _places(batch: Batch) -> list[tuple[str, str]]:
+def _places(batch: Batch) -> tuple[list[tuple[str, str]], npt.NDArray[np.intp]]:
+    """Return the pairs of component and extension that there are, and which a document has."""
+    numbers: dict[tuple[str, str], int] = {}
     names = map(extensions.extension_of, batch.paths)
-    return list(zip(batch.components, names, strict=True))
+    pairs = zip(batch.components, names, strict=True)
+    which = [numbers.setdefault(pair, len(numbers)) for pair in pairs]
+    return list(numbers), np.array(which, np.intp)
 
 
 FILTERS: dict[str, Filter] = {
