@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -44,6 +45,8 @@ class ShardRecord(Record):
     """Text of its documents, as UTF-8."""
     block_table: str
     """Its rows of the block table, in base64."""
+    licenses: dict[str, int] = Field(default_factory=dict)
+    """License (an empty name where none is known) -> documents."""
 
 
 class DatasetShard:
@@ -77,6 +80,7 @@ class DatasetShard:
         self._writer = ShardWriter(files.join(directory, path), _key(path), dtype, block_tokens)
         self._rows: dict[str, list[Any]] = {name: [] for name in SHARD_DOCUMENTS.names}
         self._text_bytes = 0
+        self._licenses: Counter[str] = Counter()
 
     def __enter__(self) -> Self:
         """Return the shard itself."""
@@ -129,6 +133,7 @@ class DatasetShard:
         for name, value in row.items():
             self._rows[name].append(value)
         self._text_bytes += text_bytes
+        self._licenses[license or ""] += 1
 
     def close(self) -> ShardRecord:
         """Finish the three files and say what they hold."""
@@ -148,6 +153,7 @@ class DatasetShard:
             table_sha256=files.sha256(url),
             text_bytes=self._text_bytes,
             block_table=blocks.to_text(summary.table),
+            licenses=dict(sorted(self._licenses.items())),
         )
 
 
@@ -159,6 +165,7 @@ class DatasetSummary:
         tables: file relative to the dataset -> its SHA-256.
         components: component -> its shards for training.
         heldout_components: component -> its shards for validation.
+        licenses: license (an empty name where none is known) -> documents.
     """
 
     tables: dict[str, str]
@@ -168,6 +175,7 @@ class DatasetSummary:
     blocks: int
     documents: int
     tokens: int
+    licenses: dict[str, int]
 
 
 def finish_dataset(directory: str, records: Iterable[ShardRecord]) -> DatasetSummary:
@@ -189,6 +197,7 @@ def finish_dataset(directory: str, records: Iterable[ShardRecord]) -> DatasetSum
         blocks=sum(record.blocks for record in records),
         documents=sum(record.documents for record in records),
         tokens=sum(record.tokens for record in records),
+        licenses=dict(sum((Counter(record.licenses) for record in records), Counter())),
     )
 
 

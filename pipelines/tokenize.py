@@ -9,6 +9,7 @@ from filters import redaction
 from manifests import files
 from manifests.canonical import digest
 from manifests.dataset_writer import DatasetSummary, ShardRecord, finish_dataset
+from manifests.describe import describe
 from manifests.errors import BadData
 from manifests.manifest import FILE as MANIFEST
 from manifests.manifest import Manifest, Parent, TokenizerRecord, load_manifest
@@ -57,9 +58,11 @@ def run(preparation: Preparation) -> Manifest:
         TOKENIZER: made.files[TOKENIZER].sha256,
         GROUPS_FILE: files.sha256(groups),
     }
-    return finish(
-        directory, _manifest(preparation, job_digest, receipts, summary, tokenizer, tables)
-    )
+    is_new = not files.exists(files.join(directory, MANIFEST))
+    manifest = _manifest(preparation, job_digest, receipts, summary, tokenizer, tables)
+    finish(directory, manifest)
+    describe(directory, manifest, summary.licenses, again=is_new)
+    return manifest
 
 
 def _inputs(preparation: Preparation) -> Surviving:

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from typing import Any
 
 import fsspec
 import pytest
@@ -16,7 +17,7 @@ class Flaky(MemoryFileSystem):
 
     protocol = "flaky"
     cachable = False
-    store: dict[str, object] = {}  # noqa: RUF012 - as in the class it is made from
+    store: dict[str, Any] = {}  # noqa: RUF012 - as in the class it is made from
     pseudo_dirs = [""]  # noqa: RUF012
     plan: list[Exception | None] = []  # noqa: RUF012
 

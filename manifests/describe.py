@@ -1,0 +1,34 @@
+"""What describes a finished dataset to catalogs, beside its manifest: a card, and Croissant."""
+
+from collections.abc import Mapping
+
+from manifests import files
+from manifests.canonical import canonical_json
+from manifests.card import FILE as CARD
+from manifests.card import card
+from manifests.croissant import FILE as CROISSANT
+from manifests.croissant import croissant
+from manifests.dataset import read_shard_table
+from manifests.manifest import Manifest
+
+
+def describe(directory: str, manifest: Manifest, licenses: Mapping[str, int], again: bool) -> None:
+    """Write README.md and croissant.json of a tokenized dataset: equal datasets, equal bytes.
+
+    Args:
+        directory: of the dataset.
+        manifest: its own.
+        licenses: license (an empty name where none is known) -> documents.
+        again: whether files that are there are written anew; people add to a card.
+    """
+    rows = read_shard_table(directory, manifest).select(["shard", "component"]).to_pylist()
+    shards = [(row["shard"], row["component"]) for row in rows]
+    counted = dict(sorted(licenses.items()))
+    contents = {
+        CARD: card(manifest, counted, shards).encode(),
+        CROISSANT: canonical_json(croissant(manifest, counted)) + b"\n",
+    }
+    for name, content in contents.items():
+        url = files.join(directory, name)
+        if again or not files.exists(url):
+            files.write_bytes(url, content)
