@@ -2,15 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from manifests.errors import BadCall, BadData
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from manifests.verify import Verified
 
 Directory = Annotated[
@@ -89,15 +87,20 @@ def verify(directory: Directory, as_json: AsJson = False) -> None:
 
 
 def diff(
-    before: Annotated[str, typer.Argument(metavar="BEFORE", help="The older output.")],
-    after: Annotated[str, typer.Argument(metavar="AFTER", help="The newer output.")],
+    before: Annotated[str, typer.Argument(metavar="BEFORE", help="An output, or a MIX.toml.")],
+    after: Annotated[str, typer.Argument(metavar="AFTER", help="A newer one.")],
     as_json: AsJson = False,
 ) -> None:
-    """Tell what changed between two outputs: config, funnel, tokens, shards."""
+    """Tell what changed between two outputs (config, funnel, tokens, shards) or two mixtures."""
     from manifests import diff as differing
+    from manifests import mixture_view
     from manifests.chain import load_chain
     from manifests.terminal import answer
 
+    if before.endswith(".toml") and after.endswith(".toml"):
+        mixed = mixture_view.diff(before, after)
+        answer(as_json, mixed, lambda: mixture_view.render_diff(mixed))
+        return
     changed = differing.diff(load_chain(before), load_chain(after))
     answer(as_json, changed, lambda: differing.render(changed))
 
@@ -158,65 +161,60 @@ def mix(
         list[str] | None,
         typer.Option("--weight", metavar="GROUP=W", help="A group and its weight; repeatable."),
     ] = None,
+    repeat: Annotated[
+        list[str] | None,
+        typer.Option("--repeat", metavar="GROUP=E", help="A group and its epochs; repeatable."),
+    ] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(help="codegen2-mix, nl-only, pl-only, codegen2.5, or a TOML file."),
+    ] = None,
+    max_epochs: Annotated[
+        list[str] | None,
+        typer.Option("--max-epochs", metavar="[GROUP=]E", help="No component is seen more often."),
+    ] = None,
     tokens: Annotated[int | None, typer.Option(help="Budget in tokens.")] = None,
     epochs: Annotated[float | None, typer.Option(help="Budget in sizes of the mixture.")] = None,
     seed: Annotated[int, typer.Option(help="Of the order and of every span.")] = 0,
     out: Annotated[str, typer.Option("--out", help="The mixture to write.")] = "MIX.toml",
     as_json: AsJson = False,
 ) -> None:
-    """Write a mixture; a group is a source, SOURCE/COMPONENT, a pattern, or several with "+"."""
+    """Write a mixture; a group is a source, SOURCE/COMPONENT, a pattern, COLUMN:VALUE, or A+B."""
+    from manifests import mixture_view
     from manifests.chain import load_chain
     from manifests.mixture import make_mixture
     from manifests.terminal import answer
 
-    datasets = [load_chain(directory).last.directory for directory in directories]
-    weights = dict(_weight(text) for text in weight or [])
-    if len(weights) < len(weight or []):
-        raise BadCall("--weight: a group is given twice")
-    rows = make_mixture(datasets, weights, tokens=tokens, epochs=epochs, seed=seed, out=out)
-    answer(as_json, {"out": out, "components": rows}, lambda: _mixture(rows, out))
+    caps = [text if "=" in text else f"={text}" for text in max_epochs or []]
+    rows = make_mixture(
+        [load_chain(directory).last.directory for directory in directories],
+        _numbers("--weight", weight or []),
+        repeats=_numbers("--repeat", repeat or []),
+        recipe=recipe,
+        max_epochs=_numbers("--max-epochs", caps),
+        tokens=tokens,
+        epochs=epochs,
+        seed=seed,
+        out=out,
+    )
+    answer(as_json, {"out": out, "components": rows}, lambda: mixture_view.render(rows, out))
 
 
-def _weight(text: str) -> tuple[str, float]:
-    group, found, number = text.rpartition("=")
-    try:
-        return (group, float(number)) if found and group else _no_weight(text)
-    except ValueError:
-        return _no_weight(text)
-
-
-def _no_weight(text: str) -> tuple[str, float]:
-    raise BadCall(f"--weight: {text!r} is not written GROUP=W, with a number W")
-
-
-def _mixture(rows: list[dict[str, Any]], out: str) -> "RenderableType":
-    """Return what `mix` prints: each component below its group."""
-    from rich.console import Group
-
-    from manifests.terminal import numbers_table, unwrapped
-
-    table = numbers_table("Mixture", "", "tokens there", "share asked", "share got", "epochs")
-    for group in dict.fromkeys(row["group"] for row in rows):
-        mine = [row for row in rows if row["group"] == group]
-        tokens = sum(row["tokens"] for row in mine)
-        seen = sum(row["tokens"] * row["epochs"] for row in mine)
-        total = {name: sum(row[name] for row in mine) for name in ("asked", "got")}
-        whole = {"tokens": tokens, "epochs": seen / tokens if tokens else 0.0, **total}
-        table.add_row(group, *_mixture_cells(whole), style="bold")
-        for row in mine:
-            table.add_row(f"  {row['component']}", *_mixture_cells(row))
-    return Group(table, unwrapped(f"{out}: written; tokens count the end of each document"))
-
-
-def _mixture_cells(row: dict[str, Any]) -> list[str]:
-    from manifests import figures
-
-    return [
-        figures.count(row["tokens"]),
-        figures.share(row["asked"], 1),
-        figures.share(row["got"], 1),
-        f"{row['epochs']:.2f}",
-    ]
+def _numbers(option: str, texts: list[str]) -> dict[str, float]:
+    """Return group -> number of an option's texts, each GROUP=NUMBER."""
+    numbers: dict[str, float] = {}
+    for text in texts:
+        group, found, number = text.rpartition("=")
+        try:
+            value = float(number)
+        except ValueError:
+            found = ""
+        if not found or (not group and option != "--max-epochs"):
+            raise BadCall(f"{option}: {text.lstrip('=')!r} is not written GROUP=W, with a number W")
+        if group in numbers:
+            raise BadCall(f"{option}: a group is given twice")
+        numbers[group] = value
+    return numbers
 
 
 def _verified(verified: "Verified") -> str:

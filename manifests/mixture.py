@@ -32,7 +32,8 @@ def mixture_table(mixture: Mixture) -> list[dict[str, Any]]:
 
     Each row has `group`, `component`, `tokens` (there, with the end of each document), `forgotten`
     (of them; left out whenever their turn comes), `asked` and `got` (shares of the budget; they
-    differ where a component reaches its max_epochs), and `epochs` (how often the budget sees it).
+    differ where a component reaches its max_epochs: then it is `capped`), and `epochs` (how often
+    the budget sees it).
     """
     resolved = resolve(mixture)
     asked, amounts = resolved.shares(), resolved.amounts()
@@ -46,6 +47,7 @@ def mixture_table(mixture: Mixture) -> list[dict[str, Any]]:
             "asked": share,
             "got": amount / total,
             "epochs": amount / member.addresses,
+            "capped": member.cap is not None and amount >= member.cap,
         }
         for member, share, amount in zip(resolved.members, asked, amounts, strict=True)
     ]

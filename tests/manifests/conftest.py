@@ -13,8 +13,18 @@ from tests.outputs import write_output
 CONTROL = Control(end=50256, sep=50299, eom=50300, mask_1=51199, masks=899, vocabulary=51200)
 
 
-def write_manifest(directory, tokens, heldout=None, tokenizer="1" * 64):
+def write_manifest(
+    directory, tokens, heldout=None, tokenizer="1" * 64, kinds=None, partitions=None
+):
     """Save the manifest of made-up components, of 100 documents each; return its directory."""
+    sources = {name.split("/")[0] for name in tokens}
+    about = {
+        source: {
+            "kind": (kinds or {}).get(source, source),
+            "partition_by": (partitions or {}).get(source, []),
+        }
+        for source in sources
+    }
     components, held = (
         {
             name: ComponentTotals(
@@ -53,6 +63,7 @@ def write_manifest(directory, tokens, heldout=None, tokenizer="1" * 64):
         ),
         components=components,
         heldout_components=held,
+        extra={"sources": about} if kinds or partitions else {},
     )
     save_manifest(str(directory), manifest)
     return str(directory)

@@ -1,8 +1,11 @@
 """MIX.toml: shares, budgets, caps, and what is wrong with a mixture."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from manifests.errors import BadCall
 from manifests.mixture import (
@@ -13,7 +16,7 @@ from manifests.mixture import (
     mixture_table,
     save_mixture,
 )
-from manifests.resolve import resolve
+from manifests.resolve import Member, Resolved, resolve
 
 TOKENS = {
     "the-stack/c": 600_000,
@@ -210,3 +213,122 @@ def test_make_mixture_refuses(dataset, tmp_path, weights, message):
     with pytest.raises(BadCall, match=message):
         make_mixture([dataset], weights, out=str(tmp_path / "MIX.toml"))
     assert not (tmp_path / "MIX.toml").exists()
+
+
+def test_groups_by_a_column(tmp_path, made_up_dataset):
+    tokens = {
+        "ours/python--mit": 300,
+        "ours/c--mit": 300,
+        "ours/python--apache-2-0": 400,
+        "prose/arxiv": 500,
+        "prose/pile-cc": 500,
+    }
+    kinds = {"prose": "the-pile"}
+    dataset = made_up_dataset(
+        tmp_path / "tokenize-a", tokens, kinds=kinds, partitions={"ours": ["license"]}
+    )
+
+    def got(**weights):
+        rows = make_mixture([dataset], weights, out=str(tmp_path / "MIX.toml"))
+        return {row["component"]: row["got"] for row in rows}
+
+    both = got(**{"license:MIT": 1, "license:Apache-2.0": 3})
+    assert both == pytest.approx(
+        {"ours/c--mit": 0.125, "ours/python--mit": 0.125, "ours/python--apache-2-0": 0.75}
+    )
+    assert set(got(**{"component:Python": 1})) == {"ours/python--mit", "ours/python--apache-2-0"}
+    pile = got(**{"kind:the-pile": 1})
+    assert pile == pytest.approx({"prose/arxiv": 2 / 3, "prose/pile-cc": 1 / 3})
+    assert set(got(**{"source:ours+prose/arxiv": 1})) == {*list(tokens)[:3], "prose/arxiv"}
+    with pytest.raises(BadCall, match="'license:mti' is no component's; did you mean 'mit'"):
+        got(**{"license:mti": 1})
+
+
+def test_repeats_and_caps(dataset, tmp_path):
+    out = str(tmp_path / "MIX.toml")
+    rows = make_mixture(
+        [dataset],
+        {"the-pile": 1},
+        repeats={"the-stack": 2},
+        max_epochs={"": 3, "the-pile": 1.5},
+        tokens=2_000_000,
+        out=out,
+    )
+    caps = {group.name: group.max_epochs for group in load_mixture(out).group}
+    assert caps == {"the-pile": 1.5, "the-stack": 3}
+    epochs = {row["component"]: row["epochs"] for row in rows}
+    assert epochs["the-pile/arxiv"] == pytest.approx(1.5)
+    assert epochs["the-stack/c"] == pytest.approx((2_000_000 - 300_000) / 800_000)
+    for wrong, message in (
+        ({"pile": 1.0}, "there is no group 'pile'; did you mean 'the-pile'"),
+        ({"": 0.0}, "--max-epochs: 0.0: epochs are a number above 0"),
+    ):
+        with pytest.raises(BadCall, match=message):
+            make_mixture([dataset], {"the-pile": 1}, max_epochs=wrong, out=out)
+    with pytest.raises(BadCall, match="--repeat: the-pile=-1: epochs are a number above 0"):
+        make_mixture([dataset], repeats={"the-pile": -1}, out=out)
+
+
+def member(index, group, size, weight, cap):
+    return Member(
+        name=f"own/{index}",
+        dataset="none",
+        heldout=False,
+        documents=0,
+        tokens=size,
+        digest="",
+        group=group,
+        weight=weight,
+        cap=None if cap is None else int(cap * size),
+    )
+
+
+@st.composite
+def resolved(draw):
+    groups = draw(st.integers(1, 4))
+    positive = st.floats(0.01, 100)
+    members = [
+        member(
+            i,
+            i if i < groups else draw(st.integers(0, groups - 1)),
+            draw(st.integers(1, 10**6)),
+            draw(positive),
+            draw(st.none() | st.floats(0.1, 5)),
+        )
+        for i in range(draw(st.integers(groups, 9)))
+    ]
+    weights = [draw(positive) for _ in range(groups)]
+    shares = [weight / sum(weights) for weight in weights]
+    most = sum(m.cap if m.cap is not None else 10**7 for m in members)
+    budget = draw(st.integers(1, max(1, most)))
+    nothing: Any = None
+    return Resolved(nothing, members, shares, budget, nothing)
+
+
+@given(resolved())
+def test_shares_sum_to_one_and_groups_get_theirs(found):
+    shares = found.shares()
+    assert sum(shares) == pytest.approx(1)
+    for group, share in enumerate(found.group_shares):
+        mine = [s for s, m in zip(shares, found.members, strict=True) if m.group == group]
+        assert sum(mine) == pytest.approx(share)
+
+
+@given(resolved())
+def test_the_rule_of_caps(found):
+    """Nothing above its cap; who stays gets its share and more; what is left stays in the group."""
+    asked, seen = found.shares(), found.amounts()
+    most = sum(float("inf") if m.cap is None else m.cap for m in found.members)
+    assert sum(seen) == pytest.approx(min(found.budget, most))
+    each = zip(found.members, seen, strict=True)
+    left = [m.cap is not None and amount >= m.cap * (1 - 1e-9) for m, amount in each]
+    for share, amount, member, gone in zip(asked, seen, found.members, left, strict=True):
+        assert member.cap is None or amount <= member.cap * (1 + 1e-9)
+        assert gone or amount >= share * found.budget * (1 - 1e-9)
+    for group, share in enumerate(found.group_shares):
+        mine = [i for i, m in enumerate(found.members) if m.group == group]
+        if not all(left[i] for i in mine) and not any(
+            all(left[i] for i, m in enumerate(found.members) if m.group == other)
+            for other in range(len(found.group_shares))
+        ):
+            assert sum(seen[i] for i in mine) == pytest.approx(share * found.budget)
