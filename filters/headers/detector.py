@@ -29,11 +29,17 @@ def detector_version() -> str:
     return version(PACKAGE)
 
 
+@lru_cache(maxsize=1)
 def load_index() -> Any:
-    """Load ScanCode's index: about 6 s and 400 MB, once a process."""
+    """Load ScanCode's index: about 6 s and 400 MB, once a process.
+
+    It gives ScanCode's matches, a dozen times as fast on legal passages (`candidates`).
+    """
     from licensedcode.cache import get_index
 
-    return get_index()
+    from filters.headers.candidates import FastIndex
+
+    return FastIndex(get_index())
 
 
 def detect(text: str) -> list[Match]:
@@ -43,10 +49,11 @@ def detect(text: str) -> list[Match]:
     approximate matches, false positives left out.
     """
     found = load_index().match(query_string=text)
-    return [_match(match) for match in found]
+    return [as_match(match) for match in found]
 
 
-def _match(match: Any) -> Match:
+def as_match(match: Any) -> Match:
+    """Return what counts of ScanCode's own match."""
     rule = match.rule
     clue = rule.is_license_clue or rule.is_license_intro or rule.has_unknown
     return Match(rule.license_expression, rule.identifier, float(match.score()), bool(clue))
