@@ -15,6 +15,7 @@ from manifests.errors import BadCall, BadData
 from manifests.manifest import ComponentTotals, Manifest, TokenizerRecord, load_manifest
 from manifests.schemas import SHARDS
 from manifests.shard_reader import BlockReader, Handles, Recent, ShardFile
+from manifests.tombstones import Tombstones
 from manifests.window import Window
 
 SHARD_TABLE = "shards.parquet"
@@ -33,6 +34,7 @@ class Dataset:
         tokenizer: what the manifest says of its tokenizer: dtype, vocabulary, control ids.
         shards: its shards.parquet, in the order of the block table.
         blocks: its block table.
+        tombstones: what of it is forgotten.
     """
 
     def __init__(self, directory: str) -> None:
@@ -48,6 +50,7 @@ class Dataset:
                 f"{files.join(directory, blocks.FILE)}: has {len(self.blocks)} blocks; "
                 f"{SHARD_TABLE} says {first[-1]}"
             )
+        self.tombstones = Tombstones(directory, self.manifest)
         self._first_block = first
         self._handles = Handles()
         self._components: dict[tuple[str, bool], ShardComponent] = {}
@@ -261,9 +264,13 @@ class ShardComponent:
     def read_documents(self) -> Iterator[npt.NDArray[Any]]:
         """Yield the tokens of every document, in order: [n] of the dtype on disk.
 
+        Those that are forgotten are left out.
+
         Raises:
             BadData: as `window` does.
         """
+        forgotten = set(self._dataset.tombstones.documents(self.name, self.heldout)[:, 0].tolist())
+        address = 0
         pieces: list[npt.NDArray[Any]] = []
         for block in range(len(self._first_address) - 1):
             ends = self.reader.ends(block)
@@ -271,7 +278,10 @@ class ShardComponent:
             tokens = self.reader.tokens(block, 0, length)
             start = 0
             for stop in (ends - np.arange(len(ends))).tolist():
-                yield np.concatenate([*pieces, tokens[start:stop]])
+                document = np.concatenate([*pieces, tokens[start:stop]])
+                if address not in forgotten:
+                    yield document
+                address += len(document) + 1
                 pieces, start = [], stop
             if start < length:
                 pieces.append(tokens[start:])
