@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from pipelines import dataset_commands
+
 CorpusFile = Annotated[str, typer.Argument(metavar="CORPUS.toml", help="What goes in, and how.")]
 BeamOptions = Annotated[
     list[str] | None,
@@ -37,6 +39,7 @@ def register(app: typer.Typer) -> None:
     app.command("plan")(plan)
     for name, told in JOBS.items():
         app.command(name, help=told)(_command([name]))
+    dataset_commands.register(app)
 
 
 def plan(corpus: CorpusFile, out: Out = None, as_json: AsJson = False) -> None:
