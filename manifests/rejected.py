@@ -2,6 +2,7 @@
 
 import heapq
 import math
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +10,7 @@ import pyarrow as pa
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from manifests import figures
+from manifests import figures, originals
 from manifests.chain import Chain, flows
 from manifests.errors import BadCall
 from manifests.find import Row, Table, decision_tables, duplicate_tables
@@ -21,6 +22,18 @@ from manifests.verify_parts import read_table
 
 EXAMPLES = 5
 """Of each rule, when nobody says how many."""
+
+AROUND = 2
+"""Lines that are shown before what matched, and after it."""
+
+LINES = 8
+"""Lines that are shown of a text, at most."""
+
+WIDTH = 160
+"""Characters that are shown of a line, at most."""
+
+MATCHED = re.compile(r"lines ([0-9]+)-([0-9]+)")
+"""How evidence names the lines of a text that speak of its license."""
 
 
 def examples(chain: Chain, rule: str | None = None, most: int = EXAMPLES) -> dict[str, Any]:
@@ -36,7 +49,8 @@ def examples(chain: Chain, rule: str | None = None, most: int = EXAMPLES) -> dic
 
     Returns:
         rule -> step, documents and bytes that it took, and examples: id, source, input, component,
-        and of license_filter input_row, bytes, evidence and scores; of dedup the document that
+        and of license_filter input_row, bytes, evidence, scores, and `lines` of the text, the first
+        of them numbered `first_line`, where the input can still be read; of dedup the document that
         stays instead, similarity and the size of the cluster.
 
     Raises:
@@ -58,6 +72,7 @@ def examples(chain: Chain, rule: str | None = None, most: int = EXAMPLES) -> dic
     for name, example in _examples(chain, list(wanted), most):
         kept = [*found[name], example]
         found[name] = heapq.nsmallest(most, kept, key=lambda each: str(each["id"]))
+    _add_lines(chain, [each for name in found for each in found[name] if "kept_id" not in each])
     return {name: _told(*wanted[name], found[name]) for name in wanted}
 
 
@@ -66,6 +81,35 @@ def render(told: dict[str, Any]) -> RenderableType:
     if not told:
         return unwrapped("nothing was rejected")
     return Group(*(item for rule, each in told.items() for item in (_rule(rule, each), Text())))
+
+
+def _add_lines(chain: Chain, found: list[Row]) -> None:
+    """Put into each example the lines of its text that matched, or else its first ones."""
+    names = ("source", "input", "input_row", "bytes")
+    places = [originals.Place(*(each[name] for name in names)) for each in found]
+    texts = originals.texts(chain, places)
+    for each, place in zip(found, places, strict=True):
+        first, lines = excerpt(texts[place], each["evidence"]) if place in texts else (None, None)
+        each |= {"first_line": first, "lines": lines}
+
+
+def excerpt(text: str, evidence: Row | None) -> tuple[int, list[str]]:
+    """Return some lines of a text, and the number of the first of them, from 1.
+
+    Args:
+        text: a whole document.
+        evidence: of its decision; lines are shown around those that it names.
+    """
+    named = MATCHED.search((evidence or {}).get("detail") or "")
+    start, stop = (int(named[1]) - 1 - AROUND, int(named[2]) + AROUND) if named else (0, LINES)
+    start = max(0, start)
+    lines = text.split("\n")[start : min(stop, start + LINES)]
+    return start + 1, [_printable(line[:WIDTH]) for line in lines]
+
+
+def _printable(line: str) -> str:
+    """A terminal must not obey what a rejected text says."""
+    return "".join(c if c.isprintable() or c == "\t" else "\ufffd" for c in line)
 
 
 def _told(step: str, count: Count, found: list[Row]) -> dict[str, Any]:
@@ -151,3 +195,5 @@ def _lines(rule: str, example: Row) -> Iterator[str]:
         yield f"    {evidence['detail']}"
     else:
         yield "    " + ", ".join(f"{name} {value}" for name, value in evidence.items())
+    for number, line in enumerate(example["lines"] or (), example["first_line"] or 1):
+        yield f"    {number:>6} | {line}".rstrip()

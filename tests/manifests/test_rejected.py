@@ -4,7 +4,7 @@ import pytest
 
 from manifests.chain import load_chain
 from manifests.errors import BadCall
-from manifests.rejected import examples, render
+from manifests.rejected import WIDTH, examples, excerpt, render
 from manifests.schemas import DUPLICATES
 from tests.outputs import printed, write_table
 
@@ -38,6 +38,31 @@ def test_people_read_ids_places_and_reasons(output):
     assert "license GPL-3.0-only, layer repository, policy strict@0123456789ab" in shown
     assert "copy of" in shown and "row " in shown
     assert printed(render({})).strip() == "nothing was rejected"
+
+
+TEXT = "\n".join(f"line {number}" for number in range(1, 41))
+
+
+@pytest.mark.parametrize(
+    ("detail", "first", "last"),
+    [
+        (None, 1, 8),
+        ("gpl-2.0_7.RULE, lines 1-1", 1, 3),
+        ("gpl-2.0_7.RULE, lines 10-12", 8, 14),
+        ("gpl-2.0_7.RULE, lines 10-30", 8, 15),
+        ("SPDX-License-Identifier, lines 40-40; HumanEval 3, prompt: x", 38, 40),
+        ("gpl-2.0_7.RULE, lines 90-91", 88, 87),
+    ],
+)
+def test_the_lines_that_matched_are_shown_and_those_around_them(detail, first, last):
+    found = excerpt(TEXT, {"detail": detail})
+    assert found == (first, [f"line {number}" for number in range(first, last + 1)])
+    assert excerpt(TEXT, None)[0] == 1
+
+
+def test_long_lines_are_cut_and_no_terminal_obeys_them():
+    _, lines = excerpt("\x1b[31mred\t" + "x" * 999, None)
+    assert lines[0].startswith("\ufffd[31mred\tx") and len(lines[0]) == WIDTH
 
 
 def test_tables_without_rows_are_passed_over(output):
