@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from manifests import blocks, files
 from manifests.errors import BadCall, BadData
+from manifests.gather import Documents, Gather
 from manifests.manifest import ComponentTotals, Manifest, TokenizerRecord, load_manifest
 from manifests.schemas import SHARDS
 from manifests.shard_reader import BlockReader, Handles, Recent, ShardFile
@@ -186,41 +187,48 @@ class ShardComponent:
         """Of the tokens on disk: uint16 or uint32."""
         return self.reader.dtype
 
-    def window(self, address: int, count: int) -> Window:
+    def window(self, address: int, count: int, out: npt.NDArray[Any] | None = None) -> Window:
         """Return `count` addresses from `address` on, around the ring as often as it takes.
+
+        Args:
+            address: the first one.
+            count: how many.
+            out: what the tokens are written to; [count or more], new memory by default.
 
         Raises:
             BadCall: the address is not in the ring, or the count is negative.
             BadData: a shard that it touches is missing, cut, or wrong in a bit.
         """
         block = self._block(address, count)
-        local = address - int(self._first_address[block])
-        size = int(self._first_address[block + 1] - self._first_address[block])
-        if local + count <= size:
-            return Window(*self._read(block, local, local + count))
-        tokens, ends, filled = [], [], 0
-        while filled < count:
+        if out is None:
+            out = np.empty(count, self.dtype)
+        start, taken, filled = address - int(self._first_address[block]), 0, 0
+        ends: list[Addresses] = []
+        while True:
             size = int(self._first_address[block + 1] - self._first_address[block])
-            stop = min(size, local + count - filled)
-            piece, piece_ends = self._read(block, local, stop)
-            tokens.append(piece)
-            ends.append(piece_ends + filled)
-            filled += stop - local
-            block, local = (block + 1) % (len(self._first_address) - 1), 0
-        joined = np.concatenate(tokens)
-        joined.setflags(write=False)
-        return Window(joined, np.concatenate(ends))
+            stop = min(size, start + count - taken)
+            block_ends = self.reader.ends(block)
+            first, last = block_ends.searchsorted((start, stop)).tolist()
+            self.reader.read(block, start - first, stop - last, out[filled:])
+            ends.append(block_ends[first:last] + (taken - start))
+            taken += stop - start
+            filled += stop - last - (start - first)
+            if taken == count:
+                return Window(out[:filled], ends[0] if len(ends) == 1 else np.concatenate(ends))
+            block, start = (block + 1) % (len(self._first_address) - 1), 0
+
+    def gather(self, documents: npt.ArrayLike) -> Documents:
+        """Return documents by their numbers, in any order, many at once; see `Gather`."""
+        return self._gather(documents)
+
+    @cached_property
+    def _gather(self) -> Gather:
+        return Gather(self.name, self.reader, self._first_document)
 
     def _block(self, address: int, count: int) -> int:
         if not 0 <= address < self.addresses or count < 0:
             raise BadCall(f"{self.name}: has no {count} addresses from {address} on")
         return int(self._first_address.searchsorted(address, side="right")) - 1
-
-    def _read(self, block: int, start: int, stop: int) -> tuple[npt.NDArray[Any], Addresses]:
-        """Return the tokens between two addresses of a block, and where the end addresses are."""
-        ends = self.reader.ends(block)
-        first, last = ends.searchsorted((start, stop)).tolist()
-        return self.reader.tokens(block, start - first, stop - last), ends[first:last] - start
 
     def document_at(self, address: int) -> tuple[int, bool]:
         """Return the document that holds an address, and whether it starts before it."""

@@ -4,7 +4,8 @@ import os
 import threading
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -81,9 +82,35 @@ class Handles:
                 data = self._read_remote(shard, offset, size)
         except FileNotFoundError:
             raise BadData(f"{shard.url}: the shard is missing") from None
-        if len(data) != size:
-            raise BadData(f"{shard.url}: ends at byte {offset + len(data)}; it became shorter")
+        self._check_end(shard, offset, len(data), size)
         return data
+
+    def read_into(self, shard: ShardFile, offset: int, out: npt.NDArray[Any]) -> None:
+        """Fill `out` with the bytes of a local shard from `offset` on; raises as `read` does."""
+        try:
+            with self._lock:
+                done = os.preadv(self._descriptor(shard), [out.data], offset)
+        except FileNotFoundError:
+            raise BadData(f"{shard.url}: the shard is missing") from None
+        self._check_end(shard, offset, done, out.nbytes)
+
+    def _check_end(self, shard: ShardFile, offset: int, done: int, size: int) -> None:
+        if done != size:
+            raise BadData(f"{shard.url}: ends at byte {offset + done}; it became shorter")
+
+    @contextmanager
+    def descriptor(self, shard: ShardFile) -> Iterator[int]:
+        """Lend the descriptor of a local shard: it stays open meanwhile.
+
+        Raises:
+            BadData: as `read` does.
+        """
+        with self._lock:
+            try:
+                found = self._descriptor(shard)
+            except FileNotFoundError:
+                raise BadData(f"{shard.url}: the shard is missing") from None
+            yield found
 
     def _descriptor(self, shard: ShardFile) -> int:
         if shard.url in self._open:
@@ -119,6 +146,12 @@ class BlockReader:
 
     The first touch of a block reads it whole and checks its checksum; later ones read only what
     is asked for. Remote blocks are kept whole for a while.
+
+    Attributes:
+        table: its rows of the block table.
+        dtype: of the tokens on disk.
+        handles: the open shards.
+        is_local: whether the shards are files of this machine.
     """
 
     def __init__(
@@ -139,8 +172,8 @@ class BlockReader:
         table = table.view(np.ndarray)
         self._shard, self._documents = table["shard"], table["documents"]
         self._data_offset, self._tokens = table["data_offset"], table["tokens"]
-        self._table, self._shards, self._handles = table, shards, handles
-        self._local = all(files.is_local(shard.url) for shard in shards)
+        self.table, self._shards, self.handles = table, shards, handles
+        self.is_local = all(files.is_local(shard.url) for shard in shards)
         self.dtype = np.dtype(dtype).newbyteorder("<")
         self._checked = np.zeros(len(table), dtype=bool)
         self._remote = Recent(REMOTE_BLOCKS, self.payload)
@@ -152,7 +185,7 @@ class BlockReader:
 
     def opens_inside(self, block: int) -> bool:
         """Tell whether a block opens inside a document."""
-        return opens_inside(self._table, block)
+        return opens_inside(self.table, block)
 
     def offsets(self, block: int) -> npt.NDArray[np.uint32]:
         """Return the starts of a block's documents and its length: uint32 [n+1], read-only."""
@@ -165,6 +198,14 @@ class BlockReader:
         position = int(self._data_offset[block]) + start * width
         return np.frombuffer(self._read(block, position, (stop - start) * width), self.dtype)
 
+    def read(self, block: int, start: int, stop: int, out: npt.NDArray[Any]) -> None:
+        """Write the tokens from `start` to `stop` of a block to the front of `out`."""
+        if self.is_local and self._checked[block] and out.dtype == self.dtype:
+            position = int(self._data_offset[block]) + start * self.dtype.itemsize
+            self.handles.read_into(self.shard(block), position, out[: stop - start])
+        else:
+            out[: stop - start] = self.tokens(block, start, stop)
+
     def payload(self, block: int) -> bytes:
         """Return a block from its offsets' payload to its tokens', compared with the block table.
 
@@ -173,11 +214,11 @@ class BlockReader:
         """
         origin, position = self._origin(block), int(self._data_offset[block])
         size = position - origin + int(self._tokens[block]) * self.dtype.itemsize
-        data = self._handles.read(self.shard(block), origin, size)
+        data = self.handles.read(self.shard(block), origin, size)
         view = memoryview(data)
         crc = zlib.crc32(view[: 4 * self._offset_count(block)])
         crc = zlib.crc32(view[position - origin :], crc)
-        expected = int(self._table["crc32"][block])
+        expected = int(self.table["crc32"][block])
         if crc != expected:
             number = block - int(np.searchsorted(self._shard, self._shard[block]))
             raise BadData(
@@ -200,9 +241,9 @@ class BlockReader:
 
     def _read(self, block: int, position: int, size: int) -> bytes:
         """Return bytes of a shard that lie in a block; the block is checked when first touched."""
-        if self._local and self._checked[block]:
-            return self._handles.read(self.shard(block), position, size)
-        data = self.payload(block) if self._local else self._remote(block)
+        if self.is_local and self._checked[block]:
+            return self.handles.read(self.shard(block), position, size)
+        data = self.payload(block) if self.is_local else self._remote(block)
         skip = position - self._origin(block)
         return data[skip : skip + size]
 

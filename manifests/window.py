@@ -13,7 +13,7 @@ class Window(NamedTuple):
     not on disk. A window may open and close inside a document.
 
     Attributes:
-        tokens: [n] of the dtype on disk, the tokens; there is none at an end address. Read-only.
+        tokens: [n] of the dtype on disk, the tokens; there is none at an end address.
         ends: int64 [m], which of the window's n + m addresses are end addresses, ascending.
     """
 
@@ -61,8 +61,12 @@ class Component(Protocol):
         """Of the tokens on disk: uint16 or uint32."""
         ...
 
-    def window(self, address: int, count: int) -> Window:
-        """Return `count` addresses from `address` (0 <= address < addresses), around the ring."""
+    def window(self, address: int, count: int, out: npt.NDArray[Any] | None = None) -> Window:
+        """Return `count` addresses from `address` (0 <= address < addresses), around the ring.
+
+        Its tokens are written to the front of `out`, [count or more] of `dtype` or one that holds
+        it, and are a view of it; by default of new memory.
+        """
         ...
 
     def document_at(self, address: int) -> tuple[int, bool]:

@@ -7,7 +7,7 @@ import numpy.typing as npt
 from manifests.config import Config
 from manifests.control import Control
 from objectives.batch import Batch, Rows, Segments
-from objectives.kernels import copy_segment, pad
+from objectives.kernels import copy_segment, mark, pad
 
 
 class Settings(Config):
@@ -33,12 +33,12 @@ def fill(
 @numba.njit(cache=True)
 def _fill(segments: Segments, sequences: npt.NDArray[np.int64], rows: Rows, end: int) -> None:
     for sequence in sequences:
-        row, documents = rows.tokens[sequence], rows.documents[sequence]
+        row, weights = rows.tokens[sequence], rows.weights[sequence]
+        documents = rows.documents[sequence]
         first = segments.first[sequence]
         used = 0
         for segment in range(first, segments.first[sequence + 1]):
             start, used = used, copy_segment(segments, segment, row, used, end)
-            documents[start:used] = segment - first
-        rows.weights[sequence, :used] = 1
-        rows.weights[sequence, 0] = 0
+            mark(weights, documents, start, used, segment - first)
+        weights[0] = 0
         pad(segments, sequence, rows, used, end)

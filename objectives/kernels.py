@@ -29,7 +29,10 @@ def ids_of(control: Control) -> Ids:
     return Ids(control.end, sep, eom, mask_1, control.mask_step, control.masks)
 
 
-@numba.njit(cache=True)
+# A call that is not inlined costs as much as 50 tokens do; more, where it is given all of Segments.
+
+
+@numba.njit(cache=True, inline="always")
 def copy(tokens: npt.NDArray[Any], start: int, size: int, row: Any, at: int) -> int:
     """Write `size` tokens from `start` on at position `at` of a row; return where they end."""
     source, target = tokens[start : start + size], row[at : at + size]
@@ -38,7 +41,7 @@ def copy(tokens: npt.NDArray[Any], start: int, size: int, row: Any, at: int) -> 
     return at + size
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, inline="always")
 def copy_segment(segments: Segments, segment: int, row: Any, at: int, end: int) -> int:
     """Write a whole segment, its end token if it has one, at `at`; return where it ends."""
     at = copy(segments.tokens, segments.starts[segment], segments.lengths[segment], row, at)
@@ -46,6 +49,17 @@ def copy_segment(segments: Segments, segment: int, row: Any, at: int, end: int) 
         row[at] = end
         at += 1
     return at
+
+
+@numba.njit(cache=True, inline="always")
+def mark(weights: Any, documents: Any, start: int, stop: int, document: int) -> None:
+    """Give positions of a row weight 1 and the number of their document."""
+    number, some = np.int32(document), documents[start:stop]
+    for i in range(len(some)):
+        some[i] = number
+    same = weights[start:stop]
+    for i in range(len(same)):
+        same[i] = np.float32(1)
 
 
 @numba.njit(cache=True)
@@ -57,15 +71,19 @@ def addresses(segments: Segments, sequence: int) -> int:
     return count
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, inline="always")
 def pad(segments: Segments, sequence: int, rows: Rows, used: int, end: int) -> None:
     """Write padding from position `used` on: end tokens that nobody learns to predict.
 
     As many positions as a tombstone took from the sequence are FORGOTTEN, at the row's end.
     """
+    if used < rows.tokens.shape[1]:
+        _pad(segments, sequence, rows, used, end)
+
+
+@numba.njit(cache=True)
+def _pad(segments: Segments, sequence: int, rows: Rows, used: int, end: int) -> None:
     length = rows.tokens.shape[1]
-    if used == length:
-        return
     whole = length - segments.allowances[sequence]
     forgotten = length - (whole - addresses(segments, sequence))
     rows.tokens[sequence, used:] = end

@@ -22,7 +22,7 @@ from manifests.config import Config
 from manifests.control import Control
 from manifests.splitmix_kernels import below, draw, subset
 from objectives.batch import Batch, Rows, Segments
-from objectives.kernels import Ids, copy, copy_segment, ids_of, pad
+from objectives.kernels import Ids, copy, copy_segment, ids_of, mark, pad
 
 Numbers = npt.NDArray[np.int64]
 
@@ -100,37 +100,32 @@ def _fill(segments: Segments, sequences: Numbers, rows: Rows, ids: Ids, settings
     for sequence in sequences:
         first, last = segments.first[sequence], segments.first[sequence + 1]
         kept, counts = _spans(segments, sequence, ids.masks, settings, cuts)
+        row, weights = rows.tokens[sequence], rows.weights[sequence]
+        documents = rows.documents[sequence]
         used = drawn = turn = 0
         for segment in range(first, last):
             start = used
-            if turn < len(kept) and kept[turn] == segment:
-                mine = cuts[drawn : drawn + counts[turn]]
-                used = _corrupt(segments, segment, mine, rows, sequence, used, ids, settings)
-                drawn += counts[turn]
-                turn += 1
-            else:
-                used = copy_segment(segments, segment, rows.tokens[sequence], used, ids.end)
-                rows.weights[sequence, start:used] = 1
-            rows.documents[sequence, start:used] = segment - first
-        rows.weights[sequence, 0] = 0
+            if turn == len(kept) or kept[turn] != segment:
+                used = copy_segment(segments, segment, row, used, ids.end)
+                mark(weights, documents, start, used, segment - first)
+                continue
+            mine = cuts[drawn : drawn + counts[turn]]
+            used = _corrupt(segments, segment, mine, row, used, ids)
+            mark(weights, documents, start, used, segment - first)
+            _weigh_masks(mine, weights, start, settings.mask_weight)
+            drawn += counts[turn]
+            turn += 1
+        weights[0] = 0
         pad(segments, sequence, rows, used, ids.end)
 
 
 @numba.njit(cache=True)
 def _corrupt(
-    segments: Segments,
-    segment: int,
-    cuts: Numbers,
-    rows: Rows,
-    sequence: int,
-    at: int,
-    ids: Ids,
-    settings: _Chosen,
+    segments: Segments, segment: int, cuts: Numbers, row: Numbers, at: int, ids: Ids
 ) -> int:
     """Write a segment without its spans, then them, at `at` of a row; return where it ends."""
-    row, weights = rows.tokens[sequence], rows.weights[sequence]
     tokens, start = segments.tokens, segments.starts[segment]
-    begin, position = at, start
+    position = start
     for number in range(len(cuts)):
         at = copy(tokens, position, start + cuts[number, 0] - position, row, at)
         row[at] = ids.mask_1 + number * ids.mask_step
@@ -147,12 +142,18 @@ def _corrupt(
         at = copy(tokens, start + cuts[number, 0], cuts[number, 1], row, at + 1)
         row[at] = ids.eom
         at += 1
-    weights[begin:at] = 1
+    return at
+
+
+@numba.njit(cache=True)
+def _weigh_masks(
+    cuts: Numbers, weights: npt.NDArray[np.float32], start: int, weight: float
+) -> None:
+    """Give the masks in a body that begins at `start` their loss weight."""
     hidden = 0
     for number in range(len(cuts)):
-        weights[begin + cuts[number, 0] - hidden + number] = settings.mask_weight
+        weights[start + cuts[number, 0] - hidden + number] = weight
         hidden += cuts[number, 1]
-    return at
 
 
 @numba.njit(cache=True)

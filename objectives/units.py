@@ -116,37 +116,38 @@ class Units:
         self._held.used[lane] = 0
         found = pieces(int(drawn.start[lane]), lanes.shape.size, addresses, lanes.keys[number])
         for address, count in found.tolist():
-            tokens, ends = component.window(address, count)
-            _add(tokens, ends, address, addresses, forgotten, lane, self._held)
+            out = self._held.tokens[lane, self._held.used[lane, 1] :]
+            tokens, ends = component.window(address, count, out)
+            used = self._held.used[lane]
+            _add(len(tokens), ends, address, addresses, forgotten, self._held.table[lane], used)
 
 
 @numba.njit(cache=True)
 def _add(
-    tokens: npt.NDArray[Any],
+    tokens: int,
     ends: Numbers,
     address: int,
     addresses: int,
     forgotten: Numbers,
-    lane: int,
-    held: Held,
+    table: npt.NDArray[np.int32],
+    used: Numbers,
 ) -> None:
-    """Append a window to a lane: `address` is its first one in a ring of `addresses`."""
-    used, begin, token = held.used[lane], 0, 0
-    target = held.tokens[lane, used[1] : used[1] + len(tokens)]
-    for i in range(len(tokens)):
-        target[i] = tokens[i]
-    count = len(tokens) + len(ends)
+    """Append a window of so many `tokens`, from `address` of a ring of `addresses` on, to a lane.
+
+    `table` and `used` are the lane's, of Held.
+    """
+    count, begin, token = tokens + len(ends), 0, 0
     for i in range(len(ends) + 1):
         closed = i < len(ends)
         stop = ends[i] + 1 if closed else count
         if stop > begin:
-            at = (address + begin) % addresses
             first = used[0] + begin, used[1] + token
-            _append(first, stop - begin, closed, at, forgotten, held.table[lane], used)
+            at = (address + begin) % addresses
+            _append(first, stop - begin, closed, at, forgotten, table, used)
             token += stop - begin - closed
         begin = stop
     used[0] += count
-    used[1] += len(tokens)
+    used[1] += tokens
 
 
 @numba.njit(cache=True)

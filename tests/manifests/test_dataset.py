@@ -53,7 +53,6 @@ def check_window(component, address, count):
     window = component.window(address, count)
     at = (address + np.arange(count)) % component.addresses
     assert window.tokens.dtype == component.dtype == np.uint16
-    assert not window.tokens.flags.writeable
     assert np.array_equal(window.tokens, tokens[at][tokens[at] != END])
     opens_inside = address > 0 and numbers[address - 1] == numbers[address]
     assert component.document_at(address) == (numbers[address], opens_inside)

@@ -27,11 +27,11 @@ class MemoryComponent:
         self.ends = np.cumsum(self.lengths + 1) - 1
         self.dtype = np.dtype(np.uint16)
 
-    def window(self, address, count):
+    def window(self, address, count, out=None):
         at = (address + np.arange(count)) % self.addresses
         is_end = self.ends[np.searchsorted(self.ends, at)] == at
-        tokens = (at[~is_end] % 50_000).astype(np.uint16)
-        tokens.setflags(write=False)
+        tokens = (np.empty(count, np.uint16) if out is None else out)[: np.sum(~is_end)]
+        tokens[:] = at[~is_end] % 50_000
         return Window(tokens, np.flatnonzero(is_end))
 
     def document_at(self, address):
