@@ -283,6 +283,23 @@ def with_tombstones(plan: Plan, position: int, tombstones: Mapping[str, Sequence
     return _with_stages(plan, [*before, *after])
 
 
+def obeying(
+    plan: Plan, before: Plan, position: int, tombstones: Mapping[str, Sequence[str]]
+) -> Plan:
+    """Return a run's plan, compiled again, with the tombstones of each of its sittings.
+
+    Args:
+        plan: compiled from the mixture, with the tombstones of the first stage of `before`.
+        before: the plan of the run up to now.
+        position: where the run goes on: sequences before it stay what they were.
+        tombstones: what is forgotten now; obeyed from the next multiple of C x K on.
+    """
+    for stage in before.stages:
+        if stage.position < position:
+            plan = with_tombstones(plan, stage.position, stage.tombstones)
+    return with_tombstones(plan, position, tombstones)
+
+
 def _with_stages(plan: Plan, stages: Sequence[Stage]) -> Plan:
     try:
         return Plan.model_validate({**dict(plan), "stages": list(stages)})

@@ -1,6 +1,7 @@
 """A run's directory: run.toml, plan.json, tokenizer.json, metrics.jsonl, checkpoints/STEP/."""
 
 import json
+import logging
 import os
 from dataclasses import dataclass
 from typing import Any, cast
@@ -11,13 +12,16 @@ from manifests import files
 from manifests.dataset import Dataset
 from manifests.errors import BadCall, BadData
 from manifests.mixture import load_mixture
-from manifests.plan import Plan, load_plan, make_plan, save_plan
+from manifests.plan import Plan, load_plan, make_plan, obeying, save_plan, tombstones_of
+from manifests.resolve import resolve
 from objectives.slots import dealer
-from trainer.checkpoint import load_model, whole_steps
+from trainer.checkpoint import load_model, read_facts, whole_steps
 from trainer.config import RunConfig, load_run_config
 from trainer.models import MODELS, Decoder
 from trainer.parallel import World
 from trainer.toml import to_toml
+
+LOG = logging.getLogger(__name__)
 
 PLAN, TOKENIZER = "plan.json", "tokenizer.json"
 
@@ -94,6 +98,7 @@ def begin(config: RunConfig, world: World) -> Run:
     plan = _plan(config, begun)
     if begun is not None:
         _same(begun, config, plan)
+        plan = _forgetting(config, begun, plan)
     world.wait()
     if world.rank == 0:
         dataset = Dataset.open(plan.components[0].dataset)
@@ -104,7 +109,8 @@ def begin(config: RunConfig, world: World) -> Run:
         # Last, for it makes the directory a run.
         save_plan(plan, files.join(path, PLAN))
     world.wait()
-    return Run(path, config, plan)
+    # As the first process saw the tombstones: one may have come between two processes' looks.
+    return Run(path, config, load_plan(files.join(path, PLAN)))
 
 
 def _plan(config: RunConfig, begun: Run | None) -> Plan:
@@ -112,8 +118,23 @@ def _plan(config: RunConfig, begun: Run | None) -> Plan:
     # A batch may change in a run, but how far units are interleaved may not.
     batch = config.batch.sequences if begun is None else begun.plan.interleave
     return make_plan(
-        mixture, dealer(data.objective), batch=batch, sequence_length=data.sequence_length
+        mixture,
+        dealer(data.objective),
+        batch=batch,
+        sequence_length=data.sequence_length,
+        tombstones=None if begun is None else begun.plan.stages[0].tombstones,
     )
+
+
+def _forgetting(config: RunConfig, begun: Run, plan: Plan) -> Plan:
+    """Return the plan with what was forgotten since, from the next stage on."""
+    steps = whole_steps(begun.checkpoints)
+    position = read_facts(begun.checkpoints, steps[-1])["stream"]["position"] if steps else 0
+    now = tombstones_of(resolve(load_mixture(config.mixture)))
+    start = -(-position // plan.group) * plan.group
+    if now != [stage for stage in begun.plan.stages if stage.position <= start][-1].tombstones:
+        LOG.warning("%s: other documents are forgotten from position %d on", begun.path, start)
+    return obeying(plan, begun.plan, position, now)
 
 
 def _same(begun: Run, config: RunConfig, plan: Plan) -> None:

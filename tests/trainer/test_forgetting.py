@@ -1,0 +1,123 @@
+"""What is forgotten between two sittings of a run, from the next stage on, and in evaluation."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from objectives.stream import Stream
+from pipelines.forget import Asked, forget
+from tests.trainer.conftest import write_run
+from trainer import train as module
+from trainer.config import load_run_config
+from trainer.evaluate import evaluate_run
+from trainer.run import Run
+from trainer.trace import trace
+from trainer.train import train
+
+GONE = [f"owner/{slug}-{number}" for slug in ("python", "cpp") for number in (1, 4)]
+
+
+@pytest.fixture
+def own_run(tmp_path, small_dataset):
+    """RUN.toml over a dataset of the test's own."""
+    return write_run(tmp_path, small_dataset)
+
+
+@pytest.fixture
+def seen(monkeypatch):
+    """The tokens of each update, as they are trained on."""
+    batches = []
+    update = module.Training._update
+
+    def updating(self, batch, *rest):
+        made = update(self, batch, *rest)
+        batches.append(batch.tokens.copy())
+        return made
+
+    monkeypatch.setattr(module.Training, "_update", updating)
+    return batches
+
+
+def forget_repositories(dataset, tmp_path):
+    (tmp_path / "list.txt").write_text("\n".join(GONE))
+    return forget(dataset, Asked.of([str(tmp_path / "list.txt")]))
+
+
+def repositories(stream, position):
+    documents = stream.origin(position)["documents"]
+    return {name for each in documents for name in each["row"]["repositories"]}
+
+
+def test_it_is_obeyed_from_the_next_stage_on(own_run, small_dataset, tmp_path, seen):
+    whole = tmp_path / "whole"
+    shutil.copytree(small_dataset, whole / "tokenize-small")
+    train(load_run_config(write_run(whole, whole / "tokenize-small"), ["schedule.steps=12"]))
+    unchanged = np.concatenate(seen)
+    seen.clear()
+
+    config = load_run_config(own_run, ["schedule.steps=3"])
+    train(config)
+    before = Run.open(config.output).plan
+    assert len(before.stages) == 1
+    assert not before.stages[0].tombstones
+    forget_repositories(small_dataset, tmp_path)
+    train(load_run_config(own_run, ["schedule.steps=12"]))
+    changed = np.concatenate(seen)
+
+    plan = Run.open(config.output).plan
+    start = -(-3 * 8 // plan.group) * plan.group
+    assert [stage.position for stage in plan.stages] == [0, start]
+    obeyed = plan.stages[1].tombstones
+    assert set(obeyed) == {"the-stack/cpp", "the-stack/python"}
+    assert plan.digest == before.digest
+    assert start < len(changed)
+    np.testing.assert_array_equal(changed[:start], unchanged[:start])
+    assert not np.array_equal(changed[start:], unchanged[start:])
+    stream = Stream.open(plan)
+    gone = [not repositories(stream, position).isdisjoint(GONE) for position in range(96)]
+    assert any(gone[:start])
+    assert not any(gone[start:])
+    for position in (0, start, start + 1):
+        np.testing.assert_array_equal(stream.batch(position, 1).tokens[0], changed[position])
+
+
+def test_a_third_sitting_keeps_both(own_run, small_dataset, tmp_path, seen):
+    config = load_run_config(own_run, ["schedule.steps=3"])
+    train(config)
+    forget_repositories(small_dataset, tmp_path)
+    train(load_run_config(own_run, ["schedule.steps=9"]))
+    second = Run.open(config.output).plan
+    forget(small_dataset, Asked.of(licenses=["MIT"]))
+    train(load_run_config(own_run, ["schedule.steps=17"]))
+    third = Run.open(config.output).plan
+    assert third.stages[:2] == second.stages
+    assert len(third.stages) == 3
+    assert third.stages[2].tombstones.keys() > second.stages[1].tombstones.keys()
+    before = [third.stages_digest(position) for position in (1, second.stages[1].position + 1)]
+    assert before == [second.stages_digest(1), second.stages_digest(second.stages[1].position + 1)]
+    assert len(np.concatenate(seen)) == 17 * 8 > third.stages[2].position
+
+
+def test_a_run_that_begins_after_obeys_from_the_start(own_run, small_dataset, tmp_path):
+    forget_repositories(small_dataset, tmp_path)
+    config = load_run_config(own_run, ["schedule.steps=1"])
+    train(config)
+    run = Run.open(config.output)
+    assert [bool(stage.tombstones) for stage in run.plan.stages] == [True]
+    for row in range(8):
+        for document in trace(run, 1, row)["documents"]:
+            assert set(document["row"]["repositories"]).isdisjoint(GONE)
+    train(load_run_config(own_run, ["schedule.steps=2"]))
+    assert Run.open(config.output).plan == run.plan
+
+
+def test_evaluation_leaves_them_out(own_run, small_dataset, tmp_path):
+    config = load_run_config(own_run, ["schedule.steps=1"])
+    train(config)
+    run = Run.open(config.output)
+    before = evaluate_run(run, 100)["components"]["the-stack/python"]
+    forget_repositories(small_dataset, tmp_path)
+    after = evaluate_run(run, 100)["components"]["the-stack/python"]
+    assert after["documents"] < before["documents"]
+    assert after["tokens"] < before["tokens"]
