@@ -37,6 +37,7 @@ def register(app: typer.Typer) -> None:
     """Add the subcommands of this package."""
     app.command("prepare", help=WHOLE)(_command(list(JOBS)))
     app.command("plan")(plan)
+    app.command("thresholds")(thresholds)
     for name, told in JOBS.items():
         app.command(name, help=told)(_command([name]))
     dataset_commands.register(app)
@@ -51,6 +52,23 @@ def plan(corpus: CorpusFile, out: Out = None, as_json: AsJson = False) -> None:
 
     table = make(load_preparation(corpus, out))
     answer(as_json, plan_values(table), lambda: plan_table(table))
+
+
+def thresholds(
+    directory: Annotated[str, typer.Argument(metavar="DIR", help="An output (out/).")],
+    changes: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[FILTER=NUMBER ...]", help="A threshold, or =false, or =true."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell what other thresholds of [filters] would keep, from scores: no text is read again."""
+    from manifests.chain import load_chain
+    from manifests.terminal import answer
+    from pipelines import thresholds as comparing
+
+    told = comparing.compare(load_chain(directory), changes or [])
+    answer(as_json, told, lambda: comparing.render(told))
 
 
 def _command(jobs: list[str]) -> Callable[..., None]:
