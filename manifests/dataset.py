@@ -13,7 +13,6 @@ import pyarrow.parquet as pq
 from manifests import blocks, files
 from manifests.errors import BadCall, BadData
 from manifests.gather import Documents, Gather
-from manifests.gather import Documents, Gather
 from manifests.manifest import ComponentTotals, Manifest, TokenizerRecord, load_manifest
 from manifests.schemas import SHARDS
 from manifests.shard_reader import BlockReader, Handles, Recent, ShardFile
@@ -217,14 +216,6 @@ class ShardComponent:
             if taken == count:
                 return Window(out[:filled], ends[0] if len(ends) == 1 else np.concatenate(ends))
             block, start = (block + 1) % (len(self._first_address) - 1), 0
-
-    def gather(self, documents: npt.ArrayLike) -> Documents:
-        """Return documents by their numbers, in any order, many at once; see `Gather`."""
-        return self._gather(documents)
-
-    @cached_property
-    def _gather(self) -> Gather:
-        return Gather(self.name, self.reader, self._first_document)
 
     def gather(self, documents: npt.ArrayLike) -> Documents:
         """Return documents by their numbers, in any order, many at once; see `Gather`."""

@@ -112,20 +112,6 @@ class Handles:
                 raise BadData(f"{shard.url}: the shard is missing") from None
             yield found
 
-    @contextmanager
-    def descriptor(self, shard: ShardFile) -> Iterator[int]:
-        """Lend the descriptor of a local shard: it stays open meanwhile.
-
-        Raises:
-            BadData: as `read` does.
-        """
-        with self._lock:
-            try:
-                found = self._descriptor(shard)
-            except FileNotFoundError:
-                raise BadData(f"{shard.url}: the shard is missing") from None
-            yield found
-
     def _descriptor(self, shard: ShardFile) -> int:
         if shard.url in self._open:
             self._open.move_to_end(shard.url)
