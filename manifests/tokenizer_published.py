@@ -32,6 +32,11 @@ STARCODER = (
 """The tokens of StarCoder that CodeGen2.5 has, in their order: ids 50295 to 50312."""
 
 
+def gpt2_tokenizer(merges: bytes) -> bytes:
+    """Return GPT-2's tokenizer.json, 50,257 ids; see `codegen2_tokenizer`."""
+    return _gpt2_with([], merges)
+
+
 def codegen2_tokenizer(merges: bytes) -> bytes:
     """Return CodeGen2's tokenizer.json, 51,200 ids, made from GPT-2's merges.
 
@@ -96,6 +101,7 @@ def _runs(character: str, longest: int) -> list[str]:
 
 
 REBUILT: dict[str, Callable[[bytes], bytes]] = {
+    "gpt2": gpt2_tokenizer,
     "codegen2": codegen2_tokenizer,
     "codegen2.5": codegen25_tokenizer,
 }

@@ -38,14 +38,14 @@ class Encoder:
 
     def __init__(self, tokenizer: Tokenizer, tables: Tables | None) -> None:
         """Encode as `tokenizer` does, by the kernel where there are `tables`."""
-        self._tokenizer = tokenizer
-        self._tables = tables
+        self.tokenizer = tokenizer
+        self.tables = tables
         self._cache = make_cache()
 
     @property
     def is_fast(self) -> bool:
         """Whether the kernel encodes."""
-        return self._tables is not None
+        return self.tables is not None
 
     def encode(self, texts: Any) -> list[Tokens]:
         """Return the ids of each text, uint32 [ids], nothing added at either end.
@@ -57,11 +57,11 @@ class Encoder:
             BadData: a text is not UTF-8.
         """
         array = _plain(texts)
-        if self._tables is None:
-            return encode_documents(self._tokenizer, array.to_pylist())
+        if self.tables is None:
+            return encode_documents(self.tokenizer, array.to_pylist())
         data, offsets = _padded(array)
         ids = np.empty(len(data), np.uint32)
-        starts = encode(data, offsets, self._tables, self._cache, ids).tolist()
+        starts = encode(data, offsets, self.tables, self._cache, ids).tolist()
         return [ids[starts[i] : starts[i + 1]] for i in range(len(array))]
 
     def check(self, texts: Any, hashes: Sequence[bytes], encoded: Sequence[Tokens]) -> None:
@@ -75,7 +75,7 @@ class Encoder:
         Raises:
             BadData: the ids of a text are not the same.
         """
-        if self._tables is None:
+        if self.tables is None:
             return
         rows = [
             row
@@ -84,7 +84,7 @@ class Encoder:
         ]
         column = _plain(texts)
         chosen = [column[row].as_py() for row in rows]
-        for row, ids in zip(rows, encode_documents(self._tokenizer, chosen), strict=True):
+        for row, ids in zip(rows, encode_documents(self.tokenizer, chosen), strict=True):
             if not np.array_equal(ids, encoded[row]):
                 raise BadData(
                     f"text {hashes[row].hex()}: the fast encoder gives other ids than the library "

@@ -160,7 +160,7 @@ def test_what_the_kernel_does_not_know_is_encoded_by_the_library(tmp_path, what)
     made = load_encoder(written(tmp_path, UNKNOWN[what]))
     assert not made.is_fast
     texts = ["def  f(x): 1\t\t2", "\u00e9t\u00e9"]
-    expected = [ids.tolist() for ids in encode_documents(made._tokenizer, texts)]
+    expected = [ids.tolist() for ids in encode_documents(made.tokenizer, texts)]
     assert encoded(made, texts) == expected
     made.check(pa.array(texts), [b"0" * 16] * 2, made.encode(pa.array(texts)))
 
