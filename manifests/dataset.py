@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
@@ -102,15 +103,26 @@ class Dataset:
 
     def shard_range(self, name: str, heldout: bool) -> range:
         """Return the rows of shards.parquet that are a component's; BadData where scattered."""
-        mine = (self.shards["component"].to_numpy() == name) & (
-            self.shards["heldout"].to_numpy() == heldout
-        )
-        rows = np.flatnonzero(mine)
-        if not len(rows) or rows[-1] - rows[0] + 1 != len(rows):
+        found = self._runs.get((name, heldout), [])
+        if len(found) != 1:
             raise BadData(
                 f"{files.join(self.directory, SHARD_TABLE)}: the shards of {name} are not together"
             )
-        return range(int(rows[0]), int(rows[-1]) + 1)
+        return found[0]
+
+    @cached_property
+    def _runs(self) -> dict[tuple[str, bool], list[range]]:
+        """Each component's rows of shards.parquet: all components in one pass over them."""
+        names = self.shards["component"].combine_chunks().dictionary_encode()
+        heldout = self.shards["heldout"].to_numpy()
+        codes = names.indices.to_numpy().astype(np.int64) * 2 + heldout
+        cuts = np.flatnonzero(np.diff(codes)) + 1
+        known = names.dictionary.to_pylist()
+        runs: dict[tuple[str, bool], list[range]] = {}
+        for start, stop in pairwise([0, *cuts.tolist(), len(codes)] if len(codes) else []):
+            component, is_heldout = divmod(int(codes[start]), 2)
+            runs.setdefault((known[component], bool(is_heldout)), []).append(range(start, stop))
+        return runs
 
     def block_range(self, shards: range) -> range:
         """Return the rows of the block table that belong to a range of shards."""
@@ -119,8 +131,9 @@ class Dataset:
     def shard_files(self, shards: range) -> list[ShardFile]:
         """Return where shards lie and how large they are."""
         rows = self.shards.slice(shards.start, len(shards))
+        base = files.join(self.directory, "")
         return [
-            ShardFile(files.join(self.directory, path), size)
+            ShardFile(base + path, size)
             for path, size in zip(rows["shard"].to_pylist(), rows["bytes"].to_pylist(), strict=True)
         ]
 
