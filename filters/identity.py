@@ -14,6 +14,11 @@ from filters.text import Bytes, Offsets, collapse_whitespace, text_bytes
 WIDTH = 16
 """Bytes of an id or a hash."""
 
+PIECE = 1 << 24
+"""Bytes of text that are rewritten at once: what a long document takes beside itself."""
+
+SPACES = frozenset(b" \t\n\v\f\r")
+
 
 def document_ids(
     source: str, repositories: Sequence[Sequence[str | None]], paths: Sequence[str], texts: Any
@@ -49,7 +54,7 @@ def document_ids(
 
 def text_hashes(texts: Any) -> Any:
     """Return blake2b-128 of each text's UTF-8: Arrow strings [n] -> binary(16) [n]."""
-    return _hashes(*text_bytes(texts))
+    return _binary(_hashes(*text_bytes(texts)))
 
 
 def normalized_hashes(texts: Any) -> Any:
@@ -60,7 +65,31 @@ def normalized_hashes(texts: Any) -> Any:
     touched: case, digits and punctuation tell code apart. Only ASCII whitespace, so the hash does
     not depend on the Unicode tables of a Python version.
     """
-    return _hashes(*collapse_whitespace(*text_bytes(texts)))
+    data, offsets = text_bytes(texts)
+    hashes: list[bytes] = []
+    while len(hashes) < len(offsets) - 1:
+        low = len(hashes)
+        high = int(np.searchsorted(offsets, offsets[low] + PIECE, side="right")) - 1
+        if high > low:
+            hashes += _hashes(*collapse_whitespace(data, offsets[low : high + 1]))
+        else:
+            hashes.append(_normalized(data[offsets[low] : offsets[low + 1]]))
+    return _binary(hashes)
+
+
+def _normalized(text: Bytes) -> bytes:
+    """Return the normalized hash of one long text, a piece at a time."""
+    state = hashlib.blake2b(digest_size=WIDTH)
+    begun = spaced = False
+    for start in range(0, len(text), PIECE):
+        piece = text[start : start + PIECE]
+        words, _ = collapse_whitespace(piece, np.array([0, len(piece)]))
+        if len(words):
+            state.update(b" " if begun and (spaced or int(piece[0]) in SPACES) else b"")
+            state.update(words.data)
+            begun = True
+        spaced = int(piece[-1]) in SPACES
+    return state.digest()
 
 
 def words(column: Any) -> npt.NDArray[np.uint64]:
@@ -116,15 +145,13 @@ def _framed(text: str) -> bytes:
     return len(data).to_bytes(8, "little") + data
 
 
-def _hashes(data: Bytes, offsets: Offsets) -> Any:
+def _hashes(data: Bytes, offsets: Offsets) -> list[bytes]:
     view = memoryview(data.data)
     places = offsets.tolist()
-    return _binary(
-        [
-            hashlib.blake2b(view[places[i] : places[i + 1]], digest_size=WIDTH).digest()
-            for i in range(len(places) - 1)
-        ]
-    )
+    return [
+        hashlib.blake2b(view[places[i] : places[i + 1]], digest_size=WIDTH).digest()
+        for i in range(len(places) - 1)
+    ]
 
 
 def _binary(digests: list[bytes]) -> Any:

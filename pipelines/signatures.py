@@ -1,6 +1,8 @@
 """signatures/: what decides about each document, made once for each part and profile."""
 
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +20,15 @@ from pipelines.decisions import VERDICT
 STEP = "signatures"
 
 ALL = "all"
+
+READ = ["id", "source", "component", "license_layer", "stars", "heldout", "text"]
+"""Columns of documents/ that decide."""
+
+LARGE = 1 << 26
+"""Bytes of a row group above which workers that are threads take turns: it holds a document of
+tens of megabytes, and is held two to three times while it is signed."""
+
+_turn = threading.Lock()
 
 
 def schema(profile: minhash.Profile) -> pa.Schema:
@@ -88,7 +99,10 @@ class Sign:
             pq.ParquetWriter(output, columns, compression="none", use_dictionary=False) as writer,
         ):
             for group in range(documents.num_row_groups):
-                signed = sign(documents.read_row_group(group), profile, self.scope)
+                with _in_turn(documents.metadata.row_group(group).total_byte_size):
+                    texts = documents.read_row_group(group, columns=READ)
+                    signed = sign(texts, profile, self.scope)
+                    del texts
                 writer.write_table(signed.cast(columns), row_group_size=max(1, signed.num_rows))
         receipt = Receipt(
             name=name,
@@ -99,6 +113,17 @@ class Sign:
         )
         save_receipt(self.directory, receipt)
         yield receipt
+
+
+@contextmanager
+def _in_turn(size: int) -> Iterator[None]:
+    """Hold the turn while a row group of `size` bytes is in memory, if that is much."""
+    if size <= LARGE:
+        yield
+        return
+    with _turn:
+        yield
+        pa.default_memory_pool().release_unused()
 
 
 def sign(documents: pa.Table, profile: minhash.Profile, scope: str) -> pa.Table:

@@ -1,10 +1,13 @@
 import hashlib
+import re
+from unittest import mock
 
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from filters import identity
 from filters.identity import document_ids, heldout, normalized_hashes, text_hashes
 
 word = st.text("ab\x00", max_size=3)
@@ -56,6 +59,14 @@ DIFFERENT = [("a b", "ab"), ("A", "a"), ("a\u00a0b", "a b"), ("a1", "a0"), ("a,b
 def test_normalized_hashes(left, right, equal):
     found = normalized_hashes(pa.array([left, right], pa.large_string())).to_pylist()
     assert (found[0] == found[1]) is equal
+
+
+@given(st.lists(st.text("a \n\t\x0bé\xa0\x1c", max_size=30), max_size=5), st.integers(1, 9))
+def test_normalized_hashes_do_not_depend_on_the_pieces_that_are_read(texts, piece):
+    plain = [re.sub(rb"[ \t\n\v\f\r]+", b" ", text.encode()).strip(b" ") for text in texts]
+    with mock.patch.object(identity, "PIECE", piece):
+        found = normalized_hashes(pa.array(texts, pa.large_string())).to_pylist()
+    assert found == [hashlib.blake2b(text, digest_size=16).digest() for text in plain]
 
 
 def ids_of(count):
