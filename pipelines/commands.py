@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines import dataset_commands
+from pipelines import dataset_commands, tokenizer_commands
 
 CorpusFile = Annotated[str, typer.Argument(metavar="CORPUS.toml", help="What goes in, and how.")]
 BeamOptions = Annotated[
@@ -41,6 +41,7 @@ def register(app: typer.Typer) -> None:
     for name, told in JOBS.items():
         app.command(name, help=told)(_command([name]))
     dataset_commands.register(app)
+    tokenizer_commands.register(app)
 
 
 def plan(corpus: CorpusFile, out: Out = None, as_json: AsJson = False) -> None:
@@ -82,7 +83,8 @@ def _command(jobs: list[str]) -> Callable[..., None]:
         retry_failed: RetryFailed = False,
         as_json: AsJson = False,
     ) -> None:
-        _start_workers(runner, beam_options)
+        if jobs != ["dedup"]:  # its workers are threads
+            _start_workers(runner, beam_options)
         from manifests.terminal import answer
         from pipelines.preparation import load_preparation
         from pipelines.prepare import run_jobs
