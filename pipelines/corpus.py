@@ -103,6 +103,10 @@ class Source(Config):
     """The component of every document of a `parquet` or `jsonl` source without such a column."""
     columns: Columns | None = None
     """For `parquet` and `jsonl`: where to find what."""
+    partition_by: list[str] = Field(default_factory=list)
+    """Columns whose values cut components finer, so that mixtures can weigh them: `license`, as it
+    was judged, and for `parquet` and `jsonl` any column or key; `ours/python` becomes
+    `ours/python--mit`, `ours/python--apache-2-0` ..."""
     priority: Annotated[int, Field(ge=0, le=255)] = 1
     """Of two copies in different sources, the one with the lowest priority stays."""
     license: License = License()
@@ -125,6 +129,18 @@ class Source(Config):
                 raise ValueError(f"{field} is for kinds parquet and jsonl; {self.kind} has its own")
         if self.columns and self.columns.component and self.component:
             raise ValueError("give either component or columns.component, not both")
+        return self
+
+    @model_validator(mode="after")
+    def _partitions_are_columns(self) -> "Source":
+        if len(set(self.partition_by)) < len(self.partition_by):
+            raise ValueError("partition_by: a column is named twice")
+        for column in self.partition_by if self.kind not in ("parquet", "jsonl") else ():
+            if column != "license":
+                raise ValueError(
+                    f"partition_by: {column!r} is for kinds parquet and jsonl; {self.kind} has "
+                    "license alone"
+                )
         return self
 
     @property

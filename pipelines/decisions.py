@@ -1,6 +1,6 @@
 """documents/ and decisions/: which rows of a part may be trained on, and why."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -32,6 +32,7 @@ from manifests.receipts import (
     save_receipt,
 )
 from manifests.schemas import DOCUMENTS, decisions
+from pipelines import partition
 from pipelines.corpus import Corpus, Source
 from pipelines.headers import NOTHING, Headers, read_headers
 from pipelines.plan import part_name
@@ -134,7 +135,7 @@ class FilterLicenses:
 
 @dataclass(frozen=True)
 class Decided:
-    """Rows of a part, sorted by component, and what was decided of each."""
+    """Rows of a part, sorted by language or set, and what was decided of each."""
 
     rows: pa.Table
     """ROWS, with `component` as `source/slug`."""
@@ -150,7 +151,7 @@ class Decided:
         columns = {**{name: self.rows[name] for name in self.rows.column_names}, **self.columns}
         columns["source"] = [self.source] * self.rows.num_rows
         table = pa.table({name: columns[name] for name in DOCUMENTS.names}, schema=DOCUMENTS)
-        return table.filter(pa.array(self.kept))
+        return _by_component(table.filter(pa.array(self.kept)))
 
     def decisions(self) -> pa.Table:
         """Return every row as it was decided."""
@@ -161,7 +162,7 @@ class Decided:
                 strict=True,
             )
         ]
-        return pa.table(
+        table = pa.table(
             {
                 "input_row": self.rows["input_row"],
                 "id": self.columns["id"],
@@ -174,6 +175,7 @@ class Decided:
             },
             schema=decisions(list(self.scores)),
         )
+        return _by_component(table)
 
     @property
     def kept(self) -> list[bool]:
@@ -237,7 +239,8 @@ def decide(
     said = rows["licenses"].to_pylist()
     layers = _other_layers(source, rows, headers)
     licenses = judge_licenses(policy, said, source.missing, layers)
-    batch = Batch(source.kind, rows["component"].to_pylist(), paths, texts)
+    languages = [partition.base(name) for name in rows["component"].to_pylist()]
+    batch = Batch(source.kind, languages, paths, texts)
     scores, filtered = registry.apply(registry.settings(corpus.filters), batch)
     opted_out = lists.opt_outs.matches(repositories, paths, ids.to_pylist())
     hits = decontamination.find(lists.benchmarks, texts)
@@ -263,7 +266,7 @@ def decide(
         **{name: pa.array(values) for name, values in scores.items()},
     }
     label = policy_label(policy)
-    named = _named(source, rows)
+    named = _named(source, rows, columns["license"], columns["rule"])
     return Decided(named, columns, label, tuple(scores), source.name, headers.counts)
 
 
@@ -291,9 +294,18 @@ def _by_component(rows: pa.Table) -> pa.Table:
     return rows.take(pa.array(order)) if np.any(order[1:] < order[:-1]) else rows
 
 
-def _named(source: Source, rows: pa.Table) -> pa.Table:
-    """Name components in full, as `source/slug`."""
-    names = [f"{source.name}/{name}" for name in rows["component"].to_pylist()]
+def _named(
+    source: Source, rows: pa.Table, licenses: Sequence[str | None], rules: Sequence[str | None]
+) -> pa.Table:
+    """Name components in full, as `source/slug`, cut by the columns of `partition_by`."""
+    names = rows["component"].to_pylist()
+    if source.partition_by:
+        names = [
+            partition.partitioned(name, source.partition_by, license, rule is not None)
+            for name, license, rule in zip(names, licenses, rules, strict=True)
+        ]
+        partition.check(source.name, names)
+    names = [f"{source.name}/{name}" for name in names]
     index = rows.schema.get_field_index("component")
     return rows.set_column(index, rows.schema.field(index), pa.array(names, pa.string()))
 
@@ -301,7 +313,7 @@ def _named(source: Source, rows: pa.Table) -> pa.Table:
 def _not_chosen(source: Source, rows: pa.Table) -> list[str | None]:
     chosen = source.chosen
     return [
-        None if chosen is None or name in chosen else NOT_CHOSEN
+        None if chosen is None or partition.base(name) in chosen else NOT_CHOSEN
         for name in rows["component"].to_pylist()
     ]
 

@@ -36,6 +36,8 @@ def step_digest(corpus: Corpus, source: Source) -> str:
             "columns": source.columns.model_dump() if source.columns else None,
             "component": source.component,
             "components": sorted(source.chosen) if source.chosen is not None else None,
+            # As it was before there were any, so that what was made then stays.
+            **({"partition_by": source.partition_by} if source.partition_by else {}),
             "policy": policy.digest,
             "missing": source.missing,
             "repositories": repositories.table_name(corpus.named(source.license.repositories))

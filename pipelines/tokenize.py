@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 from filters import redaction
 from manifests import files
 from manifests.canonical import digest
+from manifests.columns import SOURCES
 from manifests.dataset_writer import DatasetSummary, ShardRecord, finish_dataset
 from manifests.describe import describe
 from manifests.errors import BadData
@@ -35,9 +36,9 @@ def run(preparation: Preparation) -> Manifest:
     Raises:
         BadData: dedup has not ended, or everything was rejected before.
     """
-    inputs = _inputs(preparation)
+    inputs = what_stays(preparation)
     directory = preparation.tokenize
-    redacted = tuple(source.name for source in preparation.corpus.source if source.redacts)
+    redacted = redacted_sources(preparation)
     made = make_tokenizer(directory, preparation.corpus.tokenize, inputs, redacted)
     tokenizer = describe_tokenizer(files.join(directory, TOKENIZER))
     step = digest([STEP, FORMAT, made.files[TOKENIZER].sha256, redaction.VERSION, sorted(redacted)])
@@ -65,7 +66,17 @@ def run(preparation: Preparation) -> Manifest:
     return manifest
 
 
-def _inputs(preparation: Preparation) -> Surviving:
+def redacted_sources(preparation: Preparation) -> tuple[str, ...]:
+    """Return the names of the sources whose personal data is replaced before encoding."""
+    return tuple(source.name for source in preparation.corpus.source if source.redacts)
+
+
+def what_stays(preparation: Preparation) -> Surviving:
+    """Return what the dedup of a corpus leaves.
+
+    Raises:
+        BadData: dedup has not ended, or everything was rejected before.
+    """
     parent = load_manifest(preparation.dedup)
     if not parent.totals.documents:
         raise BadData(f"{preparation.dedup}: nothing is left to tokenize: {_why(preparation)}")
@@ -117,7 +128,16 @@ def _manifest(
         tokenizer=tokenizer,
         components=summary.components,
         heldout_components=summary.heldout_components,
+        extra={SOURCES: _sources(preparation)},
     )
+
+
+def _sources(preparation: Preparation) -> dict[str, dict[str, Any]]:
+    """What a mixture chooses components by, source by source."""
+    return {
+        source.name: {"kind": source.kind, "partition_by": source.partition_by}
+        for source in preparation.corpus.source
+    }
 
 
 def _redacted(receipts: list[Receipt]) -> dict[str, int]:
