@@ -21,7 +21,7 @@ from manifests import files
 from manifests.canonical import short_digest
 from pipelines.corpus import Source
 from pipelines.sources import parquet_input
-from pipelines.sources.rows import BadInput
+from pipelines.sources.rows import BadInput, values
 from pipelines.sources.the_stack import GROUPS
 
 Hashes = npt.NDArray[np.uint64]
@@ -147,10 +147,10 @@ def _add(found: Pairs, table: Any) -> None:
     """Add a batch's repositories: all three of each row, each with its own list."""
     named: dict[str, set[tuple[str, ...]]] = {}
     for group in GROUPS:
-        names = table[f"max_{group}_repo_name"].to_pylist()
-        lists = table[f"max_{group}_repo_licenses"].to_pylist()
+        names = values(table[f"max_{group}_repo_name"])
+        lists = values(table[f"max_{group}_repo_licenses"])
         for name, licenses in zip(names, lists, strict=True):
-            if name and (said := license_strings(licenses)):
+            if name and isinstance(name, str) and (said := license_strings(licenses)):
                 named.setdefault(name, set()).add(said)
     for name, said_lists in named.items():
         licenses = frozenset(text for said in said_lists for text in said)

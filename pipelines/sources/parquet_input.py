@@ -1,6 +1,6 @@
 """Parquet inputs: checked and cut by their footers, read a row group at a time."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from manifests import files
-from pipelines.sources.rows import BadInput
+from pipelines.sources.rows import BadInput, Holds, can_hold
 
 
 @contextmanager
@@ -31,19 +31,14 @@ def _first_line(error: Exception) -> str:
     return str(error).partition("\n")[0]
 
 
-def cut(url: str, columns: Sequence[str], text: str, limit: int) -> list[tuple[int, int]]:
+def cut(url: str, columns: Mapping[str, Holds], text: str, limit: int) -> list[tuple[int, int]]:
     """Return ranges of row groups, each with at most `limit` bytes of text or one row group.
 
     Raises:
-        BadInput: the file is no Parquet file, or lacks one of `columns`.
+        BadInput: the file is no Parquet file, lacks one of `columns`, or has another type there.
     """
     with opened(url) as file:
-        present = file.schema_arrow.names
-        missing = [name for name in columns if name not in present]
-        if missing:
-            raise BadInput(
-                f"{url}: the column {missing[0]!r} is missing; it has {', '.join(present)}"
-            )
+        _check(url, file.schema_arrow, columns)
         sizes = [_text_bytes(file.metadata.row_group(i), text) for i in range(file.num_row_groups)]
     ranges: list[tuple[int, int]] = []
     start = total = 0
@@ -53,6 +48,18 @@ def cut(url: str, columns: Sequence[str], text: str, limit: int) -> list[tuple[i
             start, total = group, 0
         total += size
     return [*ranges, (start, len(sizes))]
+
+
+def _check(url: str, schema: Any, columns: Mapping[str, Holds]) -> None:
+    for name, holds in columns.items():
+        if name not in schema.names:
+            raise BadInput(
+                f"{url}: the column {name!r} is missing; it has {', '.join(schema.names)}"
+            )
+        kind = schema.field(name).type
+        if not can_hold(kind, holds):
+            needed = "numbers" if holds == "number" else "strings"
+            raise BadInput(f"{url}: the column {name!r} holds {kind}, where {needed} are needed")
 
 
 def _text_bytes(group: Any, text: str) -> int:

@@ -1,6 +1,6 @@
 """From a source's files to rows: which inputs it has, how they are cut, how a cut is read."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from pipelines.sources import (
     the_stack,
     the_stack_v2,
 )
-from pipelines.sources.rows import ROWS, BadInput, RowBuilder
+from pipelines.sources.rows import ROWS, BadInput, Holds, RowBuilder
 
 PARQUET = ("the-stack", "the-stack-v2", "starcoderdata", "parquet")
 
@@ -78,19 +78,19 @@ def pieces(source: Source, path: str, url: str, start: int, stop: int | None) ->
         yield from _jsonl_pieces(source, url)
 
 
-def _columns(source: Source) -> tuple[list[str], str]:
+def _columns(source: Source) -> tuple[Mapping[str, Holds], str]:
     if source.kind in ("parquet", "jsonl"):
         columns = source.columns or Columns()
         return own.wanted(columns), columns.text
     if source.kind == "the-pile":
-        return [the_pile.REQUIRED], the_pile.REQUIRED
-    return list(_LAYOUTS[source.kind].COLUMNS), "content"
+        return {the_pile.REQUIRED: "text"}, the_pile.REQUIRED
+    return _LAYOUTS[source.kind].COLUMNS, "content"
 
 
 def _parquet_rows(source: Source, path: str, url: str, start: int, stop: int) -> pa.Table:
     columns, _ = _columns(source)
     batches = []
-    for first_row, table in parquet_input.read(url, start, stop, columns):
+    for first_row, table in parquet_input.read(url, start, stop, list(columns)):
         if source.kind == "parquet":
             batch = own.rows(table, first_row, source.columns or Columns(), source.component)
         else:

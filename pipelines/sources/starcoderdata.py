@@ -1,12 +1,19 @@
 """StarCoderData: `LANG/*.parquet`, five columns, no licenses, a prefix in half the rows."""
 
+from collections.abc import Mapping
+
 import pyarrow as pa
 
 from filters.starcoder_prefix import parse_prefix
 from manifests.components import slug
-from pipelines.sources.rows import ROWS, UNKNOWN, star_count, text_column
+from pipelines.sources.rows import ROWS, UNKNOWN, Holds, star_count, text_column, values
 
-COLUMNS = ("max_stars_repo_path", "max_stars_repo_name", "max_stars_count", "content")
+COLUMNS: Mapping[str, Holds] = {
+    "max_stars_repo_path": "name",
+    "max_stars_repo_name": "name",
+    "max_stars_count": "number",
+    "content": "text",
+}
 
 OTHER_SUBSETS = ("github-issues", "git-commits", "jupyter")
 """Directories with other columns (the data set's card): issues, commits and notebooks."""
@@ -29,13 +36,13 @@ def refusal(path: str) -> str | None:
 def rows(table: pa.Table, first_row: int, path: str) -> pa.Table:
     """Return a batch of StarCoderData as ROWS; the prefix becomes metadata and leaves the text."""
     texts, faults = text_column(table["content"])
-    names = table["max_stars_repo_name"].to_pylist()
-    paths = table["max_stars_repo_path"].to_pylist()
+    names = values(table["max_stars_repo_name"])
+    paths = values(table["max_stars_repo_path"])
     parsed = [
         None if text is None else parse_prefix(text, name, path)
         for text, name, path in zip(texts.to_pylist(), names, paths, strict=True)
     ]
-    stars = table["max_stars_count"].to_pylist()
+    stars = values(table["max_stars_count"])
     count = table.num_rows
     component = component_of_input(path) or UNKNOWN
     return pa.table(

@@ -1,21 +1,31 @@
 """The Stack v1.1 and v1.2: 29 columns, `data/LANG/*.parquet`, three repositories a row."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
 
 from manifests.components import slug
-from pipelines.sources.rows import ROWS, component_slug, star_count, string_list, text_column
+from pipelines.sources.rows import (
+    ROWS,
+    Holds,
+    component_slug,
+    star_count,
+    string_list,
+    text_column,
+    values,
+)
 
 GROUPS = ("stars", "issues", "forks")
 
-COLUMNS = (
-    "lang",
-    "content",
-    "max_stars_repo_path",
-    "max_stars_count",
-    *(f"max_{group}_repo_{field}" for group in GROUPS for field in ("name", "licenses")),
-)
+COLUMNS: Mapping[str, Holds] = {
+    "lang": "name",
+    "content": "text",
+    "max_stars_repo_path": "name",
+    "max_stars_count": "number",
+    **{f"max_{group}_repo_name": "name" for group in GROUPS},
+    **{f"max_{group}_repo_licenses": "names" for group in GROUPS},
+}
 
 
 def component_of_input(path: str) -> str | None:
@@ -32,7 +42,7 @@ def refusal(path: str) -> str | None:
 def rows(table: pa.Table, first_row: int, path: str) -> pa.Table:
     """Return a batch of The Stack as ROWS; every repository of a row counts, without repeats."""
     texts, faults = text_column(table["content"])
-    columns = {name: table[name].to_pylist() for name in COLUMNS if name != "content"}
+    columns = {name: values(table[name]) for name in COLUMNS if name != "content"}
     count = table.num_rows
     names = [columns[f"max_{group}_repo_name"] for group in GROUPS]
     licenses = [columns[f"max_{group}_repo_licenses"] for group in GROUPS]

@@ -1,24 +1,33 @@
 """The Stack v2, file level, where a `content` column was filled in (its own files have none)."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
 
-from pipelines.sources.rows import ROWS, component_slug, star_count, string_list, text_column
+from pipelines.sources.rows import (
+    ROWS,
+    Holds,
+    component_slug,
+    star_count,
+    string_list,
+    text_column,
+    values,
+)
 from pipelines.sources.the_stack import component_of_input, refusal
 
 __all__ = ["COLUMNS", "component_of_input", "refusal", "rows"]
 
-COLUMNS = (
-    "content",
-    "language",
-    "path",
-    "repo_name",
-    "detected_licenses",
-    "license_type",
-    "gha_license_id",
-    "star_events_count",
-)
+COLUMNS: Mapping[str, Holds] = {
+    "content": "text",
+    "language": "name",
+    "path": "name",
+    "repo_name": "name",
+    "detected_licenses": "names",
+    "license_type": "name",
+    "gha_license_id": "name",
+    "star_events_count": "number",
+}
 
 NO_LICENSE = "no_license"
 """The `license_type` of a file of which neither GitHub nor any license file says anything."""
@@ -48,7 +57,7 @@ REFERENCE = "LicenseRef-scancode-unknown-license-reference"
 def rows(table: pa.Table, first_row: int, path: str) -> pa.Table:
     """Return a batch of The Stack v2 as ROWS."""
     texts, faults = text_column(table["content"])
-    columns = {name: table[name].to_pylist() for name in COLUMNS if name != "content"}
+    columns = {name: values(table[name]) for name in COLUMNS if name != "content"}
     count = table.num_rows
     said = zip(
         *(columns[name] for name in ("license_type", "gha_license_id", "detected_licenses")),
