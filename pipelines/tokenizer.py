@@ -67,11 +67,15 @@ def _content(config: Tokenize, inputs: Surviving, redacted: Collection[str]) -> 
     if kind.codegen25:
         return codegen25_tokenizer(files.read_bytes(kind.codegen25))
     assert kind.train
-    return train_tokenizer(_sample(inputs, redacted), kind.train, kind.masks)
+    return train_tokenizer(sample(inputs, redacted), kind.train, kind.masks)
 
 
-def _sample(inputs: Surviving, redacted: Collection[str]) -> Iterator[str]:
-    """A share of the documents for training, by their ids, so parts and order do not matter."""
+def sample(inputs: Surviving, redacted: Collection[str]) -> Iterator[str]:
+    """Yield the documents that a tokenizer is trained on, SAMPLE_BYTES of them, about.
+
+    A document's id decides, so parts and order do not matter. Personal data of the sources in
+    `redacted` is replaced.
+    """
     limit = min(1 << 64, (SAMPLE_BYTES << 64) // max(1, inputs.bytes))
     for part in inputs.parts:
         for table in inputs.tables(part["name"], heldout=False):
