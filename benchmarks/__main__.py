@@ -16,7 +16,7 @@ from manifests import files
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
-HELPERS = {"__init__", "__main__", "claims", "edited", "prepared"}
+HELPERS = {"__init__", "__main__", "claims", "deduped", "edited", "prepared"}
 
 
 def names() -> list[str]:

@@ -12,7 +12,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.claims import ROOT, Claim, main, medians, rate, say
+from benchmarks.deduped import deduplicate, filter_texts
 from benchmarks.edited import copies
 from benchmarks.minhash_signatures import read_texts
 from benchmarks.peers.environment import environment, interpreter, versions
@@ -35,53 +35,26 @@ PEER_BYTES = int(os.environ.get("DEDUP_PEER_MB", "60")) * 10**6
 
 RUNS = int(os.environ.get("DEDUP_RUNS", "3"))
 
-WORKERS = 2
 FILES = 4
 """Of datatrove's input: each of its tasks reads some."""
 
 PACKAGES = ("apache-beam", "datasketch", "numba", "pyarrow")
-
-CORPUS = """
-[[source]]
-name = "copies"
-kind = "parquet"
-files = "{place}/input/*.parquet"
-component = "code"
-columns = {{ text = "text" }}
-license = {{ missing = "accept", header = "off" }}
-[dedup]
-profile = "fineweb"
-most_removed = 1
-[tokenize]
-tokenizer = {{ train = 32000 }}
-"""
 
 
 def measure(data: Path) -> Sequence[Claim]:
     """Measure both in turns."""
     texts = read_texts(data)
     with tempfile.TemporaryDirectory() as place:
-        size = write_copies(texts, Path(place))
+        size = int(filter_texts(copies(texts, COPIES), Path(place, "ours"))["bytes"])
         few = write_few(texts, Path(place, "peer"))
         say(f"dedup: {size / 1e6:.0f} MB; datatrove {few / 1e6:.0f} MB")
         ours, peers = medians(
             RUNS,
-            lambda: rate(lambda: dedup(Path(place), size)) / 1e6,
+            lambda: rate(lambda: dedup(Path(place, "ours"), size)) / 1e6,
             lambda: few / datatrove(Path(place, "peer")) / 1e6,
         )
     claim = f"dedup of {size / 1e6:.0f} MB, MB/s on two workers, against datatrove's four stages"
     return [Claim(claim, ours, peers, 50, PACKAGES, versions("datatrove"))]
-
-
-def write_copies(texts: Any, place: Path) -> int:
-    """Write out/license_filter/ of edited copies, and return the bytes of its texts."""
-    inputs = place / "input"
-    inputs.mkdir()
-    for number, copy in enumerate(copies(texts, COPIES)):
-        path = inputs / f"{number:04}.parquet"
-        pq.write_table(pa.table({"text": copy}), path, row_group_size=4096)
-    (place / "CORPUS.toml").write_text(CORPUS.format(place=place))
-    return int(stackpile("license-filter", place)["bytes"])
 
 
 def write_few(texts: Any, place: Path) -> int:
@@ -98,20 +71,10 @@ def write_few(texts: Any, place: Path) -> int:
 
 
 def dedup(place: Path, size: int) -> int:
-    """Deduplicate from nothing but documents/, and return their bytes."""
-    shutil.rmtree(place / "out" / "dedup", ignore_errors=True)
-    done = stackpile("dedup", place)
+    """Deduplicate, and return the bytes of the texts."""
+    done = deduplicate(place, "fineweb")
     say(f"dedup: {done['documents_in'] - done['documents']} of {done['documents_in']} go")
     return size
-
-
-def stackpile(command: str, place: Path) -> dict[str, Any]:
-    """Run one of our jobs as a command, and return its totals."""
-    call = [sys.executable, "-m", "stackpile", command, str(place / "CORPUS.toml")]
-    call += ["--out", str(place / "out"), "--json", "--", f"--direct_num_workers={WORKERS}"]
-    done = subprocess.run(call, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
-    [told] = json.loads(done.stdout).values()
-    return dict(told["totals"])
 
 
 def datatrove(place: Path) -> float:
