@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,9 @@ def prose(seed: int, lines: int = 40) -> str:
     )
 
 
-def stack_row(text: str | None, license: list[str] | None, **fields: Any) -> dict[str, Any]:
+def stack_row(
+    text: str | None, license: Sequence[str | None] | None, **fields: Any
+) -> dict[str, Any]:
     """Return a row of The Stack; all three repositories are the same one."""
     repository = fields.get("repository", "someone/something")
     row: dict[str, Any] = {
