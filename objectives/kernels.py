@@ -9,6 +9,9 @@ import numpy.typing as npt
 from manifests.control import Control
 from objectives.batch import FORGOTTEN, PADDING, Rows, Segments
 
+FIXED = 32
+"""Ratios are fixed-point numbers with so many binary places: the same on every machine."""
+
 _PADDING, _FORGOTTEN = np.int32(PADDING), np.int32(FORGOTTEN)
 
 

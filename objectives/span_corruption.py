@@ -20,9 +20,10 @@ from pydantic import Field, model_validator
 
 from manifests.config import Config
 from manifests.control import Control
-from manifests.splitmix_kernels import below, draw, subset
+from manifests.splitmix_kernels import below, draw
 from objectives.batch import Batch, Rows, Segments
-from objectives.kernels import Ids, copy, copy_segment, ids_of, mark, pad
+from objectives.kernels import FIXED, Ids, copy_segment, ids_of, mark, pad
+from objectives.spans import cut, deal, longest, take_out, weigh_masks
 
 Numbers = npt.NDArray[np.int64]
 
@@ -33,9 +34,6 @@ allowance buys each more spans, so long files get 2 to 21."""
 
 COST = 4
 """Control ids of a segment's first span: its mask, <sep>, the mask again, <eom>; 3 for another."""
-
-FIXED = 32
-"""Ratios are fixed-point numbers with so many binary places: the same on every machine."""
 
 
 class Settings(Config):
@@ -110,50 +108,13 @@ def _fill(segments: Segments, sequences: Numbers, rows: Rows, ids: Ids, settings
                 mark(weights, documents, start, used, segment - first)
                 continue
             mine = cuts[drawn : drawn + counts[turn]]
-            used = _corrupt(segments, segment, mine, row, used, ids)
+            used = take_out(segments, segment, mine, row, used, ids)
             mark(weights, documents, start, used, segment - first)
-            _weigh_masks(mine, weights, start, settings.mask_weight)
+            weigh_masks(mine, weights, start, settings.mask_weight)
             drawn += counts[turn]
             turn += 1
         weights[0] = 0
         pad(segments, sequence, rows, used, ids.end)
-
-
-@numba.njit(cache=True)
-def _corrupt(
-    segments: Segments, segment: int, cuts: Numbers, row: Numbers, at: int, ids: Ids
-) -> int:
-    """Write a segment without its spans, then them, at `at` of a row; return where it ends."""
-    tokens, start = segments.tokens, segments.starts[segment]
-    position = start
-    for number in range(len(cuts)):
-        at = copy(tokens, position, start + cuts[number, 0] - position, row, at)
-        row[at] = ids.mask_1 + number * ids.mask_step
-        position = start + cuts[number, 0] + cuts[number, 1]
-        at += 1
-    at = copy(tokens, position, start + segments.lengths[segment] - position, row, at)
-    if segments.closed[segment]:
-        row[at] = ids.end
-        at += 1
-    row[at] = ids.sep
-    at += 1
-    for number in range(len(cuts)):
-        row[at] = ids.mask_1 + number * ids.mask_step
-        at = copy(tokens, start + cuts[number, 0], cuts[number, 1], row, at + 1)
-        row[at] = ids.eom
-        at += 1
-    return at
-
-
-@numba.njit(cache=True)
-def _weigh_masks(
-    cuts: Numbers, weights: npt.NDArray[np.float32], start: int, weight: float
-) -> None:
-    """Give the masks in a body that begins at `start` their loss weight."""
-    hidden = 0
-    for number in range(len(cuts)):
-        weights[start + cuts[number, 0] - hidden + number] = weight
-        hidden += cuts[number, 1]
 
 
 @numba.njit(cache=True)
@@ -174,7 +135,8 @@ def _spans(
         The segments that are kept, ascending, and how many spans each has: int64 [k] both.
     """
     key, allowance = segments.keys[sequence], segments.allowances[sequence]
-    kept = _longest(segments, sequence, settings.shortest, allowance // COST)
+    first, last = segments.first[sequence], segments.first[sequence + 1]
+    kept = first + longest(segments.lengths[first:last], settings.shortest, allowance // COST)
     lengths = segments.lengths[kept]
     masked = np.empty(len(kept), np.int64)
     limits = np.empty(len(kept), np.int64)
@@ -183,92 +145,13 @@ def _spans(
         rounded = (ratio * lengths[i] + (1 << FIXED - 1)) >> FIXED
         masked[i] = min(max(rounded, 1), lengths[i])
         limits[i] = min(masked[i], lengths[i] - masked[i] + 1, masks)
-    counts = _deal((allowance - len(kept)) // 3 - len(kept), lengths, limits)
+    counts = deal((allowance - len(kept)) // 3 - len(kept), lengths, limits)
     index, done = len(kept), 0
     for i in range(len(kept)):
         mine = cuts[done : done + counts[i]]
-        index = _cut(key, index, lengths[i], masked[i], mine)
+        index = cut(key, index, lengths[i], masked[i], mine)
         done += counts[i]
     return kept, counts
-
-
-@numba.njit(cache=True)
-def _longest(segments: Segments, sequence: int, shortest: int, most: int) -> Numbers:
-    """Return the `most` longest segments that are not too short, the first among equals."""
-    first, last = segments.first[sequence], segments.first[sequence + 1]
-    lengths = segments.lengths[first:last]
-    count, longer = int(np.count_nonzero(lengths >= shortest)), 0
-    if count > most:
-        shortest = int(np.sort(lengths)[len(lengths) - most] if most else lengths.max() + 1)
-        longer = int(np.count_nonzero(lengths > shortest))
-        count = most
-    kept = np.empty(count, np.int64)
-    equal, at = count - longer, 0
-    for i in range(len(lengths)):
-        if lengths[i] > shortest or (lengths[i] == shortest and equal > 0):
-            equal -= lengths[i] == shortest
-            kept[at] = first + i
-            at += 1
-    return kept
-
-
-@numba.njit(cache=True)
-def _deal(extra: int, lengths: Numbers, limits: Numbers) -> Numbers:
-    """Return the spans of each segment: one, and a share of `extra` in proportion to its length.
-
-    What the floors and the limits leave goes one by one to the longest that may still have more.
-    """
-    counts: Numbers = np.minimum(limits, 1 + extra * lengths // max(lengths.sum(), 1))
-    left = extra + len(lengths) - counts.sum()
-    by_length = np.argsort(-lengths, kind="mergesort")
-    while left > 0 and (counts < limits).any():
-        for i in by_length:
-            if left > 0 and counts[i] < limits[i]:
-                counts[i] += 1
-                left -= 1
-    return counts
-
-
-@numba.njit(cache=True)
-def _cut(key: np.uint64, index: int, length: int, masked: int, cuts: Numbers) -> int:
-    """Place spans of `masked` tokens together: uniform over all ways there are.
-
-    Lengths are at least 1 each, gaps between spans at least 1, the outer gaps at least 0.
-
-    Args:
-        key: whose numbers they are drawn from.
-        index: the number of `key` to begin with.
-        length: of the segment.
-        masked: tokens of all its spans.
-        cuts: int64 [spans, 2], for the result.
-
-    Returns:
-        The first number of `key` that was not used.
-    """
-    count = len(cuts)
-    sizes, gaps = np.empty(count, np.int64), np.empty(count + 1, np.int64)
-    _composition(key, index, masked, sizes)
-    _composition(key, index + count - 1, length - masked + 2, gaps)
-    at = -1
-    for i in range(count):
-        at += gaps[i]
-        cuts[i, 0], cuts[i, 1] = at, sizes[i]
-        at += sizes[i]
-    return index + 2 * count - 1
-
-
-@numba.njit(cache=True)
-def _composition(key: np.uint64, index: int, total: int, parts: Numbers) -> None:
-    """Write numbers above 0 that sum to `total`, all such lists equally likely.
-
-    It takes len(parts) - 1 numbers of `key`, from `index` on.
-    """
-    last = len(parts) - 1
-    subset(key, index, last, total - 1, parts)
-    parts[last] = total - 1
-    for i in range(last, 0, -1):
-        parts[i] -= parts[i - 1]
-    parts[0] += 1
 
 
 def restore(

@@ -3,7 +3,8 @@
 from itertools import pairwise
 
 from manifests.splitmix import Draws
-from objectives.span_corruption import COST, FIXED
+from objectives.kernels import FIXED
+from objectives.span_corruption import COST
 
 
 def spans(lengths, allowance, masks, key, settings):

@@ -1,0 +1,139 @@
+"""Spans: how many, where, and a segment with its spans taken out."""
+
+from typing import Any
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from manifests.splitmix_kernels import subset
+from objectives.batch import Segments
+from objectives.kernels import Ids, copy
+
+Numbers = npt.NDArray[np.int64]
+
+
+@numba.njit(cache=True)
+def longest(lengths: Numbers, shortest: int, most: int) -> Numbers:
+    """Return the numbers of the `most` longest that are not too short, ascending.
+
+    The first are taken among equals.
+    """
+    count, longer = int(np.count_nonzero(lengths >= shortest)), 0
+    if count > most:
+        shortest = int(np.sort(lengths)[len(lengths) - most] if most else lengths.max() + 1)
+        longer = int(np.count_nonzero(lengths > shortest))
+        count = most
+    kept = np.empty(count, np.int64)
+    equal, at = count - longer, 0
+    for i in range(len(lengths)):
+        if lengths[i] > shortest or (lengths[i] == shortest and equal > 0):
+            equal -= lengths[i] == shortest
+            kept[at] = i
+            at += 1
+    return kept
+
+
+@numba.njit(cache=True)
+def deal(extra: int, lengths: Numbers, limits: Numbers) -> Numbers:
+    """Return the spans of each segment: one, and a share of `extra` in proportion to its length.
+
+    What the floors and the limits leave goes one by one to the longest that may still have more.
+    """
+    counts: Numbers = np.minimum(limits, 1 + extra * lengths // max(lengths.sum(), 1))
+    left = extra + len(lengths) - counts.sum()
+    by_length = np.argsort(-lengths, kind="mergesort")
+    while left > 0 and (counts < limits).any():
+        for i in by_length:
+            if left > 0 and counts[i] < limits[i]:
+                counts[i] += 1
+                left -= 1
+    return counts
+
+
+@numba.njit(cache=True)
+def cut(key: np.uint64, index: int, length: int, masked: int, cuts: Numbers) -> int:
+    """Place spans of `masked` tokens together: uniform over all ways there are.
+
+    Lengths are at least 1 each, gaps between spans at least 1, the outer gaps at least 0.
+
+    Args:
+        key: whose numbers they are drawn from.
+        index: the number of `key` to begin with.
+        length: of the segment.
+        masked: tokens of all its spans.
+        cuts: int64 [spans, 2], for the result.
+
+    Returns:
+        The first number of `key` that was not used.
+    """
+    count = len(cuts)
+    sizes, gaps = np.empty(count, np.int64), np.empty(count + 1, np.int64)
+    composition(key, index, masked, sizes)
+    composition(key, index + count - 1, length - masked + 2, gaps)
+    at = -1
+    for i in range(count):
+        at += gaps[i]
+        cuts[i, 0], cuts[i, 1] = at, sizes[i]
+        at += sizes[i]
+    return index + 2 * count - 1
+
+
+@numba.njit(cache=True)
+def composition(key: np.uint64, index: int, total: int, parts: Numbers) -> None:
+    """Write numbers above 0 that sum to `total`, all such lists equally likely.
+
+    It takes len(parts) - 1 numbers of `key`, from `index` on.
+    """
+    last = len(parts) - 1
+    subset(key, index, last, total - 1, parts)
+    parts[last] = total - 1
+    for i in range(last, 0, -1):
+        parts[i] -= parts[i - 1]
+    parts[0] += 1
+
+
+@numba.njit(cache=True)
+def take_out(segments: Segments, segment: int, cuts: Numbers, row: Any, at: int, ids: Ids) -> int:
+    """Write a segment, masks in place of its spans, then them, each behind its mask.
+
+    Args:
+        segments: the batch's.
+        segment: which one.
+        cuts: int64 [spans, 2]: (first token, tokens) of each, ascending.
+        row: of the batch.
+        at: where in the row.
+        ids: control ids; where there is no `sep`, none stands before the spans.
+
+    Returns:
+        Where it ends.
+    """
+    tokens, start = segments.tokens, segments.starts[segment]
+    position = start
+    for number in range(len(cuts)):
+        at = copy(tokens, position, start + cuts[number, 0] - position, row, at)
+        row[at] = ids.mask_1 + number * ids.mask_step
+        position = start + cuts[number, 0] + cuts[number, 1]
+        at += 1
+    at = copy(tokens, position, start + segments.lengths[segment] - position, row, at)
+    if segments.closed[segment]:
+        row[at] = ids.end
+        at += 1
+    if ids.sep >= 0:
+        row[at] = ids.sep
+        at += 1
+    for number in range(len(cuts)):
+        row[at] = ids.mask_1 + number * ids.mask_step
+        at = copy(tokens, start + cuts[number, 0], cuts[number, 1], row, at + 1)
+        row[at] = ids.eom
+        at += 1
+    return at
+
+
+@numba.njit(cache=True)
+def weigh_masks(cuts: Numbers, weights: npt.NDArray[np.float32], start: int, weight: float) -> None:
+    """Give the masks in a body that begins at `start` their loss weight."""
+    hidden = 0
+    for number in range(len(cuts)):
+        weights[start + cuts[number, 0] - hidden + number] = weight
+        hidden += cuts[number, 1]
