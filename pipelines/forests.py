@@ -53,19 +53,23 @@ class Round:
         local = []
         for column, hashes, rows in self._read(part):
             where = clusters.addresses(part.part, rows)
-            first, edges = _once(hashes, where)
+            distinct, first, edges = _once(hashes, where)
             local.append(edges)
-            place = (hashes[first] >> np.uint64(32)) * np.uint64(self.ranges) >> np.uint64(32)
-            for number in np.unique(place):
-                chosen = first[place == number]
-                packed = np.stack([hashes[chosen], where[chosen]], 1).tobytes()
-                yield (column, int(number)), packed
+            packed = np.column_stack([distinct, first])
+            for number, chosen in enumerate(np.split(packed, self._cuts(distinct))):
+                if len(chosen):
+                    yield (column, number), chosen.tobytes()
         self._write(f"part-{part.part}", clusters.spanning(np.concatenate(local)))
 
     def link(self, key: Key, values: Iterable[bytes]) -> None:
         """Link the addresses of one column and range that share a hash."""
         pairs = np.concatenate([np.frombuffer(value, np.uint64).reshape(-1, 2) for value in values])
         self._write(f"column-{key[0]}-{key[1]}", clusters.forest(pairs[:, 0], pairs[:, 1]))
+
+    def _cuts(self, hashes: U64) -> Indexes:
+        """Return where each range but the first starts in hashes that ascend."""
+        starts = [(number << 64) // self.ranges for number in range(1, self.ranges)]
+        return np.searchsorted(hashes, np.array(starts, np.uint64))
 
     def _read(self, part: SignedPart) -> Iterator[tuple[int, U64, Indexes]]:
         """Yield each column's hashes and the rows that they are of."""
@@ -93,13 +97,24 @@ def _hashes(table: pa.Table, column: int) -> U64:
     return words(table["normalized"])[:, 0]
 
 
-def _once(hashes: U64, where: U64) -> tuple[Indexes, U64]:
-    """Return the index of each distinct hash's first document, and edges from it to the others."""
-    _, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
-    again = np.ones(len(hashes), bool)
-    again[first] = False
-    others = np.flatnonzero(again)
-    return first, np.column_stack([where[first[inverse[others]]], where[others]])
+def _once(hashes: U64, where: U64) -> tuple[U64, U64, U64]:
+    """Return the distinct hashes, ascending, the first address of each, and edges to the others.
+
+    Args:
+        hashes: uint64 [n].
+        where: uint64 [n], addresses.
+    """
+    order = np.argsort(hashes)
+    hashes, where = hashes[order], where[order]
+    new = np.ones(len(hashes), bool)
+    new[1:] = hashes[1:] != hashes[:-1]
+    starts = np.flatnonzero(new)
+    if len(starts) == len(hashes):
+        return hashes, where, np.empty((0, 2), np.uint64)
+    first = np.minimum.reduceat(where, starts)
+    leaders = first[np.cumsum(new) - 1]
+    others = leaders != where
+    return hashes[starts], first, np.column_stack([leaders[others], where[others]])
 
 
 def rounds(
