@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 from filters.headers.client import Answer
 from filters.license_policy import load_policy
@@ -11,7 +12,7 @@ from pipelines.headers import GIVEN_UP, read_headers
 from pipelines.license_filter import run
 from pipelines.preparation import load_preparation
 from pipelines.runners import Runner
-from tests.corpora import code, stack_row, write_stack
+from tests.corpora import WORDS, code, stack_row, write_stack
 
 GPL = "# Made up for a test; it is released under the terms of the GNU GPL, version 3.\n"
 MIT = "# SPDX-License-Identifier: MIT\n"
@@ -28,25 +29,50 @@ tokenizer = { train = 700 }
 """
 
 
-def prepared(path: Path, header: str, out: str) -> Path:
+def prepared(path: Path, header: str, out: str, workers: int = 1) -> Path:
     rows = [stack_row(text + code(i), ["MIT"]) for i, text in enumerate(["", GPL, MIT, TAG])]
     rows.append(stack_row(GPL + code(9), ["GPL-3.0-only"]))
     if not (path / "stack").exists():
         write_stack(path / "stack/python/a.parquet", rows)
+        for number in range(4):
+            words = WORDS[3 * number : 3 * number + 3]
+            texts = [GPL.replace("terms", f"{word} terms") + code(number) for word in words]
+            more = [stack_row(text, ["MIT"], lang="C", path="a.c") for text in texts]
+            write_stack(path / f"stack/c/{number}.parquet", more)
     (path / "CORPUS.toml").write_text(CORPUS.replace("HEADER", header))
-    runner = Runner(options=("--direct_num_workers=1",))
+    runner = Runner(options=(f"--direct_num_workers={workers}",))
     preparation = load_preparation(str(path / "CORPUS.toml"), str(path / out), runner)
     run(preparation)
     return Path(preparation.license_filter)
 
 
 def decisions(directory: Path) -> pa.Table:
-    (path,) = (directory / "decisions").glob("*.parquet")
-    return pq.read_table(path)
+    """Return those of the part of Python."""
+    tables = [pq.read_table(path) for path in (directory / "decisions").glob("*.parquet")]
+    (table,) = (table for table in tables if "stack/python" in table["component"].to_pylist())
+    return table
 
 
-def test_a_header_denies_what_its_repository_allows(tmp_path: Path) -> None:
-    cold = prepared(tmp_path, "veto", "cold")
+@pytest.fixture(scope="module")
+def cold(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The job's output from one worker, of texts that nobody asked about before."""
+    return prepared(tmp_path_factory.mktemp("headers"), "veto", "cold")
+
+
+@pytest.mark.parametrize(("workers", "cache"), [(1, "warm"), (4, "warm"), (4, "cold")])
+def test_workers_and_caches_change_no_byte(
+    cold: Path, workers: int, cache: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if cache == "cold":
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    found = prepared(cold.parents[1], "veto", f"{workers} {cache}", workers)
+    assert (cold / "manifest.json").exists() and len(list((cold / "documents").iterdir())) == 5
+    names = sorted(path.relative_to(cold) for path in cold.rglob("*") if path.is_file())
+    assert names == sorted(path.relative_to(found) for path in found.rglob("*") if path.is_file())
+    assert all((cold / name).read_bytes() == (found / name).read_bytes() for name in names)
+
+
+def test_a_header_denies_what_its_repository_allows(cold: Path) -> None:
     table = decisions(cold)
     evidence = table["evidence"].to_pylist()
     denied = "license_denied"
@@ -57,12 +83,8 @@ def test_a_header_denies_what_its_repository_allows(tmp_path: Path) -> None:
     assert evidence[1]["detail"].endswith(".RULE, lines 1-1")
     assert evidence[3]["license"] == "GPL-2.0-only"
     assert evidence[3]["detail"] == "SPDX-License-Identifier, lines 1-1"
-    counts = load_manifest(str(cold)).counts
-    assert counts == {"headers": {"denied": 3, "documents": 4, "texts": 1, "timed_out": 0}}
-    warm = prepared(tmp_path, "veto", "warm")
-    names = sorted(path.relative_to(cold) for path in cold.rglob("*") if path.is_file())
-    assert names == sorted(path.relative_to(warm) for path in warm.rglob("*") if path.is_file())
-    assert all((cold / name).read_bytes() == (warm / name).read_bytes() for name in names)
+    counts = load_manifest(str(cold)).counts["headers"]
+    assert counts == {"denied": 15, "documents": 16, "texts": 13, "timed_out": 0}
 
 
 def test_without_the_veto_texts_are_not_looked_at(tmp_path: Path) -> None:
