@@ -3,18 +3,14 @@
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from importlib import import_module
 
 from manifests.manifest import Manifest
 from manifests.receipts import receipt_names
-from pipelines import dedup, license_filter, tokenize
 from pipelines.preparation import Preparation
 
-JOBS: dict[str, Callable[[Preparation], Manifest]] = {
-    "license_filter": license_filter.run,
-    "dedup": dedup.run,
-    "tokenize": tokenize.run,
-}
-"""Each takes up the manifest of the one before it."""
+JOBS = ("license_filter", "dedup", "tokenize")
+"""Each is a module with a function `run`, and takes up the manifest of the one before it."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +42,8 @@ def run_jobs(preparation: Preparation, jobs: Iterable[str] = JOBS) -> dict[str, 
         directory: str = getattr(preparation, job)
         from_nothing = not receipt_names(directory)
         start = time.monotonic()
-        manifest = JOBS[job](preparation)
+        # Here, because each job imports much that the others have no use for.
+        run: Callable[[Preparation], Manifest] = import_module(f"pipelines.{job}").run
+        manifest = run(preparation)
         done[job] = Done(directory, manifest, time.monotonic() - start, from_nothing)
     return done
