@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from manifests import place_commands
 from manifests.errors import BadCall, BadData
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ def register(app: typer.Typer) -> None:
     """Add the subcommands of this package."""
     for command in (inspect, verify, diff, report, attribution, show, mix):
         app.command()(command)
+    place_commands.register(app)
 
 
 def inspect(

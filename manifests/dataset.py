@@ -254,6 +254,12 @@ class ShardComponent:
             return document, int(ends[ended - 1]) != local - 1
         return document, local > 0 or self.reader.opens_inside(block)
 
+    def document_of(self, block: int, token: int) -> int:
+        """Return the document that holds a token of a block of the component."""
+        ends = self.reader.ends(block)
+        ended = (ends - np.arange(len(ends))).searchsorted(token, side="right")
+        return int(self._first_document[block]) + int(ended)
+
     def origin(self, document: int) -> dict[str, Any]:
         """Return the row of a document: the columns of SHARD_DOCUMENTS, and `shard`, its path.
 

@@ -78,7 +78,7 @@ def find_id(chain: Chain, query: str) -> bytes:
         BadCall: nothing fits, or several documents do; the message lists some.
     """
     ids = _ids_by_prefix(chain, query) if PREFIX.fullmatch(query) else {}
-    ids = ids or _ids_by_path(chain, query)
+    ids = ids or ids_with_path(chain, query)
     if not ids:
         raise BadCall(
             f"{chain.last.directory}: holds no document {query!r}, by id or by path (what "
@@ -93,13 +93,46 @@ def find_id(chain: Chain, query: str) -> bytes:
 
 def rows_with_id(tables: list[Table], id: bytes) -> list[tuple[Table, int]]:
     """Return (table, row number) of every row that has an id, in the order of the tables."""
+    return _rows_with(tables, "id", pa.scalar(id, pa.binary(16)))
 
+
+def rows_with_text_hash(tables: list[Table], text_hash: bytes) -> list[tuple[Table, int]]:
+    """Return (table of a shard, row number) of every document whose text has a hash."""
+    return _rows_with(tables, "text_hash", pa.scalar(text_hash, pa.binary(16)))
+
+
+def ids_with_text(tables: list[Table], text: str) -> list[bytes]:
+    """Return the ids of the documents of documents/ that have a text, sorted, each once."""
+
+    def search(table: Table) -> list[bytes]:
+        sized = read_table(table.url, ["bytes"])["bytes"]
+        if not pc.any(pc.equal(sized, len(text.encode()))).as_py():
+            return []
+        found = read_table(table.url, ["id", "text"])
+        same = found.filter(pc.equal(found["text"], pa.scalar(text, pa.large_string())))
+        return list(same["id"].to_pylist())
+
+    return sorted(set(_each(search, tables)))
+
+
+def _rows_with(tables: list[Table], column: str, value: pa.Scalar) -> list[tuple[Table, int]]:
     def search(table: Table) -> list[tuple[Table, int]]:
-        column = read_table(table.url, ["id"])["id"]
-        mask = pc.equal(column, pa.scalar(id, pa.binary(16))).to_numpy(zero_copy_only=False)
-        return [(table, int(place)) for place in np.flatnonzero(mask)]
+        mask = pc.equal(read_table(table.url, [column])[column], value)
+        return [(table, int(place)) for place in np.flatnonzero(mask.to_numpy())]
 
     return list(_each(search, tables))
+
+
+def stored_row(table: Table, place: int) -> Row:
+    """Return a row of the table beside a shard, for JSON, with the shard and its number."""
+    row = take_row(table, place)
+    return {
+        **{name: value for name, value in row.items() if not isinstance(value, bytes)},
+        "text_hash": row["text_hash"].hex(),
+        "shard": table.about["shard"],
+        "number": table.about["number"],
+        "heldout": table.about["heldout"],
+    }
 
 
 def take_row(table: Table, place: int, columns: list[str] | None = None) -> Row:
@@ -119,7 +152,7 @@ def _ids_by_prefix(chain: Chain, prefix: str) -> dict[bytes, str]:
     return dict(_each(search, decision_tables(chain) or _stored(chain)))
 
 
-def _ids_by_path(chain: Chain, path: str) -> dict[bytes, str]:
+def ids_with_path(chain: Chain, path: str) -> dict[bytes, str]:
     """Return id -> component and repositories of the documents at a path."""
 
     def search(table: Table) -> list[tuple[bytes, str]]:

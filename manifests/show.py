@@ -18,6 +18,7 @@ from manifests.find import (
     find_id,
     rows_with_id,
     shard_tables,
+    stored_row,
     take_row,
 )
 from manifests.terminal import unwrapped
@@ -48,7 +49,7 @@ def show(chain: Chain, query: str) -> dict[str, Any]:
     id = find_id(chain, query)
     documents = rows_with_id(document_tables(chain), id)
     duplicates = rows_with_id(duplicate_tables(chain), id)
-    stored = [_stored(*place) for place in rows_with_id(shard_tables(chain), id)]
+    stored = [stored_row(*place) for place in rows_with_id(shard_tables(chain), id)]
     origin, text, text_from = _content(chain, documents, stored)
     occurrences = [_decision(*place) for place in rows_with_id(decision_tables(chain), id)]
     removed = {_address(*place): _duplicate(chain, *place) for place in duplicates}
@@ -154,17 +155,6 @@ def _duplicate(chain: Chain, table: Table, place: int) -> dict[str, Any]:
 
 def _address(table: Table, place: int) -> tuple[str, int]:
     return table.about["name"], int(read_table(table.url, ["row"])["row"][place].as_py())
-
-
-def _stored(table: Table, place: int) -> Row:
-    row = take_row(table, place)
-    return {
-        **{name: value for name, value in row.items() if not isinstance(value, bytes)},
-        "text_hash": row["text_hash"].hex(),
-        "shard": table.about["shard"],
-        "number": table.about["number"],
-        "heldout": table.about["heldout"],
-    }
 
 
 def _why(occurrences: list[dict[str, Any]], stored: list[Row]) -> str:

@@ -1,7 +1,7 @@
 """Every checksum, size, boundary and count of a chain, checked in parallel; faults are named."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -139,20 +139,24 @@ def _check_digest(directory: str, path: str, digest: str) -> Callable[[], None]:
 
 def _by_step(parent: Link | None, link: Link, result: Verified) -> Iterator[_Task]:
     if link.manifest.step == "license_filter":
-        yield from _license_filter(link)
+        yield from _license_filter(link, result)
     elif link.manifest.step == "dedup":
         yield from _dedup(parent, link)
     else:
         yield from _tokenize(link, result)
 
 
-def _license_filter(link: Link) -> Iterator[_Task]:
+def _license_filter(link: Link, result: Verified) -> Iterator[_Task]:
     parts = read_parts(link.directory)
-    for row in parts:
-        size = _size(link.directory, f"documents/{row['name']}.parquet")
+    paths = {row["name"]: f"documents/{row['name']}.parquet" for row in parts}
+    kept = any(files.exists(files.join(link.directory, path)) for path in paths.values())
+    if not kept:
+        place = files.join(link.directory, "documents")
+        result.notes.append(f"{place}: was cleaned away, so documents are not checked")
+    for row in parts if kept else []:
+        size = _size(link.directory, paths[row["name"]])
         yield _Task(size, 2, _bound(check_part, link.directory, row))
-    names = [row["name"] for row in parts]
-    yield from _receipts(link, {f"documents/{name}.parquet" for name in names})
+    yield from _receipts(link, set(paths.values()), set() if kept else set(paths.values()))
 
 
 def _dedup(parent: Link | None, link: Link) -> Iterator[_Task]:
@@ -167,8 +171,10 @@ def _dedup(parent: Link | None, link: Link) -> Iterator[_Task]:
     yield from _receipts(link, {f"duplicates/{row['name']}.parquet" for row in parts})
 
 
-def _receipts(link: Link, wanted: set[str]) -> Iterator[_Task]:
+def _receipts(link: Link, wanted: set[str], gone: Container[str] = frozenset()) -> Iterator[_Task]:
     """The receipts of the files in `wanted`: their digests, and that they add up to the funnel.
+
+    Files in `gone` are known not to be there.
 
     Receipts of other runs lie beside them: those count whose step digest is the manifest's own,
     or, where sources have digests of their own, all that are named like a part.
@@ -184,6 +190,8 @@ def _receipts(link: Link, wanted: set[str]) -> Iterator[_Task]:
         raise BadData(f"{files.join(link.directory, missing[0])}: has no receipt")
     for receipt in found.values():
         for path, record in receipt.files.items():
+            if path in gone:
+                continue
             yield _Task(record.bytes, 1, _bound(check_file, link.directory, path, record))
     if merge_funnels(found[path].funnel for path in sorted(found)) != link.manifest.funnel:
         raise BadData(f"{link.directory}/manifest.json: funnel is not the sum of its receipts")

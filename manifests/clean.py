@@ -1,0 +1,209 @@
+"""What an output holds that nothing needs any more, and its removal.
+
+Only of a job that has ended is anything but temporary files stale, for only its manifest says which
+files it needs; a job that starts over with another config takes its manifest away first. Before
+anything is removed the manifest is looked at once more, and receipts go before the files that they
+speak of: a job that starts in that very moment finds a part either whole or not done. Temporary
+files are left for an hour, because a running job may be writing them.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from manifests import figures, files
+from manifests.chain import STEPS, load_chain
+from manifests.dataset import read_shard_table
+from manifests.errors import BadCall, BadData
+from manifests.manifest import FILE, Manifest, load_manifest, manifest_digest
+from manifests.receipts import DIRECTORY, load_receipt
+from manifests.terminal import numbers_table, unwrapped
+from manifests.verify_parts import read_parts
+
+HOUR = 3600.0
+"""Seconds without a write after which a temporary file belongs to no running job."""
+
+FOLDERS = ("clusters", "decisions", "documents", "duplicates", "heldout", "shards", "signatures")
+"""Where jobs write parts and shards; nothing else is looked at."""
+
+KINDS = {
+    "temporary": "temporary files of jobs that were killed",
+    "stale": "parts, shards and intermediate files that no manifest needs",
+    "documents": "documents/, which the shards were made from",
+}
+
+
+@dataclass(frozen=True)
+class Waste:
+    """A file that can go.
+
+    Attributes:
+        directory: of its job.
+        path: relative to it.
+        kind: of KINDS.
+        bytes: its size.
+    """
+
+    directory: str
+    path: str
+    kind: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Wasted:
+    """What can go of an output, and the manifests that say so.
+
+    Attributes:
+        files: receipts first.
+        manifests: directory of a job -> the digest of its manifest; None where it has none.
+    """
+
+    files: list[Waste]
+    manifests: dict[str, str | None]
+
+    def plain(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {
+            "bytes": sum(each.bytes for each in self.files),
+            "files": [vars(each) for each in self.files],
+        }
+
+
+def wasted(output: str, documents: bool = False) -> Wasted:
+    """Return what can go of an output, or of one job's directory.
+
+    Args:
+        output: out/, or the directory of a job.
+        documents: whether documents/ are to go, too.
+
+    Raises:
+        BadCall: it is no output; or documents/ are asked for, but not all jobs have ended.
+        BadData: a manifest or a table of the output cannot be believed.
+    """
+    jobs = _jobs(output)
+    found: list[Waste] = []
+    manifests: dict[str, str | None] = {}
+    if output.rstrip("/") not in jobs:
+        found += _temporaries(output)
+        manifests[output] = None
+    for directory in jobs:
+        ended = files.exists(files.join(directory, FILE))
+        manifests[directory] = manifest_digest(directory) if ended else None
+        found += _of_job(directory, load_manifest(directory) if ended else None)
+    if documents:
+        found += _documents(output, jobs, {each.path for each in found})
+    receipts_first = sorted(found, key=lambda each: not each.path.startswith(f"{DIRECTORY}/"))
+    return Wasted(receipts_first, manifests)
+
+
+def remove(found: Wasted) -> None:
+    """Remove what can go.
+
+    Raises:
+        BadData: a job has begun or ended since it was looked at; nothing more is removed.
+    """
+    for directory, digest in found.manifests.items():
+        mine = [each for each in found.files if each.directory == directory]
+        ended = files.exists(files.join(directory, FILE))
+        if mine and (manifest_digest(directory) if ended else None) != digest:
+            raise BadData(f"{directory}: a job has begun or ended meanwhile; look again")
+        for each in mine:
+            files.remove(files.join(directory, each.path))
+
+
+def _jobs(output: str) -> list[str]:
+    """Return the directories of an output's jobs."""
+    output = output.rstrip("/") or "/"
+    names = files.list_names(output)
+    if output.rsplit("/", 1)[-1].partition("-")[0] in STEPS and DIRECTORY in names:
+        return [output]
+    jobs = [files.join(output, name) for name in names if name.partition("-")[0] in STEPS]
+    if not jobs:
+        raise BadCall(f"{output}: is not an output: it holds none of {', '.join(STEPS)}")
+    return jobs
+
+
+def _temporaries(output: str) -> Iterator[Waste]:
+    """Yield what was left of files beside the jobs' directories, such as plan.parquet."""
+    for path in files.tree(output):
+        url = files.join(output, path)
+        if files.TEMPORARY.fullmatch(path) and "/" not in path and files.idle(url) > HOUR:
+            yield Waste(output, path, "temporary", files.size(url))
+
+
+def _of_job(directory: str, manifest: Manifest | None) -> Iterator[Waste]:
+    needed = _needed(directory, manifest) if manifest else None
+    for path in files.tree(directory):
+        url = files.join(directory, path)
+        folder, name = path.split("/")[0], path.rsplit("/", 1)[-1]
+        if files.TEMPORARY.fullmatch(name):
+            if files.idle(url) > HOUR:
+                yield Waste(directory, path, "temporary", files.size(url))
+        elif needed is not None and path not in needed:
+            is_stale = folder in FOLDERS or (
+                folder == DIRECTORY and _is_stale(directory, name, needed)
+            )
+            if is_stale:
+                yield Waste(directory, path, "stale", files.size(url))
+
+
+def _is_stale(directory: str, name: str, needed: set[str]) -> bool:
+    """Tell whether a receipt speaks of files that are not needed."""
+    receipt = load_receipt(directory, name.removesuffix(".json"))
+    return receipt is not None and any(
+        path.split("/")[0] in FOLDERS and path not in needed for path in receipt.files
+    )
+
+
+def _needed(directory: str, manifest: Manifest) -> set[str]:
+    """Return the files that a finished job needs, relative to its directory."""
+    needed = set(manifest.tables)
+    if manifest.step == "tokenize":
+        shards = read_shard_table(directory, manifest)["shard"].to_pylist()
+        for shard in shards:
+            needed |= {shard, f"{shard}.idx", shard.removesuffix(".tar") + ".parquet"}
+        return needed
+    for row in read_parts(directory):
+        if manifest.step == "license_filter":
+            needed |= {f"{kind}/{row['name']}.parquet" for kind in ("documents", "decisions")}
+        else:
+            needed |= {
+                f"duplicates/{row['name']}.parquet",
+                f"signatures/{row['signature']}.parquet",
+            }
+    return needed
+
+
+def _documents(output: str, jobs: list[str], known: set[str]) -> Iterator[Waste]:
+    """Yield documents/, where every dataset of the output was made from them to the end."""
+    tokenized = [each for each in jobs if each.rsplit("/", 1)[-1].startswith("tokenize")]
+    for directory in tokenized:
+        chain = load_chain(directory)
+        if chain.missing:
+            raise BadCall(f"{output}: documents/ are still needed: {chain.missing}")
+    first = [each for each in jobs if each.rsplit("/", 1)[-1] == STEPS[0]]
+    if not tokenized or not first:
+        raise BadCall(f"{output}: documents/ are still needed: there are no shards made from them")
+    for path in files.tree(first[0]):
+        if path.startswith("documents/") and path.endswith(".parquet") and path not in known:
+            yield Waste(first[0], path, "documents", files.size(files.join(first[0], path)))
+
+
+def render(found: Wasted, removed: bool) -> RenderableType:
+    """Return what `clean` prints for people."""
+    if not found.files:
+        return unwrapped("nothing can go")
+    table = numbers_table("Removed" if removed else "Can go", "", "files", "bytes")
+    for kind, words in KINDS.items():
+        mine = [each for each in found.files if each.kind == kind]
+        if mine:
+            size = sum(each.bytes for each in mine)
+            table.add_row(words, figures.count(len(mine)), figures.size(size))
+    lines = [] if removed else ["Nothing was removed: --yes does; --json names every file."]
+    if any(each.kind == "documents" for each in found.files):
+        lines.append("Without documents/ the next `prepare` of this output reads its inputs again.")
+    return Group(table, Text(), unwrapped("\n".join(lines))) if lines else table
