@@ -2,7 +2,10 @@
 
 import hashlib
 import os
+import re
+import shutil
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +18,9 @@ from manifests.canonical import canonical_json
 from manifests.errors import BadData
 
 CHUNK = 1 << 20
+
+TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}\.tmp", re.DOTALL)
+"""Names of local files that are being written, or were when a job was killed."""
 
 
 def is_local(url: str) -> bool:
@@ -106,6 +112,25 @@ def list_names(directory: str) -> list[str]:
     return sorted(name for name in names if not name.startswith("."))
 
 
+def tree(directory: str) -> list[str]:
+    """Return the sorted paths of all files below a directory, relative to it, hidden ones too."""
+    if not is_local(directory):
+        found = remote.matching(join(directory, "**", "*"))
+        place = "/" + directory.partition("://")[2].strip("/") + "/"
+        return sorted(url.partition(place)[2] for url in found)
+    base = local_path(directory)
+    return sorted(
+        os.path.relpath(os.path.join(place, name), base)
+        for place, _, names in os.walk(base)
+        for name in names
+    )
+
+
+def idle(url: str) -> float:
+    """Return for how many seconds a local file has not been written to; 0 for a URL."""
+    return time.time() - os.path.getmtime(local_path(url)) if is_local(url) else 0.0
+
+
 def remove(url: str) -> None:
     """Delete a file; one that is not there is no error."""
     if is_local(url):
@@ -159,6 +184,32 @@ def _sync_directory(directory: str) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def link_or_copy(source: str, target: str) -> None:
+    """Give a finished file a second place, whole or not at all: a hard link where there can be one.
+
+    Finished files are never changed in place, so a link serves as well as a copy.
+    """
+    if is_local(source) and is_local(target):
+        path = local_path(target)
+        directory = os.path.dirname(path) or "."
+        os.makedirs(directory, exist_ok=True)
+        temporary = os.path.join(directory, f".{os.path.basename(path)}.{uuid.uuid4().hex}.tmp")
+        try:
+            os.link(local_path(source), temporary)
+        except FileNotFoundError:
+            raise BadData(f"{source}: there is no such file") from None
+        except OSError:  # another file system, or one without hard links
+            pass
+        else:
+            os.replace(temporary, path)
+            with _no_such_file_is_fine():
+                os.remove(temporary)  # where both were links to one file, replacing does nothing
+            _sync_directory(directory)
+            return
+    with open_input(source) as data, replacing(target) as output:
+        shutil.copyfileobj(data, output, CHUNK)
 
 
 def write_bytes(url: str, data: bytes) -> None:
