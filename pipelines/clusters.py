@@ -36,6 +36,8 @@ to six times (measured with Beam 2.77)."""
 LEAST = 4
 """Columns of a round at least: above ENTRIES / 4 documents, memory grows with their number."""
 
+Counts = dict[str, int | dict[str, int]]
+
 MEMBERS = 4_000_000
 """Documents whose clusters one task ranks at once: about 1 GB."""
 
@@ -165,24 +167,25 @@ class Clusters:
     def _finish(self, spans: list[Span]) -> Receipt:
         """Write the receipt of all clusters."""
         made = [load_receipt(self.directory, span.name) for span in spans]
-        counts: dict[str, Counter[str]] = {"cluster_sizes": Counter(), "verified": Counter()}
-        records: dict[str, FileRecord] = {}
-        for each in made:
-            assert each is not None
-            records |= each.files
-            for kind, counted in each.counts.items():
-                assert isinstance(counted, dict)
-                counts[kind].update(counted)
-        sizes = sorted(counts["cluster_sizes"].items(), key=lambda item: int(item[0]))
+        counts, records = merged([each for each in made if each])
         receipt = Receipt(
-            name=self.name,
-            step=STEP,
-            digest=self.digest,
-            files=records,
-            counts={"cluster_sizes": dict(sizes), "verified": dict(counts["verified"])},
+            name=self.name, step=STEP, digest=self.digest, files=records, counts=counts
         )
         save_receipt(self.directory, receipt)
         return receipt
+
+
+def merged(receipts: Sequence[Receipt]) -> tuple[Counts, dict[str, FileRecord]]:
+    """Return what some receipts count together, and all their files."""
+    counts: dict[str, Counter[str]] = {"cluster_sizes": Counter(), "verified": Counter()}
+    records: dict[str, FileRecord] = {}
+    for each in receipts:
+        records |= each.files
+        for kind, counted in each.counts.items():
+            assert isinstance(counted, dict)
+            counts[kind].update(counted)
+    sizes = sorted(counts["cluster_sizes"].items(), key=lambda item: int(item[0]))
+    return {"cluster_sizes": dict(sizes), "verified": dict(counts["verified"])}, records
 
 
 def spans(sizes: U32, members: int) -> list[list[int]]:

@@ -25,6 +25,7 @@ from pipelines.job import Job
 from pipelines.license_filter import PARTS_FILE
 from pipelines.plan import read_rows
 from pipelines.preparation import Preparation, begin, finish, parent_of, totals_of
+from pipelines.settled import Settle
 from pipelines.signatures import Sign, signature_name
 from pipelines.spans import EXACT, Verification
 
@@ -65,12 +66,12 @@ def run(preparation: Preparation) -> Manifest:
     parts = Parts(directory, frozen)
     verification = Verification(corpus.dedup.profile, corpus.dedup.verify, corpus.dedup.large)
     found = Clusters(parts, step, priorities, verification).run(runner)
-    paths, threshold = sorted(found.files), None
     if corpus.dedup.verify == EXACT:
-        threshold = profile.threshold
+        paths = sorted(found.files)
         comparison = CompareExactly(directory, documents, table, paths, corpus.dedup.profile, step)
-        comparison.run(runner)
-    listing = ListDuplicates(directory, parts, documents, paths, step, threshold)
+        settling = Settle(directory, comparison.run(runner), profile.threshold, step)
+        found = settling.run(runner, found)
+    listing = ListDuplicates(directory, parts, documents, sorted(found.files), step)
     receipts = Job(listing, table, "duplicates").run(runner)
     check_losses(receipts, corpus.dedup.most_removed, directory)
     return finish(directory, _manifest(preparation, profile, step, found, receipts))

@@ -14,7 +14,6 @@ from manifests import files
 from manifests.canonical import short_digest
 from manifests.receipts import ComponentFunnel, Count, Funnel, Receipt, file_record, save_receipt
 from manifests.schemas import DUPLICATES
-from pipelines.exact import exactly
 from pipelines.frozen import Parts, SignedPart
 from pipelines.spans import read_losers
 
@@ -43,8 +42,6 @@ class ListDuplicates:
     """The clusters' files, relative to dedup/."""
     digest: str
     """The step digest."""
-    threshold: float | None = None
-    """The least exact similarity; None where nothing was compared exactly."""
 
     def setup(self) -> None:
         """Read which signatures belong to which part."""
@@ -81,8 +78,6 @@ class ListDuplicates:
     def _gone(self, row: dict[str, Any]) -> pa.Table:
         part = row["part"]
         losers = read_losers(self.directory, self.clusters, part)
-        if self.threshold is not None:
-            losers = exactly(self.directory, row["name"], losers, self.threshold)
         _, rows = parts_and_rows(losers["address"].to_numpy())
         kept_parts, kept_rows = parts_and_rows(losers["kept"].to_numpy())
         ids = self._signed[part].read(["id"])["id"].take(pa.array(rows))

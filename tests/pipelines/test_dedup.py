@@ -1,6 +1,7 @@
 """Near-duplicates over parts: what stays is the same however the corpus is cut and read."""
 
 import random
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -182,7 +183,7 @@ def jaccard(left: str, right: str) -> float:
 def test_exact_verification_compares_the_texts(tmp_path: Path) -> None:
     rows = [*chained(30), *[document(row["text"], path="again") for row in chained(30)[::3]]]
     write_filtered(tmp_path, [rows[::2], rows[1::2]])
-    deduplicate(tmp_path, verify="exact", runner=TWO)
+    manifest = deduplicate(tmp_path, verify="exact", runner=TWO)
     parts = [rows[::2], rows[1::2]]
     removed = gone(tmp_path)
     for (part, place), lost in removed.items():
@@ -193,6 +194,15 @@ def test_exact_verification_compares_the_texts(tmp_path: Path) -> None:
         assert lost["similarity"] >= 0.7
     left = staying(tmp_path)
     assert len({text for *_, text in left}) == len(left) < 30
+    sizes = Counter((row["kept_part"], row["kept_row"]) for row in removed.values())
+    for row in removed.values():
+        assert row["cluster_size"] == 1 + sizes[row["kept_part"], row["kept_row"]]
+    histogram = Counter(str(1 + size) for size in sizes.values())
+    assert manifest.counts["cluster_sizes"] == histogram and len(sizes) > 1
+    verified = manifest.counts["verified"]
+    assert isinstance(verified, dict) and verified["kept_apart"] == len(left) - 1
+    again = deduplicate(tmp_path, verify="exact", runner=ONE)
+    assert again == manifest
 
 
 def test_a_frozen_corpus_loses_nothing_and_is_read_by_its_signatures(tmp_path: Path) -> None:
