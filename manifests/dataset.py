@@ -230,6 +230,22 @@ class ShardComponent:
                 return Window(out[:filled], ends[0] if len(ends) == 1 else np.concatenate(ends))
             block, start = (block + 1) % (len(self._first_address) - 1), 0
 
+    @property
+    def is_local(self) -> bool:
+        """Whether its shards are files of this machine."""
+        return self.reader.is_local
+
+    def ahead(self, address: int, count: int) -> None:
+        """Fetch the blocks of `count` addresses from `address` on, in the background."""
+        block, blocks = self._block(address, count), len(self._first_address) - 1
+        count += address - int(self._first_address[block])
+        for _ in range(blocks):
+            self.reader.ahead(block)
+            count -= int(self._first_address[block + 1] - self._first_address[block])
+            if count <= 0:
+                return
+            block = (block + 1) % blocks
+
     def gather(self, documents: npt.ArrayLike) -> Documents:
         """Return documents by their numbers, in any order, many at once; see `Gather`."""
         return self._gather(documents)

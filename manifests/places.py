@@ -91,6 +91,13 @@ class Places:
             ),
         )
 
+    def unit_pieces(self, number: int) -> tuple[int, list[Piece]]:
+        """Return the component of a unit of the stream, and the addresses of all of it."""
+        drawn = self._unit(number)
+        addresses, key = self.addresses[drawn.component], self.keys[drawn.component]
+        found = pieces(drawn.unit.start, self.plan.unit_size, addresses, key)
+        return drawn.component, found
+
     def counts(self, position: int) -> list[int]:
         """Return the addresses of each component that lie before `position`: the closed form."""
         group, inside = divmod(position, self.plan.group)

@@ -7,12 +7,14 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from manifests import files
+from manifests.block_cache import BlockCache, block_name, cache_directory
 from manifests.blocks import BlockTable, offset_count, opens_inside
 from manifests.errors import BadData
 from manifests.shards import offsets_at
@@ -21,9 +23,6 @@ OPEN_SHARDS = 128
 """Shards kept open at once: far below the usual limit of 1024 descriptors a process."""
 KNOWN_ENDS = 4096
 """Blocks whose document ends are remembered: about 2 kB each."""
-REMOTE_BLOCKS = 64
-"""Blocks of remote shards kept whole: about 0.5 MB each."""
-
 T = TypeVar("T")
 
 
@@ -59,11 +58,16 @@ class Recent(Generic[T]):
 
 
 class Handles:
-    """The last shards used, open; shared by the components of a dataset and by threads."""
+    """The last shards used, open; shared by the components of a dataset and by threads.
+
+    Attributes:
+        cache: what was read of remote shards.
+    """
 
     def __init__(self, limit: int = OPEN_SHARDS) -> None:
         """Keep at most `limit` local shards open."""
         self._limit = limit
+        self.cache = BlockCache(cache_directory())
         self._open: OrderedDict[str, int] = OrderedDict()
         self._sized: set[str] = set()
         self._lock = threading.Lock()
@@ -145,7 +149,7 @@ class BlockReader:
     """Reads the blocks of consecutive shards, numbered through from 0.
 
     The first touch of a block reads it whole and checks its checksum; later ones read only what
-    is asked for. Remote blocks are kept whole for a while.
+    is asked for. Remote blocks are read whole, once, into a cache of this machine.
 
     Attributes:
         table: its rows of the block table.
@@ -176,7 +180,6 @@ class BlockReader:
         self.is_local = all(files.is_local(shard.url) for shard in shards)
         self.dtype = np.dtype(dtype).newbyteorder("<")
         self._checked = np.zeros(len(table), dtype=bool)
-        self._remote = Recent(REMOTE_BLOCKS, self.payload)
         self.ends = Recent(KNOWN_ENDS, self._ends)
 
     def shard(self, block: int) -> ShardFile:
@@ -212,21 +215,43 @@ class BlockReader:
         Raises:
             BadData: a bit is wrong, or the block is not the one that the table speaks of.
         """
-        origin, position = self._origin(block), int(self._data_offset[block])
-        size = position - origin + int(self._tokens[block]) * self.dtype.itemsize
-        data = self.handles.read(self.shard(block), origin, size)
-        view = memoryview(data)
-        crc = zlib.crc32(view[: 4 * self._offset_count(block)])
-        crc = zlib.crc32(view[position - origin :], crc)
-        expected = int(self.table["crc32"][block])
-        if crc != expected:
+        if self.is_local:
+            data = self._fetch(block)
+        else:
+            fetch, is_right = partial(self._fetch, block), partial(self._is_right, block)
+            data = self.handles.cache.whole(self._name(block), fetch, is_right)
+        self._checked[block] = True
+        return data
+
+    def ahead(self, block: int) -> None:
+        """Fetch a block of a remote shard in the background: it will be asked for soon."""
+        if not self.is_local:
+            self.handles.cache.ahead(self._name(block), partial(self.payload, block))
+
+    def _fetch(self, block: int) -> bytes:
+        origin = self._origin(block)
+        data = self.handles.read(self.shard(block), origin, self._size(block))
+        if not self._is_right(block, data):
             number = block - int(np.searchsorted(self._shard, self._shard[block]))
             raise BadData(
                 f"{self.shard(block).url}: block {number}, at byte {origin}: its checksum is "
-                f"{crc:08x}; the block table says {expected:08x}"
+                f"{self._crc(block, data):08x}; the block table says "
+                f"{int(self.table['crc32'][block]):08x}"
             )
-        self._checked[block] = True
         return data
+
+    def _is_right(self, block: int, data: bytes) -> bool:
+        return self._crc(block, data) == int(self.table["crc32"][block])
+
+    def _crc(self, block: int, data: bytes) -> int:
+        """Return the checksum of a payload's offsets and tokens, without what lies between them."""
+        view = memoryview(data)
+        crc = zlib.crc32(view[: 4 * self._offset_count(block)])
+        return zlib.crc32(view[int(self._data_offset[block]) - self._origin(block) :], crc)
+
+    def _name(self, block: int) -> str:
+        crc = int(self.table["crc32"][block])
+        return block_name(self.shard(block).url, self._origin(block), self._size(block), crc)
 
     def _ends(self, block: int) -> npt.NDArray[np.int64]:
         """Return the end addresses within a block: int64 [documents that end in it].
@@ -241,14 +266,22 @@ class BlockReader:
 
     def _read(self, block: int, position: int, size: int) -> bytes:
         """Return bytes of a shard that lie in a block; the block is checked when first touched."""
-        if self.is_local and self._checked[block]:
-            return self.handles.read(self.shard(block), position, size)
-        data = self.payload(block) if self.is_local else self._remote(block)
         skip = position - self._origin(block)
-        return data[skip : skip + size]
+        if self._checked[block]:
+            if self.is_local:
+                return self.handles.read(self.shard(block), position, size)
+            data = self.handles.cache.read(self._name(block), skip, size)
+            if data is not None and len(data) == size:
+                return data
+        return self.payload(block)[skip : skip + size]
 
     def _offset_count(self, block: int) -> int:
         return offset_count(int(self._documents[block]), self.opens_inside(block))
+
+    def _size(self, block: int) -> int:
+        """Return the bytes from a block's offsets' payload to the end of its tokens'."""
+        tokens = int(self._tokens[block]) * self.dtype.itemsize
+        return int(self._data_offset[block]) - self._origin(block) + tokens
 
     def _origin(self, block: int) -> int:
         return offsets_at(int(self._data_offset[block]), self._offset_count(block))

@@ -69,6 +69,15 @@ class Component(Protocol):
         """
         ...
 
+    def ahead(self, address: int, count: int) -> None:
+        """Have `count` addresses from `address` on at hand soon, where they lie far away."""
+        ...
+
+    @property
+    def is_local(self) -> bool:
+        """Whether all of it lies on this machine: then `ahead` does nothing."""
+        ...
+
     def document_at(self, address: int) -> tuple[int, bool]:
         """Return the document that holds an address, and whether it starts before it."""
         ...

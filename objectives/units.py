@@ -75,6 +75,7 @@ class Units:
                 [k, 2], each row [start, stop), sorted and disjoint.
         """
         self._places, self._components, self._forgotten = places, components, forgotten
+        self._all_local = all(component.is_local for component in components)
         self._lanes = Lanes(places, MOST_LANES)
         lanes, size = len(self._lanes.drawn.number), places.plan.unit_size
         dtype = np.result_type(*{component.dtype for component in components})
@@ -94,6 +95,8 @@ class Units:
         """
         rows = min(rows, self._lanes.together(position))
         changed = self._lanes.draw(position, rows).tolist()
+        if not self._all_local:
+            self._look_ahead(self._lanes.drawn.number[changed].tolist())
         while changed:
             try:
                 self._load(changed[-1])
@@ -106,6 +109,15 @@ class Units:
         cut = _cut(position, rows, self._lanes.shape, allowances, self._lanes.drawn, self._held)
         segments = Segments(self._held.tokens.reshape(-1), *cut[:-2])
         return Sequences(segments, *cut[-2:], stage)
+
+    def _look_ahead(self, numbers: Sequence[int]) -> None:
+        """Have units at hand at once, and then those that are in their lanes after them."""
+        interleave = self._lanes.shape.interleave
+        for number in [*numbers, *(number + interleave for number in numbers)]:
+            component, found = self._places.unit_pieces(number)
+            if not self._components[component].is_local:
+                for piece in found:
+                    self._components[component].ahead(piece.address, piece.count)
 
     def _load(self, lane: int) -> None:
         drawn, lanes = self._lanes.drawn, self._lanes

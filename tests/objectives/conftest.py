@@ -26,6 +26,7 @@ class MemoryComponent:
         self.digest = "0" * 64
         self.ends = np.cumsum(self.lengths + 1) - 1
         self.dtype = np.dtype(np.uint16)
+        self.is_local = True
 
     def window(self, address, count, out=None):
         at = (address + np.arange(count)) % self.addresses

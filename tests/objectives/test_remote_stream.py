@@ -1,0 +1,110 @@
+"""A stream over shards in an object store: the same batches as from a disk."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+
+from manifests import files, remote
+from manifests.block_cache import BlockCache
+from manifests.dataset import Dataset
+from manifests.errors import BadData
+from manifests.mixture import load_mixture, make_mixture
+from manifests.plan import make_plan
+from manifests.shard_scan import scan_shard
+from objectives.slots import dealer
+from objectives.stream import Stream
+from tests.object_store import BUCKET, serving
+
+
+@pytest.fixture(scope="module")
+def server():
+    with pytest.MonkeyPatch.context() as patch, serving(patch) as started:
+        patch.setattr(remote, "FIRST_WAIT", 0.0)
+        yield started
+
+
+@pytest.fixture
+def store(server):
+    yield server
+    server.every = 0
+    server.cut = False
+
+
+@pytest.fixture(scope="module")
+def uploaded(server, small_dataset_made_once):
+    root = f"s3://{BUCKET}/tokens"
+    for path in sorted(small_dataset_made_once.rglob("*")):
+        if path.is_file():
+            name = str(path.relative_to(small_dataset_made_once))
+            files.write_bytes(files.join(root, name), path.read_bytes())
+    return root
+
+
+@pytest.fixture
+def plans(small_dataset_made_once, uploaded, tmp_path, monkeypatch):
+    """The same plan over the disk and over the store; an empty cache."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    out = str(tmp_path / "MIX.toml")
+    weights = {"the-stack": 1.0, "the-pile": 1.0}
+    make_mixture([str(small_dataset_made_once)], weights, epochs=2, out=out)
+    plan = make_plan(load_mixture(out), dealer("codegen2"), batch=4, sequence_length=64)
+    moved = [c.model_copy(update={"dataset": uploaded}) for c in plan.components]
+    return plan, plan.model_copy(update={"components": moved})
+
+
+def equal(one, other):
+    return all(np.array_equal(a, other.arrays()[name]) for name, a in one.arrays().items())
+
+
+@pytest.mark.parametrize(("every", "cut"), [(0, False), (4, False), (5, True)])
+def test_a_failing_store_changes_nothing(plans, store, every, cut):
+    local, far = (Stream.open(plan) for plan in plans)
+    store.every, store.cut = every, cut
+    for position in (0, 4, 8, 1000, 12, 4):
+        assert equal(far.batch(position, 4), local.batch(position, 4))
+
+
+def test_each_block_is_asked_for_once(plans, store):
+    far = Stream.open(plans[1])
+    dataset = Dataset.open(plans[1].components[0].dataset)
+    before = store.requests
+    streams = far, Stream.open(plans[1])
+    for position in range(0, 400, 4):
+        first, second = (stream.batch(position, 4) for stream in streams)
+        assert equal(first, second)
+    # The size of each shard is asked for, too, by whichever threads come to it first.
+    assert store.requests - before <= len(dataset.blocks) + 2 * 16 * len(dataset.shards)
+
+
+def test_a_cache_that_holds_next_to_nothing(plans, monkeypatch):
+    monkeypatch.setattr("manifests.shard_reader.BlockCache", partial(BlockCache, limit=1))
+    local, far = (Stream.open(plan) for plan in plans)
+    for position in range(0, 64, 4):
+        assert equal(far.batch(position, 4), local.batch(position, 4))
+
+
+def test_a_damaged_cache_is_fetched_again(plans, tmp_path):
+    local, far = (Stream.open(plan) for plan in plans)
+    far.batch(0, 64)
+    kept = [path for path in (tmp_path / "stackpile").rglob("*") if path.is_file()]
+    for path in kept:
+        path.write_bytes(path.read_bytes()[:-7])
+    assert len(kept) > 10
+    assert equal(Stream.open(plans[1]).batch(0, 64), local.batch(0, 64))
+
+
+@pytest.mark.usefixtures("plans")
+def test_a_wrong_bit_in_the_store_is_named(uploaded, small_dataset_made_once):
+    name = "shards/the-stack/python-00000-0123abcd.tar"
+    before = files.read_bytes(files.join(uploaded, name))
+    table = scan_shard(str(small_dataset_made_once / name), "uint16")
+    data = bytearray(before)
+    data[int(table["data_offset"][0])] ^= 1
+    files.write_bytes(files.join(uploaded, name), bytes(data))
+    try:
+        component = Dataset.open(uploaded).component("the-stack/python")
+        with pytest.raises(BadData, match=r"python-00000-0123abcd\.tar: block 0, at byte 640"):
+            component.window(0, component.addresses)
+    finally:
+        files.write_bytes(files.join(uploaded, name), before)
