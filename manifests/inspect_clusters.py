@@ -116,7 +116,10 @@ def _headline(cluster: Row) -> Text:
     ]
     for which in ("stays", "goes"):
         each = cluster[which]
-        lines.append(f"  {which:<6} {each['id']}  {each['component'] or ''} {each['path'] or ''}")
+        place = f"{each['component'] or ''} {each['path'] or ''}"
+        if which == "stays" and cluster["rule"] == "frozen":
+            place = "in a frozen corpus"
+        lines.append(f"  {which:<6} {each['id']}  {place}")
     return unwrapped("\n".join(lines))
 
 
