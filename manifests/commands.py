@@ -110,6 +110,9 @@ def diff(
 def report(
     directory: Directory,
     out: Annotated[str, typer.Option("--out", help="The page to write.")] = "report.html",
+    mixture: Annotated[
+        str | None, typer.Option("--mixture", metavar="MIX.toml", help="Draw its epochs, too.")
+    ] = None,
 ) -> None:
     """Write one self-contained HTML page: the funnel, licenses, lengths, duplicates, samples."""
     from manifests import files
@@ -117,7 +120,7 @@ def report(
     from manifests.report import report as draw
     from manifests.terminal import print_answer
 
-    files.write_bytes(out, draw(load_chain(directory)).encode())
+    files.write_bytes(out, draw(load_chain(directory), mixture).encode())
     print_answer(f"{out}: written; open it in a browser")
 
 

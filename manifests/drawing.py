@@ -96,7 +96,9 @@ def funnel(title: str, stages: Sequence[Stage]) -> str:
         if place:
             before = max(1.0, stages[place - 1].kept * scale)
             drawn.append(_band((x - step + 10, top), (x, top), min(tall, before), KEPT))
-            losses, reached = _losses(stage, (x - step + 10, x - 30), top + tall, scale)
+            # Short, so that what is written behind a loss ends before the next stage's leave.
+            across = (x - step + 10, min(x - 30, x - step + 70))
+            losses, reached = _losses(stage, across, top + tall, scale)
             drawn.append(losses)
             bottom = max(bottom, reached)
         drawn.append(tag("rect", x=x, y=top, width=10, height=tall, rx=1, fill=KEPT))

@@ -6,7 +6,7 @@ from html import escape
 from importlib.resources import files as package_files
 from string import Template
 
-from manifests import drawing, figures, report_survey
+from manifests import drawing, figures, report_mixture, report_survey
 from manifests.chain import Chain, Flow, flows
 from manifests.drawing import LOST, PALETTE, Bar, Stage, tag
 from manifests.html import details, disclosure, figure, section, table
@@ -27,22 +27,28 @@ STAGES = {
 }
 
 
-def report(chain: Chain) -> str:
+def report(chain: Chain, mixture: str | None = None) -> str:
     """Return the page; equal outputs give equal pages.
 
+    Args:
+        chain: the jobs behind an output.
+        mixture: a MIX.toml whose epochs are drawn, too.
+
     Raises:
+        BadCall: the mixture has faults.
         BadData: a table of documents is missing or is none.
     """
-    return page(chain, survey(chain))
+    return page(chain, survey(chain), report_mixture.mixture(mixture) if mixture else "")
 
 
-def page(chain: Chain, surveyed: Survey) -> str:
-    """Draw what is known of a chain."""
+def page(chain: Chain, surveyed: Survey, mixture: str = "") -> str:
+    """Draw what is known of a chain, and the section of a mixture."""
     parts = flows(chain)
     body = [
         _head(chain, parts),
         _funnel(chain, parts),
         _components(parts, surveyed.measure),
+        mixture,
         report_survey.licenses(surveyed),
         report_survey.lengths(surveyed),
         report_survey.copies(surveyed),
@@ -99,8 +105,8 @@ def _funnel(chain: Chain, parts: Mapping[str, Flow]) -> str:
         stages.append(Stage(STAGES[step], kept.bytes, text, _lost(taken.get(step, {}))))
     rows = [
         [STAGES[step], rule, *_counts(count), figures.share(count.bytes, came.bytes)]
-        for step, rules in taken.items()
-        for rule, count in rules.items()
+        for step in STAGES
+        for rule, count in taken.get(step, {}).items()
     ]
     head = ["step", "rule", "documents", "text", "of all text"]
     return section(

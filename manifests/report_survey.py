@@ -16,8 +16,9 @@ TEXT = 1500
 
 
 LIKENESS = (
-    "By the share of bands that a near-duplicate has in common with the document that stays; one "
-    "without any is alike to it only by way of others in the cluster."
+    "How alike a near-duplicate is to the document that stays: the Jaccard similarity of their "
+    "shingles, estimated from signatures, or exact where the job compared exactly. One below the "
+    "threshold is alike to it by way of others in the cluster."
 )
 
 
@@ -97,8 +98,8 @@ def copies(surveyed: Survey) -> str:
         for place in range(min(surveyed.similarity, default=0), 21)
         for number in [surveyed.similarity.get(place, 0)]
     ]
-    title = "Near-duplicates by equal bands"
-    axis = "share of the signature's bands, each column up to its own number"
+    title = "Near-duplicates by similarity"
+    axis = "Jaccard similarity, each column up to its own number"
     return section(
         "Duplicate clusters",
         "Clusters by the number of documents in them; one document of each stays.",

@@ -1,3 +1,4 @@
+import itertools
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -24,6 +25,18 @@ def test_drawings_are_well_formed_whatever_the_labels(rows):
 def test_a_funnel_draws_each_stage_and_each_loss(stages):
     losses = sum(len(stage.lost) for stage in stages[1:])
     assert len(elements(funnel("a title", stages), "rect")) == len(stages) + losses
+
+
+def test_what_is_written_behind_a_loss_ends_before_the_losses_of_the_next_stage():
+    lost = [Bar("license_denied", 30, "22.5 MB, 3,485 documents")]
+    stages = [Stage(name, 100 - 30 * place, "", lost) for place, name in enumerate("abcd")]
+    texts = elements(funnel("a title", stages), "text")
+    starts = [float(each.get("x", "")) for each in texts if each.text == lost[0].text]
+    widest = 7 * len(lost[0].text)
+    assert len(starts) == 3
+    assert all(b - a > widest for a, b in itertools.pairwise(starts))
+    leaves = [float(each.get("x", "")) for each in texts if each.text in tuple("bc")]
+    assert all(start + widest < leave + 10 for start, leave in zip(starts, leaves, strict=False))
 
 
 def test_lengths_are_in_proportion():

@@ -7,8 +7,11 @@ import pyarrow.parquet as pq
 from hypothesis import given
 from hypothesis import strategies as st
 
+from manifests import figures
 from manifests.chain import load_chain
 from manifests.find import Table
+from manifests.mixture import make_mixture, mixture_table
+from manifests.mixture_file import load_mixture
 from manifests.report import page, report
 from manifests.survey import Sample, Survey, length_bins, spread, survey
 
@@ -40,6 +43,30 @@ def test_the_page_draws_everything(output):
     assert len(list(page.iter("svg"))) == 6
     assert all(svg.get("role") == "img" for svg in page.iter("svg"))
     assert page.get("lang") == "en"
+
+
+def test_a_mixture_is_drawn_where_one_is_given(output, tmp_path):
+    chain, out = load_chain(str(output)), str(tmp_path / "MIX.toml")
+    weights = {"the-stack": 3.0, "the-pile": 1.0}
+    make_mixture([chain.last.directory], weights, epochs=2, out=out)
+    assert "The mixture" not in words(report(chain))
+    text = words(report(chain, out))
+    assert "MIX.toml: " in text
+    for row in mixture_table(load_mixture(out)):
+        share = figures.share(row["got"], 1)
+        assert f"{row['component']}: {row['epochs']:.2f} epochs, {share}" in text
+    drawn = parsed(report(chain, out)).iter("svg")
+    assert sum("Epochs of components" in "".join(each.itertext()) for each in drawn) == 1
+
+
+def test_rules_are_listed_in_the_order_of_the_jobs(output):
+    rows = [
+        [cell.text for cell in row.iter("td")][:2]
+        for row in parsed(report(load_chain(str(output)))).iter("tr")
+    ]
+    steps = [row[0] for row in rows if row and row[0] in ("license filter", "dedup")]
+    assert steps[: steps.index("dedup")]
+    assert "license filter" not in steps[steps.index("dedup") : steps.index("dedup") + 2]
 
 
 def test_the_page_needs_nothing_else(output):
