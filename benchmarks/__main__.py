@@ -16,7 +16,7 @@ from manifests import files
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
-HELPERS = {"__init__", "__main__", "claims", "deduped", "edited", "prepared"}
+HELPERS = {"__init__", "__main__", "all_pairs", "claims", "corpora", "deduped", "edited", "prepared"}
 
 
 def names() -> list[str]:

@@ -45,7 +45,8 @@ def measure(data: Path) -> Sequence[Claim]:
     """Measure both in turns."""
     texts = read_texts(data)
     with tempfile.TemporaryDirectory() as place:
-        size = int(filter_texts(copies(texts, COPIES), Path(place, "ours"))["bytes"])
+        filtered = filter_texts(copies(texts, COPIES), Path(place, "ours"))
+        size = int(filtered["totals"]["bytes"])
         few = write_few(texts, Path(place, "peer"))
         say(f"dedup: {size / 1e6:.0f} MB; datatrove {few / 1e6:.0f} MB")
         ours, peers = medians(
@@ -73,7 +74,7 @@ def write_few(texts: Any, place: Path) -> int:
 def dedup(place: Path, size: int) -> int:
     """Deduplicate, and return the bytes of the texts."""
     done = deduplicate(place, "fineweb")
-    say(f"dedup: {done['documents_in'] - done['documents']} of {done['documents_in']} go")
+    say(f"dedup: {sum(done['rejected'].values())} of {done['totals']['documents_in']} go")
     return size
 
 

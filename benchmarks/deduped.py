@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.claims import ROOT
+from filters.registry import FILTERS
 
 WORKERS = 2
 
@@ -27,6 +28,8 @@ files = "{place}/input/*.parquet"
 component = "code"
 columns = {{ text = "text", path = "path" }}
 license = {{ missing = "accept", header = "off" }}
+[filters]
+{filters}
 [dedup]
 profile = "{profile}"
 verify = "{verify}"
@@ -35,16 +38,18 @@ most_removed = 1
 tokenizer = {{ train = 32000 }}
 """
 
+NONE = "\n".join(f"{name} = false" for name in FILTERS)
+
 
 def filter_texts(batches: Iterable[Any], place: Path) -> dict[str, Any]:
-    """Put Arrow strings through the license filter, which lets all pass that are not empty.
+    """Put Arrow strings through the license filter, which lets all of them pass.
 
     Args:
         batches: each becomes a file; the texts of all are numbered from 0.
         place: a directory, for the texts, CORPUS.toml and out/.
 
     Returns:
-        The job's totals.
+        What the job says, as `run_job`.
     """
     (place / "input").mkdir(parents=True)
     first = 0
@@ -57,26 +62,29 @@ def filter_texts(batches: Iterable[Any], place: Path) -> dict[str, Any]:
 
 
 def deduplicate(place: Path, profile: str, verify: str = "large") -> dict[str, Any]:
-    """Run `stackpile dedup` from nothing but the texts, and return its totals."""
+    """Run `stackpile dedup` from nothing but the texts, and return what it says."""
     shutil.rmtree(place / "out" / "dedup", ignore_errors=True)
     return _run("dedup", place, profile, verify)
 
 
 def _run(job: str, place: Path, profile: str, verify: str) -> dict[str, Any]:
     corpus = place / "CORPUS.toml"
-    corpus.write_text(CORPUS.format(place=place, profile=profile, verify=verify))
-    command = [sys.executable, "-m", "stackpile", job, str(corpus), "--out", str(place / "out")]
+    told = CORPUS.format(place=place, filters=NONE, profile=profile, verify=verify)
+    corpus.write_text(told)
+    return run_job(job, corpus, place / "out")
+
+
+def run_job(job: str, corpus: Path, out: Path) -> dict[str, Any]:
+    """Run one of our jobs as a command, and return what it says: "totals", "rejected"."""
+    command = [sys.executable, "-m", "stackpile", job, str(corpus), "--out", str(out)]
     command += ["--json", "--", f"--direct_num_workers={WORKERS}"]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
-    [told] = json.loads(done.stdout).values()
-    return dict(told["totals"])
+    [answer] = json.loads(done.stdout).values()
+    return dict(answer)
 
 
 def survivors(place: Path, count: int) -> npt.NDArray[np.int64]:
-    """Return which text stays in place of each: int64 [count], itself where it stays.
-
-    Also itself where the license filter let it not pass: an empty text is like no other.
-    """
+    """Return which text stays in place of each: int64 [count], itself where it stays."""
     parts = pq.read_table(place / "out" / "dedup" / "parts.parquet").to_pylist()
     numbers, duplicates = [], []
     for part in parts:

@@ -1,0 +1,97 @@
+"""Exact Jaccard similarity of all pairs of documents, and which of them are candidates.
+
+Pairs (i, j) with j < i are numbered i (i - 1) / 2 + j.
+"""
+
+from typing import Any
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from filters.minhash import Profile, shingles, signatures
+from filters.minhash_kernel import jaccard
+
+Similarities = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
+Integers = npt.NDArray[np.int64]
+
+
+def similarities(texts: Any, profile: Profile) -> Similarities:
+    """Return the Jaccard similarity of all pairs of Arrow strings [n]: float32 [n (n - 1) / 2].
+
+    Over the sets that signatures are of: the XXH32 hashes of a profile's shingles. Counted by an
+    inverted index: for each shingle of a document, which earlier ones have it.
+    """
+    hashes, places = shingles(texts, profile)
+    documents = np.repeat(np.arange(len(texts)), np.diff(places))
+    # By shingle, then by document: hashes of a document are ascending, and the sort is stable.
+    order = np.argsort(hashes, kind="stable")
+    _, numbers = np.unique(hashes, return_inverse=True)
+    starts = np.searchsorted(numbers[order], np.arange(numbers.max(initial=-1) + 2))
+    found = np.zeros(len(texts) * (len(texts) - 1) // 2, np.float32)
+    _fill(numbers, places, documents[order], starts, found)
+    return found
+
+
+@numba.njit(cache=True)
+def _fill(
+    numbers: Integers, places: Integers, holders: Integers, starts: Integers, found: Similarities
+) -> None:
+    shared = np.zeros(len(places) - 1, np.int64)
+    sizes = np.diff(places)
+    at = 0
+    for i in range(len(sizes)):
+        shared[:i] = 0
+        for place in range(places[i], places[i + 1]):
+            k = starts[numbers[place]]
+            while holders[k] < i:
+                shared[holders[k]] += 1
+                k += 1
+        for j in range(i):
+            found[at] = shared[j] / max(1, sizes[i] + sizes[j] - shared[j])
+            at += 1
+
+
+def candidates(texts: Any, profile: Profile) -> tuple[Mask, Mask]:
+    """Return which pairs of Arrow strings [n] share a band, and which have two signatures.
+
+    Returns:
+        bool [n (n - 1) / 2], twice.
+    """
+    signed = signatures(texts, profile)
+    count = len(texts) * (len(texts) - 1) // 2
+    found, possible = np.zeros(count, bool), np.zeros(count, bool)
+    _compare(signed.bands, signed.has_signature, found, possible)
+    return found, possible
+
+
+@numba.njit(cache=True)
+def _compare(bands: npt.NDArray[np.uint64], signed: Mask, found: Mask, possible: Mask) -> None:
+    at = 0
+    for i in range(len(bands)):
+        for j in range(i):
+            if signed[i] and signed[j]:
+                possible[at] = True
+                for band in range(bands.shape[1]):
+                    if bands[i, band] == bands[j, band]:
+                        found[at] = True
+                        break
+            at += 1
+
+
+def of_pairs(left: Any, right: Any, profile: Profile) -> Similarities:
+    """Return the Jaccard similarity of each of n pairs of Arrow strings: float32 [n]."""
+    sets, starts = shingles(left, profile)
+    others, places = shingles(right, profile)
+    pairs = range(len(left))
+    exact = [
+        jaccard(sets[starts[i] : starts[i + 1]], others[places[i] : places[i + 1]]) for i in pairs
+    ]
+    return np.array(exact, np.float32)
+
+
+def curve(similarity: npt.NDArray[np.floating], profile: Profile) -> npt.NDArray[np.float64]:
+    """Return how likely pairs are to be candidates: 1 - (1 - s^rows)^bands."""
+    bands, rows = profile.cut
+    return 1 - (1 - similarity.astype(np.float64) ** rows) ** bands
