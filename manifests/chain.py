@@ -42,8 +42,8 @@ class Chain:
         return self.links[-1]
 
     def link(self, step: str) -> Link | None:
-        """Return the job of a step; None where the chain has none."""
-        return next((each for each in self.links if each.manifest.step == step), None)
+        """Return the last job of a step; None where the chain has none."""
+        return next((each for each in reversed(self.links) if each.manifest.step == step), None)
 
     @property
     def failed(self) -> list[FailedInput]:
