@@ -4,6 +4,14 @@ from typing import Annotated
 
 import typer
 
+BeamOptions = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[-- BEAM OPTIONS]", help="Beam's own options, after `--`."),
+]
+RunnerName = Annotated[
+    str | None,
+    typer.Option("--runner", help="A Beam runner; all cores of this machine when not given."),
+]
 Dataset = Annotated[
     str, typer.Argument(metavar="DIR", help="An output (out/), or the directory of its tokens.")
 ]
@@ -12,7 +20,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 def register(app: typer.Typer) -> None:
     """Add the subcommands."""
-    for command in (forget,):
+    for command in (forget, compact):
         app.command()(command)
 
 
@@ -43,3 +51,24 @@ def forget(
     asked = forgetting.Asked.of(repos or (), owners or (), ids or (), licenses or ())
     told = forgetting.forget(load_chain(directory).last.directory, asked)
     answer(as_json, told, lambda: forgetting.render(told))
+
+
+def compact(
+    directory: Dataset,
+    beam_options: BeamOptions = None,
+    out: Annotated[
+        str | None, typer.Option("--out", metavar="DIR", help="DIR-compact when not given.")
+    ] = None,
+    runner: RunnerName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a new dataset without what is forgotten; only the shards that it touches are new."""
+    from manifests.chain import load_chain
+    from manifests.terminal import answer
+    from pipelines import compact as compacting
+    from pipelines.runners import Runner
+
+    found = load_chain(directory).last.directory
+    engine = Runner(runner, tuple(beam_options or ()))
+    told = compacting.compact(found, out or f"{found.rstrip('/')}-compact", engine)
+    answer(as_json, told, lambda: compacting.render(told))

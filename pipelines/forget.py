@@ -1,8 +1,7 @@
 """Opting out after the fact: find documents beside the shards, and write a tombstone of them."""
 
-import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -10,13 +9,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from filters.opt_outs import OptOuts, listed, load_opt_outs
-from manifests import figures, files
-from manifests.dataset import SHARD_TABLE, read_shard_table, tokenizer_of
-from manifests.errors import BadCall, BadData
+from manifests import figures
+from manifests.dataset import read_shard_table, tokenizer_of
+from manifests.errors import BadCall
 from manifests.manifest import load_manifest
+from manifests.shard_places import ShardPlace, bounds, read_documents, shard_places
 from manifests.tombstones import TOMBSTONE, Tombstones, tombstone_url, write_tombstone
 
 THREADS = 8
@@ -112,14 +111,13 @@ def forget(directory: str, asked: Asked) -> dict[str, Any]:
     """
     manifest = load_manifest(directory)
     tokenizer_of(directory, manifest)
-    shards = read_shard_table(directory, manifest).to_pylist()
-    starts = _starts(shards)
+    places = shard_places(read_shard_table(directory, manifest))
 
-    def search(number: int) -> pa.Table:
-        return _of_shard(directory, shards[number], starts[number], asked)
+    def search(place: ShardPlace) -> pa.Table:
+        return _of_shard(directory, place, asked)
 
     with ThreadPoolExecutor(THREADS) as pool:
-        found = pa.concat_tables([TOMBSTONE.empty_table(), *pool.map(search, range(len(shards)))])
+        found = pa.concat_tables([TOMBSTONE.empty_table(), *pool.map(search, places)])
     new = _is_new(found, Tombstones(directory, manifest))
     added = found.filter(pa.array(new))
     name = write_tombstone(directory, manifest, found) if added.num_rows else None
@@ -137,31 +135,18 @@ def forget(directory: str, asked: Asked) -> dict[str, Any]:
     }
 
 
-def _starts(shards: Iterable[Mapping[str, Any]]) -> list[int]:
-    """Return the first address of each shard in its component's ring."""
-    starts, ends = [], dict[tuple[str, bool], int]()
-    for row in shards:
-        key = row["component"], row["heldout"]
-        starts.append(ends.get(key, 0))
-        ends[key] = starts[-1] + row["tokens"] + row["documents"]
-    return starts
-
-
-def _of_shard(directory: str, row: Mapping[str, Any], start: int, asked: Asked) -> pa.Table:
+def _of_shard(directory: str, place: ShardPlace, asked: Asked) -> pa.Table:
     """Return what goes of a shard, of the schema TOMBSTONE."""
-    url = files.join(directory, row["shard"].removesuffix(".tar") + ".parquet")
-    data = files.read_bytes(url)
-    if hashlib.sha256(data).hexdigest() != row["table_sha256"]:
-        raise BadData(f"{url}: is not the file that {SHARD_TABLE} speaks of (SHA-256)")
-    documents = pq.read_table(pa.BufferReader(data), columns=COLUMNS)
-    stops = start + np.cumsum(documents["tokens"].to_numpy().astype(np.int64) + 1)
+    documents = read_documents(directory, place, COLUMNS)
+    edges = bounds(place, documents)
+    name, heldout = place.component
     reasons = pa.array(asked.reasons(documents), pa.string())
     whole = pa.table(
         {
-            "component": pa.array([row["component"]] * documents.num_rows, pa.string()),
-            "heldout": pa.array([row["heldout"]] * documents.num_rows, pa.bool_()),
-            "start": np.concatenate([[start], stops[:-1]])[: len(stops)],
-            "stop": stops,
+            "component": pa.array([name] * documents.num_rows, pa.string()),
+            "heldout": pa.array([heldout] * documents.num_rows, pa.bool_()),
+            "start": edges[:-1],
+            "stop": edges[1:],
             "reason": reasons,
         }
     )

@@ -45,7 +45,8 @@ def write_documents(
     records = []
     for component, heldout in sorted({(each.component, each.heldout) for each in documents}):
         mine = [d for d in documents if (d.component, d.heldout) == (component, heldout)]
-        for number, some in enumerate(np.array_split(np.arange(len(mine)), shards)):
+        parts = np.array_split(np.arange(len(mine)), min(shards, len(mine)))
+        for number, some in enumerate(parts):
             folder = "heldout" if heldout else "shards"
             place = f"{folder}/{component}-{number:05d}-0123abcd.tar"
             shard = DatasetShard(
