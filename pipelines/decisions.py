@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from filters import decontamination, identity, registry
 from filters.batch import Batch
@@ -38,11 +38,9 @@ from pipelines.headers import NOTHING, Headers, read_headers
 from pipelines.plan import part_name
 from pipelines.repositories import Repositories, load_table
 from pipelines.sources import reading
+from pipelines.writing import Behind, write_by_component
 
 STEP = "license_filter"
-
-ROW_GROUP_BYTES = 32 << 20
-"""Text of a row group of documents/, in bytes, at most (section 4 of the design)."""
 
 NOT_CHOSEN = "component_not_chosen"
 
@@ -84,6 +82,7 @@ class FilterLicenses:
         """Load what documents are compared with; policies load when they are first used."""
         self._lists = load_lists(self.corpus)
         self._detector = Detector()
+        self._behind = Behind()
         self._repositories = {source: load_table(url) for source, url in self.repositories.items()}
 
     def receipts(self, row: dict[str, Any]) -> Iterator[str]:
@@ -94,23 +93,31 @@ class FilterLicenses:
             piece += 1
 
     def work(self, row: dict[str, Any]) -> Iterator[Receipt]:
-        """Read a row's input, part by part, and pass over the parts that are whole."""
+        """Read a row's input, part by part, and pass over the parts that are whole.
+
+        The last part may be written until `finish` has returned.
+        """
         source = self._source(row["source"])
         for piece in reading.pieces(source, row["input"], row["url"], row["start"], row["stop"]):
             name = part_name(row, piece.number)
             receipt = load_receipt(self.directory, name)
-            if receipt is None or not is_whole(self.directory, receipt):
-                receipt = self._make(source, row, name, piece)
-            yield receipt
+            if receipt is not None and is_whole(self.directory, receipt):
+                yield receipt
+            else:
+                rows = with_licenses(piece.rows, self._repositories.get(source.name))
+                decided = decide(source, self.corpus, rows, self._lists, self._detector)
+                write = partial(self._write, decided, row, name, piece.last)
+                yield from self._behind.put(write, decided.bytes)
+
+    def finish(self) -> None:
+        """Wait until every part of `work` is written."""
+        for _ in self._behind.wait():
+            pass
 
     def _source(self, name: str) -> Source:
         return self.corpus.named(name)
 
-    def _make(
-        self, source: Source, row: dict[str, Any], name: str, piece: reading.Piece
-    ) -> Receipt:
-        rows = with_licenses(piece.rows, self._repositories.get(source.name))
-        decided = decide(source, self.corpus, rows, self._lists, self._detector)
+    def _write(self, decided: "Decided", row: dict[str, Any], name: str, last: bool) -> Receipt:
         written = {
             f"documents/{name}.parquet": decided.documents(),
             f"decisions/{name}.parquet": decided.decisions(),
@@ -126,8 +133,8 @@ class FilterLicenses:
             files=records,
             counts=decided.counts,
             funnel=decided.funnel(),
-            last=piece.last,
-            extra={"source": source.name, "input": row["input"]},
+            last=last,
+            extra={"source": row["source"], "input": row["input"]},
         )
         save_receipt(self.directory, receipt)
         return receipt
@@ -176,6 +183,11 @@ class Decided:
             schema=decisions(list(self.scores)),
         )
         return _by_component(table)
+
+    @property
+    def bytes(self) -> int:
+        """Text of all rows."""
+        return int(pc.sum(self.columns["bytes"]).as_py() or 0)
 
     @property
     def kept(self) -> list[bool]:
@@ -316,27 +328,3 @@ def _not_chosen(source: Source, rows: pa.Table) -> list[str | None]:
         None if chosen is None or partition.base(name) in chosen else NOT_CHOSEN
         for name in rows["component"].to_pylist()
     ]
-
-
-def write_by_component(url: str, table: pa.Table) -> None:
-    """Write a table in row groups of one component and at most ROW_GROUP_BYTES each."""
-    with (
-        files.replacing(url) as output,
-        pq.ParquetWriter(output, table.schema, compression="zstd") as writer,
-    ):
-        for start, stop in _row_groups(table):
-            group = table.slice(start, stop - start)
-            writer.write_table(group, row_group_size=max(1, group.num_rows))
-
-
-def _row_groups(table: pa.Table) -> Iterator[tuple[int, int]]:
-    components = table["component"].to_pylist()
-    sizes = table["bytes"].to_pylist()
-    start = total = 0
-    for row, (component, size) in enumerate(zip(components, sizes, strict=True)):
-        if row > start and (component != components[start] or total + size > ROW_GROUP_BYTES):
-            yield start, row
-            start, total = row, 0
-        total += size
-    if start < len(components):
-        yield start, len(components)

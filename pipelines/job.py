@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from manifests import files
 from manifests.errors import BadData
@@ -35,6 +35,15 @@ class Step(Protocol):
 
     def work(self, row: Row) -> Iterable[Receipt]:
         """Make the row's files and yield their receipts; BadInput for an unreadable input."""
+        ...
+
+
+@runtime_checkable
+class WritesBehind(Protocol):
+    """A step that writes some files while it works on the next row."""
+
+    def finish(self) -> None:
+        """Wait until every file and receipt of the rows so far is written."""
         ...
 
 
@@ -92,6 +101,11 @@ class DoStep(beam.DoFn):
             letter = FailedInput(source=element["source"], input=element["input"], error=str(error))
             url = failed_url(self.step.directory, letter_name(self.step, element))
             files.write_json(url, letter.model_dump(mode="json"))
+
+    def finish_bundle(self) -> None:
+        """Let no engine take a row for done that is not written."""
+        if isinstance(self.step, WritesBehind):
+            self.step.finish()
 
 
 def readable_rows(table: str) -> list[Row]:
