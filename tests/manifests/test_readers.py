@@ -8,11 +8,13 @@ from itertools import pairwise
 from pathlib import Path
 
 import datasets
+import numpy as np
 import pytest
 import webdataset
 
 from manifests.dataset import Dataset, read_shard_table
 from manifests.describe import describe
+from manifests.errors import BadData
 from manifests.manifest import load_manifest
 
 TRAIN = ["the-pile/wikipedia-en", "the-stack/cpp", "the-stack/python"]
@@ -204,3 +206,20 @@ def test_without_a_config_it_is_everything(described, tmp_path):
     assert set(found) == {"train"}
     assert len(found["train"]) == len(blocks_of(described, heldout=False))
     assert Path(described, "README.md").exists()
+
+
+def test_what_plain_webdataset_takes_in_silence_ours_names(directory, tmp_path):
+    """A bit that flipped, and a shard that was cut between two samples."""
+    copy = Path(shutil.copytree(directory, tmp_path / "copy"))
+    shard = Path(paths(str(copy), "the-stack/python")[0])
+    whole = shard.read_bytes()
+    index = [int(each) for each in np.fromfile(f"{shard}.idx", dtype="<u8")]
+    flipped = bytearray(whole)
+    flipped[index[1] - 700] ^= 1
+    for harm in (bytes(flipped), whole[: index[3]]):
+        shard.write_bytes(harm)
+        samples = list(webdataset.WebDataset(str(shard), shardshuffle=False).decode())
+        assert len(samples) in (3, len(index) - 1)
+        component = Dataset.open(str(copy)).component("the-stack/python")
+        with pytest.raises(BadData, match=rf"{shard.name}: (has \d+ bytes|block 0)"):
+            component.window(0, component.addresses)
