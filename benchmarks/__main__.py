@@ -16,7 +16,18 @@ from manifests import files
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
-HELPERS = {"__init__", "__main__", "all_pairs", "claims", "corpora", "deduped", "edited", "prepared"}
+HELPERS = {
+    "__init__",
+    "__main__",
+    "all_pairs",
+    "claims",
+    "corpora",
+    "deduped",
+    "edited",
+    "memory",
+    "plots",
+    "prepared",
+}
 
 
 def names() -> list[str]:
