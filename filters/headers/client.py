@@ -97,7 +97,7 @@ class Detector:
         for _ in range(ATTEMPTS):
             try:
                 connection = self._connect()
-                send(connection, [text.decode("ascii") for text in texts])
+                send(connection, [text.decode() for text in texts])
                 frames = Frames()
                 while (answers := frames.receive(connection)) is not None:
                     for answer in answers:

@@ -7,29 +7,34 @@ verdict halfway through a run.
 import re
 from collections.abc import Sequence
 
-from filters.headers.words import NAMES, WORDS
+from filters.headers.words import GOES_ON, NAMES, WORDS
 
-VERSION = 1
+VERSION = 2
 
 
 def _escaped(word: str) -> bytes:
     return re.escape(word.encode())
 
 
-CUT = 40_000
-"""Bytes of a normalized text, at most: the GPL-3.0 has 35,000, and of a license that is cut
-ScanCode is less sure. 99 of 100 texts have less than 2,000."""
+CUT = 100_000
+"""Bytes of a normalized text, at most: of a license that is cut ScanCode is less sure. 99 of 100
+texts have less than 6,000."""
 
 SPACE = re.compile(rb"\s+")
-NOISE = re.compile(rb"[^a-z0-9 .,:;/()'\"&@+-]+")
-"""What no license is told from another by; bytes above ASCII are names."""
+NOISE = re.compile(rb"[^a-z0-9 .,:;/()'\"&@+\x80-\xff-]+")
+"""What no license is told from another by."""
+
+FOREIGN = re.compile(r" *[^\w\x00-\x7f]+ *")
+"""Above ASCII only letters tell licenses apart, as ScanCode reads them."""
 
 COPYRIGHT = re.compile(
-    rb"(?:portions |parts )?(?:copyright|\(c\)|&copy;)"
-    rb"(?: *(?:copyright|\(c\)|&copy;|by|holders?:))*"
-    rb"[ ,:-]*(?:[0-9]{4}|<year>|\[year\]|yyyy)[^\n]*?(?=(?:all rights reserved)|licen[sc]|$)"
+    rb"(?:portions |parts )?(?:copyright|\(c\)|&copy;|\xc2\xa9)"
+    rb"(?:[ :]*(?:copyright|\(c\)|&copy;|\xc2\xa9|by|holders?:))*"
+    rb"(?:[ ,:-]*(?:[0-9]{4}|<year>|\[year\]|yyyy)|(?<=\(c\))|(?<=\xc2\xa9))"
+    rb"[^\n]{0,200}?(?=(?:all rights reserved)|licen[sc]|gpl|$)"
 )
-"""A copyright line up to where it speaks of a license; it names years, unlike license texts."""
+"""A copyright line up to where it speaks of a license; it has years or a sign, unlike license
+texts, and is no line that goes on and on."""
 
 RESERVED = re.compile(rb"^\W*(?:all rights reserved\W*)+$")
 
@@ -65,35 +70,60 @@ PARTIES = (
 
 
 def normalize(lines: Sequence[bytes], whole: bool = False) -> bytes:
-    """Return the text of a passage, paragraph by paragraph, in lower case and plain ASCII.
+    """Return the text of a passage, paragraph by paragraph, in lower case.
 
     Args:
         lines: bare lines (`passages.Passage`), of any encoding.
-        whole: they are a license, to whose end paragraphs without legal words belong.
+        whole: they are a license from end to end, of which no word is left out.
 
     Returns:
-        At most CUT bytes; b"" where nothing is left.
+        UTF-8, at most CUT bytes; b"" where nothing is left.
     """
+    if whole:
+        return _cut(b"\n".join(map(_plain, lines)).strip())
     paragraphs: list[list[bytes]] = [[]]
     for line in lines:
-        plain = _plain_line(line)
+        plain = _told(line)
         if plain:
             paragraphs[-1].append(plain)
         elif paragraphs[-1]:
             paragraphs.append([])
     joined = [b" ".join(paragraph) for paragraph in paragraphs if paragraph]
     legal = [i for i, paragraph in enumerate(joined) if LEGAL.search(paragraph)]
-    # What stands before the first legal word, and after the last, describes the file.
-    text = b"\n".join(joined[legal[0] : None if whole else legal[-1] + 1]) if legal else b""
+    if not legal:
+        return b""
+    # What stands before the license, and after it, describes the file.
+    first, last = legal[0], legal[-1] + 1
+    while first > 0 and GOES_ON.search(joined[first - 1]):
+        first -= 1
+    while last < len(joined) and GOES_ON.search(joined[last]):
+        last += 1
+    text = b"\n".join(joined[first:last])
     for pattern, words in PARTIES:
         text = pattern.sub(words, text)
-    return text if len(text) <= CUT else text[:CUT].rpartition(b" ")[0]
+    return _cut(text)
 
 
-def _plain_line(line: bytes) -> bytes:
-    plain = SPACE.sub(b" ", NOISE.sub(b" ", line.lower())).strip()
-    if b"copyright" in plain or b"(c)" in plain or b"&copy" in plain:
-        plain = COPYRIGHT.sub(b"", plain).strip()
-    if not plain or RESERVED.match(plain) or PERSON.match(plain):
+def _told(line: bytes) -> bytes:
+    """Return what a line says besides who wrote it."""
+    plain = _without_copyright(_plain(line))
+    if RESERVED.match(plain) or PERSON.match(plain):
         return b""
     return ADDRESS.sub(b"", plain).strip() if b"@" in plain else plain
+
+
+def _plain(line: bytes) -> bytes:
+    return SPACE.sub(b" ", NOISE.sub(b" ", line.lower())).strip()
+
+
+def _without_copyright(line: bytes) -> bytes:
+    if any(mark in line for mark in (b"copyright", b"(c)", b"&copy", b"\xc2\xa9")):
+        return COPYRIGHT.sub(b"", line).strip()
+    return line
+
+
+def _cut(text: bytes) -> bytes:
+    """Cut a text, and write its letters as ScanCode reads them; other bytes become spaces."""
+    if not text.isascii():
+        text = FOREIGN.sub(" ", text.decode("utf-8", "replace").lower()).strip().encode()
+    return text if len(text) <= CUT else text[:CUT].decode("utf-8", "ignore").encode()

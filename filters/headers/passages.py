@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from filters.headers.words import GOES_ON
+
 NEAR = 14
 """Lines between two legal words of one passage, at most, where no code lies between them: the
 longest paragraph of a common license without a legal word is shorter."""
@@ -13,9 +15,19 @@ longest paragraph of a common license without a legal word is shorter."""
 REACH = 40
 """Lines that a paragraph goes on, at most, before its first legal word and after its last."""
 
+CLOSE = 8
+"""Lines of code between two that hold legal words, less than which they are read together: a
+license that a program prints, or a list of licenses."""
+
 LEGAL_SHARE = 0.04
 """Share of a file's lines that hold legal words, from which the file itself is a license: about a
 tenth of the lines of one do, one in a hundred of a README's."""
+
+LICENSE_BYTES = 100_000
+"""Bytes of such a file, at most: the longest license that ScanCode knows has 60,000."""
+
+PROSE_SHARE = 0.9
+"""Share of the lines of such a file that are no code, at least; half of them are no comments."""
 
 LINE_BYTES = 2000
 """Bytes of a line that are looked at: lines of minified files have megabytes."""
@@ -56,6 +68,7 @@ class Passage(NamedTuple):
 class _Line(NamedTuple):
     content: bytes
     code: bool
+    marked: bool
 
 
 def passages(text: bytes, hits: Sequence[int]) -> list[Passage]:
@@ -80,21 +93,22 @@ def passages(text: bytes, hits: Sequence[int]) -> list[Passage]:
             known[number] = _read(lines[number])
         return known[number]
 
-    if _is_license(lines, len(spoken), line):
-        whole = tuple(line(number).content for number in range(len(lines)))
-        return [Passage(1, len(lines), whole, whole=True)]
+    if len(text) <= LICENSE_BYTES and _is_license(lines, len(spoken), line):
+        return [Passage(1, len(lines), tuple(lines), whole=True)]
     found: list[Passage] = []
     numbers, index = spoken.tolist(), 0
     while index < len(numbers):
         first = last = numbers[index]
         index += 1
-        if not line(first).code:
-            while index < len(numbers) and _together(line, last, numbers[index]):
-                last = numbers[index]
-                index += 1
-            floor = found[-1].last if found else 0
-            ceiling = numbers[index] if index < len(numbers) else len(lines)
-            first, last = _paragraph(line, first, last, floor, ceiling)
+        while index < len(numbers) and _together(line, last, numbers[index]):
+            last = numbers[index]
+            index += 1
+        floor = found[-1].last if found else 0
+        ceiling = numbers[index] if index < len(numbers) else len(lines)
+        first = first if line(first).code else _start(line, first, floor)
+        last = last if line(last).code else _stop(line, last, ceiling)
+        if found and _near(line, found[-1].last, first):
+            first = found.pop().first - 1
         inside = tuple(line(number).content for number in range(first, last + 1))
         found.append(Passage(first + 1, last + 1, inside))
     return found
@@ -109,35 +123,64 @@ def _read(line: bytes, column: int = 0) -> _Line:
     start = opened.end() if opened else 0
     content = END_MARK.sub(b"", line[start:])
     marked = bool(line[:start].strip())
-    return _Line(content, not marked and len(CODE.findall(content)) > CODE_SHARE * len(content))
+    code = not marked and len(CODE.findall(content)) > CODE_SHARE * len(content)
+    return _Line(content, code, marked)
 
 
 def _is_license(lines: list[bytes], spoken: int, line: Callable[[int], _Line]) -> bool:
-    """Tell whether a file is a license from end to end: legal words all over, and no code."""
+    """Tell whether a file is a license from end to end: legal words all over, in prose."""
     filled = [number for number, content in enumerate(lines) if content.strip()]
     if spoken < LEGAL_SHARE * len(filled):
         return False
-    return sum(line(number).code for number in filled) <= LEGAL_SHARE * len(filled)
+    code = sum(line(number).code for number in filled)
+    marked = sum(line(number).marked for number in filled)
+    return code <= (1 - PROSE_SHARE) * len(filled) and marked <= len(filled) / 2
+
+
+def _near(line: Callable[[int], _Line], after: int, first: int) -> bool:
+    """Tell whether few lines, and none of code, lie between two passages."""
+    return first - after <= CLOSE and not any(line(n).code for n in range(after, first))
 
 
 def _together(line: Callable[[int], _Line], last: int, following: int) -> bool:
-    between = range(last + 1, following + 1)
-    return len(between) <= NEAR and not any(line(number).code for number in between)
+    if following - last <= CLOSE:
+        return True
+    between = range(last, following + 1)
+    return len(between) <= NEAR + 1 and not any(line(number).code for number in between)
 
 
-def _paragraph(
-    line: Callable[[int], _Line], first: int, last: int, floor: int, ceiling: int
-) -> tuple[int, int]:
-    """Grow to the ends of the paragraph: an empty line, code, another passage, or REACH lines."""
+def _start(line: Callable[[int], _Line], first: int, floor: int) -> int:
+    """Return where a license starts: with a paragraph that none comes before with more of it."""
+    first = _edge(line, first, floor - 1)
+    while first - 2 >= floor and _goes_on(line, first - 1, first - 2, floor - 1):
+        first = _edge(line, first - 2, floor - 1)
+    return first
+
+
+def _stop(line: Callable[[int], _Line], last: int, ceiling: int) -> int:
+    """Return where a license stops: with a paragraph that none follows with more of it."""
+    last = _edge(line, last, ceiling)
+    while last + 2 < ceiling and _goes_on(line, last + 1, last + 2, ceiling):
+        last = _edge(line, last + 2, ceiling)
+    return last
+
+
+def _goes_on(line: Callable[[int], _Line], gap: int, near: int, bound: int) -> bool:
+    """Tell whether beyond one empty line a paragraph says what licenses say."""
+    if line(gap).code or not _is_prose(line(near)):
+        return False
+    far = _edge(line, near, bound)
+    return any(GOES_ON.search(line(n).content) for n in range(min(near, far), max(near, far) + 1))
+
+
+def _edge(line: Callable[[int], _Line], number: int, bound: int) -> int:
+    """Return the end of a paragraph: before an empty line, code, `bound`, or after REACH lines."""
+    step = 1 if bound > number else -1
     for _ in range(REACH):
-        if first - 1 < floor or not _is_prose(line(first - 1)):
+        if number + step == bound or not _is_prose(line(number + step)):
             break
-        first -= 1
-    for _ in range(REACH):
-        if last + 1 >= ceiling or not _is_prose(line(last + 1)):
-            break
-        last += 1
-    return first, last
+        number += step
+    return number
 
 
 def _is_prose(line: _Line) -> bool:

@@ -25,6 +25,10 @@ relevance (a bare "lgpl-2.0-only" in a list of ids has 50)."""
 
 SPDX_LINE = re.compile(rb"spdx-license-identifier[ \t]*:?[ \t]*([^\n]*)", re.IGNORECASE)
 
+ADDRESS_BYTES = 200
+ADDRESS = re.compile(rb"\s*https?://\S+\s*")
+"""A file that is nothing but an address: ScanCode knows those of several hundred licenses."""
+
 MOST = 400
 """Passages of a file that are read, the first ones; a database of licenses may have thousands."""
 
@@ -63,7 +67,11 @@ def statements(texts: Any) -> dict[int, list[Statement]]:
         text = data[offsets[document] : offsets[document + 1]].tobytes()
         spoken = passages(text, hits.at[start:end].tolist())[:MOST]
         found[document] = [statement for each in spoken for statement in _statements(each)]
-    return {document: stated for document, stated in found.items() if stated}
+    for document in np.flatnonzero(np.diff(offsets) < ADDRESS_BYTES).tolist():
+        text = data[offsets[document] : offsets[document + 1]].tobytes()
+        if ADDRESS.fullmatch(text):
+            found[document] = [Statement(1, text.count(b"\n") + 1, normalize([text], whole=True))]
+    return {document: found[document] for document in sorted(found) if found[document]}
 
 
 def _statements(passage: Passage) -> list[Statement]:

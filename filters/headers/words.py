@@ -5,6 +5,7 @@ ScanCode 32.5's own rules: of its 22,094 rules for licenses that the policy `str
 hold one of them, and what is left are bare names and addresses.
 """
 
+import re
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -36,6 +37,30 @@ WORDS = (
     "warrant",
     "terms of service",
     "terms and conditions",
+    "terms of use",
+    "same terms as",
+    "copyright notice",
+    "disclaims copyright",
+    "this notice",
+    "any purpose",
+    "without fee",
+    "freely",
+    "freeware",
+    "written consent",
+    "commercial use",
+    "commercial purpose",
+    "non-commercial",
+    "noncommercial",
+    "sharealike",
+    "share alike",
+    "noderiv",
+    "no deriv",
+    "may be copied",
+    "software may be",
+    "file may be",
+    "use this code",
+    "patent",
+    "lizenz",
 )
 
 NAMES = (
@@ -63,6 +88,13 @@ NAMES = (
     "cc by",
     "cc-by",
 )
+
+GOES_ON = re.compile(
+    rb"advertising|endors|\bnotice\b|copyright (?:holders?|owners?)|th(?:is|e) software|liab"
+    rb"|authori[sz]ation|damages|\bas is\b",
+    re.IGNORECASE,
+)
+"""What a license may go on with, in paragraphs without a legal word."""
 
 CLASSES = 29
 """Letters of the automaton: a-z, space, hyphen, and one for all the rest."""

@@ -116,10 +116,12 @@ def test_passages_are_in_order_and_never_overlap(lines):
 
 
 @given(st.binary(max_size=200))
-def test_normalized_texts_are_ascii_and_short(data):
-    text = normalize([*data.split(b"\n"), b"license " * 2000])
-    assert len(text) <= CUT
-    assert text.decode("ascii")
+def test_normalized_texts_are_utf8_and_short(data):
+    lines = [*data.split(b"\n"), b"license " * 20000]
+    for whole in (True, False):
+        text = normalize(lines, whole)
+        assert 0 < len(text) <= CUT
+        assert "license" in text.decode()
 
 
 def test_a_name_with_a_version_is_a_legal_word():
@@ -136,3 +138,82 @@ def test_a_file_that_is_a_license_is_one_passage_to_its_end():
     (passage,) = of("\n".join(lines))
     assert (passage.first, passage.last, passage.whole) == (1, len(lines), True)
     assert normalize(passage.lines, whole=True).endswith(b"the end.")
+
+
+def test_a_license_keeps_every_word():
+    lines = ["Licence Libre du Québec", "Copyright (c) 2009 Un Tel", "", "* Préambule “Œuvre”"]
+    (passage,) = of("\n".join(lines))
+    text = normalize(passage.lines, passage.whole).decode()
+    words = "licence libre du québec copyright (c) 2009 un tel préambule œuvre"
+    assert " ".join(text.split()) == words
+
+
+def test_a_file_larger_than_any_license_is_none():
+    (*found,) = of("Each license is yours.\n\n" * 6000)
+    assert not any(passage.whole for passage in found)
+
+
+def test_headings_and_lists_do_not_make_a_license_a_comment():
+    lines = ["# A License", "", *["* Each license is yours, and", "  yours", "  alone."] * 5]
+    (passage,) = of("\n".join(lines))
+    assert passage.whole
+
+
+MIDDLE = ["# This is the license of the thing.", "#", "# It is what it says that it is."]
+MORE = ["#", "# In no event shall anybody pay damages."]
+OTHER = ["#", "# This module adds numbers."]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "lines"),
+    [
+        ([], [], (1, 1)),
+        ([*MORE[1:], "#"], MORE + OTHER, (1, 3)),
+        ([*OTHER[1:], "#"], OTHER, (3, 3)),
+    ],
+)
+def test_a_license_goes_on_in_paragraphs_that_say_what_licenses_say(before, after, lines):
+    text = "\n".join([*before, MIDDLE[0], *after, "x = f(1)", "y = g(x)"])
+    (passage,) = of(text)
+    expected = (1, len(before) + 1 + (2 if MORE[1] in after else 0)) if MORE[1] in before else lines
+    assert (passage.first, passage.last) == expected
+    assert b"numbers" not in normalize(passage.lines)
+
+
+def test_a_license_that_a_program_prints_is_one_passage():
+    code = [f'    print("{line}");' for line in GPL]
+    (passage,) = of("\n".join(["int main() {", code[0], "", *code[1:], "}"]))
+    assert (passage.first, passage.last) == (2, 6)
+    assert b"modify" in normalize(passage.lines)
+
+
+def test_statements_of_code_far_from_each_other_are_several_passages():
+    text = '    f("license");\n' + "    g(x, y);\n" * 20 + '    f("gpl");\n'
+    assert [passage.first for passage in of(text)] == [1, 22]
+
+
+def test_two_licenses_with_little_between_are_one_passage():
+    lines = [*GPL, "", "Foo", "", *["and so on"] * 15, "under the BSD license"]
+    text = "x = f(1)\n" * 50 + "\n".join("// " + line for line in lines)
+    (passage,) = of(text)
+    assert (passage.first, passage.last) == (51, 73)
+
+
+@pytest.mark.parametrize(
+    ("line", "left"),
+    [
+        ("Copyright (c) https://example.org/authors", ""),
+        ("© The Foo Authors. Licensed under GPL", "licensed under gpl"),
+        ("Copyright: (C) 2010-2012 Ann Other. GPLv2.", "gplv2."),
+        ("The copyright holders license it", "the copyright holders license it"),
+        ("(c) 2011 " + "and so on " * 30 + "license", None),
+    ],
+)
+def test_copyright_lines(line, left):
+    text = normalize([b"GPL", line.encode()]).decode()
+    assert text == f"gpl {left}".strip() if left is not None else "and so on" in text
+
+
+def test_letters_of_any_script_stay():
+    text = "Нечто, the «Licence» Œuvre".encode() + b" \xff\xfe"
+    assert normalize([text]) == "нечто, the licence œuvre".encode()

@@ -95,6 +95,13 @@ def test_equal_texts_are_asked_once():
     ]
 
 
+def test_a_file_that_is_an_address_is_asked_about():
+    address = "\n https://example.org/Terms-2016/\n"
+    stated = statements(arrow(address, "x = 1", address + "x = 1", "http", NOTICE))
+    assert sorted(stated) == [0, 4]
+    assert stated[0] == [veto.Statement(1, 3, b"https://example.org/terms-2016/")]
+
+
 def test_a_text_that_was_given_up_denies_nothing():
     stated = statements(arrow(NOTICE))
     assert denials(stated, lambda text: None, STRICT) == {}
