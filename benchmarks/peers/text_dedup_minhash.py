@@ -1,7 +1,7 @@
-"""text-dedup's near-deduplication of a Parquet file with a column `text`, as it comes.
+r"""text-dedup's near-deduplication of a Parquet file with a column `text`, as it comes.
 
 Run by the Python of its own environment: FILE WORK. The settings are its own: lower-case text split
-on \\W with empty tokens, 5-grams, 250 permutations, 25 bands of 10 rows, threshold 0.7. The last
+on \W with empty tokens, 5-grams, 250 permutations, 25 bands of 10 rows, threshold 0.7. The last
 line printed is a JSON list: of each row, the number of its cluster.
 """
 
