@@ -1,0 +1,66 @@
+"""What a command takes: seconds, and the memory of all its processes."""
+
+import os
+import re
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks.claims import ROOT
+
+SECONDS = 0.1
+"""Between two looks."""
+
+
+class Taken(NamedTuple):
+    """What a command took.
+
+    Attributes:
+        seconds: from its start to its end.
+        peak: bytes; the most that the PSS of its process and all that descend from it came to.
+            A page that several of them hold counts once.
+        said: what it wrote on stdout.
+    """
+
+    seconds: float
+    peak: int
+    said: bytes
+
+
+def measured(command: Sequence[str]) -> Taken:
+    """Run a command, which says little, to its end."""
+    start, peak = time.perf_counter(), 0
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT) as process:
+        while process.poll() is None:
+            peak = max(peak, sum(_pss(each) for each in _tree(process.pid)))
+            time.sleep(SECONDS)
+        seconds = time.perf_counter() - start
+        assert process.stdout is not None
+        said = process.stdout.read()
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}")
+    return Taken(seconds, peak, said)
+
+
+def _tree(process: int) -> list[int]:
+    """Return a process and all that descend from it."""
+    found = [process]
+    for each in found:
+        for children in Path(f"/proc/{each}/task").glob("*/children"):
+            found += [int(child) for child in _read(children).split()]
+    return found
+
+
+def _pss(process: int) -> int:
+    """Return the proportional set size of a process; 0 when it has ended."""
+    found = re.search(r"^Pss:\s+(\d+) kB", _read(Path(f"/proc/{process}/smaps_rollup")), re.M)
+    return int(found[1]) << 10 if found else 0
+
+
+def _read(path: Path) -> str:
+    try:
+        return os.fsdecode(path.read_bytes())
+    except OSError:
+        return ""
