@@ -1,6 +1,7 @@
 """The block table: 24 bytes for each block of a dataset, in the order of its shards."""
 
 import base64
+import mmap
 from collections.abc import Iterable
 
 import numpy as np
@@ -48,6 +49,12 @@ def read_blocks(url: str) -> BlockTable:
     if size and files.is_local(url):
         return np.memmap(files.local_path(url), dtype=BLOCK, mode="r")
     return np.frombuffer(files.read_bytes(url), dtype=BLOCK)
+
+
+def let_go(table: BlockTable) -> None:
+    """Have a whole table that is mapped take no memory until it is read again, row by row."""
+    if isinstance(table, np.memmap) and isinstance(table.base, mmap.mmap):
+        table.base.madvise(mmap.MADV_DONTNEED)
 
 
 def to_text(table: BlockTable) -> str:

@@ -1,7 +1,7 @@
 """A dataset of token shards, read: each component a ring of addresses."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, Self
@@ -128,19 +128,32 @@ class Dataset:
         """Return the rows of the block table that belong to a range of shards."""
         return range(int(self._first_block[shards.start]), int(self._first_block[shards.stop]))
 
-    def shard_files(self, shards: range) -> list[ShardFile]:
+    def shard_files(self, shards: range) -> Sequence[ShardFile]:
         """Return where shards lie and how large they are."""
-        rows = self.shards.slice(shards.start, len(shards))
-        base = files.join(self.directory, "")
-        return [
-            ShardFile(base + path, size)
-            for path, size in zip(rows["shard"].to_pylist(), rows["bytes"].to_pylist(), strict=True)
-        ]
+        return _ShardFiles(files.join(self.directory, ""), self.shards, shards)
 
     @property
     def handles(self) -> Handles:
         """The shards that are open."""
         return self._handles
+
+
+class _ShardFiles(Sequence[ShardFile]):
+    """Rows of shards.parquet: what was asked for is remembered, and nothing else is made."""
+
+    def __init__(self, base: str, table: pa.Table, rows: range) -> None:
+        self._base, self._table, self._rows = base, table, rows
+        self._known: dict[int, ShardFile] = {}
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, number: Any) -> Any:
+        if number not in self._known:
+            row = self._rows[number]
+            path, size = (self._table[name][row].as_py() for name in ("shard", "bytes"))
+            self._known[number] = ShardFile(self._base + path, size)
+        return self._known[number]
 
 
 class ShardComponent:
@@ -169,9 +182,9 @@ class ShardComponent:
         self.reader = BlockReader(
             table, self._shard_files, dataset.tokenizer.dtype, dataset.handles
         )
-        self._first_document = _starts(table["documents"])
         self._first_address = _starts(table["documents"].astype(np.int64) + table["tokens"])
         self._check(table, totals)
+        blocks.let_go(dataset.blocks)
         self._tables = Recent(KNOWN_TABLES, self._documents_of)
 
     def _check(self, table: blocks.BlockTable, totals: ComponentTotals) -> None:
@@ -184,12 +197,16 @@ class ShardComponent:
         numbers = np.repeat(np.array(self._shards), rows["blocks"].to_numpy())
         if not np.array_equal(table["shard"], numbers):
             raise BadData(f"{place}: the blocks of {self.name} are not in the order of its shards")
-        found = int(self._first_document[-1]), int(self._first_address[-1])
+        found = int(table["documents"].sum(dtype=np.int64)), int(self._first_address[-1])
         if found != (self.documents, self.addresses):
             raise BadData(
                 f"{place}: the blocks of {self.name} add up to {found[0]} documents and "
                 f"{found[1]} addresses; manifest.json says {self.documents} and {self.addresses}"
             )
+
+    @cached_property
+    def _first_document(self) -> Addresses:
+        return _starts(self.reader.table["documents"])
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Another process opens the component itself."""
@@ -343,7 +360,10 @@ def read_shard_table(directory: str, manifest: Manifest) -> pa.Table:
     data = files.read_bytes(url)
     if hashlib.sha256(data).hexdigest() != manifest.tables.get(SHARD_TABLE):
         raise BadData(f"{url}: is not the file that manifest.json speaks of (SHA-256)")
-    return pq.read_table(pa.BufferReader(data), schema=SHARDS)
+    table = pq.read_table(pa.BufferReader(data), schema=SHARDS)
+    # Arrow keeps for itself what it needed to read: as much again.
+    pa.default_memory_pool().release_unused()
+    return table
 
 
 def _starts(sizes: npt.NDArray[Any]) -> Addresses:

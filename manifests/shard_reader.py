@@ -4,7 +4,7 @@ import os
 import threading
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -23,6 +23,7 @@ OPEN_SHARDS = 128
 """Shards kept open at once: far below the usual limit of 1024 descriptors a process."""
 KNOWN_ENDS = 4096
 """Blocks whose document ends are remembered: about 2 kB each."""
+K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 
 
@@ -34,16 +35,16 @@ class ShardFile:
     size: int
 
 
-class Recent(Generic[T]):
+class Recent(Generic[K, T]):
     """The last values used; a value that is remembered is not made again."""
 
-    def __init__(self, limit: int, make: Callable[[int], T]) -> None:
+    def __init__(self, limit: int, make: Callable[[K], T]) -> None:
         """Remember at most `limit` values of `make`."""
         self._limit, self._make = limit, make
-        self._values: OrderedDict[int, T] = OrderedDict()
+        self._values: OrderedDict[K, T] = OrderedDict()
         self._lock = threading.Lock()
 
-    def __call__(self, key: int) -> T:
+    def __call__(self, key: K) -> T:
         """Return the value of a key."""
         with self._lock:
             if key in self._values:
@@ -62,12 +63,15 @@ class Handles:
 
     Attributes:
         cache: what was read of remote shards.
+        ends: what `BlockReader.ends` returned, of all readers.
     """
 
     def __init__(self, limit: int = OPEN_SHARDS) -> None:
         """Keep at most `limit` local shards open."""
         self._limit = limit
         self.cache = BlockCache(cache_directory())
+        self.ends: Recent[tuple[BlockReader, int], npt.NDArray[np.int64]]
+        self.ends = Recent(KNOWN_ENDS, lambda key: key[0].find_ends(key[1]))
         self._open: OrderedDict[str, int] = OrderedDict()
         self._sized: set[str] = set()
         self._lock = threading.Lock()
@@ -177,10 +181,10 @@ class BlockReader:
         self._shard, self._documents = table["shard"], table["documents"]
         self._data_offset, self._tokens = table["data_offset"], table["tokens"]
         self.table, self._shards, self.handles = table, shards, handles
-        self.is_local = all(files.is_local(shard.url) for shard in shards)
+        # They lie in one directory.
+        self.is_local = not shards or files.is_local(shards[0].url)
         self.dtype = np.dtype(dtype).newbyteorder("<")
         self._checked = np.zeros(len(table), dtype=bool)
-        self.ends = Recent(KNOWN_ENDS, self._ends)
 
     def shard(self, block: int) -> ShardFile:
         """Return the shard of a block."""
@@ -253,11 +257,15 @@ class BlockReader:
         crc = int(self.table["crc32"][block])
         return block_name(self.shard(block).url, self._origin(block), self._size(block), crc)
 
-    def _ends(self, block: int) -> npt.NDArray[np.int64]:
+    def ends(self, block: int) -> npt.NDArray[np.int64]:
         """Return the end addresses within a block: int64 [documents that end in it].
 
         The j-th document to end in the block does so before its token `ends[j] - j`.
         """
+        return self.handles.ends((self, block))
+
+    def find_ends(self, block: int) -> npt.NDArray[np.int64]:
+        """Return what `ends` does, read again."""
         ends = self.offsets(block).astype(np.int64)
         if not self.opens_inside(block):
             ends = ends[1:]

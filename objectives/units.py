@@ -23,6 +23,10 @@ MOST_LANES = 1024
 """Units held at once: 64 MB of tokens, at two bytes each. A plan that interleaves more of them
 gets its units read again for each of their sequences."""
 
+SEGMENTS = 128
+"""Segments of a unit that there is room for, until one has more: files are of 1,200 tokens in the
+mean, units of 32,000."""
+
 Numbers = npt.NDArray[np.int64]
 
 
@@ -47,8 +51,8 @@ class Held(NamedTuple):
 
     Attributes:
         tokens: uint16 or uint32 [lanes, U], as on disk: without end tokens.
-        table: int32 [lanes, U, 4], a row for each segment: its first address within the unit, its
-            first token within `tokens`, its tokens, whether its end token follows.
+        table: int32 [lanes, some, 4], a row for each segment: its first address within the unit,
+            its first token within `tokens`, its tokens, whether its end token follows.
         used: int64 [lanes, 3], addresses, tokens and segments that are there.
     """
 
@@ -71,19 +75,17 @@ class Units:
         Args:
             places: the order of the plan.
             components: those of the plan, in its order.
-            forgotten: (stage, component) -> the addresses of its ring that are left out: int64
-                [k, 2], each row [start, stop), sorted and disjoint.
+            forgotten: (stage, component) -> the addresses of its ring that are left out, whole
+                documents: int64 [k, 2], each row [start, stop), sorted and disjoint.
         """
         self._places, self._components, self._forgotten = places, components, forgotten
         self._all_local = all(component.is_local for component in components)
         self._lanes = Lanes(places, MOST_LANES)
         lanes, size = len(self._lanes.drawn.number), places.plan.unit_size
         dtype = np.result_type(*{component.dtype for component in components})
-        # Memory that no unit reaches is not touched, so it is not there: few units have as many
-        # segments as addresses.
         self._held = Held(
             np.empty((lanes, size), dtype),
-            np.empty((lanes, size, 4), np.int32),
+            np.empty((lanes, SEGMENTS, 4), np.int32),
             np.zeros((lanes, 3), np.int64),
         )
 
@@ -131,7 +133,15 @@ class Units:
             out = self._held.tokens[lane, self._held.used[lane, 1] :]
             tokens, ends = component.window(address, count, out)
             used = self._held.used[lane]
+            self._make_room(int(used[2]) + len(ends) + 1)
             _add(len(tokens), ends, address, addresses, forgotten, self._held.table[lane], used)
+
+    def _make_room(self, segments: int) -> None:
+        table = self._held.table
+        if segments > table.shape[1]:
+            more = np.empty((len(table), 1 << segments.bit_length(), 4), np.int32)
+            more[:, : table.shape[1]] = table
+            self._held = self._held._replace(table=more)
 
 
 @numba.njit(cache=True)
@@ -146,58 +156,25 @@ def _add(
 ) -> None:
     """Append a window of so many `tokens`, from `address` of a ring of `addresses` on, to a lane.
 
-    `table` and `used` are the lane's, of Held.
+    `table` and `used` are the lane's, of Held. Of a forgotten document nothing is appended.
     """
     count, begin, token = tokens + len(ends), 0, 0
     for i in range(len(ends) + 1):
         closed = i < len(ends)
         stop = ends[i] + 1 if closed else count
         if stop > begin:
-            first = used[0] + begin, used[1] + token
+            size = stop - begin - closed
             at = (address + begin) % addresses
-            _append(first, stop - begin, closed, at, forgotten, table, used)
-            token += stop - begin - closed
+            gap = np.searchsorted(forgotten[:, 1], at, side="right")
+            if gap == len(forgotten) or forgotten[gap, 0] > at:
+                row = table[used[2]]
+                row[0], row[1] = used[0] + begin, used[1] + token
+                row[2], row[3] = size, closed
+                used[2] += 1
+            token += size
         begin = stop
     used[0] += count
     used[1] += tokens
-
-
-@numba.njit(cache=True)
-def _append(
-    first: tuple[int, int],
-    size: int,
-    closed: bool,
-    address: int,
-    forgotten: Numbers,
-    table: npt.NDArray[np.int32],
-    used: Numbers,
-) -> None:
-    """Append to a lane's table what is not forgotten of a segment.
-
-    Args:
-        first: its first address and its first token, within the unit.
-        size: its addresses.
-        closed: whether the last of them is an end address.
-        address: its first one in the ring.
-        forgotten: int64 [k, 2].
-        table: the lane's.
-        used: the lane's.
-    """
-    length, position = size - closed, 0
-    gap = np.searchsorted(forgotten[:, 1], address, side="right")
-    while position < size:
-        keep, resume = size, size
-        if gap < len(forgotten) and forgotten[gap, 0] - address < size:
-            keep = max(forgotten[gap, 0] - address, position)
-            resume = min(forgotten[gap, 1] - address, size)
-            gap += 1
-        if keep > position:
-            row = table[used[2]]
-            row[0], row[1] = first[0] + position, first[1] + min(position, length)
-            row[2] = min(keep, length) - min(position, length)
-            row[3] = closed and keep == size
-            used[2] += 1
-        position = resume
 
 
 @numba.njit(cache=True)
