@@ -3,7 +3,7 @@
 import hashlib
 import io
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -249,13 +249,29 @@ def _write_parquet(url: str, table: pa.Table) -> None:
 
 
 def _write_energon(directory: str, records: Sequence[ShardRecord]) -> list[str]:
-    """Write the files that `energon prepare` would ask for; JSON is YAML, too."""
-    train = [record.shard for record in records if not record.heldout]
-    heldout = [record.shard for record in records if record.heldout]
+    train = {record.shard: record.blocks for record in records if not record.heldout}
+    heldout = {record.shard: record.blocks for record in records if record.heldout}
+    return write_energon(directory, train, heldout)
+
+
+def write_energon(
+    directory: str, train: Mapping[str, int], heldout: Mapping[str, int]
+) -> list[str]:
+    """Write the files that `energon prepare` would ask for; JSON is YAML, too.
+
+    Args:
+        directory: that the shards lie in.
+        train: shards for training, relative to it -> their blocks.
+        heldout: those for validation.
+
+    Returns:
+        The paths of the files, relative to the directory.
+    """
+    split = {"train": [*train], "val": [*heldout], "test": []}
     contents = {
         "dataset.yaml": {"__module__": "megatron.energon", "__class__": "CrudeWebdataset"},
-        "split.yaml": {"split_parts": {"train": train, "val": heldout, "test": []}, "exclude": []},
-        ".info.json": {"shard_counts": {record.shard: record.blocks for record in records}},
+        "split.yaml": {"split_parts": split, "exclude": []},
+        ".info.json": {"shard_counts": {**train, **heldout}},
     }
     for name, content in contents.items():
         files.write_bytes(files.join(directory, ENERGON, name), canonical_json(content) + b"\n")
