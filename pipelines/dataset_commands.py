@@ -20,7 +20,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 def register(app: typer.Typer) -> None:
     """Add the subcommands."""
-    for command in (forget, compact):
+    for command in (forget, compact, materialize):
         app.command()(command)
 
 
@@ -72,3 +72,23 @@ def compact(
     engine = Runner(runner, tuple(beam_options or ()))
     told = compacting.compact(found, out or f"{found.rstrip('/')}-compact", engine)
     answer(as_json, told, lambda: compacting.render(told))
+
+
+def materialize(
+    mixture: Annotated[str, typer.Argument(metavar="MIX.toml", help="What is written out.")],
+    beam_options: BeamOptions = None,
+    out: Annotated[
+        str | None, typer.Option("--out", metavar="DIR", help="Named like the file if not given.")
+    ] = None,
+    runner: RunnerName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a mixture out as plain shuffled WebDataset shards, to train with something else."""
+    from manifests.terminal import answer
+    from pipelines import materialize as materializing
+    from pipelines.runners import Runner
+
+    place = out or mixture.removesuffix(".toml")
+    engine = Runner(runner, tuple(beam_options or ()))
+    told = materializing.materialize(mixture, place, engine)
+    answer(as_json, {"out": place, **told}, lambda: materializing.render(told, place))
