@@ -23,12 +23,19 @@ class Control(Config):
     """Id of `<mask_2>` minus id of `<mask_1>`: CodeGen2's ids descend."""
     masks: int = Field(default=0, ge=0)
     """How many masks there are: 899 in CodeGen2's vocabulary."""
+    fim_prefix: int | None = Field(default=None, ge=0)
+    """Id of `<fim_prefix>`, as StarCoder's and CodeGen2.5's vocabularies have it."""
+    fim_suffix: int | None = Field(default=None, ge=0)
+    """Id of `<fim_suffix>`."""
+    fim_middle: int | None = Field(default=None, ge=0)
+    """Id of `<fim_middle>`."""
     vocabulary: int = Field(gt=0)
     """Ids run from 0 to `vocabulary` - 1."""
 
     @model_validator(mode="after")
     def _ids_are_in_the_vocabulary(self) -> Self:
-        known = {"end": self.end, "sep": self.sep, "eom": self.eom, "mask_1": self.mask_1}
+        fields = ("end", "sep", "eom", "mask_1", "fim_prefix", "fim_suffix", "fim_middle")
+        known = {name: getattr(self, name) for name in fields}
         if self.masks:
             if self.mask_1 is None:
                 raise ValueError("mask_1 is missing, yet there are masks")

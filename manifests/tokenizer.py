@@ -23,6 +23,8 @@ from manifests.manifest import TokenizerRecord
 END = ("<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>")
 """Names of the end token, the first one found being it: GPT-2's, Llama's, Gemma's."""
 SEP, EOM = "<sep>", "<eom>"
+FIM = {f"fim_{part}": f"<fim_{part}>" for part in ("prefix", "suffix", "middle")}
+"""Fields of Control and StarCoder's names of their tokens, which CodeGen2.5 has too."""
 MASK = re.compile(r"<mask_([1-9][0-9]*)>")
 
 
@@ -151,6 +153,7 @@ def _control(path: str, parsed: dict[str, Any], end: str | None) -> Control:
         mask_1=masks[0] if masks else None,
         mask_step=steps.pop() if steps else -1,
         masks=len(masks),
+        **{field: ids.get(name) for field, name in FIM.items()},
         vocabulary=1 + max([*known, *ids.values()]),
     )
 

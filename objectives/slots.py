@@ -5,15 +5,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from manifests.config import Config
 from manifests.control import Control
 from manifests.errors import BadCall
 from manifests.plan import Slot
-from objectives import clm, span_corruption
-from objectives.batch import Batch, Segments
+from objectives import causal_masking, clm, fim, prefix_lm, span_corruption, ul2
 
 
 @dataclass(frozen=True)
@@ -26,25 +22,72 @@ class Objective:
             where it is not 0. Sequences may come in any order, and each is written as if alone.
         allowances: (slots, tokens of a sequence) -> the allowance of each slot.
         settings: the model of its settings.
-        infills: whether it needs <sep>, <eom> and masks in the vocabulary.
+        check: (control, settings): raises BadCall where the vocabulary lacks what it needs.
+        tables: (settings, path of tokenizer.json, if there is one): what else `fill` is given.
     """
 
-    fill: Callable[[Segments, npt.NDArray[np.int64], Batch, Control, Any], None]
+    fill: Callable[..., None]
     allowances: Callable[[int, int], list[int]]
     settings: type[Config]
-    infills: bool
+    check: Callable[[Control, Any], object]
+    tables: Callable[[Any, str | None], dict[str, Any]] | None = None
+
+
+def _nothing(control: Control, settings: Config) -> None:
+    """Any vocabulary will do."""
+
+
+def _masks(control: Control, settings: Config) -> None:
+    if control.eom is None or not control.masks:
+        raise BadCall("<eom> and masks are not in the tokenizer's vocabulary")
+
+
+def _sep_and_masks(control: Control, settings: Config) -> None:
+    if not control.can_infill:
+        raise BadCall("<sep>, <eom> and masks are not in the tokenizer's vocabulary")
+
+
+def _mode(control: Control, settings: ul2.Mode) -> None:
+    if settings.mode is not None and settings.mode >= control.vocabulary:
+        raise BadCall(f"mode is {settings.mode}, not below the vocabulary {control.vocabulary}")
+
+
+def _sep_masks_and_mode(control: Control, settings: ul2.Mode) -> None:
+    _sep_and_masks(control, settings)
+    _mode(control, settings)
 
 
 OBJECTIVES: Mapping[str, Objective] = {
-    "clm": Objective(clm.fill, clm.allowances, clm.Settings, infills=False),
+    "clm": Objective(clm.fill, clm.allowances, clm.Settings, _nothing),
     "span_corruption": Objective(
-        span_corruption.fill, span_corruption.allowances, span_corruption.Settings, infills=True
+        span_corruption.fill, span_corruption.allowances, span_corruption.Settings, _sep_and_masks
     ),
+    "prefix_lm": Objective(prefix_lm.fill, prefix_lm.allowances, prefix_lm.Settings, _nothing),
+    "causal_masking": Objective(
+        causal_masking.fill, causal_masking.allowances, causal_masking.Settings, _masks
+    ),
+    "fim": Objective(fim.fill, fim.allowances, fim.Settings, fim.sentinels_of, fim.tables),
+    **{
+        name: Objective(denoiser.fill, denoiser.allowances, ul2.Mode, _sep_masks_and_mode)
+        for name, denoiser in ul2.DENOISERS.items()
+    },
+    **{
+        name: Objective(prefix.fill, prefix.allowances, ul2.Mode, _mode)
+        for name, prefix in ul2.PREFIXES.items()
+    },
 }
 """Their order is the numbering of `Batch.objective`: new ones go to the end."""
 
-MIXES: Mapping[str, Mapping[str, float]] = {"codegen2": {"clm": 0.5, "span_corruption": 0.5}}
-"""Objectives together, with their shares. codegen2: p = 0.5 each (arXiv 2305.02309, section 2)."""
+PREFIXED = {"prefix_lm", *ul2.DENOISERS, *ul2.PREFIXES}
+"""Those whose positions at the front see each other."""
+
+MIXES: Mapping[str, Mapping[str, float]] = {
+    "codegen2": {"clm": 0.5, "span_corruption": 0.5},
+    "ul2": {**dict.fromkeys(ul2.DENOISERS, 1.0), "ul2_s": 1.0},
+    "ul2_simplified": ul2.SIMPLIFIED,
+}
+"""Objectives together, with their shares. codegen2: p = 0.5 each (arXiv 2305.02309, section 2).
+ul2: all alike, so S has 14 %; ul2_simplified: what section 3.3 makes of it."""
 
 
 def dealer(objective: str | Mapping[str, float]) -> Callable[[int, int], list[Slot]]:

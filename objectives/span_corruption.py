@@ -10,7 +10,6 @@ written, so nothing is ever truncated: with k kept segments and m spans a sequen
 control ids, which its allowance covers.
 """
 
-from itertools import pairwise
 from typing import NamedTuple, Self
 
 import numba
@@ -23,7 +22,7 @@ from manifests.control import Control
 from manifests.splitmix_kernels import below, draw
 from objectives.batch import Batch, Rows, Segments
 from objectives.kernels import FIXED, Ids, copy_segment, ids_of, mark, pad
-from objectives.spans import cut, deal, longest, take_out, weigh_masks
+from objectives.spans import cut, deal, documents_of, longest, put_back, take_out, weigh_masks
 
 Numbers = npt.NDArray[np.int64]
 
@@ -164,20 +163,9 @@ def restore(
         documents: int32 [L], the same row's documents.
         control: the plan's control ids.
     """
-    used = int(np.count_nonzero(documents >= 0))
-    bounds = [0, *(np.flatnonzero(np.diff(documents[:used])) + 1).tolist(), used]
-    pieces = [_restore_segment(tokens[start:stop], control) for start, stop in pairwise(bounds)]
+    pieces = []
+    for part in documents_of(tokens, documents):
+        seps = np.flatnonzero(part == control.sep)
+        body = int(seps[0]) if len(seps) else len(part)
+        pieces.append(put_back(part[:body], part[body + 1 :], control))
     return np.concatenate(pieces)
-
-
-def _restore_segment(tokens: npt.NDArray[np.int64], control: Control) -> npt.NDArray[np.int64]:
-    seps = np.flatnonzero(tokens == control.sep)
-    if not len(seps):
-        return tokens
-    body, tail = tokens[: seps[0]], tokens[seps[0] + 1 :]
-    pieces, position, start = [], 0, 0
-    for number, stop in enumerate(np.flatnonzero(tail == control.eom).tolist(), start=1):
-        mask = int(np.flatnonzero(body == control.mask(number))[0])
-        pieces += [body[position:mask], tail[start + 1 : stop]]
-        position, start = mask + 1, stop + 1
-    return np.concatenate([*pieces, body[position:]])

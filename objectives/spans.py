@@ -1,11 +1,13 @@
 """Spans: how many, where, and a segment with its spans taken out."""
 
+from itertools import pairwise
 from typing import Any
 
 import numba
 import numpy as np
 import numpy.typing as npt
 
+from manifests.control import Control
 from manifests.splitmix_kernels import subset
 from objectives.batch import Segments
 from objectives.kernels import Ids, copy
@@ -137,3 +139,35 @@ def weigh_masks(cuts: Numbers, weights: npt.NDArray[np.float32], start: int, wei
     for number in range(len(cuts)):
         weights[start + cuts[number, 0] - hidden + number] = weight
         hidden += cuts[number, 1]
+
+
+def documents_of(
+    tokens: npt.NDArray[np.int64], documents: npt.NDArray[np.int32]
+) -> list[npt.NDArray[np.int64]]:
+    """Return the tokens of each document of a row, padding left out.
+
+    Args:
+        tokens: int64 [L], a row of a batch.
+        documents: int32 [L], the same row's documents, each in one piece.
+    """
+    used = int(np.count_nonzero(documents >= 0))
+    bounds = [0, *(np.flatnonzero(np.diff(documents[:used])) + 1).tolist(), used]
+    return [tokens[start:stop] for start, stop in pairwise(bounds)]
+
+
+def put_back(
+    body: npt.NDArray[np.int64], answers: npt.NDArray[np.int64], control: Control
+) -> npt.NDArray[np.int64]:
+    """Return a document whose spans were taken out: the inverse of `take_out`.
+
+    Args:
+        body: int64 [n], with masks.
+        answers: int64 [m], what follows it: each mask, its span, <eom>.
+        control: the plan's control ids.
+    """
+    pieces, position, start = [], 0, 0
+    for number, stop in enumerate(np.flatnonzero(answers == control.eom).tolist(), start=1):
+        mask = int(np.flatnonzero(body == control.mask(number))[0])
+        pieces += [body[position:mask], answers[start + 1 : stop]]
+        position, start = mask + 1, stop + 1
+    return np.concatenate([*pieces, body[position:]])

@@ -39,6 +39,7 @@ class Stream:
         plan: Plan,
         components: Mapping[str, Component],
         forgotten: Mapping[str, Forgotten] | None = None,
+        tokenizer: str | None = None,
     ) -> None:
         """Join a plan to the components that it names.
 
@@ -47,6 +48,7 @@ class Stream:
             components: by the plan's names for them.
             forgotten: component -> (names of tombstones) -> the addresses that they take; of the
                 components that the plan's stages have tombstones of.
+            tokenizer: path of their tokenizer.json, for objectives that cut tokens.
 
         Raises:
             BadCall: a component is missing, or an objective needs control ids that the vocabulary
@@ -60,13 +62,14 @@ class Stream:
         self._forgotten = _forgotten(plan, forgotten or {})
         self._numbers = {name: number for number, name in enumerate(OBJECTIVES)}
         self._settings = _settings(plan)
+        self._tables = _tables(self._settings, tokenizer)
         self._objectives = [
             np.array([self._numbers[slot.objective] for slot in stage.slots], np.uint8)
             for stage in plan.stages
         ]
         self._units = Units(self.places, self._components, self._left_out)
         self._lock = threading.Lock()
-        self._made_of = plan, dict(components), dict(forgotten or {})
+        self._made_of = plan, dict(components), dict(forgotten or {}), tokenizer
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Another process makes its own."""
@@ -85,7 +88,8 @@ class Stream:
             c.name: partial(tombstones[c.dataset].ranges, c.source_name, c.heldout)
             for c in plan.components
         }
-        return cls(plan, components, forgotten)
+        tokenizer = datasets[plan.components[0].dataset].tokenizer_path
+        return cls(plan, components, forgotten, tokenizer)
 
     def batch(self, position: int, rows: int) -> Batch:
         """Return the sequences at `position` .. `position + rows - 1`.
@@ -115,7 +119,14 @@ class Stream:
         batch.objective[:] = self._objectives[sequences.stage][sequences.turn]
         for name, settings in self._settings.items():
             mine = np.flatnonzero(batch.objective == self._numbers[name])
-            OBJECTIVES[name].fill(sequences.segments, mine, batch, self.plan.control, settings)
+            OBJECTIVES[name].fill(
+                sequences.segments,
+                mine,
+                batch,
+                self.plan.control,
+                settings,
+                **self._tables[name],
+            )
 
     def origin(self, position: int) -> dict[str, Any]:
         """Return where the sequence at a position comes from.
@@ -248,14 +259,21 @@ def _settings(plan: Plan) -> dict[str, Config]:
     for name in sorted(names | set(plan.settings)):
         if name not in OBJECTIVES:
             raise BadCall(f"plan: there is no objective {name!r}")
-        if OBJECTIVES[name].infills and name in names and not plan.control.can_infill:
-            raise BadCall(
-                f"objective: {name} needs <sep>, <eom> and masks, which the tokenizer lacks"
-            )
-    return {
-        name: parse_config(f"plan: {name}", OBJECTIVES[name].settings, plan.settings.get(name, {}))
-        for name in names
-    }
+    found = {}
+    for name in sorted(names):
+        given = plan.settings.get(name, {})
+        found[name] = parse_config(f"plan: {name}", OBJECTIVES[name].settings, given)
+        try:
+            OBJECTIVES[name].check(plan.control, found[name])
+        except BadCall as error:
+            raise BadCall(f"objective: {name}: {error}") from None
+    return found
+
+
+def _tables(settings: Mapping[str, Config], tokenizer: str | None) -> dict[str, dict[str, Any]]:
+    """Return what else each objective is given."""
+    makers = {name: OBJECTIVES[name].tables for name in settings}
+    return {n: make(settings[n], tokenizer) if make else {} for n, make in makers.items()}
 
 
 def _plain(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -119,6 +119,7 @@ def test_codegen25_has_the_published_ids(codegen25):
     control = control_of(codegen25)
     assert (control.end, control.sep, control.eom, control.mask_1) == (50256, 50317, 50318, 51199)
     assert (control.masks, control.vocabulary) == (881, 51200)
+    assert (control.fim_prefix, control.fim_middle, control.fim_suffix) == (50295, 50296, 50297)
     tokenizer = load_tokenizer(codegen25)
     known = {" " * 31: 50257, "\t" * 2: 50294, "<fim_prefix>": 50295, "<reponame>": 50312}
     known |= {"<dummy_0>": 50313, "<dummy_3>": 50316, "<mask_881>": 50319}

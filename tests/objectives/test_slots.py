@@ -31,7 +31,7 @@ def test_shares_are_met_to_the_nearest_sequence(clm, corrupted, sequences):
     ("objective", "message"),
     [
         ("span_coruption", "there is no 'span_coruption'; did you mean 'span_corruption'?"),
-        ("zzz", "there are: clm, span_corruption, codegen2"),
+        ("zzz", "there are: clm, span_corruption, "),
         ({"clm": 0.0}, "the share of clm must be above 0"),
         ({"clm": float("nan")}, "the share of clm must be above 0"),
         ({}, "name at least one"),

@@ -1,7 +1,6 @@
 """The laws of file-level span corruption."""
 
 from collections import Counter
-from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -9,9 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from manifests.control import Control
-from manifests.window import Window
-from objectives.batch import FORGOTTEN, PADDING, Batch
+from objectives.batch import FORGOTTEN, PADDING
 from objectives.kernels import FIXED
 from objectives.span_corruption import (
     Settings,
@@ -22,35 +19,21 @@ from objectives.span_corruption import (
     restore,
 )
 from tests.objectives import plain_spans
+from tests.objectives.rows import (
+    CONTROL,
+    addresses_of,
+    assert_alone_as_in_a_batch,
+    keys,
+    row_of,
+    sources,
+)
 from tests.objectives.windows import addresses_in, segments_of
 
-CONTROL = Control(end=50256, sep=50299, eom=50300, mask_1=51199, masks=899, vocabulary=51200)
 DEFAULTS = Settings()
-keys = st.integers(0, 2**64 - 1)
-
-
-def addresses_of(lengths, is_open=False, start=0):
-    """Documents of these lengths, numbered tokens; the last one cut short if `is_open`."""
-    ends = np.cumsum(np.array(lengths) + 1) - 1
-    tokens = (start + np.arange(sum(lengths))) % 50_000
-    return Window(tokens.astype(np.uint16), ends[:-1] if is_open else ends)
-
-
-class Row(NamedTuple):
-    """A row of a batch."""
-
-    tokens: np.ndarray
-    weights: np.ndarray
-    documents: np.ndarray
 
 
 def corrupt(windows, allowance, key=0, control=CONTROL, settings=DEFAULTS, length=None):
-    segments = segments_of([windows], [allowance], [key])
-    batch = Batch.empty(1, length or len(addresses_in(windows)) + allowance)
-    # What was there before must not shine through.
-    batch.tokens[:], batch.weights[:], batch.documents[:] = -7, np.nan, 999
-    fill(segments, np.arange(1), batch, control, settings)
-    return Row(batch.tokens[0], batch.weights[0], batch.documents[0])
+    return row_of(fill, windows, allowance, key, settings, control, length)
 
 
 def spans_of(lengths, allowance, key, masks=CONTROL.masks, chosen=DEFAULTS):
@@ -66,17 +49,6 @@ def spans_of(lengths, allowance, key, masks=CONTROL.masks, chosen=DEFAULTS):
     }
 
 
-sources = (
-    st.lists(
-        st.builds(
-            addresses_of, st.lists(st.integers(0, 90), min_size=1, max_size=12), st.booleans()
-        ),
-        min_size=1,
-        max_size=3,
-    )
-    .map(lambda windows: [w for w in windows if len(addresses_in([w]))])
-    .filter(len)
-)
 allowed = st.integers(0, 70)
 settings_of = st.builds(
     lambda low, high, shortest: Settings(
@@ -106,22 +78,7 @@ def test_spans_are_drawn_as_in_plain_python(lengths, allowance, key, chosen, mas
     st.lists(st.tuples(sources, keys), min_size=1, max_size=6), st.randoms(use_true_random=False)
 )
 def test_a_row_does_not_depend_on_the_others(drawn, order):
-    """Rows in any order, some of them not asked for: each is what it is alone."""
-    length = max(len(addresses_in(windows)) for windows, _ in drawn) + 20
-    allowances = [length - len(addresses_in(windows)) for windows, _ in drawn]
-    segments = segments_of([w for w, _ in drawn], allowances, [key for _, key in drawn])
-    batch = Batch.empty(len(drawn), length)
-    batch.tokens[:] = -7
-    asked = order.sample(range(len(drawn)), order.randint(1, len(drawn)))
-    fill(segments, np.array(asked), batch, CONTROL, DEFAULTS)
-    for number, ((windows, key), allowance) in enumerate(zip(drawn, allowances, strict=True)):
-        if number not in asked:
-            assert (batch.tokens[number] == -7).all()
-            continue
-        row = corrupt(windows, allowance, key)
-        assert np.array_equal(batch.tokens[number], row.tokens)
-        assert np.array_equal(batch.weights[number], row.weights)
-        assert np.array_equal(batch.documents[number], row.documents)
+    assert_alone_as_in_a_batch(fill, drawn, 20, DEFAULTS, order)
 
 
 def test_what_a_tombstone_took_is_padding_of_its_own():

@@ -185,7 +185,7 @@ def test_a_vocabulary_without_masks_can_only_copy(memory, three):
     components = {c.name: c for c in three}
     control = Control(end=50256, vocabulary=50257)
     Stream(memory.plan(three, objective="clm", control=control), components)
-    with pytest.raises(BadCall, match="span_corruption needs <sep>, <eom> and masks"):
+    with pytest.raises(BadCall, match="span_corruption: <sep>, <eom> and masks are not in"):
         Stream(memory.plan(three, control=control), components)
 
 

@@ -1,0 +1,85 @@
+"""One row of a batch, made by any objective from windows of numbered tokens."""
+
+from typing import NamedTuple
+
+import numpy as np
+from hypothesis import strategies as st
+
+from manifests.control import Control
+from manifests.window import Window
+from objectives.batch import Batch
+from tests.objectives.windows import addresses_in, segments_of
+
+CONTROL = Control(end=50256, sep=50299, eom=50300, mask_1=51199, masks=899, vocabulary=51200)
+keys = st.integers(0, 2**64 - 1)
+
+
+class Row(NamedTuple):
+    """A row of a batch."""
+
+    tokens: np.ndarray
+    weights: np.ndarray
+    documents: np.ndarray
+    prefix: int = 0
+
+    @property
+    def used(self):
+        return int(np.count_nonzero(self.documents >= 0))
+
+
+def addresses_of(lengths, is_open=False, start=0):
+    """Documents of these lengths, numbered tokens; the last one cut short if `is_open`."""
+    ends = np.cumsum(np.array(lengths) + 1) - 1
+    tokens = (start + np.arange(sum(lengths))) % 50_000
+    return Window(tokens.astype(np.uint16), ends[:-1] if is_open else ends)
+
+
+sources = (
+    st.lists(
+        st.builds(
+            addresses_of, st.lists(st.integers(0, 90), min_size=1, max_size=12), st.booleans()
+        ),
+        min_size=1,
+        max_size=3,
+    )
+    .map(lambda windows: [w for w in windows if len(addresses_in([w]))])
+    .filter(len)
+)
+
+
+def row_of(fill, windows, allowance, key, settings, control=CONTROL, length=None, **tables):
+    """What `fill` writes where there was something else before."""
+    segments = segments_of([windows], [allowance], [key])
+    batch = Batch.empty(1, length or len(addresses_in(windows)) + allowance)
+    batch.tokens[:], batch.weights[:], batch.documents[:] = -7, np.nan, 999
+    fill(segments, np.arange(1), batch, control, settings, **tables)
+    return Row(batch.tokens[0], batch.weights[0], batch.documents[0], int(batch.prefix[0]))
+
+
+def assert_alone_as_in_a_batch(fill, drawn, allowance, settings, order, **tables):
+    """Rows in any order, some of them not asked for: each is what it is alone."""
+    length = max(len(addresses_in(windows)) for windows, _ in drawn) + allowance
+    allowances = [length - len(addresses_in(windows)) for windows, _ in drawn]
+    segments = segments_of([w for w, _ in drawn], allowances, [key for _, key in drawn])
+    batch = Batch.empty(len(drawn), length)
+    batch.tokens[:] = -7
+    asked = order.sample(range(len(drawn)), order.randint(1, len(drawn)))
+    fill(segments, np.array(asked), batch, CONTROL, settings, **tables)
+    for number, ((windows, key), allowed) in enumerate(zip(drawn, allowances, strict=True)):
+        if number not in asked:
+            assert (batch.tokens[number] == -7).all()
+            continue
+        row = row_of(fill, windows, allowed, key, settings, **tables)
+        assert np.array_equal(batch.tokens[number], row.tokens)
+        assert np.array_equal(batch.weights[number], row.weights)
+        assert np.array_equal(batch.documents[number], row.documents)
+        assert batch.prefix[number] == row.prefix
+
+
+def assert_padded(row, control=CONTROL):
+    """Behind what is used nothing is learned; the first position never is."""
+    assert not np.isnan(row.weights).any()
+    assert (row.documents[row.used :] < 0).all()
+    assert (row.tokens[row.used :] == control.end).all()
+    assert (row.weights[row.used :] == 0).all()
+    assert row.weights[0] == 0

@@ -1,0 +1,67 @@
+"""Any objective, and any mixture of them, in the stream."""
+
+import numpy as np
+import pytest
+
+from manifests.errors import BadCall
+from objectives.batch import FORGOTTEN, PADDING
+from objectives.slots import MIXES, OBJECTIVES, PREFIXED
+from objectives.stream import Stream
+
+FIM = {"fim": {"level": "token", "sentinels": [50295, 50296, 50297]}}
+EVERYTHING = dict.fromkeys(OBJECTIVES, 1.0)
+
+
+def stream_of(memory, components, objective, length=256):
+    settings = FIM if objective == "fim" or objective is EVERYTHING else {}
+    plan = memory.plan(components, objective=objective, length=length, settings=settings)
+    return Stream(plan, {c.name: c for c in components})
+
+
+@pytest.mark.parametrize("objective", [*OBJECTIVES, *MIXES])
+def test_a_sequence_has_all_its_positions_and_is_the_same_alone(memory, three, objective):
+    stream = stream_of(memory, three, objective)
+    batch = stream.batch(40, 24)
+    assert batch.tokens.shape == (24, 256)
+    assert ((batch.tokens >= 0) & (batch.tokens < 51200)).all()
+    assert (batch.weights[:, 0] == 0).all()
+    assert (batch.weights[batch.documents < 0] == 0).all()
+    assert not (batch.documents == FORGOTTEN).any()
+    names = list(OBJECTIVES)
+    is_prefixed = np.array([names[number] in PREFIXED for number in batch.objective])
+    assert not batch.prefix[~is_prefixed].any()
+    for row in range(24):
+        assert not batch.weights[row, : batch.prefix[row]].any()
+        assert memory.equal(stream.batch(40 + row, 1), batch.part(row, row + 1))
+
+
+def test_all_of_them_at_once(memory, three):
+    batch = stream_of(memory, three, EVERYTHING).batch(0, 512)
+    assert sorted(set(batch.objective.tolist())) == list(range(len(OBJECTIVES)))
+
+
+def test_an_epoch_has_every_address_once(memory):
+    """Whatever an objective adds, the addresses that sequences take are the closed form's."""
+    component = memory.component("the-stack/c", [30] * 400)
+    plan = memory.plan([component], objective=EVERYTHING, length=256, settings=FIM)
+    stream = Stream(plan, {component.name: component})
+    per_unit = stream.counts(plan.group)["the-stack/c"]["addresses"]
+    assert per_unit == plan.unit_size * plan.interleave
+    allowances = sum(slot.allowance for slot in plan.stages[0].slots)
+    assert plan.unit_size == 16 * 256 - allowances
+    padding = (stream.batch(0, plan.group).documents == PADDING).mean()
+    assert padding < 0.02
+
+
+def test_what_an_objective_cannot_do_without(memory, three):
+    plan = memory.plan(three, objective="fim")
+    components = {c.name: c for c in three}
+    with pytest.raises(BadCall, match="fim: <fim_prefix>, <fim_suffix> and <fim_middle> are not"):
+        Stream(plan, components)
+    settings = {"fim": {"sentinels": [50295, 50296, 50297]}}
+    plan = memory.plan(three, objective="fim", settings=settings)
+    with pytest.raises(BadCall, match=r"fim: needs the tokenizer.json of the datasets"):
+        Stream(plan, components)
+    plan = memory.plan(three, objective="ul2_s", settings={"ul2_s": {"mode": 51200}})
+    with pytest.raises(BadCall, match="ul2_s: mode is 51200, not below the vocabulary 51200"):
+        Stream(plan, components)
