@@ -1,7 +1,7 @@
 """A dataset of token shards, read: each component a ring of addresses."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, Self
@@ -263,9 +263,29 @@ class ShardComponent:
                 return
             block = (block + 1) % blocks
 
-    def gather(self, documents: npt.ArrayLike) -> Documents:
-        """Return documents by their numbers, in any order, many at once; see `Gather`."""
-        return self._gather(documents)
+    def gather(self, documents: npt.ArrayLike, forgotten: bool = False) -> Documents:
+        """Return documents by their numbers, in any order, many at once; see `Gather`.
+
+        One that is forgotten comes without tokens, unless `forgotten` says that it is meant.
+        """
+        numbers = np.asarray(documents, dtype=np.int64)
+        if forgotten or not len(self.forgotten):
+            return self._gather(numbers)
+        kept = ~np.isin(numbers, self.forgotten)
+        found = self._gather(numbers[kept])
+        lengths = np.zeros(len(numbers), dtype=np.int64)
+        lengths[kept] = np.diff(found.starts)
+        return Documents(found.tokens, _starts(lengths))
+
+    @cached_property
+    def forgotten(self) -> Addresses:
+        """The numbers of the documents that are forgotten, ascending: int64 [k]."""
+        return self.forgotten_by(None)
+
+    def forgotten_by(self, names: Collection[str] | None) -> Addresses:
+        """Return the numbers of what some tombstones forget, by their names; None is for all."""
+        found = self._dataset.tombstones.documents(self.name, self.heldout, names)[:, 0]
+        return np.array([self.document_at(each)[0] for each in found.tolist()], np.int64)
 
     @cached_property
     def _gather(self) -> Gather:

@@ -228,7 +228,8 @@ class Compact:
         total = np.cumsum(documents["tokens"].to_numpy()[chosen].astype(np.int64))
         cuts = np.flatnonzero(np.diff(total // BATCH)) + 1
         for some in np.split(chosen, cuts) if len(chosen) else []:
-            yield documents.take(pa.array(some)), component.gather(place.first_document + some)
+            numbers = place.first_document + some
+            yield documents.take(pa.array(some)), component.gather(numbers, forgotten=True)
 
     def _gone(self, place: ShardPlace, documents: pa.Table, kept: Mask) -> dict[str, int]:
         """Count what is forgotten; its text as its tokens give it back."""

@@ -35,12 +35,13 @@ from manifests.manifest import load_manifest
 from manifests.mixture_file import Mixture, load_mixture
 from manifests.order import permute
 from manifests.receipts import Receipt, file_record, save_receipt
-from manifests.resolve import Member, Resolved, resolve
+from manifests.resolve import Resolved, resolve
 from manifests.schemas import FORMAT
 from manifests.shards import ShardWriter
 from manifests.splitmix import derive, shuffled
 from pipelines.job import Job
 from pipelines.runners import Runner
+from pipelines.shares import Share, shares
 
 STEP = "materialize"
 FILE = "mixture.json"
@@ -48,12 +49,6 @@ TABLE = "materialize.parquet"
 
 SHARD_BYTES = 256 << 20
 """Of the tokens of a shard: what a worker shuffles in memory."""
-
-CHUNK_TOKENS = 1 << 17
-"""Of a chunk, about: half a block, read in one piece; 1,000 of them are in a shard."""
-
-LEAST_CHUNKS = 64
-"""Of a component, where it has as many documents: part of an epoch is so many chunks of it."""
 
 ROWS = pa.schema(
     [
@@ -81,58 +76,6 @@ DOCUMENTS = pa.schema(
 
 Integers = npt.NDArray[np.int64]
 _NONE: Integers = np.empty(0, np.int64)
-
-
-@dataclass(frozen=True)
-class Share:
-    """What of a component is written.
-
-    Attributes:
-        name: in the mixture.
-        dataset: the directory that holds it.
-        documents: of the component.
-        chunk: documents of a chunk; its last chunk may have fewer.
-        written: chunks that are written, over all epochs.
-        tombstones: names of those that are obeyed.
-    """
-
-    name: str
-    dataset: str
-    documents: int
-    chunk: int
-    written: int
-    tombstones: tuple[str, ...]
-
-    @property
-    def chunks(self) -> int:
-        """Of one epoch."""
-        return -(-self.documents // self.chunk)
-
-    def numbers(self, drawn: int, seed: int) -> range:
-        """Return the documents of the chunk that is written as number `drawn` of the component.
-
-        Each epoch has them in another order, so a part of the last one is a sample of all.
-        """
-        epoch, inside = divmod(drawn, self.chunks)
-        first = self.chunk * permute(inside, self.chunks, derive(seed, self.name, epoch))
-        return range(first, min(first + self.chunk, self.documents))
-
-
-def shares(resolved: Resolved) -> list[Share]:
-    """Return what is written of each member: its epochs of the mixture, to within a chunk."""
-    found = []
-    for member, amount in zip(resolved.members, resolved.amounts(), strict=True):
-        mean = max(1.0, member.addresses / member.documents)
-        most = max(1, member.documents // LEAST_CHUNKS)
-        chunk = min(most, max(1, round(CHUNK_TOKENS / mean)))
-        chunks = -(-member.documents // chunk)
-        written = round(amount / member.addresses * chunks)
-        found.append(_share(member, chunk, written))
-    return found
-
-
-def _share(member: Member, chunk: int, written: int) -> Share:
-    return Share(member.name, member.dataset, member.documents, chunk, written, member.tombstones)
 
 
 def materialize(path: str, out: str, runner: Runner) -> dict[str, Any]:
@@ -224,11 +167,8 @@ class Materialize:
         self._components = [
             opened[each.dataset].component(each.name.split("@")[0]) for each in self.members
         ]
-        self._forgotten = []
-        for each, component in zip(self.members, self._components, strict=True):
-            stones = opened[each.dataset].tombstones
-            gone = stones.documents(component.name, False, each.tombstones)[:, 0]
-            self._forgotten.append([component.document_at(start)[0] for start in gone.tolist()])
+        both = zip(self._components, self.members, strict=True)
+        self._forgotten = [found.forgotten_by(each.tombstones) for found, each in both]
         self._ends = np.cumsum([each.written for each in self.members])
 
     def receipts(self, row: dict[str, Any]) -> Iterator[str]:
@@ -291,7 +231,8 @@ class Materialize:
         found: list[npt.NDArray[Any]] = [np.empty(0, self.dtype)] * len(numbers)
         for member in np.unique(members).tolist():
             mine = np.flatnonzero(members == member)
-            read = self._components[member].gather(numbers[mine])
+            # As the mixture's tombstones say, and not those that came since, for equal bytes.
+            read = self._components[member].gather(numbers[mine], forgotten=True)
             for place, document in enumerate(mine.tolist()):
                 found[document] = read.tokens[read.starts[place] : read.starts[place + 1]]
         return found

@@ -78,6 +78,25 @@ def test_every_repository_of_a_row_counts(tmp_path, small_tokenizer):
     assert inside(ranges(directory, "own/a")) == expected
 
 
+def test_readers_leave_them_out(small_dataset, tmp_path):
+    before = Dataset.open(small_dataset).component(PYTHON)
+    every = [tokens.tolist() for tokens in before.read_documents()]
+    told = forget(small_dataset, asked(tmp_path, "owner/python-3"))
+    rows = origins(small_dataset, PYTHON)
+    gone = [n for n, row in enumerate(rows) if row["repositories"] == ["owner/python-3"]]
+    after = Dataset.open(small_dataset).component(PYTHON)
+    assert after.forgotten.tolist() == gone
+    assert len(gone) <= told["documents"]
+    kept = [tokens for n, tokens in enumerate(every) if n not in gone]
+    assert [tokens.tolist() for tokens in after.read_documents()] == kept
+    wanted = [gone[1], 0, gone[0], 5, 0]
+    found = after.gather(wanted)
+    split = np.split(found.tokens, found.starts[1:-1])
+    assert [each.tolist() for each in split] == [[] if n in gone else every[n] for n in wanted]
+    whole = after.gather(wanted, forgotten=True)
+    assert np.split(whole.tokens, whole.starts[1:-1])[0].tolist() == every[gone[1]]
+
+
 def test_by_license_id_and_owner(small_dataset, tmp_path):
     told = forget(small_dataset, asked(tmp_path, licenses=["mit"]))
     rows = origins(small_dataset, PYTHON)
