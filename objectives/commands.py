@@ -11,23 +11,30 @@ def register(app: typer.Typer) -> None:
 
 
 def peek(
-    mixture: Annotated[str, typer.Argument(metavar="MIX.toml", help="What `mix` wrote.")],
+    source: Annotated[
+        str,
+        typer.Argument(metavar="MIX.toml|plan.json", help="What `mix` wrote, or a run's plan."),
+    ],
     objective: Annotated[
-        str, typer.Option(help="codegen2 (half clm, half span_corruption), or one of the two.")
+        str, typer.Option(help="For a mixture: codegen2 (half clm, half span_corruption), fim ...")
     ] = "codegen2",
     count: Annotated[int, typer.Option("-n", "--number", min=1, help="How many sequences.")] = 4,
-    length: Annotated[int, typer.Option(min=16, help="Tokens of a sequence.")] = 512,
+    length: Annotated[int, typer.Option(min=16, help="For a mixture: tokens of a sequence.")] = 512,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Show training sequences as text: spans, control tokens, document ends, and where from."""
     from manifests.mixture import load_mixture
-    from manifests.plan import make_plan
+    from manifests.plan import load_plan, make_plan
     from manifests.terminal import answer
     from objectives import peek as peeking
     from objectives.slots import dealer
     from objectives.stream import Stream
 
-    plan = make_plan(load_mixture(mixture), dealer(objective), batch=count, sequence_length=length)
+    if source.endswith(".json"):
+        plan = load_plan(source)
+    else:
+        deal = dealer(objective)
+        plan = make_plan(load_mixture(source), deal, batch=count, sequence_length=length)
     sequences = peeking.peek(Stream.open(plan), count)
     answer(
         as_json,

@@ -11,8 +11,11 @@ from rich.text import Text
 
 from manifests.control import Control
 from manifests.dataset import Dataset
+from manifests.plan import Plan
 from manifests.tokenizer import decode, load_tokenizer
+from objectives import fim, ul2
 from objectives.batch import PADDING
+from objectives.slots import OBJECTIVES
 from objectives.stream import Stream
 
 STYLES = {
@@ -37,20 +40,24 @@ def peek(stream: Stream, count: int) -> list[dict[str, Any]]:
 
     Each has its `position`, what `Stream.origin` says of it, `runs` (consecutive tokens of one
     `kind` of STYLES, with their `text` and number of `tokens`), and `loss` and `padding`: shares
-    of its positions that are learned, and that hold nothing.
+    of its positions that are learned, and that hold nothing, and `prefix`, how many
+    positions at its front see each other.
     """
     tokenizer = load_tokenizer(Dataset.open(stream.plan.components[0].dataset).tokenizer_path)
-    batch = stream.batch(0, count)
+    batch, control = stream.batch(0, count), stream.plan.control
+    names, sentinels = list(OBJECTIVES), _sentinels(stream.plan)
+    made_by = [names[number] for number in batch.objective]
     return [
         {
             "position": row,
             **stream.origin(row),
             "loss": float(np.count_nonzero(batch.weights[row]) / stream.plan.sequence_length),
             "padding": float(np.mean(batch.documents[row] == PADDING)),
+            "prefix": int(batch.prefix[row]),
             "runs": runs(
                 batch.tokens[row],
                 batch.documents[row],
-                stream.plan.control,
+                kinds_of(batch.tokens[row], batch.documents[row], control, made_by[row], sentinels),
                 lambda ids: decode(tokenizer, ids),
             ),
         }
@@ -61,7 +68,7 @@ def peek(stream: Stream, count: int) -> list[dict[str, Any]]:
 def runs(
     tokens: npt.NDArray[np.int64],
     documents: npt.NDArray[np.int32],
-    control: Control,
+    kinds: npt.NDArray[np.intp],
     decoded: Callable[[Sequence[int]], str],
 ) -> list[dict[str, Any]]:
     """Return consecutive tokens of one kind together: `kind`, `tokens` (how many), `text`.
@@ -69,10 +76,9 @@ def runs(
     Args:
         tokens: int64 [L], a row of a batch.
         documents: int32 [L], the same row's documents.
-        control: the plan's control ids.
+        kinds: intp [L], what `kinds_of` says of it.
         decoded: ids -> text.
     """
-    kinds = kinds_of(tokens, documents, control)
     changed = (np.diff(kinds) != 0) | (np.diff(documents) != 0)
     bounds = [0, *(np.flatnonzero(changed) + 1).tolist(), len(tokens)]
     return [
@@ -86,21 +92,57 @@ def runs(
 
 
 def kinds_of(
-    tokens: npt.NDArray[np.int64], documents: npt.NDArray[np.int32], control: Control
+    tokens: npt.NDArray[np.int64],
+    documents: npt.NDArray[np.int32],
+    control: Control,
+    objective: str,
+    sentinels: Sequence[int] = (),
 ) -> npt.NDArray[np.intp]:
-    """Return what each token is: intp [L], indices into KINDS."""
+    """Return what each token of a row is: intp [L], indices into KINDS.
+
+    Args:
+        tokens: int64 [L], a row of a batch.
+        documents: int32 [L], the same row's documents.
+        control: the plan's control ids.
+        objective: what the row was made by.
+        sentinels: ids that `fim` has for prefix, suffix and middle.
+    """
     kinds = np.zeros(len(tokens), np.intp)
-    if control.can_infill:
-        masks = [control.mask(number) for number in range(1, control.masks + 1)]
-        kinds[np.isin(tokens, masks)] = KINDS.index("mask")
-        kinds[tokens == control.eom] = KINDS.index("eom")
-        for sep in np.flatnonzero(tokens == control.sep).tolist():
-            inside = (documents == documents[sep]) & (np.arange(len(tokens)) > sep)
-            kinds[inside & (kinds == 0)] = KINDS.index("span")
-            kinds[sep] = KINDS.index("sep")
+    masks = [control.mask(number) for number in range(1, control.masks + 1)]
+    kinds[np.isin(tokens, [*masks, *sentinels])] = KINDS.index("mask")
+    kinds[tokens == control.eom] = KINDS.index("eom")
+    for start in _answers(objective, tokens, documents, control, sentinels):
+        inside = np.arange(len(tokens)) > start
+        if objective not in ul2.DENOISERS:  # whose answers stand behind the whole sequence
+            inside &= documents == documents[start]
+        kinds[inside & (kinds == 0)] = KINDS.index("span")
+    kinds[tokens == control.sep] = KINDS.index("sep")
     kinds[tokens == control.end] = KINDS.index("end")
-    kinds[documents == PADDING] = KINDS.index("padding")
+    kinds[documents < 0] = KINDS.index("padding")
     return kinds
+
+
+def _answers(
+    objective: str,
+    tokens: npt.NDArray[np.int64],
+    documents: npt.NDArray[np.int32],
+    control: Control,
+    sentinels: Sequence[int],
+) -> list[int]:
+    """Return the positions behind which stands what the model is to fill in."""
+    places = np.flatnonzero(tokens == control.sep)
+    if objective == "fim":
+        places = np.flatnonzero(tokens == sentinels[2])
+    if objective == "causal_masking":
+        masks = np.flatnonzero(tokens == control.mask_1)
+        places = masks[1:][documents[masks[1:]] == documents[masks[:-1]]]
+    return [int(place) for place in places]
+
+
+def _sentinels(plan: Plan) -> tuple[int, ...]:
+    objectives = {slot.objective for stage in plan.stages for slot in stage.slots}
+    settings = fim.Settings.model_validate(plan.settings.get("fim", {}))
+    return fim.sentinels_of(plan.control, settings) if "fim" in objectives else ()
 
 
 def render(sequences: Sequence[dict[str, Any]]) -> RenderableType:
@@ -109,6 +151,7 @@ def render(sequences: Sequence[dict[str, Any]]) -> RenderableType:
     for sequence in sequences:
         head = "position {position} · {component} · epoch {epoch} · {objective}".format(**sequence)
         share = f" · loss on {sequence['loss']:.1%}, padding {sequence['padding']:.2%}"
+        share += f", prefix of {sequence['prefix']:,}" if sequence["prefix"] else ""
         lines.append(_line((head, "bold"), (share, "dim")))
         documents = sequence["documents"]
         lines += [_line((_origin(each), "dim")) for each in documents[:SHOWN_DOCUMENTS]]

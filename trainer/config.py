@@ -6,7 +6,7 @@ Hyperparameters of CodeGen2 are not published. Defaults are those of CodeGen's 1
 
 import os
 from collections.abc import Sequence
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -23,9 +23,11 @@ class DataConfig(Config):
 
     sequence_length: int = Field(default=2048, ge=16)
     """Tokens of a sequence, L (n_ctx of codegen2's config.json)."""
-    objective: str = "codegen2"
+    objective: str | dict[str, float] = "codegen2"
     """How tokens become sequences: "codegen2" (half causal, half file-level span corruption:
-    section 2 of the paper), or another name of objectives/."""
+    section 2 of the paper), another name of objectives/slots.py, or several with their shares."""
+    settings: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """Settings of objectives, by their names, where they are not the defaults."""
     workers: int = Field(default=0, ge=0)
     """Processes that make batches ahead; 0 makes them in the training process."""
 

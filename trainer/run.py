@@ -122,6 +122,7 @@ def _plan(config: RunConfig, begun: Run | None) -> Plan:
         dealer(data.objective),
         batch=batch,
         sequence_length=data.sequence_length,
+        settings=data.settings,
         tombstones=None if begun is None else begun.plan.stages[0].tombstones,
     )
 
@@ -143,6 +144,7 @@ def _same(begun: Run, config: RunConfig, plan: Plan) -> None:
         "model.name": (begun.config.model.name, config.model.name),
         "model.size": (begun.config.model.shape, config.model.shape),
         "data.objective": (begun.config.data.objective, config.data.objective),
+        "data.settings": (begun.config.data.settings, config.data.settings),
         "data.sequence_length": (begun.plan.sequence_length, plan.sequence_length),
         "mixture": (f"plan {begun.plan.digest[:12]}", f"plan {plan.digest[:12]}"),
     }

@@ -11,7 +11,7 @@ import math
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from types import FrameType
@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 import torch.distributed as dist
+from torch import Tensor
 from torch.distributed.tensor import DTensor
 
 from manifests.errors import BadData, StackpileError
@@ -201,14 +202,25 @@ class Training:
         size, device = self.config.batch.micro_batch, self.world.device
         tokens = torch.from_numpy(batch.tokens).to(device).split(size)
         weights = torch.from_numpy(batch.weights).to(device).split(size)
+        prefixes = self._prefixes(batch, len(tokens))
         entropy = torch.zeros((), device=device)
-        for part, part_weights in zip(tokens, weights, strict=True):
-            loss = self.model(part, part_weights, self.config.optimizer.z_loss)
+        for part, part_weights, prefix in zip(tokens, weights, prefixes, strict=True):
+            loss = self.model(part, part_weights, self.config.optimizer.z_loss, prefix)
             # The reduction averages over processes; a weighted mean over all tokens is meant.
             (loss.total * (self.world.size / weight)).backward()
             entropy += loss.entropy
         dist.all_reduce(entropy)
         return entropy.item() / weight
+
+    def _prefixes(self, batch: Batch, parts: int) -> Sequence[Tensor | None]:
+        """Return the prefixes of each micro-batch, or nothing where no objective has any.
+
+        Not whether this batch has one: a causal mask is another kernel, and another compilation.
+        """
+        if not self.stream.has_prefixes:
+            return [None] * parts
+        prefix = torch.from_numpy(batch.prefix).to(self.world.device)
+        return list(prefix.split(self.config.batch.micro_batch))
 
     def _check(self, loss: float) -> None:
         if not math.isfinite(loss):

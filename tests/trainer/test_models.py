@@ -46,6 +46,26 @@ def test_a_token_sees_only_what_is_before_it(name: str) -> None:
 
 @pytest.mark.parametrize("name", MODELS)
 @torch.no_grad()
+def test_positions_of_a_prefix_see_each_other(name: str) -> None:
+    model, prefix = make(name), torch.tensor([10, 0])
+    tokens = torch.randint(0, 97, (2, 24))
+
+    def hidden_after(position: int):
+        changed = tokens.clone()
+        changed[:, position] = (changed[:, position] + 1) % 97
+        return model.hidden(changed, prefix=prefix)
+
+    whole = model.hidden(tokens, prefix=prefix)
+    torch.testing.assert_close(whole[1], model.hidden(tokens)[1], rtol=1e-4, atol=1e-4)
+    for position, seen_from in [(9, 0), (10, 10), (5, 0), (15, 15)]:
+        after = hidden_after(position)
+        assert torch.equal(after[0, :seen_from], whole[0, :seen_from])
+        assert not torch.isclose(after[0, seen_from:], whole[0, seen_from:]).all(-1).any()
+        assert torch.equal(after[1, :position], whole[1, :position])
+
+
+@pytest.mark.parametrize("name", MODELS)
+@torch.no_grad()
 def test_decoding_with_the_cache_gives_the_same_logits(name: str) -> None:
     model = make(name)
     tokens = torch.randint(0, 97, (2, 20))

@@ -55,6 +55,22 @@ def kill():
     raise MemoryError
 
 
+def test_any_objectives_with_their_shares_and_settings(monkeypatch, configure) -> None:
+    """With prefixes, which positions at the front see; stopped in between and resumed."""
+    chosen = (
+        "data.objective={ ul2_x8 = 1, prefix_lm = 1, fim = 2 }",
+        "data.settings={ fim = { sentinels = [300, 301, 302] }, prefix_lm = { ratio_low = 0.5 } }",
+    )
+    train(whole := configure("output=whole", *chosen))
+    with monkeypatch.context() as patch, pytest.raises(MemoryError):
+        stop_after(patch, 5, kill)
+        train(configure(*chosen))
+    train(stopped := configure(*chosen))
+    assert figures(stopped.output) == figures(whole.output)
+    with pytest.raises(BadCall, match=r"data.settings was .* when this run began and is"):
+        train(configure(chosen[0]))
+
+
 @pytest.mark.parametrize("precision", ["float32", "bf16"])
 def test_stopped_and_resumed_is_the_same_to_the_last_bit(
     monkeypatch, configure, precision: str

@@ -30,11 +30,11 @@ class CodeGen2Block(Block):
         self.up = nn.Linear(shape.width, shape.inner)
         self.down = nn.Linear(shape.inner, shape.width)
 
-    def layer(self, x: Tensor, table: Tensor, cache: Cache | None) -> Tensor:
+    def layer(self, x: Tensor, table: Tensor, cache: Cache | None, seen: Tensor | None) -> Tensor:
         """Map the residual stream [B, L, width] to the next layer's."""
         normed = self.norm(x)
         mlp = self.down(F.gelu(self.up(normed), approximate="tanh"))
-        return cast(Tensor, x + self.attention(normed, table, cache) + mlp)
+        return cast(Tensor, x + self.attention(normed, table, cache, seen) + mlp)
 
 
 class CodeGen2(Decoder):

@@ -79,6 +79,16 @@ def turn(features: Tensor, table: Tensor) -> Tensor:
     return torch.cat((turned.to(features.dtype), rest), dim=-1)
 
 
+def prefix_mask(prefix: Tensor, length: int) -> Tensor:
+    """Return which positions each one sees: bool [B, 1, length, length].
+
+    Those before it and itself, and the first `prefix` int [B] positions of its row.
+    """
+    places = torch.arange(length, device=prefix.device)
+    before = places[None, :] <= places[:, None]
+    return (before | (places < prefix[:, None, None])).unsqueeze(1)
+
+
 class Attention(nn.Module):
     """Causal self-attention with one fused projection (rows: queries, keys, values), no biases."""
 
@@ -89,8 +99,11 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(shape.width, 3 * shape.width, bias=False)
         self.out = nn.Linear(shape.width, shape.width, bias=False)
 
-    def forward(self, x: Tensor, table: Tensor, cache: Cache | None) -> Tensor:
-        """Attend over `x` [B, L, width] and over what `cache` holds before it."""
+    def forward(self, x: Tensor, table: Tensor, cache: Cache | None, seen: Tensor | None) -> Tensor:
+        """Attend over `x` [B, L, width] and over what `cache` holds before it.
+
+        `seen` bool [B, 1, L, L] says which positions each one sees; without it, those before it.
+        """
         rows, length, width = x.shape
         split = self.qkv(x).view(rows, length, 3, self.shape.heads, self.shape.head)
         queries, keys = turn(split[:, :, :2], table).permute(2, 0, 3, 1, 4)
@@ -98,7 +111,8 @@ class Attention(nn.Module):
         if cache is not None:
             keys, values = cache.extend(self.layer, keys, values)
         # With a cache, either all tokens are new, or one is, and it sees every key.
-        mixed = F.scaled_dot_product_attention(queries, keys, values, is_causal=length > 1)
+        causal = seen is None and length > 1
+        mixed = F.scaled_dot_product_attention(queries, keys, values, seen, is_causal=causal)
         return cast(Tensor, self.out(mixed.transpose(1, 2).reshape(rows, length, width)))
 
 
@@ -109,17 +123,19 @@ class Block(nn.Module, ABC):
         """Compute each activation once, and nothing compiled."""
         super().__init__()
         self.recompute = False
-        self.body: Callable[[Tensor, Tensor, Cache | None], Tensor] = self.layer
+        self.body: Callable[[Tensor, Tensor, Cache | None, Tensor | None], Tensor] = self.layer
 
     @abstractmethod
-    def layer(self, x: Tensor, table: Tensor, cache: Cache | None) -> Tensor:
+    def layer(self, x: Tensor, table: Tensor, cache: Cache | None, seen: Tensor | None) -> Tensor:
         """Map the residual stream [B, L, width] to the next layer's."""
 
-    def forward(self, x: Tensor, table: Tensor, cache: Cache | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, table: Tensor, cache: Cache | None = None, seen: Tensor | None = None
+    ) -> Tensor:
         """Run the layer, from a checkpoint of its input alone where `recompute` says so."""
         if self.recompute and torch.is_grad_enabled():
-            return checkpoint(self.body, x, table, cache, use_reentrant=False)
-        return self.body(x, table, cache)
+            return checkpoint(self.body, x, table, cache, seen, use_reentrant=False)
+        return self.body(x, table, cache, seen)
 
 
 class Decoder(nn.Module, ABC):
@@ -156,25 +172,38 @@ class Decoder(nn.Module, ABC):
     def last_norm(self) -> nn.Module:
         """Make the norm before the head."""
 
-    def hidden(self, tokens: Tensor, cache: Cache | None = None) -> Tensor:
-        """Return what the head reads, [B, L, width], for `tokens` int64 [B, L]."""
+    def hidden(
+        self, tokens: Tensor, cache: Cache | None = None, prefix: Tensor | None = None
+    ) -> Tensor:
+        """Return what the head reads, [B, L, width], for `tokens` int64 [B, L].
+
+        The first `prefix` int [B] positions of a row see each other.
+        """
         start = 0 if cache is None else cache.length
         table = rotary_table(start, tokens.shape[1], self.rotary, tokens.device)
+        seen = None if prefix is None else prefix_mask(prefix, tokens.shape[1])
         x = self.embed(tokens)
         for block in self.blocks:
-            x = block(x, table, cache)
+            x = block(x, table, cache, seen)
         return cast(Tensor, self.norm(x))
 
-    def forward(self, tokens: Tensor, weights: Tensor, z_loss: float = 0.0) -> Loss:
+    def forward(
+        self,
+        tokens: Tensor,
+        weights: Tensor,
+        z_loss: float = 0.0,
+        prefix: Tensor | None = None,
+    ) -> Loss:
         """Return the loss of `tokens` int64 [B, L], `weights` float32 [B, L] for predicting them.
 
+        The first `prefix` int [B] positions of a row see each other; weights must be 0 there.
         The last position predicts nothing, so that the shapes stay multiples of what matrix units
         like.
         """
         targets = tokens.roll(-1, 1)
         shifted = weights.roll(-1, 1)
         shifted[:, -1] = 0
-        hidden = self.hidden(tokens).flatten(0, 1)
+        hidden = self.hidden(tokens, prefix=prefix).flatten(0, 1)
         bias = self.head.bias
         return weighted_loss(
             hidden, self.head.weight, bias, targets.flatten(), shifted.flatten(), z_loss=z_loss

@@ -31,9 +31,9 @@ class LlamaBlock(Block):
         self.up = nn.Linear(shape.width, shape.inner, bias=False)
         self.down = nn.Linear(shape.inner, shape.width, bias=False)
 
-    def layer(self, x: Tensor, table: Tensor, cache: Cache | None) -> Tensor:
+    def layer(self, x: Tensor, table: Tensor, cache: Cache | None, seen: Tensor | None) -> Tensor:
         """Map the residual stream [B, L, width] to the next layer's."""
-        x = x + self.attention(self.attention_norm(x), table, cache)
+        x = x + self.attention(self.attention_norm(x), table, cache, seen)
         normed = self.mlp_norm(x)
         return cast(Tensor, x + self.down(F.silu(self.gate(normed)) * self.up(normed)))
 
