@@ -16,9 +16,10 @@ import pyarrow.parquet as pq
 from manifests import figures, files
 from manifests.chain import Chain
 from manifests.find import document_tables, duplicate_tables, shard_tables
+from manifests.forgotten import forgotten_ids
 from manifests.verify_parts import read_table
 
-COLUMNS = ["component", "repositories", "license"]
+COLUMNS = ["id", "component", "repositories", "license"]
 UNKNOWN = "no known license"
 
 HINT = r"(?i)copyright|\(c\)|©"
@@ -50,14 +51,18 @@ Works = dict[str, dict[str, Work]]
 def attribution(chain: Chain) -> dict[str, Any]:
     """Return, for JSON, what is kept by license and repository; every repository of a row counts.
 
+    What is forgotten is not listed.
+
     Args:
         chain: as `load_chain` returns it. Copyright lines are those of documents/; where it was
             cleaned away, repositories and licenses are those beside the shards.
     """
     works: Works = {}
+    gone = pa.array(sorted(forgotten_ids(chain)), pa.binary(16))
     tables = _documents(chain) if document_tables(chain) else _shards(chain)
     for table in tables:
-        _add(works, table)
+        is_gone = pc.is_in(table["id"], value_set=gone)
+        _add(works, table.filter(pc.invert(is_gone)) if len(gone) else table)
     return {
         "directory": chain.last.directory,
         "copyright_lines": bool(document_tables(chain)),
@@ -128,7 +133,7 @@ def _shards(chain: Chain) -> Iterator[pa.Table]:
 
 def _add(works: Works, table: pa.Table) -> None:
     hints = pc.match_substring_regex(table["text"], HINT).to_pylist()
-    columns = (table[name].to_pylist() for name in COLUMNS)
+    columns = (table[name].to_pylist() for name in COLUMNS[1:])
     for row, (component, repositories, license) in enumerate(zip(*columns, strict=True)):
         lines = copyright_lines(table["text"][row].as_py()) if hints[row] else []
         named = works.setdefault(license or UNKNOWN, {})

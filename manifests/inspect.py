@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from manifests import figures
+from manifests import figures, forgotten
 from manifests.chain import Chain, Flow, flows
 from manifests.receipts import Count
 from manifests.terminal import numbers_table, unwrapped
@@ -36,6 +36,7 @@ def inspect(chain: Chain) -> dict[str, Any]:
         "heldout_components": {
             name: each.model_dump() for name, each in last.heldout_components.items()
         },
+        "forgotten": forgotten.summary(chain),
         "counts": {link.manifest.step: link.manifest.counts for link in chain.links},
         "chain": [
             {
@@ -135,6 +136,8 @@ def _headline(chain: Chain, parts: Mapping[str, Flow]) -> Text:
             f"  tokenizer  {tokenizer.file}, {figures.count(tokenizer.vocabulary)} ids "
             f"as {tokenizer.dtype}, sha256 {tokenizer.sha256[:12]}",
         ]
+        gone = forgotten.sentence(chain)
+        lines += [f"  forgotten  {gone}"] if gone else []
     return unwrapped("\n".join(lines))
 
 

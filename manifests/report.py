@@ -9,6 +9,7 @@ from string import Template
 from manifests import drawing, figures, report_mixture, report_survey
 from manifests.chain import Chain, Flow, flows
 from manifests.drawing import LOST, PALETTE, Bar, Stage, tag
+from manifests.forgotten import sentence
 from manifests.html import details, disclosure, figure, section, table
 from manifests.inspect import grouped, rejected, together
 from manifests.receipts import Count
@@ -83,6 +84,8 @@ def _head(chain: Chain, parts: Mapping[str, Flow]) -> str:
         if value
     )
     lead = f"Output of {chain.last.manifest.step}, manifest {chain.last.digest[:16]}"
+    gone = sentence(chain)
+    lead += f". Forgotten: {gone}" if gone else ""
     return (
         tag("h1", escape(_name(chain)))
         + tag("p", escape(lead), class_="soft")

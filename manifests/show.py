@@ -6,7 +6,7 @@ import numpy as np
 from rich.console import Group, RenderableType
 from rich.rule import Rule
 
-from manifests import figures
+from manifests import figures, forgotten
 from manifests.chain import Chain
 from manifests.dataset import Dataset
 from manifests.find import (
@@ -50,7 +50,12 @@ def show(chain: Chain, query: str) -> dict[str, Any]:
     documents = rows_with_id(document_tables(chain), id)
     duplicates = rows_with_id(duplicate_tables(chain), id)
     stored = [stored_row(*place) for place in rows_with_id(shard_tables(chain), id)]
+    for row, place in zip(stored, rows_with_id(shard_tables(chain), id), strict=True):
+        row["forgotten"] = forgotten.reasons(chain, row["number"], place[1])
     origin, text, text_from = _content(chain, documents, stored)
+    is_forgotten = id in forgotten.forgotten_ids(chain)
+    if is_forgotten:
+        text = text_from = None
     occurrences = [_decision(*place) for place in rows_with_id(decision_tables(chain), id)]
     removed = {_address(*place): _duplicate(chain, *place) for place in duplicates}
     addresses = [(table.about["name"], place) for table, place in documents]
@@ -60,6 +65,7 @@ def show(chain: Chain, query: str) -> dict[str, Any]:
     return {
         "id": id.hex(),
         "why": _why(occurrences, stored),
+        "forgotten": is_forgotten,
         "origin": origin,
         "occurrences": occurrences,
         "shards": stored,
@@ -204,6 +210,9 @@ def render(shown: dict[str, Any]) -> RenderableType:
             f"shard        {row['shard']}, block {row['block']}, token {row['start']}, "
             f"{figures.plural(row['tokens'], 'token')}"
         )
+        lines += [f"forgotten    {', '.join(row['forgotten'])}"] if row["forgotten"] else []
+    if shown["forgotten"]:
+        return unwrapped("\n".join([*lines, "It is forgotten: its text is not shown."]))
     if shown["text"] is None:
         text = "Its text is not in the dataset: it was rejected; the input still has it."
         return unwrapped("\n".join([*lines, text]))

@@ -1,7 +1,7 @@
 """What only the tables of documents tell: licenses, lengths, copies, and a few samples."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from manifests import files
 from manifests.chain import Chain
 from manifests.find import Row, Table, document_tables, duplicate_tables, shard_tables, take_row
+from manifests.forgotten import forgotten_ids
 from manifests.receipts import Count
 from manifests.show import stored_text
 from manifests.splitmix import below, derive
@@ -148,10 +149,12 @@ def _samples(chain: Chain, tables: Sequence[Table]) -> list[Sample]:
             sizes[component] += int(table.about.get("tokens") or table.about["bytes"])
             owned.setdefault(component, []).append(table)
     samples = []
+    gone = forgotten_ids(chain)
     for component, _ in sorted(sizes.items(), key=lambda item: (-item[1], item[0]))[:SAMPLES]:
         mine = owned[component]
         own = derive(key, component)
-        samples += _sample(chain, mine[below(derive(own, 0), len(mine))], component, own)
+        table = mine[below(derive(own, 0), len(mine))]
+        samples += _sample(chain, table, component, own, gone)
     return samples
 
 
@@ -161,10 +164,14 @@ def _components(table: Table) -> list[str]:
     return [table.about["component"]] if "component" in table.about else table.about["components"]
 
 
-def _sample(chain: Chain, table: Table, component: str, key: int) -> list[Sample]:
+def _sample(
+    chain: Chain, table: Table, component: str, key: int, gone: Collection[bytes]
+) -> list[Sample]:
     """Return one document of a component that a table holds, or nothing where it holds none."""
-    column = read_table(table.url, ["component"])["component"]
-    rows = np.flatnonzero(pc.equal(column, component).to_numpy(zero_copy_only=False))
+    found = read_table(table.url, ["component", "id"])
+    rows = np.flatnonzero(pc.equal(found["component"], component).to_numpy(zero_copy_only=False))
+    if gone:
+        rows = rows[[found["id"][row].as_py() not in gone for row in rows.tolist()]]
     if not len(rows):
         return []
     place = int(rows[below(derive(key, 1), len(rows))])

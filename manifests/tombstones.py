@@ -151,6 +151,10 @@ class Tombstones:
             found.update(dict.fromkeys(rows["reason"].filter(pa.array(here)).to_pylist()))
         return list(found)
 
+    def check(self, name: str) -> None:
+        """Raise BadData where a tombstone is missing, was edited, or is of another dataset."""
+        _ = self._stone(name)
+
     @cached_property
     def _all(self) -> dict[str, "_Stone"]:
         return {name: self._stone(name) for name in self.names}

@@ -16,6 +16,7 @@ from manifests.dataset import SHARD_TABLE, read_shard_table
 from manifests.errors import BadData
 from manifests.manifest import ComponentTotals
 from manifests.receipts import FileRecord, Receipt, load_receipt, merge_funnels, receipt_names
+from manifests.tombstones import FOLDER, SUFFIX, Tombstones
 from manifests.verify_parts import (
     Gone,
     check_duplicates,
@@ -200,6 +201,10 @@ def _receipts(link: Link, wanted: set[str], gone: Container[str] = frozenset()) 
 def _tokenize(link: Link, result: Verified) -> Iterator[_Task]:
     rows = read_shard_table(link.directory, link.manifest).to_pylist()
     _check_components(link, rows)
+    stones = Tombstones(link.directory, link.manifest)
+    for name in stones.names:
+        url = f"{FOLDER}/{name}{SUFFIX}"
+        yield _Task(_size(link.directory, url), 1, _bound(stones.check, name))
     tables = _block_tables(link, rows, result)
     owners: dict[str, str] = {}
     by_digest = {row["sha256"]: row["shard"] for row in rows}

@@ -2,8 +2,8 @@
 
 import hashlib
 import re
-from typing import Any
 
+import numpy as np
 from rich.console import Group, RenderableType
 from rich.text import Text
 
@@ -14,6 +14,7 @@ from manifests.errors import BadCall
 from manifests.find import (
     PREFIX,
     Row,
+    Table,
     document_tables,
     find_id,
     ids_with_path,
@@ -24,6 +25,7 @@ from manifests.find import (
     stored_row,
     take_row,
 )
+from manifests.forgotten import reasons
 from manifests.terminal import unwrapped
 
 PLACE = re.compile(r"(?P<shard>[^\s:]+):(?P<block>\d+):(?P<token>\d+)")
@@ -42,7 +44,8 @@ def where(chain: Chain, query: str) -> list[Row]:
 
     Returns:
         For each document: id, text_hash, component, heldout, shard, block, start, tokens,
-        repositories, path, license. One id may be at several places.
+        repositories, path, license, and by which entries it is `forgotten`. One id may be at
+        several places.
 
     Raises:
         BadCall: the chain has no shards, or nothing fits.
@@ -64,7 +67,7 @@ def where_text(chain: Chain, text: str) -> list[Row]:
     has the text as it came.
     """
     text_hash = hashlib.blake2b(text.encode(), digest_size=16).digest()
-    found = [_plain(*each) for each in rows_with_text_hash(shard_tables(chain), text_hash)]
+    found = [_plain(chain, *each) for each in rows_with_text_hash(shard_tables(chain), text_hash)]
     for id in ids_with_text(document_tables(chain), text) if not found else []:
         found += _stored(chain, id)
     if not found:
@@ -86,12 +89,12 @@ def _with_id(chain: Chain, id: bytes) -> list[Row]:
 
 
 def _stored(chain: Chain, id: bytes) -> list[Row]:
-    return [_plain(*each) for each in rows_with_id(shard_tables(chain), id)]
+    return [_plain(chain, *each) for each in rows_with_id(shard_tables(chain), id)]
 
 
-def _plain(*place: Any) -> Row:
-    table, row = place
-    return {"id": take_row(table, row, ["id"])["id"].hex(), **stored_row(table, row)}
+def _plain(chain: Chain, table: Table, row: int) -> Row:
+    known = {"id": take_row(table, row, ["id"])["id"].hex(), **stored_row(table, row)}
+    return known | {"forgotten": reasons(chain, known["number"], row)}
 
 
 def _at(chain: Chain, shard: str, block: int, token: int) -> Row:
@@ -110,7 +113,9 @@ def _at(chain: Chain, shard: str, block: int, token: int) -> Row:
     length = int(component.reader.table["tokens"][place])
     if token >= length:
         raise BadCall(f"{row['shard']}: block {block} has tokens 0 to {length - 1}, not {token}")
-    origin = component.origin(component.document_of(place, token))
+    document = component.document_of(place, token)
+    origin = component.origin(document)
+    before = int(np.sum(dataset.shards["documents"][mine.start : number].to_numpy()))
     plain = {name: value for name, value in origin.items() if not isinstance(value, bytes)}
     return {
         "id": origin["id"].hex(),
@@ -118,6 +123,7 @@ def _at(chain: Chain, shard: str, block: int, token: int) -> Row:
         "text_hash": origin["text_hash"].hex(),
         "number": number,
         "heldout": row["heldout"],
+        "forgotten": reasons(chain, number, document - before),
     }
 
 
@@ -150,6 +156,7 @@ def render(found: list[Row]) -> RenderableType:
             f"  path          {row['path'] or 'none known'}",
             f"  license       {row['license'] or 'none known'}",
             f"  id            {row['id']}",
+            *([f"  forgotten     {', '.join(row['forgotten'])}"] if row["forgotten"] else []),
         ]
         blocks += [unwrapped("\n".join(lines)), Text()]
     return Group(*blocks[:-1])
