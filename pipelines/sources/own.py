@@ -1,11 +1,12 @@
 """People's own `parquet` and `jsonl` files, with a map of their columns."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
-from pipelines.corpus import Columns
+from pipelines.corpus import Columns, Source
+from pipelines.partition import LICENSE, with_values
 from pipelines.sources.rows import (
     ROWS,
     Holds,
@@ -21,18 +22,19 @@ from pipelines.sources.rows import (
 DEFAULT_COMPONENT = "documents"
 
 
-def row(record: dict[str, Any], columns: Columns, component: str | None) -> dict[str, Any]:
+def row(record: dict[str, Any], source: Source) -> dict[str, Any]:
     """Return a JSON record as the fields of a row."""
-    text, fault = clean_text(record.get(columns.text))
-    return {**_metadata(record, columns, component), "text": text, "fault": fault}
+    text, fault = clean_text(record.get((source.columns or Columns()).text))
+    return {**_metadata(record, source), "text": text, "fault": fault}
 
 
-def rows(table: pa.Table, first_row: int, columns: Columns, component: str | None) -> pa.Table:
+def rows(table: pa.Table, first_row: int, source: Source) -> pa.Table:
     """Return a batch of a Parquet file as ROWS."""
-    texts, faults = text_column(table[columns.text])
-    others = {name: values(table[name]) for name in table.column_names if name != columns.text}
+    text = (source.columns or Columns()).text
+    texts, faults = text_column(table[text])
+    others = {name: values(table[name]) for name in table.column_names if name != text}
     metadata = [
-        _metadata({name: others[name][row] for name in others}, columns, component)
+        _metadata({name: others[name][row] for name in others}, source)
         for row in range(table.num_rows)
     ]
     fields = {name: [row[name] for row in metadata] for name in _FIELDS}
@@ -59,21 +61,25 @@ HOLDS: Mapping[str, Holds] = {
 """Field of a map of columns -> what its column holds; of the others, one string a row."""
 
 
-def wanted(columns: Columns) -> dict[str, Holds]:
-    """Return the columns that a map asks for, and what each holds."""
+def wanted(columns: Columns, partition_by: Sequence[str] = ()) -> dict[str, Holds]:
+    """Return the columns of a map, and those that components are cut by -> what each holds."""
+    cut: dict[str, Holds] = {name: "names" for name in partition_by if name != LICENSE}
     named = columns.model_dump().items()
-    return {name: HOLDS.get(field, "name") for field, name in named if name}
+    return cut | {name: HOLDS.get(field, "name") for field, name in named if name}
 
 
-def _metadata(record: dict[str, Any], columns: Columns, component: str | None) -> dict[str, Any]:
+def _metadata(record: dict[str, Any], source: Source) -> dict[str, Any]:
+    columns = source.columns or Columns()
+
     def get(name: str | None) -> Any:
         return record.get(name) if name else None
 
     named = get(columns.component)
+    component = component_slug(
+        named if isinstance(named, str) else source.component or DEFAULT_COMPONENT
+    )
     return {
-        "component": component_slug(
-            named if isinstance(named, str) else component or DEFAULT_COMPONENT
-        ),
+        "component": with_values(component, source.partition_by, record),
         "repositories": [name for name in string_list(get(columns.repo)) or [] if name],
         "path": unicode(str(get(columns.path) or "")),
         "licenses": string_list(get(columns.license)),

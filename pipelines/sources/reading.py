@@ -81,7 +81,7 @@ def pieces(source: Source, path: str, url: str, start: int, stop: int | None) ->
 def _columns(source: Source) -> tuple[Mapping[str, Holds], str]:
     if source.kind in ("parquet", "jsonl"):
         columns = source.columns or Columns()
-        return own.wanted(columns), columns.text
+        return own.wanted(columns, source.partition_by), columns.text
     if source.kind == "the-pile":
         return {the_pile.REQUIRED: "text"}, the_pile.REQUIRED
     return _LAYOUTS[source.kind].COLUMNS, "content"
@@ -92,7 +92,7 @@ def _parquet_rows(source: Source, path: str, url: str, start: int, stop: int) ->
     batches = []
     for first_row, table in parquet_input.read(url, start, stop, list(columns)):
         if source.kind == "parquet":
-            batch = own.rows(table, first_row, source.columns or Columns(), source.component)
+            batch = own.rows(table, first_row, source)
         else:
             batch = _LAYOUTS[source.kind].rows(table, first_row, path)
         batches.append(batch)
@@ -114,5 +114,5 @@ def _row(source: Source, record: dict[str, Any] | None, fault: str | None) -> di
     if source.kind == "the-pile":
         fields = the_pile.row(record or {})
     else:
-        fields = own.row(record or {}, source.columns or Columns(), source.component)
+        fields = own.row(record or {}, source)
     return {**fields, "fault": fault} if fault else fields
