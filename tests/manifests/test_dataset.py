@@ -10,6 +10,7 @@ from pathlib import Path
 
 import fsspec
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -18,7 +19,7 @@ from manifests import blocks, files
 from manifests.dataset import Dataset
 from manifests.dataset_writer import DatasetShard, rebuild_blocks
 from manifests.errors import BadCall, BadData
-from manifests.manifest import Manifest, Totals, save_manifest
+from manifests.manifest import Manifest, Totals, load_manifest, save_manifest
 from manifests.shard_reader import Handles
 from manifests.shard_scan import scan_shard
 from manifests.tokenizer import encode_documents, load_text_tokenizer
@@ -333,6 +334,28 @@ def test_shards_parquet_of_another_run_is_named(small_dataset):
     path.unlink()
     with pytest.raises(BadData, match=r"shards\.parquet: there is no such file"):
         Dataset.open(small_dataset)
+
+
+def test_shards_that_are_not_those_of_the_manifest_are_named(small_dataset):
+    manifest = load_manifest(small_dataset)
+    totals = manifest.components[PYTHON].model_copy(update={"digest": "0" * 64})
+    components = manifest.components | {PYTHON: totals}
+    save_manifest(small_dataset, manifest.model_copy(update={"components": components}))
+    with pytest.raises(
+        BadData, match=r"shards\.parquet: the shards of the-stack/python are not th"
+    ):
+        read_all(small_dataset)
+
+
+def test_shards_of_a_component_that_are_not_together_are_named(small_dataset):
+    path, manifest = Path(small_dataset) / "shards.parquet", load_manifest(small_dataset)
+    table = pq.read_table(path)
+    pq.write_table(table.take([4, *range(4), *range(5, table.num_rows)]), path)
+    tables = manifest.tables | {"shards.parquet": files.sha256(str(path))}
+    save_manifest(small_dataset, manifest.model_copy(update={"tables": tables}))
+    component = table["component"][4].as_py()
+    with pytest.raises(BadData, match=rf"shards\.parquet: the shards of {component} are not toget"):
+        read_all(small_dataset, component)
 
 
 def test_a_table_of_another_shard_is_named(small_dataset):
