@@ -69,7 +69,7 @@ def test_cuts_cover_every_row_group_once(
     path = tmp_path_factory.mktemp("cut") / "a.parquet"
     texts = [os.urandom(length // 2).hex() for length in lengths]
     pq.write_table(pa.table({"text": texts}), path, row_group_size=group)
-    cuts = parquet_input.cut(str(path), ["text"], "text", limit)
+    cuts = parquet_input.cut(str(path), {"text": "text"}, "text", limit)
     metadata = pq.ParquetFile(path).metadata
     assert [start for start, _ in cuts][1:] == [stop for _, stop in cuts][:-1]
     assert cuts[0][0] == 0 and cuts[-1][1] == metadata.num_row_groups
