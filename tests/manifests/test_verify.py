@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from manifests import dataset_writer
 from manifests.chain import load_chain
 from manifests.manifest import load_manifest, save_manifest
 from manifests.receipts import load_receipt, save_receipt
@@ -300,3 +302,9 @@ def test_ids_beyond_the_vocabulary_are_named(output):
 
 def test_the_answer_is_plain_json(output):
     assert json.loads(json.dumps(verify(load_chain(str(output))).plain()))["tokens"] > 0
+
+
+def test_keys_that_two_shards_share_are_named(tmp_path, make_dataset, monkeypatch):
+    monkeypatch.setattr(dataset_writer, "_key", lambda path: "same")
+    (fault,) = faults(make_dataset(tmp_path, {"s/c": ["x", "y"]}))
+    assert re.search(r"c-0000\d-0123abcd\.tar: its keys start with same, like those of shar", fault)
