@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from manifests import dataset_writer
 from manifests.chain import load_chain
+from manifests.errors import BadData
 from manifests.manifest import load_manifest, save_manifest
 from manifests.receipts import load_receipt, save_receipt
 from manifests.verify import verify
@@ -298,6 +299,20 @@ def test_ids_beyond_the_vocabulary_are_named(output):
     table = read_blocks(f"{dataset}/blocks.bin")
     with pytest.raises(Exception, match=r"byte \d+, in .*tokens.npy: the id \d+ is not below"):
         check_shard(f"{dataset}/{row['shard']}", row, table[table["shard"] == 0], "uint16", 40)
+
+
+def test_a_shard_that_agrees_with_the_block_table_must_still_be_the_one_that_was_written(output):
+    from manifests.blocks import read_blocks
+    from manifests.dataset import read_shard_table
+    from manifests.verify_shard import check_shard
+
+    dataset = str(output / "tokenize-small")
+    row = read_shard_table(dataset, load_manifest(dataset)).to_pylist()[0]
+    table = read_blocks(f"{dataset}/blocks.bin")
+    mine, other = table[table["shard"] == 0], row | {"sha256": "0" * 64}
+    check_shard(f"{dataset}/{row['shard']}", row, mine, "uint16", 400)
+    with pytest.raises(BadData, match=r"its SHA-256 is not the one in shards\.parquet, though"):
+        check_shard(f"{dataset}/{row['shard']}", other, mine, "uint16", 400)
 
 
 def test_the_answer_is_plain_json(output):
