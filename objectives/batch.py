@@ -1,6 +1,6 @@
 """What a trainer gets, and what an objective is given to make it from."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -46,6 +46,12 @@ class Batch:
             objective=np.zeros(rows, np.uint8),
             component=np.zeros(rows, np.uint16),
         )
+
+    @classmethod
+    def bare(cls, rows: int, length: int) -> Self:
+        """Return one with room for tokens only: weights and documents are [B, 0]. CLM takes it."""
+        nothing = cls.empty(rows, 0)
+        return replace(nothing, tokens=np.empty((rows, length), np.int64))
 
     @property
     def rows(self) -> "Rows":

@@ -40,5 +40,5 @@ def _fill(segments: Segments, sequences: npt.NDArray[np.int64], rows: Rows, end:
         for segment in range(first, segments.first[sequence + 1]):
             start, used = used, copy_segment(segments, segment, row, used, end)
             mark(weights, documents, start, used, segment - first)
-        weights[0] = 0
+        weights[:1] = 0  # there is none in a bare batch
         pad(segments, sequence, rows, used, end)

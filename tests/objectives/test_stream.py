@@ -43,6 +43,16 @@ def test_a_sequence_alone_equals_the_same_in_a_batch(memory, stream, position, r
             assert np.array_equal(array[0], batch.arrays()[name][row]), name
 
 
+@pytest.mark.parametrize("objective", ["clm", "codegen2"])
+def test_tokens_alone(memory, three, objective):
+    stream = stream_of(memory, *three, objective=objective)
+    for position, rows in ((0, 1), (5, 20), (300, 0), (10**9, 33)):
+        expected = stream.batch(position, rows).tokens
+        assert np.array_equal(stream.tokens(position, rows), expected)
+    with pytest.raises(BadCall, match="there is no position -1"):
+        stream.tokens(-1, 1)
+
+
 def test_the_types_of_a_batch(stream):
     arrays = stream.batch(0, 4).arrays()
     assert {name: array.dtype.name for name, array in arrays.items()} == {
