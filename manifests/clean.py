@@ -4,7 +4,7 @@ Only of a job that has ended is anything but temporary files stale, for only its
 files it needs; a job that starts over with another config takes its manifest away first. Before
 anything is removed the manifest is looked at once more, and receipts go before the files that they
 speak of: a job that starts in that very moment finds a part either whole or not done. Temporary
-files are left for an hour, because a running job may be writing them.
+and intermediate files are left for an hour, because a running job may need them.
 """
 
 from collections.abc import Iterator
@@ -24,10 +24,13 @@ from manifests.terminal import numbers_table, unwrapped
 from manifests.verify_parts import read_parts
 
 HOUR = 3600.0
-"""Seconds without a write after which a temporary file belongs to no running job."""
+"""Seconds without a write after which such a file belongs to no running job."""
 
 FOLDERS = ("clusters", "decisions", "documents", "duplicates", "heldout", "shards", "signatures")
 """Where jobs write parts and shards; nothing else is looked at."""
+
+UNDERWAY = ("clusters", DIRECTORY)
+"""Where a job that makes up for lost parts, its manifest being there, keeps what it needs."""
 
 KINDS = {
     "temporary": "temporary files of jobs that were killed",
@@ -147,7 +150,7 @@ def _of_job(directory: str, manifest: Manifest | None) -> Iterator[Waste]:
             is_stale = folder in FOLDERS or (
                 folder == DIRECTORY and _is_stale(directory, name, needed)
             )
-            if is_stale:
+            if is_stale and (folder not in UNDERWAY or files.idle(url) > HOUR):
                 yield Waste(directory, path, "stale", files.size(url))
 
 

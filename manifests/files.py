@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import IO, Any, cast
 
 from fsspec.core import url_to_fs
@@ -127,8 +128,14 @@ def tree(directory: str) -> list[str]:
 
 
 def idle(url: str) -> float:
-    """Return for how many seconds a local file has not been written to; 0 for a URL."""
-    return time.time() - os.path.getmtime(local_path(url)) if is_local(url) else 0.0
+    """Return for how many seconds a file has not been written to; 0 where a store does not say."""
+    if is_local(url):
+        return time.time() - os.path.getmtime(local_path(url))
+    info = _info(url)
+    for field in ("LastModified", "last_modified", "mtime", "updated", "created"):
+        if isinstance(written := info.get(field), datetime):
+            return (datetime.now(written.tzinfo) - written).total_seconds()
+    return 0.0
 
 
 def remove(url: str) -> None:

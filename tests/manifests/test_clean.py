@@ -88,6 +88,9 @@ def test_receipts_of_stale_parts_go_first(tidy):
         update={"name": "0" * 32, "files": {gone: next(iter(receipt.files.values()))}}
     )
     save_receipt(directory, old)
+    assert [each.path for each in wasted(str(tidy)).files] == [gone]  # it may be a running job's
+    place = tidy / "license_filter/receipts" / f"{'0' * 32}.json"
+    write(place, place.read_bytes(), age=2 * HOUR)
     found = wasted(str(tidy))
     assert [each.path for each in found.files] == [f"receipts/{'0' * 32}.json", gone]
 
@@ -102,6 +105,14 @@ def test_a_temporary_file_is_left_for_an_hour(tidy):
     assert names(found) == sorted(old)
     remove(found)
     assert not place.exists()
+
+
+def test_intermediate_files_are_left_for_an_hour(tidy):
+    place = tidy / "dedup/clusters" / ("0" * 32) / "forests/0-column-1-0.npy"
+    write(place, age=HOUR / 2)
+    assert wasted(str(tidy)).files == []
+    write(place, age=2 * HOUR)
+    assert names(wasted(str(tidy))) == [str(place)]
 
 
 def test_a_job_that_has_not_ended_keeps_everything_but_old_temporary_files(tidy):
@@ -165,6 +176,7 @@ def test_an_object_store_is_cleaned_too(tidy):
     assert [each.path for each in found.files] == [f"duplicates/{'0' * 32}.parquet"]
     remove(found)
     assert wasted("memory://clean/out").files == []
+    assert 0 <= files.idle("memory://clean/out/dedup/manifest.json") < 600
     assert files.exists("memory://clean/out/dedup/manifest.json")
 
 
