@@ -9,15 +9,15 @@ import numpy as np
 from filters.headers.words import GOES_ON
 
 NEAR = 14
-"""Lines between two legal words of one passage, at most, where no code lies between them: the
+"""Lines from one with a legal word to the next in a passage, at most, where none is code: the
 longest paragraph of a common license without a legal word is shorter."""
 
 REACH = 40
 """Lines that a paragraph goes on, at most, before its first legal word and after its last."""
 
 CLOSE = 8
-"""Lines of code between two that hold legal words, less than which they are read together: a
-license that a program prints, or a list of licenses."""
+"""Lines from one of code with a legal word to the next, at most, to read them together, REACH lines
+at a time: a license that a program prints, a list of licenses."""
 
 LEGAL_SHARE = 0.04
 """Share of a file's lines that hold legal words, from which the file itself is a license: about a
@@ -100,7 +100,7 @@ def passages(text: bytes, hits: Sequence[int]) -> list[Passage]:
     while index < len(numbers):
         first = last = numbers[index]
         index += 1
-        while index < len(numbers) and _together(line, last, numbers[index]):
+        while index < len(numbers) and _together(line, first, last, numbers[index]):
             last = numbers[index]
             index += 1
         floor = found[-1].last if found else 0
@@ -142,11 +142,11 @@ def _near(line: Callable[[int], _Line], after: int, first: int) -> bool:
     return first - after <= CLOSE and not any(line(n).code for n in range(after, first))
 
 
-def _together(line: Callable[[int], _Line], last: int, following: int) -> bool:
-    if following - last <= CLOSE:
-        return True
-    between = range(last, following + 1)
-    return len(between) <= NEAR + 1 and not any(line(number).code for number in between)
+def _together(line: Callable[[int], _Line], first: int, last: int, following: int) -> bool:
+    """Tell whether the next line with a legal word belongs to a passage."""
+    if any(line(number).code for number in range(last, following + 1)):
+        return following - last <= CLOSE and following - first <= REACH
+    return following - last <= NEAR
 
 
 def _start(line: Callable[[int], _Line], first: int, floor: int) -> int:

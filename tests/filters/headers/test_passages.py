@@ -214,6 +214,13 @@ def test_copyright_lines(line, left):
     assert text == f"gpl {left}".strip() if left is not None else "and so on" in text
 
 
+def test_a_cut_does_not_halve_a_letter():
+    for shift in range(3):
+        text = normalize([b"x" * shift + "license é€".encode() * 20_000])
+        assert CUT - 3 <= len(text) <= CUT
+        assert text.decode()
+
+
 def test_letters_of_any_script_stay():
     text = "Нечто, the «Licence» Œuvre".encode() + b" \xff\xfe"
     assert normalize([text]) == "нечто, the licence œuvre".encode()

@@ -1,13 +1,18 @@
+import contextlib
+import json
 import os
+import random
 import signal
 import socket
 import threading
 import time
 
+import pyarrow as pa
 import pytest
+from license_expression import get_license_index
 
-from filters.headers import client, server
-from filters.headers.cache import Cache, text_key
+from filters.headers import client, server, veto
+from filters.headers.cache import Cache, cache_name, text_key
 from filters.headers.client import Detector
 from filters.headers.detector import Match
 
@@ -17,13 +22,19 @@ GPL = b"released under the gnu gplv2+, see the file that somebody made up"
 @pytest.fixture
 def detector(tmp_path, monkeypatch):
     """A client of a server in a thread of this process, whose detector is made up."""
-    monkeypatch.setattr(client, "runtime_directory", lambda cache: str(tmp_path))
     monkeypatch.setattr(server, "load_index", lambda: None)
     monkeypatch.setattr(server, "detect", made_up)
+    with served(tmp_path, monkeypatch, 0.3) as connected:
+        yield connected
+
+
+@contextlib.contextmanager
+def served(tmp_path, monkeypatch, seconds):
+    monkeypatch.setattr(client, "runtime_directory", lambda cache: str(tmp_path))
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(tmp_path / server.SOCKET))
     listener.listen(8)
-    serving = server.Server(Cache(str(tmp_path)), listener, children=2, seconds=0.3)
+    serving = server.Server(Cache(str(tmp_path)), listener, children=2, seconds=seconds)
     thread = threading.Thread(target=serving.run, args=[0.5])
     connected = Detector(str(tmp_path))
     connected._connect()
@@ -61,6 +72,47 @@ def test_a_text_that_never_ends_is_given_up_and_never_kept(detector, tmp_path, t
     assert Cache(str(tmp_path)).get(text_key(text)) is None
     assert detector.detect([text]).timed_out == 1
     assert detector.detect([b"c"]).detected == 1
+
+
+def test_a_file_that_scancode_would_read_for_minutes_is_given_up(tmp_path, monkeypatch):
+    """A database of licenses, 3 MB of ids: its time grows with the square of their number."""
+    ids = [
+        entry["spdx_license_key"] for entry in get_license_index() if "spdx_license_key" in entry
+    ]
+    drawn = random.Random(1).choices(ids, k=120_000)
+    database = json.dumps({"licenses": drawn}, indent=1)
+    assert len(database) > 3_000_000
+    (text,) = veto.distinct_texts(veto.statements(pa.array([database], pa.large_string())))
+    server.load_index()
+    with served(tmp_path, monkeypatch, 2.0) as detector:
+        answer = detector.detect([GPL, text])
+    assert (answer.found[1], answer.detected, answer.timed_out) == (None, 1, 1)
+    assert answer.found[0][0].expression == "gpl-2.0-plus"
+    kept = Cache(str(tmp_path))
+    assert kept.get(text_key(GPL)) is not None
+    assert kept.get(text_key(text)) is None
+
+
+def test_workers_at_the_same_time_ask_once_for_each_text(detector, tmp_path):
+    texts = [f"text {number}".encode() for number in range(60)]
+    workers = [Detector(str(tmp_path)) for _ in range(4)]
+    answers = [None] * 4
+
+    def work(number):
+        answers[number] = workers[number].detect(texts[number * 10 : number * 10 + 30])
+
+    threads = [threading.Thread(target=work, args=[number]) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for worker in workers:
+        worker.close()
+    for number, answer in enumerate(answers):
+        said = [found[0].expression.encode() for found in answer.found]
+        assert said == texts[number * 10 : number * 10 + 30]
+    lines = (tmp_path / cache_name()).read_bytes().splitlines()
+    assert len(lines) == len(set(lines)) == 60
 
 
 def test_no_texts(detector):

@@ -1,0 +1,154 @@
+"""All license layers over the real sample against what is known of each file, and headers alone.
+
+The corpus holds stack/data/LANG/*.parquet in The Stack's layout, and truth/files.parquet: what
+package and file are licensed under, by the package's metadata and by debian/copyright. A file is
+to be accepted when the truth calls it permissive and the policy allows the license that the truth
+names: `strict` leaves out some that are permissive (Artistic-2.0). What was accepted or rejected
+against the truth is told on stderr, with the evidence.
+"""
+
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from benchmarks.claims import Claim, main, say
+from benchmarks.license_veto import run_scancode
+from filters.headers.client import Detector
+from filters.license_policy import LicenseVerdicts, Policy, judge_licenses, load_policy
+from pipelines.headers import Headers, read_headers
+from pipelines.sources import the_stack
+
+PACKAGES = ("scancode-toolkit", "license-expression")
+
+
+class Truth(NamedTuple):
+    """What is known of n files: bool [n] each.
+
+    Attributes:
+        permissive: by the license of the file where people wrote it down, else its package's.
+        allowed: it is permissive, and the policy allows the license that the truth names.
+        differs: it is permissive and its package is not, or the other way about.
+    """
+
+    permissive: Any
+    allowed: Any
+    differs: Any
+
+
+def measure(data: Path) -> Sequence[Claim]:
+    """Judge every file of the sample, and those with a license unlike their package's apart."""
+    if not (data / "truth" / "files.parquet").exists():
+        say(f"{data}: nobody wrote down what its files are licensed under, truth/files.parquet")
+        return []
+    policy = load_policy("strict")
+    rows = read_rows(data)
+    known = read_truth(data, rows)
+    truth = judged(known, policy)
+    texts = rows["text"].combine_chunks()
+    with tempfile.TemporaryDirectory() as cache:
+        headers = read_headers(texts, np.ones(len(texts), bool), policy, Detector(cache))
+    layers = {row: [finding] for row, finding in headers.findings.items()}
+    verdicts = judge_licenses(policy, rows["licenses"], "reject", layers)
+    tell(known, truth, headers, verdicts)
+    kept, right = verdicts.kept, verdicts.kept & truth.permissive
+    found = verdicts.kept & truth.allowed
+    return [
+        Claim(
+            "all layers: accepted files that are permissive, of all accepted",
+            int(right.sum()),
+            int(kept.sum()),
+            0.999,
+            PACKAGES,
+        ),
+        Claim(
+            "all layers: permissive files that the policy allows, accepted of all",
+            int(found.sum()),
+            int(truth.allowed.sum()),
+            0.99,
+            PACKAGES,
+        ),
+        *headers_alone(texts, truth, headers, policy),
+    ]
+
+
+def read_rows(data: Path) -> pa.Table:
+    """Return the corpus as the license filter reads it."""
+    columns = list(the_stack.COLUMNS)
+    paths = sorted(data.glob("stack/data/*/*.parquet"))
+    tables = [the_stack.rows(pq.read_table(path, columns=columns), 0, str(path)) for path in paths]
+    return pa.concat_tables(tables)
+
+
+def read_truth(data: Path, rows: pa.Table) -> list[dict[str, Any]]:
+    """Return what is known of each row."""
+    known = {
+        (row["repo_name"], row["path"]): row
+        for row in pq.read_table(data / "truth" / "files.parquet").to_pylist()
+    }
+    names = zip(rows["repositories"].to_pylist(), rows["path"].to_pylist(), strict=True)
+    return [known[repositories[0], path] for repositories, path in names]
+
+
+def judged(known: Sequence[dict[str, Any]], policy: Policy) -> Truth:
+    """Turn what is known of files into what is to become of them."""
+    permissive = np.array([row["permissive"] is True for row in known])
+    expressions = [row["file_expression"] or row["package_expression"] for row in known]
+    allows = {text: policy.judge([text]).judgment != "deny" for text in set(expressions)}
+    allowed = permissive & np.array([allows[text] for text in expressions])
+    sides = [(row["file_permissive"], row["package_permissive"]) for row in known]
+    differs = np.array([None not in side and side[0] != side[1] for side in sides])
+    return Truth(permissive, allowed, differs)
+
+
+def tell(
+    known: Sequence[dict[str, Any]], truth: Truth, headers: Headers, verdicts: LicenseVerdicts
+) -> None:
+    """Tell what was decided against the truth, by package, license and evidence."""
+    share = (verdicts.kept & truth.permissive).sum() / truth.permissive.sum()
+    say(f"{share:.4f} of all permissive files are accepted, whatever the policy says of them")
+    groups = (
+        ("accepted, not permissive", verdicts.kept & ~truth.permissive),
+        ("rejected, permissive and allowed", ~verdicts.kept & truth.allowed),
+    )
+    for name, wrong in groups:
+        counted = Counter(
+            (
+                known[row]["package"],
+                known[row]["file_expression"] or known[row]["package_expression"],
+                f"{verdicts.layer[row]} says {verdicts.expression[row]}",
+                headers.details.get(row, "").partition(", lines")[0],
+            )
+            for row in np.flatnonzero(wrong).tolist()
+        )
+        for what, count in counted.most_common():
+            say(f"{name}: {count} of {', '.join(filter(None, what))}")
+
+
+def headers_alone(texts: Any, truth: Truth, headers: Headers, policy: Policy) -> list[Claim]:
+    """Claim how right denials are without metadata, where a file is unlike its package."""
+    rows = np.flatnonzero(truth.differs).tolist()
+    whole, _ = run_scancode(texts.take(pa.array(rows)).to_pylist(), policy)
+    wrong = {row for row in rows if not truth.permissive[row]}
+    ours = recall_and_precision({row for row in rows if row in headers.findings}, wrong)
+    peer = recall_and_precision({rows[i] for i in whole}, wrong)
+    name = f"{len(rows)} files unlike their package, metadata hidden"
+    return [
+        Claim(f"{name}: denied rightly, beside ScanCode", ours[0], peer[0], 1, PACKAGES),
+        Claim(f"{name}: not denied wrongly, beside ScanCode", ours[1], peer[1], 1, PACKAGES),
+    ]
+
+
+def recall_and_precision(denied: set[int], wrong: set[int]) -> tuple[float, float]:
+    """Return recall and precision of denials."""
+    both = len(denied & wrong)
+    return both / max(1, len(wrong)), both / max(1, len(denied))
+
+
+if __name__ == "__main__":
+    main("benchmarks.license_layers", measure)
