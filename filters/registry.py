@@ -18,6 +18,7 @@ from filters.control_characters import control_characters
 from filters.data_size import data_size
 from filters.empty import empty
 from filters.encoded_data import encoded_run, encoded_share
+from filters.generated import generated
 from filters.html_text import html_characters, html_parsed, html_share
 from filters.longest_line import longest_line
 from filters.mean_line import mean_line
@@ -81,6 +82,7 @@ FILTERS: dict[str, Filter] = {
     "data_most": Filter(data_size, "at_most", 5000, genre.data),
     "xml_header": Filter(xml_header, "at_most", 0, genre.not_xml),
     "auto_generated": Filter(auto_generated, "at_most", 0, genre.code),
+    "generated": Filter(generated, "at_most", 0, genre.code),
     "encoded_run": Filter(encoded_run, "at_most", 1024, genre.code),
     "encoded_share": Filter(encoded_share, "at_most", 0.5, genre.code),
     "html_parsed": Filter(html_parsed, "at_least", 1, genre.pages),
