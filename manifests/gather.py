@@ -85,8 +85,12 @@ class Gather:
     def _learn(self, block: int) -> None:
         """Note where the documents of a block end; reading its offsets checks the whole block."""
         ends = self._reader.ends(block)
-        first = int(self._first[block])
-        self._stops[first : first + len(ends)] = ends - np.arange(len(ends))
+        stops, first = ends - np.arange(len(ends)), int(self._first[block])
+        length = int(self._reader.table["tokens"][block])
+        if (np.diff(stops, prepend=0, append=length) < 0).any():
+            url = self._reader.shard(block).url
+            raise BadData(f"{url}: the offsets of a block do not ascend to its {length} tokens")
+        self._stops[first : first + len(ends)] = stops
         self._known[block] = True
 
     def _before(self, block: int) -> npt.NDArray[Any]:

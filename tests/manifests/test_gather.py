@@ -84,11 +84,25 @@ def test_a_missing_shard_is_named(small_dataset):
         component.gather([0])
 
 
-def test_a_shard_that_shrinks_while_it_is_open_is_named(small_dataset):
-    component = Dataset.open(small_dataset).component(PYTHON)
+def test_a_shard_that_shrinks_while_it_is_open_is_named(tmp_path, make_dataset):
+    directory = make_dataset(tmp_path, {PYTHON: [f"x = {number}\n" for number in range(80)]})
+    component = Dataset.open(directory).component(PYTHON)
     numbers = np.arange(component.documents)
     component.gather(numbers)
-    with shard(small_dataset).open("r+b") as file:
-        file.truncate(4096)
-    with pytest.raises(BadData, match=r"ends \w+ byte \d+; it became shorter"):
+    with shard(directory).open("r+b") as file:
+        file.truncate(1500)
+    with pytest.raises(BadData, match=r"python-00000-.*: ends before byte \d+; it became shorter"):
         component.gather(numbers)
+
+
+@pytest.mark.parametrize("offsets", [[0, 9, 4, 12], [0, 4, 9, 99]])
+def test_offsets_that_do_not_ascend_are_never_followed(
+    tmp_path, make_dataset, monkeypatch, offsets
+):
+    """A shard whose checksums are right, and whose offsets lead out of memory."""
+    directory = make_dataset(tmp_path, {PYTHON: ["a b c d"] * 6})
+    component = Dataset.open(directory).component(PYTHON)
+    ends = np.array(offsets[1:], dtype=np.int64) + np.arange(3)
+    monkeypatch.setattr(component.reader, "ends", lambda block: ends)
+    with pytest.raises(BadData, match=r"the offsets of a block do not ascend to its \d+ tokens"):
+        component.gather([0, 1, 2])

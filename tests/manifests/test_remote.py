@@ -140,6 +140,19 @@ def test_patterns():
     assert files.glob("flaky://nowhere/*") == []
 
 
+def test_only_directories_that_a_pattern_reaches_are_listed(monkeypatch):
+    listed: list[str] = []
+    whole = Flaky.ls
+
+    def noted(self, path, **more):
+        listed.append(path)
+        return whole(self, path, **more)
+
+    monkeypatch.setattr(Flaky, "ls", noted)
+    files.glob("flaky://a/*/2.*")
+    assert listed == ["/a", "/a/b"]
+
+
 def test_a_file_is_gone_through_in_any_order():
     with files.open_input("flaky://a/b/1.txt") as source:
         assert source.seekable()
