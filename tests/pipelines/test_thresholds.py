@@ -96,6 +96,15 @@ def test_the_rules_are_those_of_a_run_at_the_other_thresholds(tmp_path: Path) ->
     assert "kept" in shown
 
 
+def test_the_funnel_counts_documents_and_bytes_as_the_decisions_have_them(tmp_path: Path) -> None:
+    chain = load_chain(str(decided(tmp_path, "", "out")))
+    now = {name: each["now"] for name, each in compare(chain, [])["rules"].items()}
+    funnel = chain.last.manifest.funnel["stack"]["stack/python"]
+    counted = {name: count.model_dump() for name, count in funnel.rejected.items()}
+    assert now == {"kept": {"documents": funnel.documents, "bytes": funnel.bytes}, **counted}
+    assert funnel.bytes_in == sum(each["bytes"] for each in now.values()) > funnel.bytes > 0
+
+
 def test_no_change_changes_nothing(tmp_path: Path) -> None:
     told = compare(load_chain(str(decided(tmp_path, "longest_line = 70", "out"))), [])
     assert told["thresholds"] == {}
