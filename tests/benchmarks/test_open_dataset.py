@@ -1,0 +1,21 @@
+"""What the benchmark opens is a dataset in every respect but that it has no shards."""
+
+import pytest
+
+from benchmarks import open_dataset
+from manifests.chain import load_chain
+from manifests.dataset import Dataset
+from manifests.errors import BadData
+from manifests.inspect import inspect
+
+
+def test_the_made_up_dataset_opens(tmp_path, monkeypatch):
+    monkeypatch.setattr(open_dataset, "SHARD_COUNT", 12)
+    monkeypatch.setattr(open_dataset, "COMPONENTS", 3)
+    open_dataset.make(tmp_path)
+    dataset = Dataset.open(str(tmp_path))
+    assert len(dataset.components) == 3
+    tokens = [dataset.component(name).tokens for name in dataset.components]
+    assert sum(tokens) == inspect(load_chain(str(tmp_path)))["totals"]["tokens"]
+    with pytest.raises(BadData, match="the shard is missing"):
+        dataset.component(dataset.components[0]).gather([0])
