@@ -1,7 +1,7 @@
 """The stream as a PyTorch data set: any number of ranks and workers, the same global batches."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -9,14 +9,16 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from manifests.errors import BadCall
 from objectives.batch import Batch
+from objectives.skipping import step_position
 from objectives.stream import Stream
 
 
 class StreamDataset(IterableDataset[dict[str, Tensor]]):
     """Global batches of `rows` sequences from `position` on, of which each rank sees its part.
 
-    Row R of step N is the sequence at `position + N * rows + R`; rank r of w has the r-th w-th of
-    the rows. Workers take steps in turn, which is how a DataLoader collects them. In full use:
+    Row R of step N is the sequence at `position + N * rows + R`, or after what is skipped; rank r
+    of w has the r-th w-th of the rows. Workers take steps in turn, which is how a DataLoader
+    collects them. In full use:
 
         stream = Stream.open(load_plan("plan.json"))
         data = StreamDataset(stream, rows=64)
@@ -33,6 +35,7 @@ class StreamDataset(IterableDataset[dict[str, Tensor]]):
         steps: int | None = None,
         rank: int = 0,
         world: int = 1,
+        skipped: Sequence[tuple[int, int]] = (),
     ) -> None:
         """Say which batches are wanted.
 
@@ -43,6 +46,7 @@ class StreamDataset(IterableDataset[dict[str, Tensor]]):
             steps: how many; without end by default.
             rank: of this process.
             world: number of processes.
+            skipped: windows of positions that are left out; see objectives.skipping.
 
         Raises:
             BadCall: the rows cannot be divided among the processes.
@@ -52,7 +56,7 @@ class StreamDataset(IterableDataset[dict[str, Tensor]]):
         if not 0 <= rank < world:
             raise BadCall(f"rank: {rank} is not below the world size {world}")
         self.stream, self.rows, self.position, self.steps = stream, rows, position, steps
-        self.rank, self.world = rank, world
+        self.rank, self.world, self.skipped = rank, world, tuple(skipped)
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
         """Yield the batches, or a worker's share of them."""
@@ -60,14 +64,21 @@ class StreamDataset(IterableDataset[dict[str, Tensor]]):
         step, stride = (0, 1) if worker is None else (worker.id, worker.num_workers)
         mine = self.rows // self.world
         while self.steps is None or step < self.steps:
-            start = self.position + step * self.rows + self.rank * mine
-            batch = self.stream.batch(start, mine)
+            start = step_position(self.position, step, self.rows, self.skipped)
+            batch = self.stream.batch(start + self.rank * mine, mine)
             yield {name: torch.from_numpy(array) for name, array in batch.arrays().items()}
             step += stride
 
 
 def batches(
-    stream: Stream, position: int, rows: int, *, rank: int = 0, world: int = 1, workers: int = 0
+    stream: Stream,
+    position: int,
+    rows: int,
+    *,
+    rank: int = 0,
+    world: int = 1,
+    workers: int = 0,
+    skipped: Sequence[tuple[int, int]] = (),
 ) -> Iterator[Batch]:
     """Yield this rank's part of each global batch from `position` on, without end.
 
@@ -78,11 +89,14 @@ def batches(
         rank: of this process.
         world: number of processes.
         workers: processes that compute batches ahead; 0 computes them here.
+        skipped: windows of positions that are left out; see objectives.skipping.
 
     Raises:
         BadCall: the rows cannot be divided among the processes.
     """
-    data = StreamDataset(stream, rows=rows, position=position, rank=rank, world=world)
+    data = StreamDataset(
+        stream, rows=rows, position=position, rank=rank, world=world, skipped=skipped
+    )
     if not workers:
         for tensors in data:
             yield _batch(tensors)

@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from manifests.config import Config, load_config
 from manifests.errors import BadCall
@@ -30,6 +30,18 @@ class DataConfig(Config):
     """Settings of objectives, by their names, where they are not the defaults."""
     workers: int = Field(default=0, ge=0)
     """Processes that make batches ahead; 0 makes them in the training process."""
+    skip: list[tuple[int, int]] = Field(default_factory=list)
+    """Windows of positions, [first, stop], that no update takes any of, the stop itself excepted:
+    what lies behind a spike of the loss, say. An update that would reach into one begins where it
+    stops. They may be given when a run goes on."""
+
+    @field_validator("skip")
+    @classmethod
+    def _windows_ascend(cls, skip: list[tuple[int, int]]) -> list[tuple[int, int]]:
+        edges = [edge for window in skip for edge in window]
+        if sorted(set(edges)) != edges or min(edges, default=0) < 0:
+            raise ValueError("skip: windows [first, stop] of positions, ascending and apart")
+        return skip
 
 
 class ModelConfig(Config):

@@ -24,7 +24,8 @@ from torch import Tensor
 from torch.distributed.tensor import DTensor
 
 from manifests.errors import BadData, StackpileError
-from objectives.batch import PADDING, Batch
+from objectives.batch import FORGOTTEN, PADDING, Batch
+from objectives.skipping import step_position
 from objectives.stream import Stream
 from objectives.torch_data import batches
 from trainer.checkpoint import Checkpoints, read_facts, whole_steps
@@ -50,24 +51,27 @@ class Progress:
     step: int = 0
     """Updates made."""
     position: int = 0
-    """Sequences of the stream that are used up: the next update starts here."""
+    """Where the last update ended: the next one starts here, or after what is skipped."""
     tokens: int = 0
     """Positions seen, padding and all."""
     loss_tokens: float = 0.0
     """Sum of the loss weights."""
     padding: int = 0
     """Positions that held no token of a document and no control id."""
+    forgotten: int = 0
+    """Positions that are padding because a tombstone took what stood there."""
     documents: int = 0
     """Documents and parts of documents, as sequences cut them."""
 
-    def after(self, rows: int, length: int, seen: "Seen") -> "Progress":
-        """Return the progress after an update of `rows` sequences."""
+    def after(self, position: int, rows: int, length: int, seen: "Seen") -> "Progress":
+        """Return the progress after an update of `rows` sequences from a position on."""
         return Progress(
             step=self.step + 1,
-            position=self.position + rows,
+            position=position + rows,
             tokens=self.tokens + rows * length,
             loss_tokens=self.loss_tokens + seen.loss_tokens,
             padding=self.padding + int(seen.padding),
+            forgotten=self.forgotten + int(seen.forgotten),
             documents=self.documents + int(seen.documents),
         )
 
@@ -77,6 +81,7 @@ class Seen(NamedTuple):
 
     loss_tokens: float
     padding: float
+    forgotten: float
     documents: float
     asked: float
     """How many processes were asked to stop."""
@@ -143,6 +148,7 @@ class Training:
                 rank=self.world.rank,
                 world=self.world.size,
                 workers=self.config.data.workers,
+                skipped=self.config.data.skip,
             )
         )
         shown = self.world.rank == 0
@@ -192,8 +198,10 @@ class Training:
         # The first token of a sequence is predicted by nothing.
         loss_tokens = batch.weights[:, 1:].sum(dtype=np.float64)
         padding = np.count_nonzero(batch.documents == PADDING)
-        documents = (batch.documents.max(axis=1) + 1).sum()
-        sums = torch.tensor([loss_tokens, padding, documents, asked], dtype=torch.float64)
+        forgotten = np.count_nonzero(batch.documents == FORGOTTEN)
+        documents = (batch.documents.max(axis=1).clip(-1) + 1).sum()
+        counts = [loss_tokens, padding, forgotten, documents, asked]
+        sums = torch.tensor(counts, dtype=torch.float64)
         dist.all_reduce(sums)
         return Seen(*sums.tolist())
 
@@ -245,8 +253,8 @@ class Training:
 
     def _record(self, loss: float, norm: float, seen: Seen, display: Display) -> None:
         rows, length = self.config.batch.sequences, self.config.data.sequence_length
-        position = self.progress.position
-        self.progress = self.progress.after(rows, length, seen)
+        position = step_position(self.progress.position, 0, rows, self.config.data.skip)
+        self.progress = self.progress.after(position, rows, length, seen)
         before, self.clock = self.clock, time.perf_counter()
         seconds = self.clock - before
         if self.world.rank:
@@ -261,6 +269,7 @@ class Training:
             "tokens": self.progress.tokens,
             "loss_tokens": self.progress.loss_tokens,
             "padding": self.progress.padding,
+            "forgotten": self.progress.forgotten,
             "documents": self.progress.documents,
             "seconds": round(seconds, 4),
             "tokens_per_second": round(rows * length / seconds, 1),

@@ -59,6 +59,24 @@ def test_resuming_is_arithmetic(stream):
     assert np.array_equal(np.concatenate(rest), other.tokens)
 
 
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_window_is_skipped(stream, workers):
+    found = [
+        joined(parts)["tokens"]
+        for parts in zip(
+            *(
+                islice(
+                    batches(stream, 0, 8, rank=r, world=2, workers=workers, skipped=[(20, 30)]), 4
+                )
+                for r in range(2)
+            ),
+            strict=True,
+        )
+    ]
+    for tokens, position in zip(found, (0, 8, 30, 38), strict=True):
+        assert np.array_equal(tokens, stream.batch(position, 8).tokens)
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from manifests.errors import BadCall, BadData
+from objectives.stream import Stream
 from trainer import train as module
 from trainer.checkpoint import whole_steps
 from trainer.run import Run, read_metrics
@@ -69,6 +70,25 @@ def test_any_objectives_with_their_shares_and_settings(monkeypatch, configure) -
     assert figures(stopped.output) == figures(whole.output)
     with pytest.raises(BadCall, match=r"data.settings was .* when this run began and is"):
         train(configure(chosen[0]))
+
+
+def test_a_window_is_skipped_when_a_run_goes_on(monkeypatch, configure) -> None:
+    first = configure("schedule.steps=6")
+    rows = first.batch.sequences
+    with monkeypatch.context() as patch, pytest.raises(MemoryError):
+        stop_after(patch, 3, kill)
+        train(first)
+    window = f"data.skip=[[{4 * rows + 1}, {4 * rows + 3}]]"
+    seen = stop_after(monkeypatch, -1, kill)
+    train(going_on := configure("schedule.steps=6", window))
+    expected = [0, rows, 2 * rows, 3 * rows, 4 * rows + 3, 5 * rows + 3]
+    assert [line[1] for line in figures(going_on.output)] == expected
+    stream = Stream.open(Run.open(going_on.output).plan)
+    batches = [stream.batch(position, rows).tokens.tobytes() for position in expected[3:]]
+    assert [tokens for tokens, _ in seen] == batches
+    assert Run.open(going_on.output).config.data.skip == [(4 * rows + 1, 4 * rows + 3)]
+    with pytest.raises(BadCall, match="skip: windows"):
+        configure("data.skip=[[5, 9], [7, 12]]")
 
 
 @pytest.mark.parametrize("precision", ["float32", "bf16"])
