@@ -67,10 +67,18 @@ def _texts(url: str) -> Iterator[Text]:
             raise BadCall(
                 f"{url}: row {number + 1} is of no known benchmark; its keys are {', '.join(row)}"
             )
-        task = str(row.get("task_id", row.get("problem_id", row.get("id", number))))
+        task = _task(row, number)
         for piece, text in pieces:
             if text.strip() and " ".join(text.split()) not in EXEMPT:
                 yield Text(name, task, piece, text.strip())
+
+
+def _task(row: Mapping[str, Any], number: int) -> str:
+    """Return what a row calls its task: DS-1000 does in its metadata, GSM8K does not."""
+    metadata = row.get("metadata")
+    named = [row, metadata if isinstance(metadata, Mapping) else {}]
+    keys = ("task_id", "problem_id", "id")
+    return str(next((each[key] for each in named for key in keys if key in each), number))
 
 
 def _rows(url: str) -> Iterator[dict[str, Any]]:
@@ -117,7 +125,8 @@ def _question(row: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _described(row: Mapping[str, Any]) -> list[tuple[str, str]]:
     tested = row.get("task_id") in MBPP_TEST
-    return [("text", row["text"]), ("code", row["code"])] if tested else []
+    text = row["text"] if "text" in row else row["prompt"]
+    return [("text", text), ("code", row["code"])] if tested else []
 
 
 def _choices(row: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -151,6 +160,7 @@ FORMATS: tuple[tuple[frozenset[str], Callable[[Mapping[str, Any]], list[tuple[st
     (frozenset({"goal", "sol1", "sol2"}), _choices),  # PIQA
     (frozenset({"question"}), _question),  # APPS, GSM8K
     (frozenset({"text", "code"}), _described),  # MBPP
+    (frozenset({"prompt", "code", "test_list"}), _described),  # its sanitized form
     (frozenset({"text"}), _passage),  # LAMBADA
 )
 """Keys by which a benchmark is known -> its pieces; asked in this order."""

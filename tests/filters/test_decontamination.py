@@ -103,6 +103,11 @@ PROSE = "one two three four five six seven eight nine ten eleven twelve thirteen
             "problem: sort them all",
             "prompt",
         ),
+        (
+            {"task_id": 11, "prompt": "Write it for all of them.", "code": "", "test_list": []},
+            "write it for all of them.",
+            "text",
+        ),
     ],
 )
 def test_formats(tmp_path, row, document, piece):
@@ -165,3 +170,13 @@ def test_every_text_of_the_real_benchmarks_is_found_in_a_document_that_holds_it(
     documents = ["before\n" + text.text.translate(UPPER) + "\nafter" for text in benchmarks.texts]
     found = find(benchmarks, column(documents))
     assert None not in found
+
+
+def test_a_task_is_called_what_its_row_calls_it(tmp_path):
+    rows = [
+        {"prompt": "Sort them all.", "reference_code": "", "metadata": {"problem_id": 77}},
+        {"question": "How many are there of them?", "answer": "3"},
+        {"question": "How many are there of these?", "problem_id": 4000, "solutions": ""},
+    ]
+    texts = load_benchmarks([write(tmp_path / "Some.jsonl", rows)])
+    assert [text.task for text in texts] == ["77", "1", "4000"]
