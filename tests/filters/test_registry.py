@@ -63,6 +63,7 @@ def test_scores_equal_the_columns_of_the_stack():
         "longest_line": "max_line_length",
         "mean_line": "avg_line_length",
         "alphanumeric": "alphanum_fraction",
+        "data_least": "size",
     }
     assert len(rows) == 10
     given = batch([row["content"] for row in rows])
