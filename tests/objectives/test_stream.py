@@ -1,5 +1,6 @@
 """The stream: exact, stateless, the same for everyone; and what is behind a sequence."""
 
+import hashlib
 import json
 import pickle
 
@@ -130,6 +131,54 @@ def test_strange_components(memory, objective, lengths):
         assert np.array_equal(found, addresses_in(windows))
         origins = stream.origin(position)["documents"]
         assert sum(o["tokens"] for o in origins) == len(found) - sum(len(w.ends) for w in windows)
+
+
+@pytest.mark.parametrize("objective", ["clm", "codegen2"])
+def test_a_million_documents_of_three_tokens(memory, objective):
+    component = memory.component("s/a", np.full(1_000_000, 3))
+    stream = stream_of(memory, component, objective=objective, length=2048)
+    for position in (0, 10**9):
+        batch = stream.batch(position, 16)
+        assert (batch.documents.max(axis=1) >= 480).all()
+        for row in range(16):
+            pieces = stream.places.at(position + row).pieces
+            windows = [component.window(piece.address, piece.count) for piece in pieces]
+            found = restore(batch.tokens[row], batch.documents[row], stream.plan.control)
+            assert np.array_equal(found, addresses_in(windows))
+
+
+def test_the_vector_of_some_batches(stream):
+    """The stream is a format: these batches must never change while Plan.format is 1."""
+    found = hashlib.sha256()
+    for position in (0, 12345, 10**11):
+        for name, array in stream.batch(position, 40).arrays().items():
+            found.update(name.encode() + array.tobytes())
+    assert found.hexdigest() == "7dcd1d7175ca47be9117daa77b8fc7ffb5c567ae99be75d273702dd9b56f41fb"
+
+
+def test_an_epoch_of_batches_holds_every_token_once_across_stages(memory):
+    """Weights and slots change on the way; what was drawn of an epoch is not drawn again."""
+    one = memory.component("s/a", np.random.default_rng(2).integers(0, 300, 300))
+    other = memory.component("s/b", [900] * 30)
+    plan = memory.plan([one, other], objective="clm", length=64)
+    half, slots = SCALE // 2, plan.stages[0].slots
+    for position, weights in ((300, [SCALE, 0]), (700, [half // 2, SCALE - half // 2])):
+        plan = with_stage(plan, position, weights, slots)
+    stream = Stream(plan, {"s/a": one, "s/b": other})
+    seen = np.zeros(one.addresses, int)
+    for position in range(0, 3 * plan.group * 8, 50):
+        batch = stream.batch(position, 50)
+        for row in range(50):
+            place = stream.places.at(position + row)
+            if place.component == 0 and place.pieces[-1].epoch == 0:
+                (piece,) = place.pieces
+                at = (piece.address + np.arange(piece.count)) % one.addresses
+                expected = addresses_in([one.window(piece.address, piece.count)])
+                assert np.array_equal(batch.tokens[row], expected)
+                seen[at] += 1
+    # All but the sequences that hold a seam.
+    assert seen.max() == 1
+    assert np.count_nonzero(seen == 0) <= 2 * 64
 
 
 @settings(max_examples=60, deadline=None)
