@@ -50,16 +50,17 @@ class Round:
 
     def hashes(self, part: SignedPart) -> Iterator[tuple[Key, bytes]]:
         """Link what shares a hash inside a part, and yield each hash once, by its range."""
-        local = []
+        linked = np.empty((0, 2), np.uint64)
         for column, hashes, rows in self._read(part):
             where = clusters.addresses(part.part, rows)
             distinct, first, edges = _once(hashes, where)
-            local.append(edges)
+            # Column by column, so that a part of copies holds no edge for each of their bands.
+            linked = clusters.spanning(np.concatenate([linked, edges])) if len(edges) else linked
             packed = np.column_stack([distinct, first])
             for number, chosen in enumerate(np.split(packed, self._cuts(distinct))):
                 if len(chosen):
                     yield (column, number), chosen.tobytes()
-        self._write(f"part-{part.part}", clusters.spanning(np.concatenate(local)))
+        self._write(f"part-{part.part}", linked)
 
     def link(self, key: Key, values: Iterable[bytes]) -> None:
         """Link the addresses of one column and range that share a hash."""

@@ -9,11 +9,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from filters import identity
 from manifests.chain import load_chain
 from manifests.errors import BadCall, BadData
 from manifests.verify import verify
-from pipelines import clusters, forests, frozen, spans
+from pipelines import clusters, forests, frozen, signatures, spans
 from pipelines.preparation import rejections
+from pipelines.runners import Runner
 from tests.corpora import code
 from tests.documents import ONE, TWO, Row, deduplicate, document, gone, staying, write_filtered
 
@@ -67,7 +69,10 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
     return staying(output)
 
 
-@pytest.mark.parametrize(("parts", "runner"), [(1, TWO), (3, ONE), (3, TWO), (17, ONE)])
+EIGHT = Runner(options=("--direct_num_workers=8",))
+
+
+@pytest.mark.parametrize(("parts", "runner"), [(1, TWO), (3, ONE), (3, EIGHT), (17, TWO)])
 def test_any_cut_order_and_number_of_workers_leaves_the_same(
     tmp_path: Path, reference: list[Any], parts: int, runner: Any
 ) -> None:
@@ -275,6 +280,39 @@ def test_a_million_equal_hashes_of_a_part_are_shuffled_once(tmp_path: Path) -> N
     step = forests.Round(0, tuple(range(26)), 1, parts, str(tmp_path / "forests"))
     shuffled = list(step.hashes(part))
     assert len(shuffled) == 26 and all(len(packed) == 16 for _, packed in shuffled)
+
+
+def test_equal_empty_and_endless_documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signatures, "LARGE", 1 << 10)
+    monkeypatch.setattr(identity, "PIECE", 1 << 10)
+    endless = "token " * 200_000
+    texts = [*[code(1)] * 500, *[""] * 300, " \n", endless, f"{endless}\n", "x", "y"]
+    write_filtered(tmp_path, [[document(text) for text in texts[part::2]] for part in range(2)])
+    manifest = deduplicate(tmp_path, runner=TWO)
+    assert {text for *_, text in staying(tmp_path)} >= {code(1), "x", "y"}
+    assert manifest.totals.documents == 5
+    # The best of the empty ones, by its id, is the one with a blank in it.
+    assert rejections(manifest.funnel) == {"exact": 499, "normalized": 301}
+    assert manifest.counts["cluster_sizes"] == {"2": 1, "301": 1, "500": 1}
+
+
+def test_boilerplate_that_half_of_all_share_is_verified_and_counted(tmp_path: Path) -> None:
+    license = code(1, lines=30)
+    rows = [document(license + code(seed, lines=10)) for seed in range(100, 160)]
+    rows += [document(code(seed)) for seed in range(200, 260)]
+    write_filtered(tmp_path, [rows[::2], rows[1::2]])
+    counts = deduplicate(tmp_path, large=20).counts
+    verified = counts["verified"]
+    assert isinstance(verified, dict)
+    assert verified["clusters"] == 1 and verified["documents"] > 50
+    assert verified["kept_apart"] == len(staying(tmp_path)) - 61 - (60 - verified["documents"])
+
+
+def test_a_column_of_equal_hashes_is_a_star_in_a_part(tmp_path: Path) -> None:
+    write_filtered(tmp_path, [[document("same\n" * 9) for _ in range(500)]])
+    deduplicate(tmp_path)
+    found = sorted((tmp_path / "dedup/clusters").rglob("*-part-0.npy"))
+    assert [np.load(path).tolist() for path in found] == [[[0, row] for row in range(1, 500)]]
 
 
 def test_spans_hold_whole_clusters() -> None:
