@@ -46,6 +46,10 @@ def below(value: np.uint64, bound: int) -> int:
     return int(np.int64(product))
 
 
+SMALL = 24
+"""Of more numbers than so many, moving those above each new one costs more than marks do."""
+
+
 @numba.njit(cache=True)
 def subset(
     key: np.uint64, index: int, size: int, bound: int, chosen: npt.NDArray[np.int64]
@@ -59,6 +63,9 @@ def subset(
         bound: what they are below.
         chosen: int64 [size or more], for the result.
     """
+    if size > SMALL and bound < size * size:
+        _subset_by_marks(key, index, size, bound, chosen)
+        return
     for count in range(size):
         last = bound - size + count
         number = below(draw(key, index + count), last + 1)
@@ -68,3 +75,20 @@ def subset(
         for i in range(count, place, -1):
             chosen[i] = chosen[i - 1]
         chosen[place] = number
+
+
+@numba.njit(cache=True)
+def _subset_by_marks(
+    key: np.uint64, index: int, size: int, bound: int, chosen: npt.NDArray[np.int64]
+) -> None:
+    """Do what `subset` does, with a mark for each number below `bound`."""
+    marks = np.zeros(bound, np.bool_)
+    for count in range(size):
+        last = bound - size + count
+        number = below(draw(key, index + count), last + 1)
+        marks[last if marks[number] else number] = True
+    place = number = 0
+    while place < size:  # without a branch on the mark, which nothing could predict
+        chosen[place] = number
+        place += int(marks[number])
+        number += 1

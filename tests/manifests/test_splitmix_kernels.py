@@ -22,7 +22,7 @@ def test_bounds(value, bound):
     assert splitmix_kernels.below(np.uint64(value), bound) == splitmix.below(value, bound)
 
 
-@given(keys, st.integers(0, 30), st.integers(0, 40), st.integers(0, 5))
+@given(keys, st.integers(0, 80), st.integers(0, 40) | st.integers(0, 9000), st.integers(0, 5))
 def test_subsets(key, size, more, skipped):
     draws = splitmix.Draws(key)
     for _ in range(skipped):
