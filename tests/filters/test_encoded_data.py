@@ -64,3 +64,14 @@ def test_rules():
     assert list(apply(settings(None), batch([commas])).rule) == [None]
     packed = batch([",".join(["0x12"] * 20) + ","])
     assert list(apply(settings(None), packed).rule) == ["encoded_share"]
+
+
+def test_the_shortest_matches_are_found_at_either_end():
+    eight = ["ab " * 7 + "ab", "0xab," * 7 + "0xab", "\\u00e9" * 8, "a" * 64]
+    texts = [
+        before + text + after for text in eight for before in ("", "--") for after in ("", "--")
+    ]
+    found = encoded(batch(texts))
+    assert [(int(a), int(b)) for a, b in zip(*found, strict=True)] == list(map(by_regex, texts))
+    assert all(found.longest > 0)
+    assert not any(encoded(batch([text[:-1] for text in eight])).longest)

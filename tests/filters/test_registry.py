@@ -107,6 +107,11 @@ def test_rules(text, names, rule):
     assert rules([text], **names) == [rule]
 
 
+def test_an_xml_header_is_looked_for_in_a_hundred_characters():
+    texts = ["\u00e9" * before + "<?xml version=" for before in (0, 86, 87)]
+    assert list(FILTERS["xml_header"].score(batch([*texts, None]))) == [1, 1, 0, 0]
+
+
 def test_a_batch_may_mix_components_and_hold_nulls():
     column = pa.array(["a" * 2000, "a" * 2000, None], pa.large_string())
     mixed = Batch("the-pile", ["github", "pile-cc", "github"], [""] * 3, column)

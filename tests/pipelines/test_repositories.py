@@ -1,11 +1,13 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from manifests.errors import BadCall
 from pipelines.corpus import Source, load_corpus
+from pipelines.decisions import with_licenses
 from pipelines.license_filter import run
 from pipelines.preparation import load_preparation
 from pipelines.repositories import load_table, make_table, repository_hash, table_name
@@ -104,3 +106,12 @@ def test_a_source_that_is_not_there(tmp_path: Path) -> None:
     path.write_text(CORPUS.replace('repositories = "stack"', 'repositories = "star"'))
     with pytest.raises(BadCall, match="'star' is not a source of kind the-stack; those are stack"):
         load_corpus(str(path))
+
+
+def test_what_a_row_says_itself_comes_before_the_table(tmp_path: Path) -> None:
+    write(tmp_path, ("a/b", ["MIT"]))
+    known = load_table(make_table(str(tmp_path / "out"), source(tmp_path)))
+    said = {"licenses": [["ISC"], None, []], "repositories": [["a/b"], ["a/b"], ["c/d"]]}
+    rows = with_licenses(pa.table(said), known)
+    assert rows["licenses"].to_pylist() == [["ISC"], ["MIT"], None]
+    assert with_licenses(rows, None) is rows

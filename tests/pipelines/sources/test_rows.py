@@ -2,8 +2,22 @@
 
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from pipelines.sources.rows import clean_text, component_slug, star_count, string_list, text_column
+from pipelines.corpus import Source
+from pipelines.sources import own, the_pile
+from pipelines.sources.rows import (
+    Holds,
+    RowBuilder,
+    can_hold,
+    clean_text,
+    component_slug,
+    star_count,
+    string_list,
+    text_column,
+    values,
+)
 
 
 @pytest.mark.parametrize(
@@ -29,6 +43,12 @@ def test_clean_text(value: object, text: str | None, fault: str | None) -> None:
         ("MIT", ["MIT"]),
         (["MIT", None], ["MIT", None]),
         ({"list": [{"item": "MIT"}, {"item": None}]}, ["MIT", None]),
+        ({"list": [{"element": "MIT"}, None]}, ["MIT", None]),
+        ({"list": "MIT"}, ["MIT"]),
+        ([["MIT"], 3], ["MIT", None]),
+        ([[[[[["MIT"]]]]]], [None]),
+        (["a\ud800"], ["a\ufffd"]),
+        (b"MIT", None),
         ({"other": 1}, None),
         (7, None),
     ],
@@ -37,7 +57,21 @@ def test_string_list(value: object, expected: object) -> None:
     assert string_list(value) == expected
 
 
-@pytest.mark.parametrize(("value", "stars"), [(None, None), (3, 3), (3.0, 3), (float("nan"), None)])
+@pytest.mark.parametrize(
+    ("value", "stars"),
+    [
+        (None, None),
+        (3, 3),
+        (3.0, 3),
+        (float("nan"), None),
+        (float("inf"), None),
+        (-1, None),
+        (2**70, None),
+        (True, None),
+        ("3", None),
+        ([3], None),
+    ],
+)
 def test_star_count(value: object, stars: int | None) -> None:
     assert star_count(value) == stars
 
@@ -53,3 +87,58 @@ def test_text_column_finds_what_parquet_does_not_check() -> None:
     texts, faults = text_column(column)
     assert texts.to_pylist() == ["fine", None, None, "ü"]
     assert faults == [None, "null_text", "invalid_utf8", None]
+
+
+def test_metadata_that_is_no_utf_8_is_mended_whatever_its_form() -> None:
+    wrong = pa.array([b"a\xff/b", None, b"fine"], pa.binary()).cast(pa.large_binary())
+    names = pa.Array.from_buffers(pa.large_string(), 3, wrong.buffers())
+    mended = ["a\ufffd/b", None, "fine"]
+    assert values(pa.chunked_array([names])) == mended
+    lists = pa.LargeListArray.from_arrays(pa.array([0, 3]), names)
+    assert values(pa.chunked_array([lists])) == [mended]
+    structs = pa.StructArray.from_arrays([names, pa.array([1, 2, 3])], ["item", "n"])
+    assert values(pa.chunked_array([structs]))[0] == {"item": "a\ufffd/b", "n": 1}
+    assert values(pa.chunked_array([names.slice(2).dictionary_encode()])) == ["fine"]
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["list", "item", "element", "x"]), inner, max_size=2)
+    ),
+    max_leaves=8,
+)
+
+
+@given(st.fixed_dictionaries(dict.fromkeys("trplsc", json_values)))
+def test_any_json_becomes_a_row(record: dict[str, object]) -> None:
+    columns = {"text": "t", "repo": "r", "path": "p", "license": "l", "stars": "s"}
+    columns["component"] = "c"
+    source = {"name": "a", "kind": "jsonl", "files": "*", "columns": columns}
+    builder = RowBuilder()
+    builder.add(input_row=0, **own.row(record, Source.model_validate(source)))
+    builder.add(input_row=1, **the_pile.row({"text": record["t"], "meta": record["r"]}))
+    table = builder.table()
+    assert table.num_rows == 2 and len(table.to_pylist()) == 2
+    assert all(row["fault"] or row["text"] is not None for row in table.to_pylist())
+
+
+@pytest.mark.parametrize(
+    ("holds", "kind", "accepted"),
+    [
+        ("text", pa.string(), True),
+        ("text", pa.binary(), True),
+        ("text", pa.dictionary(pa.int8(), pa.string()), True),
+        ("text", pa.null(), True),
+        ("text", pa.int64(), False),
+        ("text", pa.list_(pa.string()), False),
+        ("name", pa.large_string(), True),
+        ("name", pa.binary(), False),
+        ("number", pa.float64(), True),
+        ("number", pa.string(), False),
+        ("names", pa.struct([("list", pa.list_(pa.int8()))]), True),
+    ],
+)
+def test_types_of_columns(holds: Holds, kind: pa.DataType, accepted: bool) -> None:
+    assert can_hold(kind, holds) == accepted
