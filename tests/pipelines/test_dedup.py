@@ -308,6 +308,20 @@ def test_boilerplate_that_half_of_all_share_is_verified_and_counted(tmp_path: Pa
     assert verified["kept_apart"] == len(staying(tmp_path)) - 61 - (60 - verified["documents"])
 
 
+def test_a_hash_goes_to_one_range_from_every_part(tmp_path: Path) -> None:
+    write_filtered(tmp_path, cut(mixed_corpus(), 3, 5))
+    deduplicate(tmp_path, PRIORITIES)
+    parts = frozen.Parts(str(tmp_path / "dedup"))
+    step = forests.Round(0, (0, 3, 7), 5, parts, str(tmp_path / "forests"))
+    places: dict[tuple[int, int], set[int]] = {}
+    for part in parts.read():
+        for (column, number), packed in step.hashes(part):
+            for value in np.frombuffer(packed, np.uint64)[::2].tolist():
+                places.setdefault((column, value), set()).add(number)
+    assert all(len(numbers) == 1 for numbers in places.values())
+    assert {number for numbers in places.values() for number in numbers} == set(range(5))
+
+
 def test_a_column_of_equal_hashes_is_a_star_in_a_part(tmp_path: Path) -> None:
     write_filtered(tmp_path, [[document("same\n" * 9) for _ in range(500)]])
     deduplicate(tmp_path)
