@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
 from itertools import pairwise
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -13,12 +13,14 @@ import pyarrow.parquet as pq
 
 from manifests import blocks, files
 from manifests.errors import BadCall, BadData
-from manifests.gather import Documents, Gather
 from manifests.manifest import ComponentTotals, Manifest, TokenizerRecord, load_manifest
 from manifests.schemas import SHARDS
 from manifests.shard_reader import BlockReader, Handles, Recent, ShardFile
 from manifests.tombstones import Tombstones
 from manifests.window import Window
+
+if TYPE_CHECKING:
+    from manifests.gather import Documents, Gather
 
 SHARD_TABLE = "shards.parquet"
 KNOWN_TABLES = 4
@@ -263,7 +265,7 @@ class ShardComponent:
                 return
             block = (block + 1) % blocks
 
-    def gather(self, documents: npt.ArrayLike, forgotten: bool = False) -> Documents:
+    def gather(self, documents: npt.ArrayLike, forgotten: bool = False) -> "Documents":
         """Return documents by their numbers, in any order, many at once; see `Gather`.
 
         One that is forgotten comes without tokens, unless `forgotten` says that it is meant.
@@ -275,7 +277,7 @@ class ShardComponent:
         found = self._gather(numbers[kept])
         lengths = np.zeros(len(numbers), dtype=np.int64)
         lengths[kept] = np.diff(found.starts)
-        return Documents(found.tokens, _starts(lengths))
+        return found._replace(starts=_starts(lengths))
 
     @cached_property
     def forgotten(self) -> Addresses:
@@ -288,7 +290,10 @@ class ShardComponent:
         return np.array([self.document_at(each)[0] for each in found.tolist()], np.int64)
 
     @cached_property
-    def _gather(self) -> Gather:
+    def _gather(self) -> "Gather":
+        # Its compiled function would take a third of the time that a command needs to start.
+        from manifests.gather import Gather
+
         return Gather(self.name, self.reader, self._first_document)
 
     def _block(self, address: int, count: int) -> int:
