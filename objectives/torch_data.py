@@ -1,7 +1,8 @@
 """The stream as a PyTorch data set: any number of ranks and workers, the same global batches."""
 
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -58,16 +59,47 @@ class StreamDataset(IterableDataset[dict[str, Tensor]]):
         self.stream, self.rows, self.position, self.steps = stream, rows, position, steps
         self.rank, self.world, self.skipped = rank, world, tuple(skipped)
 
-    def __iter__(self) -> Iterator[dict[str, Tensor]]:
-        """Yield the batches, or a worker's share of them."""
+    def __iter__(self) -> "Steps":
+        """Return the batches, or a worker's share of them."""
         worker = get_worker_info()
-        step, stride = (0, 1) if worker is None else (worker.id, worker.num_workers)
+        return Steps(self, *((0, 1) if worker is None else (worker.id, worker.num_workers)))
+
+    def batch(self, step: int) -> dict[str, Tensor]:
+        """Return this rank's part of the batch of a step."""
         mine = self.rows // self.world
-        while self.steps is None or step < self.steps:
-            start = step_position(self.position, step, self.rows, self.skipped)
-            batch = self.stream.batch(start + self.rank * mine, mine)
-            yield {name: torch.from_numpy(array) for name, array in batch.arrays().items()}
-            step += stride
+        start = step_position(self.position, step, self.rows, self.skipped)
+        batch = self.stream.batch(start + self.rank * mine, mine)
+        return {name: torch.from_numpy(array) for name, array in batch.arrays().items()}
+
+
+class Steps(Iterator[dict[str, Tensor]]):
+    """Batches one after the other, and where they are: what torchdata's StatefulDataLoader keeps.
+
+    With the same number of workers it goes on where it was, at no cost. A `position` says as much,
+    and at any number of workers and processes: see `StreamDataset`.
+    """
+
+    def __init__(self, data: StreamDataset, step: int, stride: int) -> None:
+        """Begin at a step; `stride` workers take steps in turn."""
+        self.data, self.step, self.stride = data, step, stride
+
+    def __next__(self) -> dict[str, Tensor]:
+        """Return the batch of the next step."""
+        if self.data.steps is not None and self.step >= self.data.steps:
+            raise StopIteration
+        batch = self.data.batch(self.step)
+        self.step += self.stride
+        return batch
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what is needed to go on."""
+        return {"step": self.step, "stream": self.data.stream.state_dict(self.data.position)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state; BadCall where it is of another stream, or began elsewhere."""
+        if self.data.stream.load_state_dict(state["stream"]) != self.data.position:
+            raise BadCall(f"state: began at another position than {self.data.position}")
+        self.step = state["step"]
 
 
 def batches(

@@ -11,6 +11,7 @@ from objectives.stream import Stream
 torch = pytest.importorskip("torch")
 
 from torch.utils.data import DataLoader  # noqa: E402
+from torchdata.stateful_dataloader import StatefulDataLoader  # noqa: E402
 
 from objectives.torch_data import StreamDataset, batches  # noqa: E402
 
@@ -46,6 +47,26 @@ def test_five_lines(stream):
         seen.append(batch["tokens"])
     assert len(seen) == 3
     assert torch.equal(torch.cat(seen), torch.from_numpy(stream.batch(0, 12).tokens))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_stateful_loader_goes_on(stream, workers):
+    def loader(position=0):
+        data = StreamDataset(stream, rows=4, steps=7, position=position)
+        return StatefulDataLoader(data, batch_size=None, num_workers=workers)
+
+    whole = [batch["tokens"] for batch in loader()]
+    begun = loader()
+    first = [batch["tokens"] for batch in islice(begun, 3)]
+    state = begun.state_dict()
+    resumed = loader()
+    resumed.load_state_dict(state)
+    rest = [batch["tokens"] for batch in resumed]
+    assert len(whole) == 7
+    assert all(map(torch.equal, whole, [*first, *rest]))
+    steps = iter(StreamDataset(stream, rows=4, position=8))
+    with pytest.raises(BadCall, match="state: began at another position than 8"):
+        steps.load_state_dict(iter(StreamDataset(stream, rows=4)).state_dict())
 
 
 def test_resuming_is_arithmetic(stream):
