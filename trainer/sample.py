@@ -8,7 +8,9 @@ from torch import Tensor
 
 from manifests.control import Control
 from manifests.errors import BadCall
+from manifests.plan import Plan
 from manifests.tokenizer import decode, load_text_tokenizer, load_tokenizer
+from objectives import fim
 from trainer.models.layers import Cache, Decoder
 from trainer.run import Run
 
@@ -30,7 +32,7 @@ def sample_text(
         # A document begins behind an end token.
         prompt, stop = ids[0] or [control.end], {control.end}
     else:
-        prompt = infill_prompt(ids[0], ids[1], control)
+        prompt = _infill_prompt(run.plan, ids[0], ids[1])
         stop = {control.end, *([] if control.eom is None else [control.eom])}
     if len(prompt) >= run.plan.sequence_length:
         raise BadCall(
@@ -40,6 +42,16 @@ def sample_text(
     decoder = load_tokenizer(run.tokenizer)
     answers = complete(run.model(step), prompt, frozenset(stop), **how)
     return [decode(decoder, answer) for answer in answers]
+
+
+def _infill_prompt(plan: Plan, prefix: list[int], suffix: list[int]) -> list[int]:
+    """Return the prompt of the objective that the run learned to fill gaps by."""
+    learned = {slot.objective for stage in plan.stages for slot in stage.slots}
+    if "fim" not in learned or "span_corruption" in learned:
+        return infill_prompt(prefix, suffix, plan.control)
+    settings = fim.Settings.model_validate(plan.settings.get("fim", {}))
+    front, behind, middle = fim.sentinels_of(plan.control, settings)
+    return [front, *prefix, behind, *suffix, middle]
 
 
 def infill_prompt(prefix: list[int], suffix: list[int], control: Control) -> list[int]:

@@ -6,7 +6,9 @@ import torch
 from manifests.control import Control
 from manifests.errors import BadCall
 from trainer.models import MODELS, Shape
-from trainer.sample import choose, complete, infill_prompt
+from trainer.run import Run
+from trainer.sample import _infill_prompt, choose, complete, infill_prompt, sample_text
+from trainer.train import train
 
 CONTROL = Control(end=90, sep=91, eom=92, mask_1=96, masks=4, vocabulary=97)
 
@@ -24,6 +26,14 @@ def test_infill_prompt_is_that_of_the_model_card() -> None:
     assert infill_prompt([1, 2], [3], CONTROL) == [1, 2, 96, 3, 90, 91, 96]
     with pytest.raises(BadCall, match="masks"):
         infill_prompt([1], [2], Control(end=0, vocabulary=10))
+
+
+def test_a_run_of_fim_is_asked_in_its_form(configure) -> None:
+    sentinels = "data.settings={ fim = { sentinels = [300, 301, 302] } }"
+    train(config := configure("data.objective=fim", sentinels, "schedule.steps=1"))
+    run = Run.open(config.output)
+    assert _infill_prompt(run.plan, [1, 2], [3]) == [300, 1, 2, 301, 3, 302]
+    assert len(sample_text(run, "def ", "return", tokens=4, samples=2)) == 2
 
 
 @torch.no_grad()
