@@ -50,13 +50,14 @@ def measure(data: Path) -> Sequence[Claim]:
     stack = read_stack(data)
     draw = random.Random(1)
     sample = stack.take(draw.sample(range(stack.num_rows), FILES))
-    real, rate = compare("real files", sample, policy)
-    claims = [real, *rates(stack, policy, rate)]
+    agreed, rate = compare("real files", sample, policy)
+    claims = [agreed[0], *rates(stack, policy, rate)]
     truth = data.parent / "license-truth" / "license_files.parquet"
     if truth.exists():
         labelled = read_labelled(truth)
         sample = labelled.take(draw.sample(range(labelled.num_rows), LABELLED))
-        claims.append(compare("labelled texts", sample, policy)[0])
+        agreed, _ = compare("labelled texts", sample, policy)
+        claims += agreed
     return claims
 
 
@@ -152,31 +153,36 @@ def rates(stack: pa.Table, policy: Policy, scancode: float) -> list[Claim]:
     ]
 
 
-def compare(name: str, table: pa.Table, policy: Policy) -> tuple[Claim, float]:
-    """Claim how often both sides agree; also return how many files a second ScanCode reads."""
+def compare(name: str, table: pa.Table, policy: Policy) -> tuple[list[Claim], float]:
+    """Claim how often both sides agree, and how right each is; return ScanCode's files a second."""
     texts, truth = table["text"].combine_chunks(), table["denied"].to_pylist()
     whole, seconds = run_scancode(texts.to_pylist(), policy)
     with tempfile.TemporaryDirectory() as cache:
         ours = run_veto(texts, policy, Detector(cache, seed=False))
-    quality(f"{name}: veto", ours.denied, truth)
-    quality(f"{name}: ScanCode", whole, truth)
+    good = quality(f"{name}: veto", ours.denied, truth)
+    peer = quality(f"{name}: ScanCode", whole, truth)
     for row in sorted(ours.denied ^ whole):
         says = "the veto denies" if row in ours.denied else "ScanCode denies"
         right = {None: "nobody knows", True: "to be denied", False: "not to be denied"}[truth[row]]
         say(f"{name}: {says}; truth: {right}: {texts[row].as_py()[:150]!r}")
     agree = len(texts) - len(ours.denied ^ whole)
-    claim = Claim(
-        f"{name} with the verdict that ScanCode has on the whole file",
-        agree,
-        len(texts),
-        0.99,
-        ("scancode-toolkit",),
-    )
-    return claim, len(texts) / seconds
+    of = ("scancode-toolkit",)
+    claims = [
+        Claim(
+            f"{name} with the verdict that ScanCode has on the whole file",
+            agree,
+            len(texts),
+            0.99,
+            of,
+        ),
+        Claim(f"{name}: precision of denied, beside ScanCode's", good[0], peer[0], 0.99, of),
+        Claim(f"{name}: recall of denied, beside ScanCode's", good[1], peer[1], 0.99, of),
+    ]
+    return claims, len(texts) / seconds
 
 
-def quality(name: str, denied: set[int], truth: Sequence[bool | None]) -> None:
-    """Tell precision and recall of "denied", where the truth is known."""
+def quality(name: str, denied: set[int], truth: Sequence[bool | None]) -> tuple[float, float]:
+    """Tell and return precision and recall of "denied", where the truth is known."""
     known = {row: answer for row, answer in enumerate(truth) if answer is not None}
     wrong = {row for row, answer in known.items() if answer}
     said = denied & known.keys()
@@ -185,6 +191,7 @@ def quality(name: str, denied: set[int], truth: Sequence[bool | None]) -> None:
         len(said & wrong) / max(1, len(wrong)),
     )
     say(f"{name}: denied with precision {precision:.4f}, recall {recall:.4f} ({len(known)} files)")
+    return precision, recall
 
 
 if __name__ == "__main__":

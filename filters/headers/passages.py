@@ -138,8 +138,8 @@ def _is_license(lines: list[bytes], spoken: int, line: Callable[[int], _Line]) -
 
 
 def _near(line: Callable[[int], _Line], after: int, first: int) -> bool:
-    """Tell whether few lines, and none of code, lie between two passages."""
-    return first - after <= CLOSE and not any(line(n).code for n in range(after, first))
+    """Tell whether few lines lie between two passages, and none there or at their ends is code."""
+    return first - after <= CLOSE and not any(line(n).code for n in range(after - 1, first + 1))
 
 
 def _together(line: Callable[[int], _Line], first: int, last: int, following: int) -> bool:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from filters.headers.normalize import CUT, normalize
-from filters.headers.passages import passages
+from filters.headers.passages import NEAR, REACH, passages
 from filters.headers.words import find_words
 from filters.text import text_bytes
 
@@ -178,6 +178,8 @@ def test_a_license_goes_on_in_paragraphs_that_say_what_licenses_say(before, afte
     expected = (1, len(before) + 1 + (2 if MORE[1] in after else 0)) if MORE[1] in before else lines
     assert (passage.first, passage.last) == expected
     assert b"numbers" not in normalize(passage.lines)
+    damages = [*before, *after].count(MORE[1])
+    assert normalize(passage.lines).count(b"damages") == damages
 
 
 def test_a_license_that_a_program_prints_is_one_passage():
@@ -190,6 +192,17 @@ def test_a_license_that_a_program_prints_is_one_passage():
 def test_statements_of_code_far_from_each_other_are_several_passages():
     text = '    f("license");\n' + "    g(x, y);\n" * 20 + '    f("gpl");\n'
     assert [passage.first for passage in of(text)] == [1, 22]
+
+
+def test_a_list_of_licenses_in_code_is_read_a_piece_at_a_time():
+    found = of("    f(x, 'license');\n" * 200)
+    assert [passage.first for passage in found] == list(range(1, 200, REACH + 1))
+
+
+@pytest.mark.parametrize(("apart", "count"), [(NEAR, 1), (NEAR + 1, 2)])
+def test_legal_words_far_from_each_other_are_several_passages(apart, count):
+    lines = ["x = f(1)"] * 100 + ["# a license"] + ["#"] * (apart - 1) + ["# a license"]
+    assert len(of("\n".join(lines))) == count
 
 
 def test_two_licenses_with_little_between_are_one_passage():

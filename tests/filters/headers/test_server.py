@@ -48,6 +48,9 @@ def served(tmp_path, monkeypatch, seconds):
 def made_up(text):
     if "slow" in text:
         time.sleep(60)
+    if text.startswith("/") and not os.path.exists(text):
+        open(text, "w").close()
+        os.kill(os.getpid(), signal.SIGKILL)
     if "dies" in text:
         os.kill(os.getpid(), signal.SIGKILL)
     return [Match(text, "a rule", 100.0, False)]
@@ -72,6 +75,13 @@ def test_a_text_that_never_ends_is_given_up_and_never_kept(detector, tmp_path, t
     assert Cache(str(tmp_path)).get(text_key(text)) is None
     assert detector.detect([text]).timed_out == 1
     assert detector.detect([b"c"]).detected == 1
+
+
+def test_a_text_is_tried_once_more_alone(detector, tmp_path):
+    mark = str(tmp_path / "tried")
+    answer = detector.detect([b"a", mark.encode(), b"b"])
+    assert answer.found[1][0].expression == mark
+    assert answer[1:] == (0, 3, 0)
 
 
 def test_a_file_that_scancode_would_read_for_minutes_is_given_up(tmp_path, monkeypatch):
