@@ -215,7 +215,7 @@ def _read(url: str, name: str) -> _Stone:
     if tombstone_name(data) != name:
         raise BadData(f"{url}: is not what its name says (SHA-256): it was edited or cut")
     try:
-        table = pq.read_table(pa.BufferReader(data))
+        table = pq.ParquetFile(pa.BufferReader(data)).read()
         header = Header.model_validate_json((table.schema.metadata or {}).get(KEY, b""))
     except ValidationError as error:
         raise BadData(f"{url}: is not a tombstone: {first_fault(error)}") from None
