@@ -1,8 +1,8 @@
 """The ids that mean something to an objective: all that it ever learns of a tokenizer."""
 
-from typing import Self
+from typing import Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from manifests.config import Config
 from manifests.errors import BadCall
@@ -46,6 +46,12 @@ class Control(Config):
             if number is not None and not 0 <= number < self.vocabulary:
                 raise ValueError(f"{name} is {number}, not below the vocabulary {self.vocabulary}")
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_what_few_have(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out ids for filling in the middle where there are none: digests stay."""
+        content: dict[str, Any] = plain(self)
+        return {k: v for k, v in content.items() if v is not None or not k.startswith("fim_")}
 
     def mask(self, number: int) -> int:
         """Return the id of `<mask_number>`, numbered from 1.

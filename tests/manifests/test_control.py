@@ -39,3 +39,13 @@ def test_a_vocabulary_without_masks_cannot_infill():
 def test_ids_outside_the_vocabulary_are_refused(fields, message):
     with pytest.raises(ValidationError, match=message):
         Control(**fields)
+
+
+def test_ids_for_filling_in_the_middle_are_written_where_there_are_any():
+    """Plans and manifests of vocabularies without them keep their digests."""
+    plain = Control(end=0, vocabulary=10)
+    assert not any(name.startswith("fim") for name in plain.model_dump(mode="json"))
+    with_them = Control(end=0, fim_prefix=1, fim_suffix=2, fim_middle=3, vocabulary=10)
+    assert Control.model_validate(with_them.model_dump(mode="json")) == with_them
+    with pytest.raises(ValidationError, match="fim_middle is 10, not below the vocabulary 10"):
+        Control(end=0, fim_middle=10, vocabulary=10)
