@@ -1,6 +1,6 @@
 """Make filters/headers/tables/seed.jsonl.gz: what ScanCode says of the commonest legal passages.
 
-    python scripts/seed_headers.py 'corpus/stack/data/*/*.parquet' 'corpus/starcoderdata/*/*.parquet'
+    python scripts/seed_headers.py 'stack/data/*/*.parquet' 'starcoderdata/*/*.parquet'
 
 Every text is a passage normalized as the license filter does it; what ScanCode found is asked of
 this machine's detector. Texts are kept in the order of how many files hold them.
