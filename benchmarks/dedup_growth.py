@@ -199,9 +199,12 @@ def union_find() -> Claim:
 def panels(sample: Sequence[Run], synthetic: Sequence[Run]) -> list[plots.Panel]:
     """Return seconds and memory of both, with what is allowed."""
     found = []
-    for runs, what in ((sample, "of the sample and its edited copies"), (synthetic, "synthetic")):
-        sizes = [run.documents / 1e6 for run in runs]
-        axis = f"million documents, {what}"
+    kinds = (
+        (sample, 1e3, "thousand documents: the sample and its edited copies"),
+        (synthetic, 1e6, "million documents: synthetic signatures"),
+    )
+    for runs, unit, axis in kinds:
+        sizes = [run.documents / unit for run in runs]
         seconds = [(size, run.seconds) for size, run in zip(sizes, runs, strict=True)]
         peaks = [(size, run.peak / 1e9) for size, run in zip(sizes, runs, strict=True)]
         allowed = [(size, run.allowed / 1e9) for size, run in zip(sizes, runs, strict=True)]

@@ -60,7 +60,7 @@ def _drawn(panel: Panel, x: float, y: float, width: float) -> str:
         _label(end, ground + 34, panel.axis, SOFT, "end"),
         _label(left - 8, top + 5, f"{highest:.3g}", SOFT, "end"),
         _label(left - 8, ground + 5, "0", SOFT, "end"),
-        _line([at((0, 0)) if not panel.allowed else at(panel.points[0]), *map(at, panel.points)]),
+        _line(list(map(at, panel.points))),
     ]
     for size, value in panel.points:
         across, height = at((size, value))
