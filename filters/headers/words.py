@@ -1,8 +1,8 @@
 """Legal words: where a batch of texts speaks of licenses, found at the speed of memory.
 
 One automaton (Aho and Corasick, 1975) reads every byte once. The words were chosen against
-ScanCode 32.5's own rules: of its 22,094 rules for licenses that the policy `strict` denies, 97.6 %
-hold one of them, and what is left are bare names and addresses.
+ScanCode 32.5's own rules: of its 20,936 rules that deny by the policy `strict` and are relevant
+enough to, 96.4 % hold one of them, and what is left are mostly bare names and addresses.
 """
 
 import re
