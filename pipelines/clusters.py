@@ -30,12 +30,11 @@ from pipelines.spans import Span, Verification
 STEP = "clusters"
 
 ENTRIES = 8_000_000
-"""Hashes that a round of the in-process engine shuffles, at most: it holds 16 bytes of each, four
-to five times (measured with Beam 2.77 and workers that are threads; with processes, six to eight
-times, because the pipes and the workers hold them too)."""
+"""Hashes that a round of the in-process engine shuffles, at most: 16 bytes each, of which a round
+takes about five times as much (measured with Beam 2.77 and workers that are threads)."""
 
 LEAST = 4
-"""Columns of a round at least: above ENTRIES / 4 documents, memory grows by some 300 bytes for
+"""Columns of a round at least: above ENTRIES / 4 documents, memory grows by some 350 bytes for
 each (measured at 25 bands: 0.9 GB at 1 million documents, 4.1 GB at 10 million)."""
 
 Counts = dict[str, int | dict[str, int]]
