@@ -39,8 +39,8 @@ MARK = re.compile(
 )
 """What opens a line of a comment, in any language."""
 
-END_MARK = re.compile(rb"[ \t\r]*(?:\*+/|--+>|\*+\)|-\}|\"\"\"|'''|[*#|;/%=-]+)?[ \t\r]*$")
-"""What closes one: the end of a block, or the right side of a box."""
+BLANK, BOX = b" \t\r", b"*#|;/%=-"
+"""What may stand at the end of a line, and what the right side of a box is made of."""
 
 CODE = re.compile(rb"[{}\[\]=;$|]|\w\(|\(\)")
 """Code's punctuation: prose has parentheses, but not right after a word."""
@@ -121,10 +121,31 @@ def _read(line: bytes, column: int = 0) -> _Line:
         line = line[start : start + LINE_BYTES]
     opened = MARK.match(line)
     start = opened.end() if opened else 0
-    content = END_MARK.sub(b"", line[start:])
+    content = _closed(line[start:])
     marked = bool(line[:start].strip())
     code = not marked and len(CODE.findall(content)) > CODE_SHARE * len(content)
     return _Line(content, code, marked)
+
+
+def _closed(line: bytes) -> bytes:
+    """Take off what closes a comment, the end of a block or the right side of a box, and blanks.
+
+    A pattern for it would be tried at every character of a line.
+    """
+    line = line.rstrip(BLANK)
+    if line.endswith(b">"):
+        rest = line[:-1].rstrip(b"-")
+        line = rest if len(rest) < len(line) - 2 else line
+    elif line.endswith(b")"):
+        rest = line[:-1].rstrip(b"*")
+        line = rest if len(rest) < len(line) - 1 else line
+    elif line.endswith(b"-}"):
+        line = line[:-2]
+    elif line.endswith((b'"""', b"'''")):
+        line = line[:-3]
+    else:
+        line = line.rstrip(BOX)
+    return line.rstrip(BLANK)
 
 
 def _is_license(lines: list[bytes], spoken: int, line: Callable[[int], _Line]) -> bool:
