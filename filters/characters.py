@@ -5,12 +5,12 @@ import sys
 from functools import lru_cache
 from typing import NamedTuple
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from filters.batch import Batch
 from filters.text import Bytes, Offsets, text_bytes
+from manifests.compiled import compiled
 
 Integers = npt.NDArray[np.int64]
 Fields = npt.NDArray[np.uint64]
@@ -65,7 +65,7 @@ def _fields() -> Fields:
     return fields
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _count(
     data: Bytes,
     offsets: Offsets,

@@ -7,9 +7,10 @@ function of which addresses hang together. Forests come together in a `Union`, i
 
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
+
+from manifests.compiled import compiled
 
 U64 = npt.NDArray[np.uint64]
 U32 = npt.NDArray[np.uint32]
@@ -99,7 +100,7 @@ class Union:
         return members[self._parents], sizes
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _count(parents: Integers, members: Integers) -> None:
     """Let every document name its root, and count each root's documents."""
     for node in range(len(parents)):
@@ -108,7 +109,7 @@ def _count(parents: Integers, members: Integers) -> None:
         members[parents[node]] += 1
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _link(ends: Integers, parents: Integers) -> None:
     """Union-find with path halving; a root is the smallest index of its tree."""
     for i in range(len(ends)):
@@ -117,7 +118,7 @@ def _link(ends: Integers, parents: Integers) -> None:
         parents[max(left, right)] = min(left, right)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _root(parents: Integers, node: int) -> int:
     while parents[node] != node:
         parents[node] = parents[parents[node]]

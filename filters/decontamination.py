@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from filters.benchmarks import Text
 from filters.text import Bytes, Offsets, collapse_whitespace, text_bytes
+from manifests.compiled import compiled
 
 Integers = npt.NDArray[np.int64]
 Hashes = npt.NDArray[np.uint64]
@@ -130,7 +130,7 @@ def _spans(offsets: Offsets) -> list[tuple[int, int]]:
     return list(pairwise(places))
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _index(
     data: Bytes, offsets: Offsets, slots: Integers, keys: Hashes, following: Integers, bits: Bytes
 ) -> None:
@@ -149,7 +149,7 @@ def _index(
         keys[slot] = key
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _find(
     data: Bytes,
     offsets: Offsets,
@@ -184,7 +184,7 @@ def _find(
                     break
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _look_up(key: np.uint64, mixed: np.uint64, slots: Integers, keys: Hashes) -> int:
     slot = np.int64(mixed >> np.uint64(32)) & (len(slots) - 1)
     while slots[slot]:
@@ -194,7 +194,7 @@ def _look_up(key: np.uint64, mixed: np.uint64, slots: Integers, keys: Hashes) ->
     return 0
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _ends_here(data: Bytes, first: int, last: int, sought: Bytes, start: int, stop: int) -> bool:
     """Tell whether a text ends with the document's byte at `last`."""
     if last - first + 1 < stop - start:

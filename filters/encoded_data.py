@@ -13,12 +13,12 @@ that overlap count once.
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from filters.batch import Batch
 from filters.text import Bytes, Offsets, text_bytes
+from manifests.compiled import compiled
 
 Scores = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -73,7 +73,7 @@ def encoded_share(batch: Batch) -> Scores:
     return batch.once(encoded).covered / np.maximum(np.diff(offsets), 1)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _find(
     data: Bytes, offsets: Offsets, classes: Flags, longest: Integers, covered: Integers
 ) -> None:
@@ -83,7 +83,7 @@ def _find(
             longest[document], covered[document] = _measure(data, first, stop, classes)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _may_match(data: Bytes, first: int, stop: int, classes: Flags) -> bool:
     r"""Tell whether a document may hold any match; few do, and this costs less than a search.
 
@@ -111,7 +111,7 @@ def _may_match(data: Bytes, first: int, stop: int, classes: Flags) -> bool:
     return most >= REPEATS - 2 or escapes >= REPEATS
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _follows(data: Bytes, first: int, pair: int, classes: Flags) -> bool:
     """Tell whether another pair of digits may end right before the pair at `pair`."""
     at = pair - 1
@@ -124,7 +124,7 @@ def _follows(data: Bytes, first: int, pair: int, classes: Flags) -> bool:
     return bool(at > first and classes[data[at]] & classes[data[at - 1]] & HEX)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _measure(data: Bytes, first: int, stop: int, classes: Flags) -> tuple[int, int]:
     """Return the longest match of a document, and what all of them cover, in bytes."""
     longest = covered = 0
@@ -156,7 +156,7 @@ def _measure(data: Bytes, first: int, stop: int, classes: Flags) -> tuple[int, i
     return longest, covered
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _base64_end(data: Bytes, i: int, stop: int, classes: Flags) -> int:
     """Return where a run ends; of one that is too short, any place that no long run contains."""
     look = i + BASE64_LEAST - 1
@@ -172,14 +172,14 @@ def _base64_end(data: Bytes, i: int, stop: int, classes: Flags) -> int:
     return end
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _boundary(data: Bytes, first: int, i: int, stop: int, classes: Flags) -> bool:
     before = i > first and classes[data[i - 1]] & WORD != 0
     after = i < stop and classes[data[i]] & WORD != 0
     return before != after
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _hex_end(data: Bytes, first: int, i: int, stop: int, classes: Flags) -> int:
     """Return where eight or more pairs of hexadecimal digits end that begin at i; i where none."""
     start = i
@@ -203,7 +203,7 @@ def _hex_end(data: Bytes, first: int, i: int, stop: int, classes: Flags) -> int:
     return i if pairs >= REPEATS else start
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _escapes_end(data: Bytes, i: int, stop: int, classes: Flags) -> int:
     """Return where eight or more escapes of four digits end that begin at i; i where none do."""
     start = i

@@ -5,13 +5,13 @@ documents of a cluster come up in the order of survivors; each goes if a leader 
 similar enough, and becomes a leader itself if none is.
 """
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from filters.clusters import Indexes
 from filters.minhash import Mask, Words
 from filters.minhash_kernel import differing
+from manifests.compiled import compiled
 
 MOST = 1_000
 """Leaders of a cluster that others are compared with; it bounds the work for each document."""
@@ -60,7 +60,7 @@ def kept_instead(
     return kept
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _keep(
     starts: Indexes,
     doubtful: Mask,

@@ -5,7 +5,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-import numba
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
@@ -14,6 +13,7 @@ from filters.minhash_kernel import Minima, differing, hash_bands, pack_bits, shi
 from filters.minhash_words import spaced
 from filters.text import Bytes, Offsets
 from manifests.canonical import digest
+from manifests.compiled import compiled
 from manifests.config import Config, load_config, shipped
 from manifests.errors import BadCall
 
@@ -180,7 +180,7 @@ def similarity(left: Words, right: Words, permutations: int) -> npt.NDArray[np.f
     return np.clip(1 - found * (4 / 3) / permutations, 0, 1).astype(np.float32)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _differences(left: Words, right: Words, found: Offsets) -> None:
     for pair in range(len(found)):
         found[pair] = differing(left[pair], right[pair])

@@ -1,11 +1,11 @@
 """The inner loops of MinHash, compiled: shingles to minima, minima to band hashes."""
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from filters.text import Bytes, Offsets
 from filters.xxhash_kernels import xxh32, xxh64
+from manifests.compiled import compiled
 
 Minima = npt.NDArray[np.uint32]
 
@@ -17,7 +17,7 @@ BLOCK = 1 << 10
 """Bytes in which tokens are found at once: their ends lie in a core's own cache."""
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def sketch(
     data: Bytes, offsets: Offsets, shingle: int, permutations: Minima
 ) -> tuple[Minima, Offsets]:
@@ -59,7 +59,7 @@ def sketch(
     return minima, tokens
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@compiled(inline=True)
 def _append_ends(data: Bytes, start: int, limit: int, stop: int, ends: Offsets, have: int) -> int:
     """Append where tokens end in data[start:limit] of a document that stops at `stop`.
 
@@ -75,7 +75,7 @@ def _append_ends(data: Bytes, start: int, limit: int, stop: int, ends: Offsets, 
     return have
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def shingle_sets(data: Bytes, offsets: Offsets, shingle: int) -> tuple[Minima, Offsets]:
     """Return the set of shingles of each of n documents, as hashes.
 
@@ -108,7 +108,7 @@ def shingle_sets(data: Bytes, offsets: Offsets, shingle: int) -> tuple[Minima, O
     return values[: places[-1]], places
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def jaccard(left: Minima, right: Minima) -> float:
     """Return the Jaccard similarity of two sets, ascending; 0 for two empty ones."""
     shared = i = j = 0
@@ -120,7 +120,7 @@ def jaccard(left: Minima, right: Minima) -> float:
     return shared / max(1, len(left) + len(right) - shared)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _unique(values: Minima) -> int:
     """Sort values, move each once to the front, and return how many there are."""
     values.sort()
@@ -132,7 +132,7 @@ def _unique(values: Minima) -> int:
     return found
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def hash_bands(
     minima: Bytes, rows: int, wanted: npt.NDArray[np.bool_], hashes: npt.NDArray[np.uint64]
 ) -> None:
@@ -151,7 +151,7 @@ def hash_bands(
                 hashes[document, band] = xxh64(minima[document], start, start + 4 * rows, band)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def pack_bits(minima: Minima, sketches: npt.NDArray[np.uint64]) -> None:
     """Fill uint64 [n, ceil(permutations / 32)] with two bits of a hash of each minimum.
 
@@ -164,7 +164,7 @@ def pack_bits(minima: Minima, sketches: npt.NDArray[np.uint64]) -> None:
             sketches[document, k >> 5] |= bits << np.uint64(2 * (k & 31))
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@compiled(inline=True)
 def differing(left: npt.NDArray[np.uint64], right: npt.NDArray[np.uint64]) -> int:
     """Return how many minima of two documents differ in their two bits: uint64 [words] twice."""
     total = np.uint64(0)
@@ -179,7 +179,7 @@ def differing(left: npt.NDArray[np.uint64], right: npt.NDArray[np.uint64]) -> in
     return int(total)
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@compiled(inline=True)
 def _emptied(table: Minima, size: int) -> Minima:
     """Return as many slots, a power of two, as suit a document of `size` bytes."""
     slots = 64
@@ -191,7 +191,7 @@ def _emptied(table: Minima, size: int) -> Minima:
     return table[:slots]
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@compiled(inline=True)
 def _mixed(value: np.uint32) -> np.uint32:
     """MurmurHash3's finalizer, which datasketch's affine schemes put before the permutations."""
     value = np.uint32((value ^ (value >> np.uint32(16))) * np.uint32(0x85EBCA6B))
@@ -199,7 +199,7 @@ def _mixed(value: np.uint32) -> np.uint32:
     return np.uint32(value ^ (value >> np.uint32(16)))
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@compiled(inline=True)
 def _lower(minima: Minima, value: np.uint32, permutations: Minima) -> None:
     factors, terms = permutations[0], permutations[1]
     for k in range(len(minima)):

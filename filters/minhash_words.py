@@ -4,13 +4,13 @@ import re
 from functools import lru_cache
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from filters.text import Bytes, Offsets, text_bytes
+from manifests.compiled import compiled
 
 SINGLE = frozenset({"[^A-Za-z_0-9]", r"\W"})
 """Separators that are exactly one character, whatever stands beside it."""
@@ -81,7 +81,7 @@ def _table(separator: str, lower: bool) -> Table:
     return table
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _find_lone(data: Bytes, offsets: Offsets, found: npt.NDArray[np.bool_]) -> None:
     for document in range(len(found)):
         text = data[offsets[document] : offsets[document + 1]]
@@ -98,7 +98,7 @@ def _find_lone(data: Bytes, offsets: Offsets, found: npt.NDArray[np.bool_]) -> N
                 break
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _space(
     data: Bytes, offsets: Offsets, table: Table, keep_empty: bool, out: Bytes, starts: Offsets
 ) -> None:
@@ -133,7 +133,7 @@ def _space(
         starts[document + 1] = at
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@compiled(inline=True)
 def _decoded(data: Bytes, i: np.uint64) -> tuple[np.uint32, np.uint64]:
     """Return the code point of a character of two bytes or more, and where the next one is."""
     byte = np.uint32(data[i])
@@ -147,7 +147,7 @@ def _decoded(data: Bytes, i: np.uint64) -> tuple[np.uint32, np.uint64]:
     return np.uint32(point << 6 | (data[i + np.uint64(3)] & 0x3F)), i + np.uint64(4)
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@compiled(inline=True)
 def _encode(point: np.uint32, out: Bytes, at: np.uint64) -> np.uint64:
     """Write a code point above 127, and return where its last byte lies."""
     one = np.uint64(1)

@@ -2,10 +2,11 @@
 
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+
+from manifests.compiled import compiled
 
 Bytes = npt.NDArray[np.uint8]
 Offsets = npt.NDArray[np.int64]
@@ -46,7 +47,7 @@ WHITE = np.array([32 if byte == 32 or 9 <= byte <= 13 else byte for byte in rang
 IS_WHITE = (WHITE == 32).astype(np.uint8)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _collapse(data: Bytes, offsets: Offsets, out: Bytes, lengths: Offsets) -> int:
     # Unsigned places, and numbers for conditions: two and a half times as fast. A space after a
     # space is written and then written over, for a branch would be guessed wrong at every word.

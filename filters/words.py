@@ -2,12 +2,12 @@
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from filters.batch import Batch
 from filters.text import Bytes, Offsets, text_bytes
+from manifests.compiled import compiled
 
 Integers = npt.NDArray[np.int64]
 
@@ -67,7 +67,7 @@ WORDS, CHARACTERS, ALPHABETIC, STOP, HASHES, ELLIPSES, LINES, BULLET_LINES, TRAI
 """Rows of the kernel's counts, in the order of the fields of Words."""
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _count(
     data: Bytes, offsets: Offsets, stop_keys: Integers, bullet_keys: Integers, counts: Integers
 ) -> None:
@@ -96,12 +96,12 @@ def _count(
         row[STOP] = seen.sum()
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _is_space(byte: int) -> bool:
     return byte == 32 or 9 <= byte <= 13
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _word(data: Bytes, i: int, stop: int, row: Integers) -> tuple[int, np.int64]:
     """Count the word that starts at i; return where it ends, and the key of its first bytes."""
     start = i
@@ -130,14 +130,14 @@ def _word(data: Bytes, i: int, stop: int, row: Integers) -> tuple[int, np.int64]
     return i, key
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _is_ellipsis(data: Bytes, i: int) -> bool:
     first, second, third = data[i], data[i + 1], data[i + 2]
     dots = first == 46 and second == 46 and third == 46
     return bool(dots or (first == 0xE2 and second == 0x80 and third == 0xA6))
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _is_bullet(data: Bytes, start: int, stop: int, bullet_keys: Integers) -> bool:
     length = 1 if data[start] < 128 else 3
     key = np.int64(0)
@@ -146,7 +146,7 @@ def _is_bullet(data: Bytes, start: int, stop: int, bullet_keys: Integers) -> boo
     return bool((bullet_keys == key).any())
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _ends_line(data: Bytes, i: int, stop: int) -> bool:
     """Tell whether only blanks follow until the line ends."""
     while i < stop and data[i] != 10 and _is_space(data[i]):

@@ -3,10 +3,10 @@
 Compiled, for callers that are compiled themselves; tested against the `xxhash` package.
 """
 
-import numba
 import numpy as np
 
 from filters.text import Bytes
+from manifests.compiled import compiled
 
 _P32 = tuple(
     np.uint32(prime) for prime in (2654435761, 2246822519, 3266489917, 668265263, 374761393)
@@ -23,24 +23,24 @@ _P64 = tuple(
 )
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@compiled(inline=True)
 def _rotate32(value: np.uint32, bits: int) -> np.uint32:
     return np.uint32(np.uint32(value << bits) | np.uint32(value >> (32 - bits)))
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@compiled(inline=True)
 def _read32(data: Bytes, at: np.uint64) -> np.uint32:
     low = np.uint32(data[at]) | np.uint32(data[at + np.uint64(1)]) << 8
     high = np.uint32(data[at + np.uint64(2)]) << 16 | np.uint32(data[at + np.uint64(3)]) << 24
     return np.uint32(low | high)
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@compiled(inline=True)
 def _round32(lane: np.uint32, word: np.uint32) -> np.uint32:
     return np.uint32(_rotate32(np.uint32(lane + word * _P32[1]), 13) * _P32[0])
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def xxh32(data: Bytes, start: int, stop: int) -> np.uint32:
     """Return XXH32, seed 0, of data[start:stop]."""
     at, end = np.uint64(start), np.uint64(stop)
@@ -75,28 +75,28 @@ def xxh32(data: Bytes, start: int, stop: int) -> np.uint32:
     return np.uint32(value ^ (value >> 16))
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@compiled(inline=True)
 def _rotate64(value: np.uint64, bits: int) -> np.uint64:
     return (value << np.uint64(bits)) | (value >> np.uint64(64 - bits))
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@compiled(inline=True)
 def _round64(lane: np.uint64, word: np.uint64) -> np.uint64:
     return _rotate64(lane + word * _P64[1], 31) * _P64[0]
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@compiled(inline=True)
 def _merge64(value: np.uint64, lane: np.uint64) -> np.uint64:
     return (value ^ _round64(np.uint64(0), lane)) * _P64[0] + _P64[3]
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@compiled(inline=True)
 def _read64(data: Bytes, at: np.uint64) -> np.uint64:
     low, high = _read32(data, at), _read32(data, at + np.uint64(4))
     return np.uint64(low) | np.uint64(high) << np.uint64(32)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def xxh64(data: Bytes, start: int, stop: int, seed: int) -> np.uint64:
     """Return XXH64 of data[start:stop]."""
     at, end, seed64 = np.uint64(start), np.uint64(stop), np.uint64(seed)

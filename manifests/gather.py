@@ -4,8 +4,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit, types
+from numba import types
 
+from manifests.compiled import compiled
 from manifests.errors import BadCall, BadData
 from manifests.shard_reader import BlockReader
 
@@ -152,7 +153,7 @@ def _sizes(pieces: dict[int, npt.NDArray[Any]], count: int) -> Integers:
     return sizes
 
 
-@njit(cache=True)
+@compiled()
 def read_pieces(descriptor: int, positions: Integers, sizes: Integers, addresses: Integers) -> int:
     """Read pieces of a file to addresses of memory, which must have room for them.
 

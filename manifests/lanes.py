@@ -7,10 +7,10 @@ sequences; lanes hold nothing that is not a function of the plan and the unit's 
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
+from manifests.compiled import compiled
 from manifests.order_kernels import locate, unit
 from manifests.places import Places
 from manifests.splitmix_kernels import derive, draw
@@ -130,7 +130,7 @@ class Lanes:
         )
 
 
-@numba.njit(cache=True)
+@compiled()
 def unit_at(position: int, shape: Shape) -> tuple[int, int]:
     """Return the number in the stream of a position's unit, and the sequence's number in it."""
     group, inside = divmod(position, shape.interleave * shape.sequences)
@@ -138,7 +138,7 @@ def unit_at(position: int, shape: Shape) -> tuple[int, int]:
     return group * shape.interleave + lane, sequence
 
 
-@numba.njit(cache=True)
+@compiled()
 def _draw(
     position: int,
     rows: int,
@@ -169,7 +169,7 @@ def _draw(
     return changed[:count]
 
 
-@numba.njit(cache=True)
+@compiled()
 def _deal(
     key: np.uint64, allowances: Numbers, length: int, turns: Numbers, offsets: Numbers
 ) -> None:

@@ -3,17 +3,17 @@
 The tests hold the two equal. Endless addresses, and so everything here, must stay below 2^62.
 """
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
+from manifests.compiled import compiled
 from manifests.order import ROUNDS
 from manifests.splitmix_kernels import below, derive, draw
 
 Numbers = npt.NDArray[np.int64]
 
 
-@numba.njit(cache=True)
+@compiled()
 def permute(index: int, count: int, key: np.uint64) -> int:
     """Return the image of `index` under the keyed permutation of `range(count)`."""
     width = _root(count - 1) + 1
@@ -28,7 +28,7 @@ def permute(index: int, count: int, key: np.uint64) -> int:
             return index
 
 
-@numba.njit(cache=True)
+@compiled()
 def _root(value: int) -> int:
     """Return the integer square root; the floating one is off by one at most."""
     root = int(np.sqrt(value))
@@ -39,7 +39,7 @@ def _root(value: int) -> int:
     return root
 
 
-@numba.njit(cache=True)
+@compiled()
 def unit(drawn: int, addresses: int, size: int, key: np.uint64) -> tuple[int, int, int]:
     """Return epoch, number and start of the unit drawn as number `drawn` of a component."""
     epoch = drawn * size // addresses
@@ -49,12 +49,12 @@ def unit(drawn: int, addresses: int, size: int, key: np.uint64) -> tuple[int, in
     return epoch, number, (first + number) * size
 
 
-@numba.njit(cache=True)
+@compiled()
 def _first_unit(epoch: int, addresses: int, size: int) -> int:
     return (epoch * addresses + size - 1) // size
 
 
-@numba.njit(cache=True)
+@compiled()
 def pieces(start: int, count: int, addresses: int, key: np.uint64) -> Numbers:
     """Return (address, count) of each piece of `count` endless addresses: int64 [n, 2]."""
     first = start // addresses
@@ -69,7 +69,7 @@ def pieces(start: int, count: int, addresses: int, key: np.uint64) -> Numbers:
     return found
 
 
-@numba.njit(cache=True)
+@compiled()
 def locate(nodes: Numbers, root: int, leaves: int, number: int) -> tuple[int, int]:
     """Return the component of a unit, and that unit's number among the component's own.
 
@@ -91,7 +91,7 @@ def locate(nodes: Numbers, root: int, leaves: int, number: int) -> tuple[int, in
     return node, number
 
 
-@numba.njit(cache=True)
+@compiled()
 def _share(number: int, weight: int, total: int) -> int:
     """Return number x weight / total, rounded: in two parts, neither of them above 64 bits."""
     whole, rest = number // total, np.uint64(number % total)

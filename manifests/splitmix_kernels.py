@@ -4,9 +4,10 @@
 int64, bounds are int64 above 0.
 """
 
-import numba
 import numpy as np
 import numpy.typing as npt
+
+from manifests.compiled import compiled
 
 _GAMMA = np.uint64(0x9E3779B97F4A7C15)
 _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
@@ -14,7 +15,7 @@ _27, _30, _31, _32 = np.uint64(27), np.uint64(30), np.uint64(31), np.uint64(32)
 _LOW = np.uint64(0xFFFFFFFF)
 
 
-@numba.njit(cache=True, inline="always")
+@compiled(inline=True)
 def mix(value: np.uint64) -> np.uint64:
     """Return SplitMix64's finalizer of a number."""
     value = (value ^ (value >> _30)) * _FIRST
@@ -22,19 +23,19 @@ def mix(value: np.uint64) -> np.uint64:
     return value ^ (value >> _31)
 
 
-@numba.njit(cache=True, inline="always")
+@compiled(inline=True)
 def draw(key: np.uint64, index: int) -> np.uint64:
     """Return number `index` (from 0) of the sequence seeded with `key`."""
     return mix(key + np.uint64(index + 1) * _GAMMA)
 
 
-@numba.njit(cache=True, inline="always")
+@compiled(inline=True)
 def derive(key: np.uint64, part: int) -> np.uint64:
     """Return the key of a child: one part, a number."""
     return draw(mix(~key), part)
 
 
-@numba.njit(cache=True, inline="always")
+@compiled(inline=True)
 def below(value: np.uint64, bound: int) -> int:
     """Map a number to [0, bound) by multiply and shift: the high half of a 128-bit product."""
     factor = np.uint64(bound)
@@ -50,7 +51,7 @@ SMALL = 24
 """Of more numbers than so many, moving those above each new one costs more than marks do."""
 
 
-@numba.njit(cache=True)
+@compiled()
 def subset(
     key: np.uint64, index: int, size: int, bound: int, chosen: npt.NDArray[np.int64]
 ) -> None:
@@ -77,7 +78,7 @@ def subset(
         chosen[place] = number
 
 
-@numba.njit(cache=True)
+@compiled()
 def _subset_by_marks(
     key: np.uint64, index: int, size: int, bound: int, chosen: npt.NDArray[np.int64]
 ) -> None:

@@ -14,11 +14,11 @@ from decimal import Decimal, localcontext
 from functools import lru_cache
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
+from manifests.compiled import compiled
 from manifests.config import Config
 from manifests.control import Control
 from manifests.splitmix_kernels import below, derive, draw
@@ -100,7 +100,7 @@ def spans_up_to(mean: float) -> npt.NDArray[np.uint64]:
     return np.array(whole[:kept], np.uint64)
 
 
-@numba.njit(cache=True)
+@compiled()
 def _fill(
     segments: Segments,
     sequences: Numbers,
@@ -139,7 +139,7 @@ def _fill(
         pad(segments, sequence, rows, used, ids.end)
 
 
-@numba.njit(cache=True)
+@compiled()
 def _cut(key: np.uint64, length: int, cuts: Numbers) -> int:
     """Draw spans that neither overlap nor touch, sorted into `cuts`; return how many there are.
 
@@ -164,7 +164,7 @@ def _cut(key: np.uint64, length: int, cuts: Numbers) -> int:
     return count
 
 
-@numba.njit(cache=True)
+@compiled()
 def _weigh_answers(cuts: Numbers, weights: Any, stop: int, weight: float) -> None:
     """Give the masks before the spans, which end at `stop`, their loss weight."""
     at = stop

@@ -1,9 +1,9 @@
 """Causal language modeling: the addresses as they are."""
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
+from manifests.compiled import compiled
 from manifests.config import Config
 from manifests.control import Control
 from objectives.batch import Batch, Rows, Segments
@@ -30,7 +30,7 @@ def fill(
     _fill(segments, sequences, batch.rows, control.end)
 
 
-@numba.njit(cache=True)
+@compiled()
 def _fill(segments: Segments, sequences: npt.NDArray[np.int64], rows: Rows, end: int) -> None:
     for sequence in sequences:
         row, weights = rows.tokens[sequence], rows.weights[sequence]

@@ -11,11 +11,11 @@ from the sequence's allowance, so nothing is ever cut off.
 
 from typing import Any, Literal, NamedTuple
 
-import numba
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
+from manifests.compiled import compiled
 from manifests.config import Config
 from manifests.control import Control
 from manifests.errors import BadCall
@@ -131,7 +131,7 @@ _NONE = np.zeros(1, np.int64)
 _NO_HALVES = Halves(_NONE, _NONE, _NONE, _NONE, _NONE, 0)
 
 
-@numba.njit(cache=True)
+@compiled()
 def _fill(
     segments: Segments,
     sequences: Numbers,
@@ -174,7 +174,7 @@ def _fill(
         pad(segments, sequence, rows, used, ids.end)
 
 
-@numba.njit(cache=True)
+@compiled()
 def _drawn(lengths: Numbers, key: np.uint64, settings: _Chosen, most: int) -> Numbers:
     """Return the numbers of the documents to rearrange: the `most` longest of those drawn."""
     eligible = lengths.copy()
@@ -184,14 +184,14 @@ def _drawn(lengths: Numbers, key: np.uint64, settings: _Chosen, most: int) -> Nu
     return longest(eligible, settings.shortest, most)
 
 
-@numba.njit(cache=True)
+@compiled()
 def _between(key: np.uint64, size: int) -> tuple[int, int]:
     """Return both cuts between tokens: uniform over 0 to `size`, ascending."""
     one, other = below(draw(key, 2), size + 1), below(draw(key, 3), size + 1)
     return min(one, other), max(one, other)
 
 
-@numba.njit(cache=True)
+@compiled()
 def _inside(
     tokens: Any, key: np.uint64, halves: Halves, spare: int, work: Numbers
 ) -> tuple[int, int, int]:
@@ -224,7 +224,7 @@ def _inside(
     return front_cut, back_cut + grown - total, grown
 
 
-@numba.njit(cache=True)
+@compiled()
 def _token_at(tokens: Any, start: int, character: int, halves: Halves) -> tuple[int, int]:
     """Return the token, from number `start` on, in which a character begins, and which of its own.
 
@@ -238,7 +238,7 @@ def _token_at(tokens: Any, start: int, character: int, halves: Halves) -> tuple[
     return len(tokens), 0
 
 
-@numba.njit(cache=True)
+@compiled()
 def _cut(work: Numbers, total: int, at: int, entry: int, halves: Halves) -> tuple[int, int]:
     """Put both halves of a token in its place; return where the right one begins, and the total."""
     if at == total:
@@ -252,7 +252,7 @@ def _cut(work: Numbers, total: int, at: int, entry: int, halves: Halves) -> tupl
     return at + left, total + grown
 
 
-@numba.njit(cache=True)
+@compiled()
 def _rearrange(
     work: Numbers, one: int, other: int, is_spm: bool, row: Any, at: int, ids: _Ids
 ) -> int:

@@ -2,10 +2,10 @@
 
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
+from manifests.compiled import compiled
 from manifests.control import Control
 from objectives.batch import FORGOTTEN, PADDING, Rows, Segments
 
@@ -35,7 +35,7 @@ def ids_of(control: Control) -> Ids:
 # A call that is not inlined costs as much as 50 tokens do; more, where it is given all of Segments.
 
 
-@numba.njit(cache=True, inline="always")
+@compiled(inline=True)
 def copy(tokens: npt.NDArray[Any], start: int, size: int, row: Any, at: int) -> int:
     """Write `size` tokens from `start` on at position `at` of a row; return where they end."""
     source, target = tokens[start : start + size], row[at : at + size]
@@ -44,7 +44,7 @@ def copy(tokens: npt.NDArray[Any], start: int, size: int, row: Any, at: int) -> 
     return at + size
 
 
-@numba.njit(cache=True, inline="always")
+@compiled(inline=True)
 def copy_segment(segments: Segments, segment: int, row: Any, at: int, end: int) -> int:
     """Write a whole segment, its end token if it has one, at `at`; return where it ends."""
     at = copy(segments.tokens, segments.starts[segment], segments.lengths[segment], row, at)
@@ -54,7 +54,7 @@ def copy_segment(segments: Segments, segment: int, row: Any, at: int, end: int) 
     return at
 
 
-@numba.njit(cache=True, inline="always")
+@compiled(inline=True)
 def mark(weights: Any, documents: Any, start: int, stop: int, document: int) -> None:
     """Give positions of a row weight 1 and the number of their document."""
     number, some = np.int32(document), documents[start:stop]
@@ -65,7 +65,7 @@ def mark(weights: Any, documents: Any, start: int, stop: int, document: int) -> 
         same[i] = np.float32(1)
 
 
-@numba.njit(cache=True)
+@compiled()
 def addresses(segments: Segments, sequence: int) -> int:
     """Return how many addresses a sequence is made from: its tokens and its end tokens."""
     count = 0
@@ -74,7 +74,7 @@ def addresses(segments: Segments, sequence: int) -> int:
     return count
 
 
-@numba.njit(cache=True, inline="always")
+@compiled(inline=True)
 def pad(segments: Segments, sequence: int, rows: Rows, used: int, end: int) -> None:
     """Write padding from position `used` on: end tokens that nobody learns to predict.
 
@@ -84,7 +84,7 @@ def pad(segments: Segments, sequence: int, rows: Rows, used: int, end: int) -> N
         _pad(segments, sequence, rows, used, end)
 
 
-@numba.njit(cache=True)
+@compiled()
 def _pad(segments: Segments, sequence: int, rows: Rows, used: int, end: int) -> None:
     length = rows.tokens.shape[1]
     whole = length - segments.allowances[sequence]

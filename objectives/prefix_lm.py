@@ -7,11 +7,11 @@ sequence, not of a document: that is what the paper's attention mask is, too.
 
 from typing import Self
 
-import numba
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field, model_validator
 
+from manifests.compiled import compiled
 from manifests.config import Config
 from manifests.control import Control
 from manifests.splitmix_kernels import below, draw
@@ -66,7 +66,7 @@ def fill_after(
     _fill(segments, sequences, batch.rows, control.end, low, high, -1 if mode is None else mode)
 
 
-@numba.njit(cache=True)
+@compiled()
 def _fill(
     segments: Segments,
     sequences: npt.NDArray[np.int64],

@@ -12,11 +12,11 @@ control ids, which its allowance covers.
 
 from typing import NamedTuple, Self
 
-import numba
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field, model_validator
 
+from manifests.compiled import compiled
 from manifests.config import Config
 from manifests.control import Control
 from manifests.splitmix_kernels import below, draw
@@ -90,7 +90,7 @@ class _Chosen(NamedTuple):
     mask_weight: float
 
 
-@numba.njit(cache=True)
+@compiled()
 def _fill(segments: Segments, sequences: Numbers, rows: Rows, ids: Ids, settings: _Chosen) -> None:
     most = 0 if not len(sequences) else segments.allowances[sequences].max()
     cuts = np.empty((most // 3 + 1, 2), np.int64)
@@ -116,7 +116,7 @@ def _fill(segments: Segments, sequences: Numbers, rows: Rows, ids: Ids, settings
         pad(segments, sequence, rows, used, ids.end)
 
 
-@numba.njit(cache=True)
+@compiled()
 def _spans(
     segments: Segments, sequence: int, masks: int, settings: _Chosen, cuts: Numbers
 ) -> tuple[Numbers, Numbers]:

@@ -3,10 +3,10 @@
 from itertools import pairwise
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
+from manifests.compiled import compiled
 from manifests.control import Control
 from manifests.splitmix_kernels import subset
 from objectives.batch import Segments
@@ -15,7 +15,7 @@ from objectives.kernels import Ids, copy
 Numbers = npt.NDArray[np.int64]
 
 
-@numba.njit(cache=True)
+@compiled()
 def longest(lengths: Numbers, shortest: int, most: int) -> Numbers:
     """Return the numbers of the `most` longest that are not too short, ascending.
 
@@ -36,7 +36,7 @@ def longest(lengths: Numbers, shortest: int, most: int) -> Numbers:
     return kept
 
 
-@numba.njit(cache=True)
+@compiled()
 def deal(extra: int, lengths: Numbers, limits: Numbers) -> Numbers:
     """Return the spans of each segment: one, and a share of `extra` in proportion to its length.
 
@@ -53,7 +53,7 @@ def deal(extra: int, lengths: Numbers, limits: Numbers) -> Numbers:
     return counts
 
 
-@numba.njit(cache=True)
+@compiled()
 def cut(key: np.uint64, index: int, length: int, masked: int, cuts: Numbers) -> int:
     """Place spans of `masked` tokens together: uniform over all ways there are.
 
@@ -81,7 +81,7 @@ def cut(key: np.uint64, index: int, length: int, masked: int, cuts: Numbers) -> 
     return index + 2 * count - 1
 
 
-@numba.njit(cache=True)
+@compiled()
 def composition(key: np.uint64, index: int, total: int, parts: Numbers) -> None:
     """Write numbers above 0 that sum to `total`, all such lists equally likely.
 
@@ -95,7 +95,7 @@ def composition(key: np.uint64, index: int, total: int, parts: Numbers) -> None:
     parts[0] += 1
 
 
-@numba.njit(cache=True)
+@compiled()
 def take_out(segments: Segments, segment: int, cuts: Numbers, row: Any, at: int, ids: Ids) -> int:
     """Write a segment, masks in place of its spans, then them, each behind its mask.
 
@@ -132,7 +132,7 @@ def take_out(segments: Segments, segment: int, cuts: Numbers, row: Any, at: int,
     return at
 
 
-@numba.njit(cache=True)
+@compiled()
 def weigh_masks(cuts: Numbers, weights: npt.NDArray[np.float32], start: int, weight: float) -> None:
     """Give the masks in a body that begins at `start` their loss weight."""
     hidden = 0

@@ -13,11 +13,11 @@ that they have the denoiser's mean length.
 
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
+from manifests.compiled import compiled
 from manifests.config import Config
 from manifests.control import Control
 from objectives import prefix_lm
@@ -109,7 +109,7 @@ SIMPLIFIED = {"ul2_s_half": 0.5, **{name: 0.5 / len(DENOISERS) for name in DENOI
 """CodeGen2's simplification: half of the sequences are S, "(14% to 50%)", the rest the others'."""
 
 
-@numba.njit(cache=True)
+@compiled()
 def _fill(
     segments: Segments, sequences: Numbers, rows: Rows, ids: Ids, share: int, mode: int
 ) -> None:
@@ -142,7 +142,7 @@ def _fill(
         pad(segments, sequence, rows, used, ids.end)
 
 
-@numba.njit(cache=True)
+@compiled()
 def _spans(
     segments: Segments, sequence: int, kept: Numbers, share: int, most: int
 ) -> tuple[Numbers, Numbers]:
@@ -166,7 +166,7 @@ def _spans(
     return counts, cuts
 
 
-@numba.njit(cache=True)
+@compiled()
 def _body(
     segments: Segments, segment: int, cuts: Numbers, before: int, row: Any, at: int, ids: Ids
 ) -> int:
@@ -185,7 +185,7 @@ def _body(
     return at
 
 
-@numba.njit(cache=True)
+@compiled()
 def _answers(
     segments: Segments,
     kept: Numbers,

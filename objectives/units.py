@@ -8,10 +8,10 @@ needs to hold; nothing else is kept.
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
+from manifests.compiled import compiled
 from manifests.lanes import Drawn, Lanes, Shape, unit_at
 from manifests.order_kernels import pieces
 from manifests.places import Places
@@ -144,7 +144,7 @@ class Units:
             self._held = self._held._replace(table=more)
 
 
-@numba.njit(cache=True)
+@compiled()
 def _add(
     tokens: int,
     ends: Numbers,
@@ -177,7 +177,7 @@ def _add(
     used[1] += tokens
 
 
-@numba.njit(cache=True)
+@compiled()
 def _cut(
     position: int, rows: int, shape: Shape, allowances: Numbers, drawn: Drawn, held: Held
 ) -> tuple[
@@ -216,7 +216,7 @@ def _cut(
     return starts, lengths, closed, first, allowed, keys, component, turn
 
 
-@numba.njit(cache=True)
+@compiled()
 def _reaching(table: npt.NDArray[np.int32], address: int) -> int:
     """Return the first segment of a table that ends after an address of the unit."""
     low, high = 0, len(table)

@@ -8,7 +8,6 @@ rules hold it. The ranking, its thresholds and its ties are the same, and so is 
 
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 import numpy.typing as npt
 from licensedcode.index import LicenseIndex
@@ -18,6 +17,8 @@ from licensedcode.match_set import (
     filter_dupes,
     high_tids_set_subset,
 )
+
+from manifests.compiled import compiled
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -179,7 +180,7 @@ def _rounded(values: Floats) -> Floats:
     return rounded
 
 
-@numba.njit(cache=True)
+@compiled()
 def _share(
     tids: Ints,
     counts: Ints,

@@ -9,11 +9,11 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from filters.text import Bytes, Offsets
+from manifests.compiled import compiled
 
 WORDS = (
     # Anywhere in a word.
@@ -181,7 +181,7 @@ def _automaton() -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.uint8]]:
     return (step * CLASSES | ends[step]).ravel().astype(np.uint16), names
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _scan(
     data: Bytes,
     offsets: Offsets,
@@ -212,7 +212,7 @@ def _scan(
     return found
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _stands_alone(
     data: Bytes,
     class_of: npt.NDArray[np.uint64],

@@ -7,10 +7,10 @@ forgotten: what is frequent is back soon.
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
+from manifests.compiled import compiled
 from manifests.encoding.pre_tokens import Bytes
 
 Words = npt.NDArray[np.uint64]
@@ -47,7 +47,7 @@ def make_cache(slots: int = SLOTS, words: int = POOL) -> Cache:
     return Cache(np.zeros(slots, np.uint64), np.empty(words, np.uint64), np.array([0, 1]))
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def word_at(data: Bytes, at: np.uint64) -> np.uint64:
     """Return 8 bytes as a number: the compiler makes one load of it."""
     return (
@@ -62,13 +62,13 @@ def word_at(data: Bytes, at: np.uint64) -> np.uint64:
     )
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _last_word(data: Bytes, at: np.uint64, size: np.uint64) -> np.uint64:
     """Return the first 1 to 8 bytes at a place as a number."""
     return word_at(data, at) & (~np.uint64(0) >> (np.uint64(64) - _EIGHT * size))
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def hash_of(data: Bytes, start: np.uint64, stop: np.uint64) -> np.uint64:
     """Return a hash of data[start:stop], not empty; zeros at the end do not change it."""
     value = np.uint64(0)
@@ -80,7 +80,7 @@ def hash_of(data: Bytes, start: np.uint64, stop: np.uint64) -> np.uint64:
     return value ^ (value >> _HALF)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def lookup(
     table: Words, pool: Words, data: Bytes, start: np.uint64, stop: np.uint64, key: np.uint64
 ) -> np.uint64:
@@ -101,7 +101,7 @@ def lookup(
     return np.uint64(0)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def insert(
     cache: Cache,
     data: Bytes,

@@ -2,10 +2,10 @@
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
+from manifests.compiled import compiled
 from manifests.encoding.cache import LONGEST, Cache, hash_of, insert, lookup
 from manifests.encoding.merging import SHORT, Ids, Words, merge_long, merge_short
 from manifests.encoding.pre_tokens import Bytes, pre_token_end
@@ -29,7 +29,7 @@ class Tables(NamedTuple):
     """See merging.merge_table."""
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def encode(data: Bytes, offsets: Offsets, tables: Tables, cache: Cache, ids: Tokens) -> Offsets:
     """Fill `ids` with those of n texts, and return int64 [n + 1], where each text's start.
 
@@ -67,7 +67,7 @@ def encode(data: Bytes, offsets: Offsets, tables: Tables, cache: Cache, ids: Tok
     return starts
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _added_token(
     data: Bytes, at: np.uint64, stop: np.uint64, trie: Ids, ends: Ids
 ) -> tuple[np.uint64, np.uint64, int]:
@@ -89,7 +89,7 @@ def _added_token(
     return stop, stop, -1
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _copied(
     pool: Words, place: np.uint64, size: np.uint64, ids: Tokens, count: np.int64
 ) -> np.int64:
@@ -104,7 +104,7 @@ def _copied(
     return number
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _merged(
     data: Bytes,
     start: np.uint64,
@@ -122,7 +122,7 @@ def _merged(
     return insert(cache, data, start, stop, key, symbols[:number])
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _merged_long(
     data: Bytes, start: np.uint64, stop: np.uint64, tables: Tables, ids: Tokens, count: np.int64
 ) -> int:
@@ -134,7 +134,7 @@ def _merged_long(
     return number
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _symbols(data: Bytes, start: np.uint64, stop: np.uint64, known: Ids) -> Ids:
     """Return the ids of the bytes of a pre-token."""
     symbols = np.empty(stop - start, np.int32)

@@ -6,9 +6,10 @@ does, the leftmost first, until none can (Sennrich et al. 2016).
 
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
+
+from manifests.compiled import compiled
 
 Ids = npt.NDArray[np.int32]
 Words = npt.NDArray[np.uint64]
@@ -42,13 +43,13 @@ def merge_table(merges: Any) -> Words:
     return table
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _slot(table: Words, key: np.uint64) -> np.uint64:
     mixed = key * _SPREAD
     return (mixed ^ (mixed >> np.uint64(32))) & np.uint64(len(table) - 1)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _fill(table: Words, merges: Words) -> None:
     for rank in range(len(merges)):
         key = (merges[rank, 0] << np.uint64(32) | merges[rank, 1]) + np.uint64(1)
@@ -59,7 +60,7 @@ def _fill(table: Words, merges: Words) -> None:
         table[slot, 1] = np.uint64(rank) << np.uint64(32) | merges[rank, 2]
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def found(table: Words, left: int, right: int) -> np.uint64:
     """Return rank << 32 | new id of the merge of two ids, or NONE."""
     key = (np.uint64(left) << np.uint64(32) | np.uint64(right)) + np.uint64(1)
@@ -71,7 +72,7 @@ def found(table: Words, left: int, right: int) -> np.uint64:
     return np.uint64(table[slot, 1])
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def merge_short(table: Words, ids: Ids) -> int:
     """Merge ids in place and return how many are left, in count^2 steps."""
     count = len(ids)
@@ -96,7 +97,7 @@ def merge_short(table: Words, ids: Ids) -> int:
             ranks[at] = found(table, ids[at], ids[at + 1])
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def merge_long(table: Words, symbols: Ids) -> int:
     """Merge ids [count] in place and return how many are left, in count x log(count) steps.
 
@@ -135,7 +136,7 @@ def merge_long(table: Words, symbols: Ids) -> int:
     return left
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _pushed(
     heap: Words, size: int, table: Words, symbols: Ids, left: int, right: int
 ) -> tuple[Words, int]:
@@ -156,7 +157,7 @@ def _pushed(
     return heap, size + 1
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _popped(heap: Words, size: int) -> int:
     """Take the lowest entry off the heap and return its size."""
     size -= 1

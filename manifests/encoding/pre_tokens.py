@@ -8,10 +8,11 @@ or a space is asked of `tokenizers` itself, whose Unicode version is not Python'
 
 from functools import cache
 
-import numba
 import numpy as np
 import numpy.typing as npt
 from tokenizers import Regex, normalizers, pre_tokenizers
+
+from manifests.compiled import compiled
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -44,7 +45,7 @@ def classes(digits_alone: bool) -> Bytes:
     return table
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _class_at(data: Bytes, at: np.uint64, classes: Bytes) -> tuple[np.uint8, np.uint64]:
     """Return the class of the character that starts at a byte, and where the next one starts."""
     lead = np.uint32(data[at])
@@ -62,7 +63,7 @@ def _class_at(data: Bytes, at: np.uint64, classes: Bytes) -> tuple[np.uint8, np.
     return classes[code], at + np.uint64(4)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _contraction(data: Bytes, at: np.uint64, stop: np.uint64) -> np.uint64:
     """Return where 's, 't, 're, 've, 'm, 'll or 'd ends; where the apostrophe does without one."""
     if at >= stop:
@@ -77,7 +78,7 @@ def _contraction(data: Bytes, at: np.uint64, stop: np.uint64) -> np.uint64:
     return at
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def pre_token_end(data: Bytes, at: np.uint64, stop: np.uint64, classes: Bytes) -> np.uint64:
     """Return where the pre-token at a byte ends.
 

@@ -6,6 +6,7 @@ import signal
 import socket
 import threading
 import time
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -14,7 +15,7 @@ from license_expression import get_license_index
 from filters.headers import client, server, veto
 from filters.headers.cache import Cache, cache_name, text_key
 from filters.headers.client import Detector
-from filters.headers.detector import Match
+from filters.headers.detector import Match, load_index
 
 GPL = b"released under the gnu gplv2+, see the file that somebody made up"
 
@@ -93,7 +94,7 @@ def test_a_file_that_scancode_would_read_for_minutes_is_given_up(tmp_path, monke
     database = json.dumps({"licenses": drawn}, indent=1)
     assert len(database) > 3_000_000
     (text,) = veto.distinct_texts(veto.statements(pa.array([database], pa.large_string())))
-    server.load_index()
+    load_index()
     with served(tmp_path, monkeypatch, 2.0) as detector:
         answer = detector.detect([GPL, text])
     assert (answer.found[1], answer.detected, answer.timed_out) == (None, 1, 1)
@@ -106,7 +107,7 @@ def test_a_file_that_scancode_would_read_for_minutes_is_given_up(tmp_path, monke
 def test_workers_at_the_same_time_ask_once_for_each_text(detector, tmp_path):
     texts = [f"text {number}".encode() for number in range(60)]
     workers = [Detector(str(tmp_path)) for _ in range(4)]
-    answers = [None] * 4
+    answers: list[Any] = [None] * 4
 
     def work(number):
         answers[number] = workers[number].detect(texts[number * 10 : number * 10 + 30])
