@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.request import Request, urlopen
 
 import fsspec
 import pytest
@@ -78,6 +79,8 @@ def serving(patch: pytest.MonkeyPatch) -> Iterator[Store]:
     # fsspec keeps a client for each set of options, and this one was made for another server.
     fsspec.get_filesystem_class("s3").clear_instance_cache()
     try:
+        # moto keeps buckets for the process, not for the server.
+        urlopen(Request(f"{store.endpoint}/moto-api/reset", method="POST")).close()
         fsspec.filesystem("s3").mkdir(BUCKET)
         yield store
     finally:
