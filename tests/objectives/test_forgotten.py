@@ -6,7 +6,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from manifests.mixture import Group, Mixture
-from manifests.plan import make_plan, with_tombstones
+from manifests.plan import make_plan
+from manifests.stages import with_tombstones
 from objectives.slots import OBJECTIVES, dealer
 from objectives.stream import Stream
 from pipelines.forget import Asked, forget
