@@ -13,8 +13,8 @@ from manifests.manifest import FailedInput, Manifest
 from manifests.receipts import Receipt, merge_funnels
 from manifests.schemas import FORMAT, PARTS
 from pipelines.corpus import Corpus
-from pipelines.decisions import STEP, FilterLicenses
 from pipelines.job import Job, check_failures, dead_letter
+from pipelines.license_step import STEP, FilterLicenses
 from pipelines.plan import make_plan, write_plan
 from pipelines.preparation import Preparation, begin, finish, totals_of
 from pipelines.repositories import make_table

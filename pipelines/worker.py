@@ -40,9 +40,9 @@ def _load() -> None:
     logging.disable(logging.CRITICAL)
     from apache_beam.runners.worker import sdk_worker_main  # noqa: F401
 
-    from pipelines import decisions
+    from pipelines import license_step
 
-    decisions.warm_up()
+    license_step.warm_up()
     # Workers share these objects: a collection that touches them would copy their pages.
     gc.freeze()
     gc.enable()

@@ -5,8 +5,8 @@ import threading
 import pytest
 
 from manifests.receipts import Receipt
-from pipelines.decisions import FilterLicenses
 from pipelines.job import WritesBehind
+from pipelines.license_step import FilterLicenses
 from pipelines.writing import BEHIND_BYTES, Behind
 
 
