@@ -23,7 +23,7 @@ from manifests.receipts import (
 )
 from pipelines.corpus import Corpus
 from pipelines.decisions import Decided, decide, with_licenses
-from pipelines.lists import load_lists
+from pipelines.lists import Held, load_lists
 from pipelines.plan import part_name
 from pipelines.repositories import load_table
 from pipelines.sources import reading
@@ -46,12 +46,14 @@ class FilterLicenses:
 
     directory: str
     corpus: Corpus
+    lists: Held
+    """What documents are compared with, as it was when the run began."""
     repositories: Mapping[str, str] = field(default_factory=dict)
     """Source -> the table of licenses by repository that it asks for."""
 
     def setup(self) -> None:
         """Load what documents are compared with; policies load when they are first used."""
-        self._lists = load_lists(self.corpus)
+        self._lists = load_lists(self.corpus, self.lists)
         self._detector = Detector()
         self._behind = Behind()
         self._repositories = {source: load_table(url) for source, url in self.repositories.items()}
