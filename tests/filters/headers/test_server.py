@@ -143,3 +143,20 @@ def test_the_machines_own_server_starts_is_shared_and_survives_a_kill(tmp_path):
     assert (again.cached, again.detected) == (1, 0)
     assert two.detect([b"no license here, it is made up"]).detected == 1
     assert len(os.listdir(runtime)) == 3
+
+
+def test_it_has_as_many_children_as_cores_that_it_may_use(tmp_path, monkeypatch):
+    asked = []
+
+    class Idle:
+        def __init__(self, cache, listener, children, seconds):
+            asked.append(children)
+
+        def run(self, idle_seconds):
+            pass
+
+    monkeypatch.setattr(server, "Server", Idle)
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {1, 5, 7})
+    server.main(str(tmp_path), str(tmp_path))
+    assert asked == [3]
