@@ -27,7 +27,10 @@ UNKNOWN = "NOASSERTION"
 NAMED = 8
 """Entries without a document that are named; --json has all."""
 
-COLUMNS = ["id", "repositories", "path", "license", "tokens"]
+PLACE = ("repositories", "path", "id")
+"""What opt-outs speak of."""
+
+COLUMNS = [*PLACE, "license", "tokens"]
 
 
 @dataclass(frozen=True)
@@ -74,24 +77,32 @@ class Asked:
         return [*self.opt_outs.words(), *sorted(f"license {name}" for name in self.licenses)]
 
     def reasons(self, documents: pa.Table) -> list[str | None]:
-        """Return for each document of a table the entry that it goes by; None where it stays."""
+        """Return for each document of a table an entry that it goes by; None where it stays."""
         by_license = {
             expression: self._license(expression)
             for expression in pc.unique(documents["license"]).to_pylist()
         }
-        found = self.opt_outs.matches(
-            *(documents[name].to_pylist() for name in ("repositories", "path", "id"))
-        )
+        found = self.opt_outs.matches(*(documents[name].to_pylist() for name in PLACE))
         if any(by_license.values()):
             expressions = documents["license"].to_pylist()
             found = [f or by_license[e] for f, e in zip(found, expressions, strict=True)]
         return found
 
+    def entries(self, documents: pa.Table) -> set[str]:
+        """Return every entry that any document of a table goes by."""
+        rows = zip(*(documents[name].to_pylist() for name in PLACE), strict=True)
+        found = {entry for row in rows for entry in self.opt_outs.entries(*row)}
+        for expression in pc.unique(documents["license"]).to_pylist():
+            found.update(self._licenses(expression))
+        return found
+
     def _license(self, expression: str | None) -> str | None:
+        return next(iter(self._licenses(expression)), None)
+
+    def _licenses(self, expression: str | None) -> list[str]:
         names = re.findall(r"[^\s()]+", expression or UNKNOWN)
         present = {name.lower() for name in names}
-        named = sorted(name for name in self.licenses if name.lower() in present)
-        return f"license {named[0]}" if named else None
+        return [f"license {name}" for name in sorted(self.licenses) if name.lower() in present]
 
 
 def forget(directory: str, asked: Asked) -> dict[str, Any]:
@@ -113,15 +124,16 @@ def forget(directory: str, asked: Asked) -> dict[str, Any]:
     tokenizer_of(directory, manifest)
     places = shard_places(read_shard_table(directory, manifest))
 
-    def search(place: ShardPlace) -> pa.Table:
+    def search(place: ShardPlace) -> tuple[pa.Table, set[str]]:
         return _of_shard(directory, place, asked)
 
     with ThreadPoolExecutor(THREADS) as pool:
-        found = pa.concat_tables([TOMBSTONE.empty_table(), *pool.map(search, places)])
+        shards = list(pool.map(search, places))
+    found = pa.concat_tables([TOMBSTONE.empty_table(), *(rows for rows, _ in shards)])
     new = _is_new(found, Tombstones(directory, manifest))
     added = found.filter(pa.array(new))
     name = write_tombstone(directory, manifest, found) if added.num_rows else None
-    took = set(found["reason"].to_pylist())
+    took = {entry for _, entries in shards for entry in entries}
     return {
         "directory": directory,
         "tombstone": name and tombstone_url(directory, name),
@@ -135,8 +147,8 @@ def forget(directory: str, asked: Asked) -> dict[str, Any]:
     }
 
 
-def _of_shard(directory: str, place: ShardPlace, asked: Asked) -> pa.Table:
-    """Return what goes of a shard, of the schema TOMBSTONE."""
+def _of_shard(directory: str, place: ShardPlace, asked: Asked) -> tuple[pa.Table, set[str]]:
+    """Return what goes of a shard, of the schema TOMBSTONE, and every entry that takes of it."""
     documents = read_documents(directory, place, COLUMNS)
     edges = bounds(place, documents)
     name, heldout = place.component
@@ -150,7 +162,8 @@ def _of_shard(directory: str, place: ShardPlace, asked: Asked) -> pa.Table:
             "reason": reasons,
         }
     )
-    return whole.filter(pc.is_valid(reasons)).cast(TOMBSTONE)
+    goes = pc.is_valid(reasons)
+    return whole.filter(goes).cast(TOMBSTONE), asked.entries(documents.filter(goes))
 
 
 def _is_new(found: pa.Table, before: Tombstones) -> np.ndarray[Any, np.dtype[np.bool_]]:

@@ -149,6 +149,19 @@ def test_what_is_not_there_and_what_was_forgotten_before(small_dataset, tmp_path
     assert len(files.list_names(f"{small_dataset}/{FOLDER}")) == 1
 
 
+def test_an_entry_that_only_takes_what_another_takes_too_is_used(small_dataset, tmp_path):
+    named = ["owner", "owner/python-1", "nobody/nothing"]
+    both = asked(tmp_path, *named, licenses=["MIT", "0BSD"])
+    assert forget(small_dataset, both)["unused"] == ["repository nobody/nothing", "license 0BSD"]
+
+
+def test_two_licenses_of_one_expression_are_both_used(tmp_path, small_tokenizer):
+    rows = [Document(0, 5, license="MIT AND BSD-3-Clause"), Document(1, 5, license="ISC")]
+    directory = write_documents(tmp_path / "tokenize-a", rows, small_tokenizer)
+    told = forget(directory, asked(tmp_path, licenses=["MIT", "bsd-3-clause", "0BSD"]))
+    assert (told["documents"], told["unused"]) == (1, ["license 0BSD"])
+
+
 def test_two_at_once_are_both_obeyed(small_dataset, tmp_path):
     wanted = [asked(tmp_path, f"owner/python-{number}") for number in (1, 2, 1)]
     with ThreadPoolExecutor(3) as pool:
