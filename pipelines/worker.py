@@ -17,6 +17,7 @@ import socket
 import sys
 import threading
 import time
+import traceback
 from types import FrameType
 from typing import Any
 
@@ -95,6 +96,9 @@ class Server:
                 connection.close()
             _work(request, server)
             os._exit(0)
+        except BaseException:
+            # The engine learns of an exit code, and no more.
+            traceback.print_exc()
         finally:
             os._exit(1)
 
