@@ -79,7 +79,8 @@ def sentinels_of(control: Control, settings: Settings) -> tuple[int, int, int]:
     if prefix is None or suffix is None or middle is None:
         raise BadCall(
             "<fim_prefix>, <fim_suffix> and <fim_middle> are not in the tokenizer's vocabulary; "
-            "its `sentinels` can name other ids"
+            "`sentinels`, in [data.settings.fim] of a RUN.toml, can name other ids, and its run's "
+            "plan.json carries them"
         )
     if not all(0 <= number < control.vocabulary for number in (prefix, suffix, middle)):
         raise BadCall(f"sentinels: ids must be below the vocabulary, {control.vocabulary}")
