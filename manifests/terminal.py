@@ -63,6 +63,7 @@ def print_answer(answer: RenderableType) -> None:
 def answer(as_json: bool, values: Mapping[str, Any], render: Callable[[], RenderableType]) -> None:
     """Print an answer on stdout: `values` as one JSON object, or what `render` returns."""
     if as_json:
-        print(json.dumps(values, ensure_ascii=False))
+        found = json.dumps(values, ensure_ascii=False)
+        print(COMMANDS.sub(lambda each: f"\\u{ord(each[0]):04x}", found))
     else:
         print_answer(render())

@@ -1,11 +1,13 @@
 """No terminal obeys what a text, a path or a name says."""
 
+import json
+
 import pytest
 from rich.console import Group
 
 from manifests.inspect_clusters import render as render_clusters
 from manifests.show import render as render_document
-from manifests.terminal import numbers_table, print_answer, printable, unwrapped
+from manifests.terminal import answer, numbers_table, print_answer, printable, unwrapped
 
 EVIL = "\x1b]0;title\x07\x1b[2Jred\x9b31m\x7f"
 
@@ -42,6 +44,14 @@ def test_answers_and_tables_are_tame(capsys: pytest.CaptureFixture[str]) -> None
     printed = capsys.readouterr().out
     assert_tame(printed)
     assert printed.count("2Jred") == 2
+
+
+def test_json_holds_all_and_commands_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    told = {"path": EVIL, "text": "größe\n\u202e\ud800"}
+    answer(True, told, lambda: "")
+    printed = capsys.readouterr().out
+    assert_tame(printed)
+    assert json.loads(printed) == told and "größe" in printed and "\u202e" not in printed
 
 
 def test_a_document_is_tame(capsys: pytest.CaptureFixture[str]) -> None:
