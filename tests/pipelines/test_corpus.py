@@ -51,6 +51,7 @@ def test_all_faults_are_listed_at_once(tmp_path: Path) -> None:
         (SOURCE + 'license = { policy = "lax" }', "no license policy 'lax'"),
         (SOURCE + '[dedup]\nprofile = "x"', "no dedup profile 'x'"),
         (SOURCE + "[filters]\nlongest_lime = 3", "did you mean 'longest_line'"),
+        (SOURCE + "[filters]\nlongest_line = nan", r"filters: longest_line: .* \(it is nan\)$"),
         (SOURCE + "[tokenize]\ntokenizer = { train = 3 }", "tokenize.tokenizer"),
         (SOURCE + "[tokenize]\ntokenizer = { trian = 999 }", "did you mean 'train'"),
         (SOURCE + "[tokenize]\ntokenizer = {}", "give a path"),
