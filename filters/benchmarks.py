@@ -19,6 +19,10 @@ PROSE_WORDS = 13
 """Words below which a text of English is too common to name a benchmark: Dolma's least length of a
 paragraph (allenai/dolma configs/dolma-v1_6/decontamination/README.md)."""
 
+LEAST = 16
+"""Bytes of a text, runs of whitespace counted as one, below which it is no evidence: it is not
+looked for."""
+
 EXEMPT = ("return x + y", "return len(string)", "return n**2", "return ''.join(strings)")
 """Solutions of HumanEval that many programs hold (bigcode-dataset, the same file; the last one
 lacks its quotes there)."""
@@ -56,10 +60,14 @@ def load_benchmarks(urls: Iterable[str]) -> list[Text]:
     found: list[Text] = []
     for url in urls:
         texts = list(_texts(url))
-        if not texts:
+        if not any(_length(each.text) >= LEAST for each in texts):
             raise BadCall(f"{url}: holds no text that could be looked for")
         found += texts
     return found
+
+
+def _length(text: str) -> int:
+    return len(re.sub("[ \t-\r]+", " ", text).encode())
 
 
 def digest(texts: Iterable[Text]) -> str:
@@ -110,7 +118,7 @@ def _pieces(row: Mapping[str, Any], place: str) -> list[tuple[str, str]]:
     except (AttributeError, KeyError, TypeError) as error:
         raise BadCall(f"{place} cannot be read: {error}") from None
     for name, text in found:
-        if not isinstance(text, str):
+        if not isinstance(text, str) or re.search("[\ud800-\udfff]", text):
             raise BadCall(f"{place} cannot be read: {name!r} is no text")
     return found
 

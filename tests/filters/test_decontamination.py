@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filters.benchmarks import Text, digest, load_benchmarks
-from filters.decontamination import WINDOW, find, make_benchmarks
+from filters.benchmarks import LEAST, Text, digest, load_benchmarks
+from filters.decontamination import find, make_benchmarks
 from manifests.errors import BadCall
 
 EVALUATION = Path(__file__).parents[3] / "shared/data/eval"
@@ -40,7 +40,7 @@ pieces = st.lists(st.sampled_from(["aB", "Ab", " ", "\n\t", "é", "x"]), max_siz
 def test_it_finds_what_a_search_for_substrings_finds(sought, documents):
     texts = [Text("made-up", str(i), "text", text) for i, text in enumerate(sought)]
     found = find(make_benchmarks(texts), column(documents))
-    long_enough = [text for text in texts if len(squeezed(text.text).encode()) >= WINDOW]
+    long_enough = [text for text in texts if len(squeezed(text.text).encode()) >= LEAST]
     for document, hit in zip(documents, found, strict=True):
         inside = squeezed(document)
         holding = {squeezed(text.text) for text in long_enough if squeezed(text.text) in inside}
@@ -154,8 +154,14 @@ def test_equal_texts_are_named_by_the_first_file(tmp_path):
         ("a.jsonl", b'{"prompt": null, "reference_code": ""}', r"a\.jsonl: row 1 cannot be read"),
         ("a.jsonl", b'{"prompts": ["x"], "inputs": [3]}', r"a\.jsonl: row 1 cannot be read"),
         ("a.jsonl", b'{"question": ["x"]}', r"row 1 cannot be read: 'question' is no text"),
+        ("a.jsonl", b'{"question": "\\ud800"}', r"row 1 cannot be read: 'question' is no text"),
         ("a.jsonl", b"", r"a\.jsonl: holds no text that could be looked for"),
         ("a.jsonl", b'{"text": "x", "code": "y"}', "holds no text that could be looked for"),
+        (
+            "a.jsonl",
+            b'{"question": "Why \\n\\n\\n\\n is it?"}',
+            "holds no text that could be looked for",
+        ),
     ],
     # Named, because what gzip writes holds the time, and every worker must collect the same tests.
     ids=[
@@ -168,8 +174,10 @@ def test_equal_texts_are_named_by_the_first_file(tmp_path):
         "no prompt",
         "no names",
         "a list of questions",
+        "half a character",
         "empty",
         "no test",
+        "too short",
     ],
 )
 def test_bad_files_end_in_one_sentence(tmp_path, name, data, sentence):
