@@ -37,6 +37,12 @@ request ("Performance guidelines for Amazon S3"), so this many fill a 10 Gbit/s 
 
 PART = ".part-"
 
+_locks: dict[str, list[threading.Lock]] = {}
+"""Directory -> a lock for each bucket: of the process, for a lock on a file holds off other
+processes, but no other cache of this one."""
+
+os.register_at_fork(after_in_child=_locks.clear)
+
 
 def cache_directory() -> str:
     """Return where this machine keeps blocks: in the user's cache directory."""
@@ -60,7 +66,8 @@ class BlockCache:
 
     def _begin(self) -> None:
         self._process = os.getpid()
-        self._locks = [threading.Lock() for _ in range(BUCKETS)]
+        place = os.path.realpath(self.directory)
+        self._locks = _locks.setdefault(place, [threading.Lock() for _ in range(BUCKETS)])
         self._pool: ThreadPoolExecutor | None = None
         self._ahead: set[str] = set()
 

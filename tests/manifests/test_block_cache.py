@@ -136,10 +136,12 @@ def test_threads_share_a_fetch(cache):
 
     def fetch():
         fetched.append(1)
+        time.sleep(0.01)
         return b"block"
 
+    caches = [cache, BlockCache(cache.directory)] * 20
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda _: cache.whole("d" * 32, fetch, always), range(40)))
+        found = list(pool.map(lambda each: each.whole("d" * 32, fetch, always), caches))
     assert set(found) == {b"block"}
     assert len(fetched) == 1
 
