@@ -58,9 +58,10 @@ def show(chain: Chain, query: str) -> dict[str, Any]:
     id = find_id(chain, query)
     documents = rows_with_id(document_tables(chain), id)
     duplicates = rows_with_id(duplicate_tables(chain), id)
-    stored = [stored_row(*place) for place in rows_with_id(shard_tables(chain), id)]
-    for row, place in zip(stored, rows_with_id(shard_tables(chain), id), strict=True):
-        row["forgotten"] = forgotten.reasons(chain, row["number"], place[1])
+    places = rows_with_id(shard_tables(chain), id)
+    stored = [stored_row(*place) for place in places]
+    for row, (_, number) in zip(stored, places, strict=True):
+        row["forgotten"] = forgotten.reasons(chain, row["number"], number)
     origin, text, text_from = _content(chain, documents, stored)
     is_forgotten = id in forgotten.forgotten_ids(chain)
     if is_forgotten:
