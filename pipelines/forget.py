@@ -16,7 +16,8 @@ from manifests.dataset import read_shard_table, tokenizer_of
 from manifests.errors import BadCall
 from manifests.manifest import load_manifest
 from manifests.shard_places import ShardPlace, bounds, read_documents, shard_places
-from manifests.tombstones import TOMBSTONE, Tombstones, tombstone_url, write_tombstone
+from manifests.tombstone_file import TOMBSTONE, tombstone_url
+from manifests.tombstones import Tombstones, write_tombstone
 
 THREADS = 8
 """Tables searched at once: decompressing leaves the interpreter's lock, object stores wait."""
@@ -115,7 +116,8 @@ def forget(directory: str, asked: Asked) -> dict[str, Any]:
     Returns:
         For JSON: `tombstone` (its path; None where there was nothing left to forget), `documents`
         and `tokens` that it forgets, `already` (documents of it that were forgotten before),
-        `components` (name -> documents and tokens), and `unused`: entries that took no document.
+        `components` (name -> documents and tokens), `unused` (entries that took no document), and
+        `stale`: tombstones of shards that are no more, which `clean` removes.
 
     Raises:
         BadData: a table beside a shard is missing, or is not the one that was written.
@@ -130,7 +132,8 @@ def forget(directory: str, asked: Asked) -> dict[str, Any]:
     with ThreadPoolExecutor(THREADS) as pool:
         shards = list(pool.map(search, places))
     found = pa.concat_tables([TOMBSTONE.empty_table(), *(rows for rows, _ in shards)])
-    new = _is_new(found, Tombstones(directory, manifest))
+    before = Tombstones(directory, manifest)
+    new = _is_new(found, before.fitting())
     added = found.filter(pa.array(new))
     name = write_tombstone(directory, manifest, found) if added.num_rows else None
     took = {entry for _, entries in shards for entry in entries}
@@ -144,6 +147,7 @@ def forget(directory: str, asked: Asked) -> dict[str, Any]:
             for component in sorted(set(added["component"].to_pylist()))
         },
         "unused": [words for words in asked.words() if words not in took],
+        "stale": list(before.stale),
     }
 
 
@@ -203,6 +207,12 @@ def render(told: Mapping[str, Any]) -> str:
         more = len(told["unused"]) - NAMED
         rest = f" and {more} more" if more > 0 else ""
         lines.append(f"no document here for {', '.join(told['unused'][:NAMED])}{rest}")
+    if told["stale"]:
+        lines.append(
+            f"{figures.plural(len(told['stale']), 'tombstone')} of shards that are no more: once "
+            "everything is forgotten again that they forgot, `stackpile clean "
+            f"{told['directory']} --yes` takes them away, and readers go on"
+        )
     if told["tombstone"]:
         lines.append(
             "the tokens still lie in the shards, and other readers see them, until "
