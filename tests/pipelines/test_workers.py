@@ -166,22 +166,42 @@ def test_only_a_signal_comes_from_outside(code: int, sentence: str) -> None:
 
 
 ENGINE = """
-import os, signal, sys, time
+import os, re, signal, sys, threading, time
+from pathlib import Path
 from pipelines import workers
-server = workers.started()
-print(server.process, flush=True)
+from pipelines.quiet_beam import beam
+from pipelines.runners import Runner, run
+
+def block(element, directory):
+    Path(directory, str(os.getpid())).touch()
+    # Without an end, and no other thread of the worker gets a turn: it cannot end by itself.
+    re.match("(a+)+b", "a" * 60)
+
+def build(pipeline):
+    _ = pipeline | beam.Create([1, 2]) | beam.Reshuffle() | beam.Map(block, sys.argv[2])
+
+two = Runner(options=("--direct_num_workers=2",))
+threading.Thread(target=run, args=[two, 9, build], daemon=True).start()
+while not os.listdir(sys.argv[2]):
+    time.sleep(0.02)
+Path(sys.argv[2], str(workers.started().process)).touch()
 if sys.argv[1] == "killed":
     os.kill(os.getpid(), signal.SIGKILL)
+workers._close()
+os._exit(0)
 """
 
 
 @pytest.mark.parametrize("how", ["killed", "left"])
-def test_they_end_with_the_engine(how: str) -> None:
-    command = [sys.executable, "-c", ENGINE, how]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+def test_they_end_with_the_engine_in_the_middle_of_their_work(how: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", ENGINE, how, str(tmp_path)]
+    done = subprocess.run(command, check=False)
     assert done.returncode == (-signal.SIGKILL if how == "killed" else 0)
-    process = int(done.stdout)
-    until = time.monotonic() + 60
-    while os.path.exists(f"/proc/{process}/exe") and time.monotonic() < until:
-        time.sleep(0.02)
-    assert not os.path.exists(f"/proc/{process}/exe")
+    processes = [path.name for path in tmp_path.iterdir()]
+    assert len(processes) >= 2
+    try:
+        wait_until(lambda: not any(os.path.exists(f"/proc/{each}/exe") for each in processes))
+    finally:
+        for process in processes:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(process), signal.SIGKILL)
