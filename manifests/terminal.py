@@ -25,7 +25,7 @@ def unwrapped(text: str) -> Text:
     return Text(printable(text), no_wrap=True, overflow="ignore")
 
 
-class _Table(Table):
+class TameTable(Table):
     """A table whose cells no terminal obeys."""
 
     def add_row(self, *cells: RenderableType | None, **options: Any) -> None:
@@ -36,7 +36,7 @@ class _Table(Table):
 
 def numbers_table(title: str, *heads: str) -> Table:
     """Return a table that has room in 80 columns: its first column is words, the others numbers."""
-    table = _Table(
+    table = TameTable(
         title=title,
         title_justify="left",
         title_style="bold",

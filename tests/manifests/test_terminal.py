@@ -5,6 +5,7 @@ import json
 import pytest
 from rich.console import Group
 
+from manifests.diff import render as render_diff
 from manifests.inspect_clusters import render as render_clusters
 from manifests.show import render as render_document
 from manifests.terminal import answer, numbers_table, print_answer, printable, unwrapped
@@ -41,6 +42,15 @@ def test_answers_and_tables_are_tame(capsys: pytest.CaptureFixture[str]) -> None
     table = numbers_table("names", "", "files")
     table.add_row(EVIL, "1")
     print_answer(Group(table))
+    printed = capsys.readouterr().out
+    assert_tame(printed)
+    assert printed.count("2Jred") == 2
+
+
+def test_a_difference_is_tame(capsys: pytest.CaptureFixture[str]) -> None:
+    shards: dict[str, object] = {"same": 1, "removed": [], "added": []}
+    told = {"before": "a", "after": "b", "same": False, "config": {EVIL: [EVIL, None]}}
+    print_answer(render_diff({**told, "totals": {}, "funnel": {}, "failed": {}, "shards": shards}))
     printed = capsys.readouterr().out
     assert_tame(printed)
     assert printed.count("2Jred") == 2
