@@ -31,13 +31,16 @@ from manifests.verify_parts import read_parts
 HOUR = 3600.0
 """Seconds without a write after which such a file belongs to no running job."""
 
-FOLDERS = ("clusters", "decisions", "documents", "duplicates", "heldout", "shards", "signatures")
+FOLDERS = (
+    *("clusters", "decisions", "documents", "duplicates", "exact", "heldout", "shards"),
+    "signatures",
+)
 """Where jobs write parts and shards; nothing else is looked at."""
 
 SHARDS = ("heldout", "shards")
 """Those of them that plain readers look into, with patterns."""
 
-UNDERWAY = ("clusters", DIRECTORY)
+UNDERWAY = ("clusters", "exact", DIRECTORY)
 """Where a job that makes up for lost parts, its manifest being there, keeps what it needs."""
 
 KINDS = {

@@ -107,8 +107,17 @@ def test_a_temporary_file_is_left_for_an_hour(tidy):
     assert not place.exists()
 
 
-def test_intermediate_files_are_left_for_an_hour(tidy):
-    place = tidy / "dedup/clusters" / ("0" * 32) / "forests/0-column-1-0.npy"
+@pytest.mark.parametrize(
+    "path",
+    [
+        "clusters/%s/forests/0-column-1-0.npy",
+        "exact/%s/0.u32",
+        "exact/%s/0.npy",
+        "exact/%s/0.parquet",
+    ],
+)
+def test_intermediate_files_are_left_for_an_hour(tidy, path):
+    place = tidy / "dedup" / (path % ("0" * 32))
     write(place, age=HOUR / 2)
     assert wasted(str(tidy)).files == []
     write(place, age=2 * HOUR)
