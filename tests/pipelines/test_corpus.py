@@ -67,6 +67,30 @@ def test_a_fault_is_one_clear_sentence(tmp_path: Path, text: str, sentence: str)
         load(tmp_path, text)
 
 
+def test_all_files_that_cannot_be_used_are_named_at_once(tmp_path: Path) -> None:
+    (tmp_path / "bad.txt").write_text("is this one?\n")
+    (tmp_path / "worse.txt").write_text("nor this\n")
+    bad = 'license = { policy = "none.toml" }\n'
+    text = SOURCE + bad + SOURCE.replace('"a"', '"b"') + bad
+    text += '[opt_out]\nfiles = ["none.txt", "bad.txt", "worse.txt"]\n'
+    text += '[decontaminate]\nfiles = ["none.jsonl", "nor.jsonl"]\n'
+    text += '[tokenize]\ntokenizer = "t.json"\n[dedup]\nprofile = "x"\n'
+    with pytest.raises(BadCall) as caught:
+        load(tmp_path, text)
+    missing = [
+        f"{tmp_path}/CORPUS.toml: decontaminate.files: none.jsonl: there is no such file",
+        f"{tmp_path}/CORPUS.toml: decontaminate.files: nor.jsonl: there is no such file",
+        f"{tmp_path}/CORPUS.toml: opt_out.files: none.txt: there is no such file",
+        f"{tmp_path}/CORPUS.toml: tokenize.tokenizer: {tmp_path}/t.json: there is no such file",
+    ]
+    *found, bad_line, worse_line, profile, policy = str(caught.value).split("\n")
+    assert found == missing
+    assert bad_line.startswith(f"{tmp_path}/bad.txt: line 1: 'is this one?' is no owner")
+    assert worse_line.startswith(f"{tmp_path}/worse.txt: line 1: 'nor this' is no owner")
+    assert profile.startswith("there is no dedup profile 'x'")
+    assert policy == f"{tmp_path}/none.toml: there is no such file"
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadCall, match=r"nothing\.toml: there is no such file"):
         load_corpus(str(tmp_path / "nothing.toml"))
