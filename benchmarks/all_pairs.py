@@ -5,12 +5,12 @@ Pairs (i, j) with j < i are numbered i (i - 1) / 2 + j.
 
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from filters.minhash import Profile, shingles, signatures
 from filters.minhash_kernel import jaccard
+from manifests.compiled import compiled
 
 Similarities = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
@@ -34,7 +34,7 @@ def similarities(texts: Any, profile: Profile) -> Similarities:
     return found
 
 
-@numba.njit(cache=True)
+@compiled()
 def _fill(
     numbers: Integers, places: Integers, holders: Integers, starts: Integers, found: Similarities
 ) -> None:
@@ -66,7 +66,7 @@ def candidates(texts: Any, profile: Profile) -> tuple[Mask, Mask]:
     return found, possible
 
 
-@numba.njit(cache=True)
+@compiled()
 def _compare(bands: npt.NDArray[np.uint64], signed: Mask, found: Mask, possible: Mask) -> None:
     at = 0
     for i in range(len(bands)):

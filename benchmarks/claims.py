@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 import os
 import platform
 import statistics
@@ -37,14 +38,21 @@ class Claim:
     packages: tuple[str, ...]
     elsewhere: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def ratio(self) -> float:
+        """Return ours by the peer's: infinite where only the peer's is 0, and 1 where both are."""
+        if self.peer:
+            return self.ours / self.peer
+        return math.inf if self.ours else 1.0
+
     def plain(self, command: str) -> dict[str, object]:
-        """Return the object that --json prints."""
-        ratio = self.ours / self.peer
+        """Return the object that --json prints; an infinite ratio is null: JSON has no word."""
+        ratio = self.ratio
         return {
             "claim": self.claim,
             "ours": _rounded(self.ours),
             "peer": _rounded(self.peer),
-            "ratio": _rounded(ratio),
+            "ratio": None if math.isinf(ratio) else _rounded(ratio),
             "goal": self.goal,
             "met": ratio >= self.goal,
             "machine": asdict(this_machine()),
@@ -112,10 +120,16 @@ def main(module: str, measure: Callable[[Path], Sequence[Claim]]) -> None:
     for each in found:
         verdict = "met" if each["met"] else "missed"
         print(
-            f"{each['claim']}: {each['ours']} against {each['peer']}, ratio {each['ratio']}, ",
+            f"{each['claim']}: {each['ours']} against {each['peer']}, "
+            f"ratio {ratio_words(each['ratio'])}, ",
             end="",
         )
         print(f"goal {each['goal']}: {verdict}")
+
+
+def ratio_words(ratio: object) -> str:
+    """Return how people read a ratio as `plain` has it."""
+    return "infinite" if ratio is None else str(ratio)
 
 
 def _corpus(parser: argparse.ArgumentParser) -> Path:

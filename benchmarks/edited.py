@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
-import numba
 import numpy as np
 import pyarrow as pa
 
 from filters.text import Bytes, Offsets, text_bytes
+from manifests.compiled import compiled
 from manifests.splitmix import derive
 from manifests.splitmix_kernels import below, draw
 from manifests.splitmix_kernels import derive as child
@@ -36,7 +36,7 @@ def edited(texts: Any, key: int) -> Any:
     return pa.LargeStringArray.from_buffers(len(offsets) - 1, starts, pa.py_buffer(out))
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _edit(data: Bytes, offsets: Offsets, key: np.uint64, most: int, out: Bytes) -> None:
     for document in range(len(offsets) - 1):
         own = child(key, document)

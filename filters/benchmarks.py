@@ -11,12 +11,17 @@ from manifests import files
 from manifests.canonical import canonical_json
 from manifests.errors import BadCall
 
-MBPP_TEST = range(11, 511)
-"""Tasks of MBPP's test split (bigcode-dataset decontamination/benchmark_data.py, TEST_IDS)."""
+MBPP_TEST = frozenset(map(str, range(11, 511)))
+"""Tasks of MBPP's test split, which some copies name by numbers and others by strings
+(bigcode-dataset decontamination/benchmark_data.py, TEST_IDS)."""
 
 PROSE_WORDS = 13
 """Words below which a text of English is too common to name a benchmark: Dolma's least length of a
 paragraph (allenai/dolma configs/dolma-v1_6/decontamination/README.md)."""
+
+LEAST = 16
+"""Bytes of a text, runs of whitespace counted as one, below which it is no evidence: it is not
+looked for."""
 
 EXEMPT = ("return x + y", "return len(string)", "return n**2", "return ''.join(strings)")
 """Solutions of HumanEval that many programs hold (bigcode-dataset, the same file; the last one
@@ -49,9 +54,20 @@ def load_benchmarks(urls: Iterable[str]) -> list[Text]:
         the texts in the order of the files; a file's name without its endings is the benchmark.
 
     Raises:
-        BadCall: a file is missing, is broken off, or of no known benchmark.
+        BadCall: a file is missing, is broken off, of no known benchmark, holds a row that cannot be
+            read, or no text that could be looked for, such as none of MBPP's test split.
     """
-    return [text for url in urls for text in _texts(url)]
+    found: list[Text] = []
+    for url in urls:
+        texts = list(_texts(url))
+        if not any(_length(each.text) >= LEAST for each in texts):
+            raise BadCall(f"{url}: holds no text that could be looked for")
+        found += texts
+    return found
+
+
+def _length(text: str) -> int:
+    return len(re.sub("[ \t-\r]+", " ", text).encode())
 
 
 def digest(texts: Iterable[Text]) -> str:
@@ -62,11 +78,7 @@ def digest(texts: Iterable[Text]) -> str:
 def _texts(url: str) -> Iterator[Text]:
     name = url.rpartition("/")[2].split(".")[0]
     for number, row in enumerate(_rows(url)):
-        pieces = _pieces(row)
-        if pieces is None:
-            raise BadCall(
-                f"{url}: row {number + 1} is of no known benchmark; its keys are {', '.join(row)}"
-            )
+        pieces = _pieces(row, f"{url}: row {number + 1}")
         task = _task(row, number)
         for piece, text in pieces:
             if text.strip() and " ".join(text.split()) not in EXEMPT:
@@ -96,12 +108,19 @@ def _rows(url: str) -> Iterator[dict[str, Any]]:
         raise BadCall(f"{url}: is not JSON lines, or broken off: {error}") from None
 
 
-def _pieces(row: Mapping[str, Any]) -> list[tuple[str, str]] | None:
-    """Return (name, text) of a row's pieces by the keys that it has; None for unknown ones."""
-    for keys, pieces in FORMATS:
-        if row.keys() >= keys:
-            return pieces(row)
-    return None
+def _pieces(row: Mapping[str, Any], place: str) -> list[tuple[str, str]]:
+    """Return (name, text) of a row's pieces by the keys that it has; BadCall, naming the place."""
+    read = next((pieces for keys, pieces in FORMATS if row.keys() >= keys), None)
+    if read is None:
+        raise BadCall(f"{place} is of no known benchmark; its keys are {', '.join(row)}")
+    try:
+        found = read(row)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise BadCall(f"{place} cannot be read: {error}") from None
+    for name, text in found:
+        if not isinstance(text, str) or re.search("[\ud800-\udfff]", text):
+            raise BadCall(f"{place} cannot be read: {name!r} is no text")
+    return found
 
 
 def _program(row: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -124,7 +143,7 @@ def _question(row: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _described(row: Mapping[str, Any]) -> list[tuple[str, str]]:
-    tested = row.get("task_id") in MBPP_TEST
+    tested = str(row.get("task_id")) in MBPP_TEST
     text = row["text"] if "text" in row else row["prompt"]
     return [("text", text), ("code", row["code"])] if tested else []
 

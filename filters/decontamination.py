@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from filters.benchmarks import Text
+from filters.benchmarks import LEAST, Text
 from filters.text import Bytes, Offsets, collapse_whitespace, text_bytes
 from manifests.compiled import compiled
 
@@ -26,8 +26,8 @@ Hashes = npt.NDArray[np.uint64]
 RULE = "benchmark"
 """The rule under which a rejection is counted."""
 
-WINDOW = 16
-"""Bytes that are hashed; shorter texts are left out: they are no evidence."""
+WINDOW = LEAST
+"""Bytes that are hashed."""
 
 BASE = np.uint64(0x9E3779B97F4A7C15)
 """Of the polynomial hash, modulo 2^64: odd, so that no byte is lost."""

@@ -1,8 +1,9 @@
 """What programs wrote, by the rules of GitHub Linguist as go-enry has them.
 
 StarCoder2 asked go-enry's `IsGenerated` (arXiv 2402.19173, section 3.1), and The Stack v2 has its
-answer as a column. The rules are those of go-enry v2, data/generated.go, but for four that look
-into whole files of rare kinds: compiled CoffeeScript, .NET documentation, PostScript, GameMaker.
+answer as a column. The rules are those of go-enry v2, data/generated.go, but for five that look
+further into files of rare kinds: compiled CoffeeScript, .NET documentation, PostScript, VCR
+cassettes, GameMaker.
 """
 
 import re

@@ -13,7 +13,7 @@ repositories is listed: data sets name several for one text.
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from manifests import files
@@ -74,7 +74,7 @@ class OptOuts:
         paths: Sequence[str],
         ids: Sequence[bytes],
     ) -> list[str | None]:
-        """Return the entry by which each of n documents goes, in words; None where it stays.
+        """Return the first entry by which each of n documents goes, in words; None where it stays.
 
         Args:
             repositories: n lists of names.
@@ -84,28 +84,28 @@ class OptOuts:
         if not len(self):
             return [None] * len(ids)
         rows = zip(repositories, paths, ids, strict=True)
-        return [self._match(names, path, id) for names, path, id in rows]
+        return [next(self.entries(names, path, id), None) for names, path, id in rows]
 
-    def _match(self, names: Sequence[str | None], path: str, id: bytes) -> str | None:
+    def entries(self, names: Sequence[str | None], path: str, id: bytes) -> Iterator[str]:
+        """Yield every entry by which a document goes, in words; one may come several times."""
         if id in self.ids:
-            return f"id {id.hex()}"
+            yield f"id {id.hex()}"
         for name in filter(None, names):
             repository = name.lower()
             owner = repository.partition("/")[0]
             if owner in self.owners:
-                return f"owner {owner}"
+                yield f"owner {owner}"
             if repository in self.repositories:
-                return f"repository {repository}"
+                yield f"repository {repository}"
             place = f"{repository}/{path}"
             if place in self.paths:
-                return f"path {place}"
-            if self.directories and (above := self._directory(place)):
-                return f"path {above}"
-        return None
+                yield f"path {place}"
+            if self.directories:
+                yield from (f"path {above}" for above in self._directories(place))
 
-    def _directory(self, place: str) -> str | None:
+    def _directories(self, place: str) -> Iterator[str]:
         ends = (i + 1 for i, character in enumerate(place) if character == "/")
-        return next((place[:end] for end in ends if place[:end] in self.directories), None)
+        return (place[:end] for end in ends if place[:end] in self.directories)
 
 
 def load_opt_outs(urls: Iterable[str]) -> OptOuts:

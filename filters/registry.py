@@ -1,6 +1,7 @@
 """The document filters by name: what each one bounds, its published default, where it acts."""
 
 import difflib
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
@@ -119,14 +120,17 @@ def check(config: Mapping[str, float | bool]) -> None:
     """Check the table `[filters]` of CORPUS.toml.
 
     Raises:
-        ValueError: it names filters that are not there; the sentence lists them all.
+        ValueError: it names filters that are not there, or with thresholds that are no numbers;
+            the sentence lists them all.
     """
     faults = []
-    for name in config:
+    for name, threshold in config.items():
         if name not in FILTERS:
             near = difflib.get_close_matches(name, FILTERS, 1)
             known = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(FILTERS)}"
             faults.append(f"there is no filter {name!r}; {known}")
+        elif not math.isfinite(threshold):
+            faults.append(f"{name}: the threshold should be a finite number (it is {threshold})")
     if faults:
         raise ValueError("; ".join(faults))
 

@@ -37,6 +37,12 @@ request ("Performance guidelines for Amazon S3"), so this many fill a 10 Gbit/s 
 
 PART = ".part-"
 
+_locks: dict[str, list[threading.Lock]] = {}
+"""Directory -> a lock for each bucket: of the process, for a lock on a file holds off other
+processes, but no other cache of this one."""
+
+os.register_at_fork(after_in_child=_locks.clear)
+
 
 def cache_directory() -> str:
     """Return where this machine keeps blocks: in the user's cache directory."""
@@ -60,21 +66,24 @@ class BlockCache:
 
     def _begin(self) -> None:
         self._process = os.getpid()
-        self._locks = [threading.Lock() for _ in range(BUCKETS)]
+        place = os.path.realpath(self.directory)
+        self._locks = _locks.setdefault(place, [threading.Lock() for _ in range(BUCKETS)])
         self._pool: ThreadPoolExecutor | None = None
         self._ahead: set[str] = set()
 
     def read(self, name: str, start: int = 0, size: int | None = None) -> bytes | None:
-        """Return bytes of a block; None where it is not here."""
-        path = self._path(name)
+        """Return bytes of a block; None where it is not here, or cannot be read."""
         try:
-            descriptor = os.open(path, os.O_RDONLY)
-        except (FileNotFoundError, NotADirectoryError):
+            descriptor = os.open(self._path(name), os.O_RDONLY)
+        except OSError:
             return None
         try:
-            os.utime(descriptor)
+            with suppress(OSError):  # another user's: it can be read, but not marked as used
+                os.utime(descriptor)
             whole = os.fstat(descriptor).st_size
             return os.pread(descriptor, whole if size is None else size, start)
+        except OSError:
+            return None
         finally:
             os.close(descriptor)
 
@@ -157,14 +166,14 @@ class BlockCache:
             os.replace(temporary, path)
         except OSError:
             # A full or broken disk makes the cache useless, not the data.
-            with suppress(FileNotFoundError):
+            with suppress(OSError):
                 os.remove(temporary)
         self._drop_oldest(os.path.dirname(path), keep=name)
 
     def _drop_oldest(self, folder: str, keep: str) -> None:
         found, total = [], 0
         for entry in os.scandir(folder):
-            with suppress(FileNotFoundError):
+            with suppress(OSError):
                 about = entry.stat()
                 if not entry.name.startswith("."):
                     total += about.st_size
@@ -175,7 +184,7 @@ class BlockCache:
             if total <= self.limit // BUCKETS:
                 break
             if name != keep:
-                with suppress(FileNotFoundError):
+                with suppress(OSError):
                     os.remove(os.path.join(folder, name))
                 total -= size
 

@@ -30,20 +30,29 @@ LICENSES = 20
 """Licenses that the card lists; the tables beside the shards have every document's."""
 
 
-def card(manifest: Manifest, counted: dict[str, int], shards: Sequence[tuple[str, str]]) -> str:
+def card(
+    manifest: Manifest,
+    counted: dict[str, int],
+    shards: Sequence[tuple[str, str]],
+    strays: Sequence[str] = (),
+) -> str:
     """Return README.md of a tokenized dataset.
 
     Args:
         manifest: of the dataset.
         counted: license (an empty name where none is known) -> documents.
         shards: (path relative to the dataset, component) of every shard.
+        strays: paths of files beside them that are none of the dataset's.
     """
-    header = "\n".join(_header(manifest, counted, shards))
+    header = "\n".join(_header(manifest, counted, shards, strays))
     return f"---\n{header}\n---\n\n{_body(manifest, counted)}"
 
 
 def _header(
-    manifest: Manifest, counted: dict[str, int], shards: Sequence[tuple[str, str]]
+    manifest: Manifest,
+    counted: dict[str, int],
+    shards: Sequence[tuple[str, str]],
+    strays: Sequence[str],
 ) -> Iterable[str]:
     """Yield the YAML of the card: each value is JSON, which YAML holds."""
     title = f"{', '.join(sorted(manifest.funnel))}: tokens"
@@ -59,7 +68,9 @@ def _header(
     yield "  default: true"
     yield "  data_files:"
     yield "  - split: train"
-    yield '    path: "shards/*/*.tar"'
+    everything = [*(path for path, _ in shards), *strays]
+    train = [path for path, _ in shards if path.startswith("shards/")]
+    yield f"    path: {json.dumps(_pattern('shards/*/*.tar', train, everything))}"
     for component in sorted({*manifest.components, *manifest.heldout_components}):
         mine = [path for path, owner in shards if owner == component]
         yield f"- config_name: {json.dumps(config_name(component))}"
@@ -69,7 +80,8 @@ def _header(
             ("validation", manifest.heldout_components, "heldout/"),
         ):
             if component in known:
-                paths = _pattern(component, folder, mine, [path for path, _ in shards])
+                wanted = [path for path in mine if path.startswith(folder)]
+                paths = _pattern(f"{folder}{component}-[0-9]*.tar", wanted, everything)
                 yield f"  - split: {split}"
                 yield f"    path: {json.dumps(paths)}"
 
@@ -79,12 +91,8 @@ def config_name(component: str) -> str:
     return component.replace("/", "--")
 
 
-def _pattern(
-    component: str, folder: str, mine: Sequence[str], everything: Sequence[str]
-) -> str | list[str]:
-    """Return what names a component's shards in a folder: a pattern, or every path where none."""
-    wanted = [path for path in mine if path.startswith(folder)]
-    pattern = f"{folder}{component}-[0-9]*.tar"
+def _pattern(pattern: str, wanted: Sequence[str], everything: Sequence[str]) -> str | Sequence[str]:
+    """Return what names some shards: a pattern, or every path where it would take more of them."""
     found = [path for path in everything if fnmatchcase(path, pattern)]
     return pattern if sorted(found) == sorted(wanted) else wanted
 

@@ -5,6 +5,9 @@ files it needs; a job that starts over with another config takes its manifest aw
 anything is removed the manifest is looked at once more, and receipts go before the files that they
 speak of: a job that starts in that very moment finds a part either whole or not done. Temporary
 and intermediate files are left for an hour, because a running job may need them.
+
+Tombstones of shards that a dataset no longer has stop all its readers until they go: what they
+forgot must be forgotten again before, because nothing else remembers it.
 """
 
 from collections.abc import Iterator
@@ -21,20 +24,29 @@ from manifests.errors import BadCall, BadData
 from manifests.manifest import FILE, Manifest, load_manifest, manifest_digest
 from manifests.receipts import DIRECTORY, load_receipt
 from manifests.terminal import numbers_table, unwrapped
+from manifests.tombstone_file import FOLDER, SUFFIX
+from manifests.tombstones import Tombstones
 from manifests.verify_parts import read_parts
 
 HOUR = 3600.0
 """Seconds without a write after which such a file belongs to no running job."""
 
-FOLDERS = ("clusters", "decisions", "documents", "duplicates", "heldout", "shards", "signatures")
+FOLDERS = (
+    *("clusters", "decisions", "documents", "duplicates", "exact", "heldout", "shards"),
+    "signatures",
+)
 """Where jobs write parts and shards; nothing else is looked at."""
 
-UNDERWAY = ("clusters", DIRECTORY)
+SHARDS = ("heldout", "shards")
+"""Those of them that plain readers look into, with patterns."""
+
+UNDERWAY = ("clusters", "exact", DIRECTORY)
 """Where a job that makes up for lost parts, its manifest being there, keeps what it needs."""
 
 KINDS = {
     "temporary": "temporary files of jobs that were killed",
     "stale": "parts, shards and intermediate files that no manifest needs",
+    "tombstones": "tombstones of shards that are no more",
     "documents": "documents/, which the shards were made from",
 }
 
@@ -96,11 +108,27 @@ def wasted(output: str, documents: bool = False) -> Wasted:
     for directory in jobs:
         ended = files.exists(files.join(directory, FILE))
         manifests[directory] = manifest_digest(directory) if ended else None
-        found += _of_job(directory, load_manifest(directory) if ended else None)
+        manifest = load_manifest(directory) if ended else None
+        found += _of_job(directory, manifest)
+        found += _tombstones(directory, manifest) if manifest else ()
     if documents:
         found += _documents(output, jobs, {each.path for each in found})
     receipts_first = sorted(found, key=lambda each: not each.path.startswith(f"{DIRECTORY}/"))
     return Wasted(receipts_first, manifests)
+
+
+def strays(directory: str, manifest: Manifest) -> list[str]:
+    """Return the files below shards/ and heldout/ of a dataset that no record of it names.
+
+    Temporary files are none: no reader takes them for shards.
+    """
+    needed = _needed(directory, manifest)
+    return [
+        path
+        for folder in SHARDS
+        for path in (f"{folder}/{each}" for each in files.tree(files.join(directory, folder)))
+        if path not in needed and not files.TEMPORARY.fullmatch(path.rsplit("/", 1)[-1])
+    ]
 
 
 def remove(found: Wasted) -> None:
@@ -122,12 +150,32 @@ def _jobs(output: str) -> list[str]:
     """Return the directories of an output's jobs."""
     output = output.rstrip("/") or "/"
     names = files.list_names(output)
-    if output.rsplit("/", 1)[-1].partition("-")[0] in STEPS and DIRECTORY in names:
+    if DIRECTORY in names and (FILE in names or _step_by_name(output)):
         return [output]
-    jobs = [files.join(output, name) for name in names if name.partition("-")[0] in STEPS]
+    jobs = [url for name in names if _is_job(url := files.join(output, name))]
     if not jobs:
         raise BadCall(f"{output}: is not an output: it holds none of {', '.join(STEPS)}")
     return jobs
+
+
+def _is_job(directory: str) -> bool:
+    """Tell whether a directory is a job's: what `compact` writes may have any name."""
+    return bool(_step_by_name(directory)) or all(
+        files.exists(files.join(directory, name)) for name in (DIRECTORY, FILE)
+    )
+
+
+def _step_of(directory: str) -> str:
+    """Return the step of a job: what its manifest says, or else its name."""
+    if files.exists(files.join(directory, FILE)):
+        return load_manifest(directory).step
+    return _step_by_name(directory)
+
+
+def _step_by_name(directory: str) -> str:
+    """Return the step that a directory is named after; an empty string where it is not."""
+    name = directory.rsplit("/", 1)[-1].partition("-")[0]
+    return name if name in STEPS else ""
 
 
 def _temporaries(output: str) -> Iterator[Waste]:
@@ -152,6 +200,12 @@ def _of_job(directory: str, manifest: Manifest | None) -> Iterator[Waste]:
             )
             if is_stale and (folder not in UNDERWAY or files.idle(url) > HOUR):
                 yield Waste(directory, path, "stale", files.size(url))
+
+
+def _tombstones(directory: str, manifest: Manifest) -> Iterator[Waste]:
+    for name in Tombstones(directory, manifest).stale:
+        path = f"{FOLDER}/{name}{SUFFIX}"
+        yield Waste(directory, path, "tombstones", files.size(files.join(directory, path)))
 
 
 def _is_stale(directory: str, name: str, needed: set[str]) -> bool:
@@ -183,12 +237,12 @@ def _needed(directory: str, manifest: Manifest) -> set[str]:
 
 def _documents(output: str, jobs: list[str], known: set[str]) -> Iterator[Waste]:
     """Yield documents/, where every dataset of the output was made from them to the end."""
-    tokenized = [each for each in jobs if each.rsplit("/", 1)[-1].startswith("tokenize")]
+    tokenized = [each for each in jobs if _step_of(each) == "tokenize"]
     for directory in tokenized:
         chain = load_chain(directory)
         if chain.missing:
             raise BadCall(f"{output}: documents/ are still needed: {chain.missing}")
-    first = [each for each in jobs if each.rsplit("/", 1)[-1] == STEPS[0]]
+    first = [each for each in jobs if _step_of(each) == STEPS[0]]
     if not tokenized or not first:
         raise BadCall(f"{output}: documents/ are still needed: there are no shards made from them")
     for path in files.tree(first[0]):
@@ -207,6 +261,9 @@ def render(found: Wasted, removed: bool) -> RenderableType:
             size = sum(each.bytes for each in mine)
             table.add_row(words, figures.count(len(mine)), figures.size(size))
     lines = [] if removed else ["Nothing was removed: --yes does; --json names every file."]
-    if any(each.kind == "documents" for each in found.files):
+    kinds = {each.kind for each in found.files}
+    if "tombstones" in kinds and not removed:
+        lines.append("What those tombstones forgot comes back, unless `forget` is called again.")
+    if "documents" in kinds:
         lines.append("Without documents/ the next `prepare` of this output reads its inputs again.")
     return Group(table, Text(), unwrapped("\n".join(lines))) if lines else table

@@ -1,13 +1,15 @@
 """Functions compiled by numba, kept on disk apart for each state of the sources.
 
 numba makes a kept function anew when its own file changes, but not when a file changes whose
-functions it calls: after an update, old code would go on inside new. So all that is kept lies in a
-directory that is named after the content of every file with compiled functions.
+functions it calls or whose constants it froze: after an update, old code would go on inside new. So
+all that is kept lies in a directory that is named after the content of all files of the packages.
 """
 
+import atexit
 import hashlib
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,9 +22,9 @@ import numba
 CONFIG: Any = numba.config
 F = TypeVar("F", bound=Callable[..., Any])
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("filters", "manifests", "objectives", "pipelines")
-STALE = 86_400
-"""Seconds after which the directory of another state of the sources is removed."""
+PACKAGES = ("filters", "manifests", "objectives")
+STALE = 30 * 86_400
+"""Seconds after whose last use the directory of another state of the sources is removed."""
 
 
 def compiled(*, inline: bool = False) -> Callable[[F], F]:
@@ -48,28 +50,31 @@ def compiled(*, inline: bool = False) -> Callable[[F], F]:
 def directory() -> Path:
     """Return where compiled functions are kept: below NUMBA_CACHE_DIR, or beside the packages.
 
-    Where that cannot be written, they are kept in the user's cache directory.
+    Where that cannot be written, in the user's cache directory, or else for this process alone.
     """
     places = [Path(CONFIG.CACHE_DIR)] if CONFIG.CACHE_DIR else []
-    places += [ROOT / "manifests" / "__pycache__", Path.home() / ".cache" / "stackpile"]
+    cached = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    places += [ROOT / "manifests" / "__pycache__", Path(cached) / "stackpile"]
     name = f"kernels-{state(ROOT)}"
     for place in places:
         with suppress(OSError):
             (place / name).mkdir(parents=True, exist_ok=True)
+            os.utime(place / name)
             if os.access(place / name, os.W_OK):
                 _remove_stale(place, name)
                 return place / name
-    return places[-1] / name
+    own = Path(tempfile.mkdtemp(prefix="stackpile-"))
+    atexit.register(shutil.rmtree, own, ignore_errors=True)
+    return own
 
 
 def state(root: Path) -> str:
-    """Return 16 hexadecimal characters of what the files with compiled functions contain."""
+    """Return 16 hexadecimal characters of what compiled functions may be made of."""
     found = hashlib.sha256()
     for package in PACKAGES:
         for path in sorted((root / package).rglob("*.py")):
-            content = path.read_bytes()
-            if b"@compiled(" in content:
-                found.update(path.relative_to(root).as_posix().encode() + b"\0" + content + b"\0")
+            name = path.relative_to(root).as_posix().encode()
+            found.update(name + b"\0" + path.read_bytes() + b"\0")
     return found.hexdigest()[:16]
 
 

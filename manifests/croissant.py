@@ -1,9 +1,11 @@
 """croissant.json: a dataset in the words of ML Commons' Croissant 1.1, small at any size.
 
-Shards are a pattern, not a list: shards.parquet, whose digest stands here, has the digest of each.
+Shards are a pattern, not a list (unless other files lie among them): shards.parquet, whose digest
+stands here, has the digest of each.
 Nothing is said of who publishes the data, when and where: that is the publisher's to add.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from manifests import licenses
@@ -74,12 +76,15 @@ DOCUMENT_FIELDS = {
 }
 
 
-def croissant(manifest: Manifest, counted: dict[str, int]) -> dict[str, Any]:
+def croissant(
+    manifest: Manifest, counted: dict[str, int], shards: Sequence[str] | None = None
+) -> dict[str, Any]:
     """Return croissant.json of a tokenized dataset, as plain values.
 
     Args:
         manifest: of the dataset.
         counted: license (an empty name where none is known) -> documents.
+        shards: the path of every shard, where a pattern would take other files for shards, too.
     """
     sources = sorted(manifest.funnel)
     return {
@@ -94,7 +99,7 @@ def croissant(manifest: Manifest, counted: dict[str, int]) -> dict[str, Any]:
         ),
         "license": [licenses.url(name) for name in licenses.identifiers(counted)],
         "version": "1.0.0",
-        "distribution": _distribution(manifest),
+        "distribution": _distribution(manifest, shards),
         "recordSet": [
             _records("shards", "Every shard.", {"@id": SHARD_TABLE}, "fileObject", SHARD_FIELDS),
             _records(
@@ -108,7 +113,7 @@ def croissant(manifest: Manifest, counted: dict[str, int]) -> dict[str, Any]:
     }
 
 
-def _distribution(manifest: Manifest) -> list[dict[str, Any]]:
+def _distribution(manifest: Manifest, shards: Sequence[str] | None) -> list[dict[str, Any]]:
     objects = [
         {
             "@type": "cr:FileObject",
@@ -122,6 +127,9 @@ def _distribution(manifest: Manifest) -> list[dict[str, Any]]:
         if path in manifest.tables
     ]
     folders = ["shards", "heldout"] if manifest.heldout_components else ["shards"]
+    stems = [f"{folder}/*/*" for folder in folders]
+    if shards is not None:
+        stems = [path.removesuffix(".tar") for path in shards]
     sets = [("tars", TAR, ".tar"), ("documents-table", PARQUET, ".parquet")]
     return objects + [
         {
@@ -129,7 +137,7 @@ def _distribution(manifest: Manifest) -> list[dict[str, Any]]:
             "@id": name,
             "name": name,
             "encodingFormat": encoding,
-            "includes": [f"{folder}/*/*{suffix}" for folder in folders],
+            "includes": [f"{stem}{suffix}" for stem in stems],
         }
         for name, encoding, suffix in sets
     ]

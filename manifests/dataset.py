@@ -64,7 +64,9 @@ class Dataset:
         """Open a dataset: its manifest, shards.parquet and block table, but none of its shards.
 
         Raises:
-            BadData: one of the three is missing, is not what the manifest says, or was edited.
+            BadData: one of the three is missing, the manifest or shards.parquet was edited, or the
+                block table is not as long as shards.parquet says. Its rows are checked when a
+                component is opened.
         """
         return cls(directory)
 

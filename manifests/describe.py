@@ -6,6 +6,7 @@ from manifests import files
 from manifests.canonical import canonical_json
 from manifests.card import FILE as CARD
 from manifests.card import card
+from manifests.clean import strays
 from manifests.croissant import FILE as CROISSANT
 from manifests.croissant import croissant
 from manifests.dataset import read_shard_table
@@ -14,6 +15,9 @@ from manifests.manifest import Manifest
 
 def describe(directory: str, manifest: Manifest, licenses: Mapping[str, int], again: bool) -> None:
     """Write README.md and croissant.json of a tokenized dataset: equal datasets, equal bytes.
+
+    Shards are named by patterns, unless files lie there that a pattern would take for shards: what
+    another config made, or what was forgotten since.
 
     Args:
         directory: of the dataset.
@@ -24,9 +28,11 @@ def describe(directory: str, manifest: Manifest, licenses: Mapping[str, int], ag
     rows = read_shard_table(directory, manifest).select(["shard", "component"]).to_pylist()
     shards = [(row["shard"], row["component"]) for row in rows]
     counted = dict(sorted(licenses.items()))
+    left = strays(directory, manifest)
+    paths = [path for path, _ in shards] if left else None
     contents = {
-        CARD: card(manifest, counted, shards).encode(),
-        CROISSANT: canonical_json(croissant(manifest, counted)) + b"\n",
+        CARD: card(manifest, counted, shards, left).encode(),
+        CROISSANT: canonical_json(croissant(manifest, counted, paths)) + b"\n",
     }
     for name, content in contents.items():
         url = files.join(directory, name)

@@ -5,12 +5,11 @@ from typing import Any
 
 from rich import box
 from rich.console import Group, RenderableType
-from rich.table import Table
 
 from manifests import figures
 from manifests.chain import Chain, flows
 from manifests.dataset import read_shard_table
-from manifests.terminal import unwrapped
+from manifests.terminal import TameTable, unwrapped
 
 ROWS = 60
 """Changes that a table lists; the rest is counted, and --json has it."""
@@ -127,8 +126,8 @@ def render(changed: dict[str, Any]) -> RenderableType:
     return Group(*blocks)
 
 
-def _table(title: str, changed: Mapping[str, Change]) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+def _table(title: str, changed: Mapping[str, Change]) -> TameTable:
+    table = TameTable(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
     table.add_column("what", overflow="fold")
     table.add_column("before", justify="right", overflow="fold")
     table.add_column("after", justify="right", overflow="fold")

@@ -1,7 +1,7 @@
 """Documents by id, prefix of an id, or path: searched in the tables of a chain, in parallel."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -78,7 +78,11 @@ def find_id(chain: Chain, query: str) -> bytes:
         BadCall: nothing fits, or several documents do; the message lists some.
     """
     ids = _ids_by_prefix(chain, query) if PREFIX.fullmatch(query) else {}
-    ids = ids or ids_with_path(chain, query)
+    return only_id(chain, query, ids or ids_with_path(chain, query))
+
+
+def only_id(chain: Chain, query: str, ids: Mapping[bytes, str]) -> bytes:
+    """Return the one id of `ids` (id -> what it is), which `query` named; BadCall as `find_id`."""
     if not ids:
         raise BadCall(
             f"{chain.last.directory}: holds no document {query!r}, by id or by path (what "

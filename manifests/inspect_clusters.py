@@ -13,7 +13,7 @@ from manifests import figures, files
 from manifests.chain import Chain
 from manifests.errors import BadCall
 from manifests.find import Row, Table, document_tables, duplicate_tables, take_row
-from manifests.terminal import unwrapped
+from manifests.terminal import printable, unwrapped
 from manifests.verify_parts import read_table
 
 CLUSTERS = 3
@@ -132,7 +132,10 @@ def _side_by_side(cluster: Row) -> RenderableType:
     table = RichTable("stays", "goes", show_edge=False, box=None, padding=(0, 1))
     rows = _differences(left.splitlines(), right.splitlines())
     for mine, other in rows[:LINES]:
-        table.add_row(Text(mine, overflow="ellipsis", no_wrap=True), Text(other, no_wrap=True))
+        table.add_row(
+            Text(printable(mine), overflow="ellipsis", no_wrap=True),
+            Text(printable(other), no_wrap=True),
+        )
     more = len(rows) - LINES
     return Group(table, unwrapped(f"  and {more} more lines")) if more > 0 else table
 

@@ -17,7 +17,7 @@ from manifests.find import Row, Table, decision_tables, duplicate_tables
 from manifests.inspect import rejected as rejected_counts
 from manifests.receipts import Count
 from manifests.show import DECISION
-from manifests.terminal import unwrapped
+from manifests.terminal import printable, unwrapped
 from manifests.verify_parts import read_table
 
 EXAMPLES = 5
@@ -104,12 +104,7 @@ def excerpt(text: str, evidence: Row | None) -> tuple[int, list[str]]:
     start, stop = (int(named[1]) - 1 - AROUND, int(named[2]) + AROUND) if named else (0, LINES)
     start = max(0, start)
     lines = text.split("\n")[start : min(stop, start + LINES)]
-    return start + 1, [_printable(line[:WIDTH]) for line in lines]
-
-
-def _printable(line: str) -> str:
-    """A terminal must not obey what a rejected text says."""
-    return "".join(c if c.isprintable() or c == "\t" else "\ufffd" for c in line)
+    return start + 1, [printable(line)[:WIDTH] for line in lines]
 
 
 def _told(step: str, count: Count, found: list[Row]) -> dict[str, Any]:

@@ -103,10 +103,16 @@ def put(source: str, url: str, size: int) -> None:
     """Store a local file of `size` bytes under a URL, whole or not at all.
 
     A store that took another number of bytes failed: what it took is not left there.
+
+    Raises:
+        BadCall: there is no bucket of that name; directories are made as they are needed.
     """
 
     def work(store: Any, path: str) -> None:
-        store.put_file(source, path)
+        try:
+            store.put_file(source, path)
+        except FileNotFoundError:
+            raise BadCall(f"{url}: there is no such bucket") from None
         store.invalidate_cache()
         if (stored := int(store.info(path)["size"])) != size:
             remove_whatever_is_there(store, path)

@@ -6,7 +6,7 @@ import numpy as np
 from rich.console import Group, RenderableType
 from rich.rule import Rule
 
-from manifests import figures, forgotten
+from manifests import figures, forgotten, originals
 from manifests.chain import Chain
 from manifests.dataset import Dataset
 from manifests.find import (
@@ -32,6 +32,14 @@ DECISION = ["input_row", "id", "component", "bytes", "kept", "rule", "evidence"]
 """The columns of decisions/ that are no scores."""
 
 
+TEXTS = {
+    "documents": "from documents/",
+    "tokens": "decoded from its tokens",
+    "input": "as its input has it",
+}
+"""Where a text is from -> words."""
+
+
 def show(chain: Chain, query: str) -> dict[str, Any]:
     """Return all that a chain knows of a document, as plain values for JSON.
 
@@ -40,8 +48,9 @@ def show(chain: Chain, query: str) -> dict[str, Any]:
         query: an id of 32 hexadecimal digits, a prefix that only one id has, or a path.
 
     Returns:
-        id, why (a sentence), text and text_from, origin, and one occurrence for each row that came
-        in with this id: ids are not unique, because sources repeat documents.
+        id, why (a sentence), text and text_from (`documents`, `tokens`, or of a rejected document
+        `input`, where that is as it was), origin, and one occurrence for each row that came in with
+        this id: ids are not unique, because sources repeat documents.
 
     Raises:
         BadCall: nothing fits, or several documents do.
@@ -49,14 +58,17 @@ def show(chain: Chain, query: str) -> dict[str, Any]:
     id = find_id(chain, query)
     documents = rows_with_id(document_tables(chain), id)
     duplicates = rows_with_id(duplicate_tables(chain), id)
-    stored = [stored_row(*place) for place in rows_with_id(shard_tables(chain), id)]
-    for row, place in zip(stored, rows_with_id(shard_tables(chain), id), strict=True):
-        row["forgotten"] = forgotten.reasons(chain, row["number"], place[1])
+    places = rows_with_id(shard_tables(chain), id)
+    stored = [stored_row(*place) for place in places]
+    for row, (_, number) in zip(stored, places, strict=True):
+        row["forgotten"] = forgotten.reasons(chain, row["number"], number)
     origin, text, text_from = _content(chain, documents, stored)
     is_forgotten = id in forgotten.forgotten_ids(chain)
     if is_forgotten:
         text = text_from = None
     occurrences = [_decision(*place) for place in rows_with_id(decision_tables(chain), id)]
+    if text is None and not is_forgotten:
+        text, text_from = _from_input(chain, occurrences)
     removed = {_address(*place): _duplicate(chain, *place) for place in duplicates}
     addresses = [(table.about["name"], place) for table, place in documents]
     for occurrence, address in zip(filter(_is_kept, occurrences), addresses, strict=False):
@@ -93,6 +105,16 @@ def _content(
             "tokens",
         )
     return {}, None, None
+
+
+def _from_input(chain: Chain, occurrences: list[Row]) -> tuple[str | None, str | None]:
+    """Return the text of a rejected document, which no output has."""
+    for each in occurrences:
+        if not each["kept"]:
+            place = originals.Place(*(each[n] for n in ("source", "input", "input_row", "bytes")))
+            for text in originals.texts(chain, [place]).values():
+                return text, "input"
+    return None, None
 
 
 def stored_text(chain: Chain, row: Row) -> str:
@@ -214,7 +236,7 @@ def render(shown: dict[str, Any]) -> RenderableType:
     if shown["forgotten"]:
         return unwrapped("\n".join([*lines, "It is forgotten: its text is not shown."]))
     if shown["text"] is None:
-        text = "Its text is not in the dataset: it was rejected; the input still has it."
+        text = "Its text is not here: its input, or documents/, is gone or not what it was."
         return unwrapped("\n".join([*lines, text]))
-    source = "from documents/" if shown["text_from"] == "documents" else "decoded from its tokens"
-    return Group(unwrapped("\n".join(lines)), Rule(f"text, {source}"), unwrapped(shown["text"]))
+    source = Rule(f"text, {TEXTS[shown['text_from']]}")
+    return Group(unwrapped("\n".join(lines)), source, unwrapped(shown["text"]))

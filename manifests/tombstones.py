@@ -8,9 +8,9 @@ at once need no lock, and the same call twice gives the same file.
                                    NAME is the SHA-256 of the file, cut to 32 hex digits
 """
 
-import hashlib
 import io
 from collections.abc import Collection, Mapping
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,46 +19,27 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from pydantic import Field, ValidationError
 
 from manifests import files
 from manifests.canonical import canonical_json
 from manifests.errors import BadData
 from manifests.manifest import ComponentTotals, Manifest
-from manifests.receipts import Record, first_fault
-
-FOLDER = "tombstones"
-SUFFIX = ".parquet"
-VERSION = 1
-
-TOMBSTONE = pa.schema(
-    [
-        pa.field("component", pa.string(), nullable=False),
-        pa.field("heldout", pa.bool_(), nullable=False),
-        pa.field("start", pa.int64(), nullable=False),  # its first address in the component's ring
-        pa.field("stop", pa.int64(), nullable=False),  # one after its end address
-        pa.field("reason", pa.string(), nullable=False),  # the entry that it goes by, in words
-    ]
+from manifests.tombstone_file import (
+    FOLDER,
+    KEY,
+    SUFFIX,
+    TOMBSTONE,
+    Header,
+    Stone,
+    read_stone,
+    tombstone_name,
+    tombstone_url,
 )
-"""Columns of a tombstone; rows ascend by (heldout, component, start)."""
-
-KEY = b"stackpile"
-"""Under which a tombstone's Parquet metadata holds its Header."""
 
 Ranges = npt.NDArray[np.int64]
 
 NONE: Ranges = np.empty((0, 2), np.int64)
 NONE.setflags(write=False)
-
-
-class Header(Record):
-    """What a tombstone says of itself."""
-
-    version: int = VERSION
-    components: dict[str, str] = Field(default_factory=dict)
-    """Component -> the digest of the shards that its rows speak of."""
-    heldout_components: dict[str, str] = Field(default_factory=dict)
-    """The same of the shards for validation."""
 
 
 @dataclass(frozen=True)
@@ -88,11 +69,25 @@ class Tombstones:
         self._totals = {False: manifest.components, True: manifest.heldout_components}
         found = files.list_names(files.join(directory, FOLDER))
         self.names = tuple(n.removesuffix(SUFFIX) for n in found if n.endswith(SUFFIX))
-        self._stones: dict[str, _Stone] = {}
+        self._stones: dict[str, Stone] = {}
+        self._documents: dict[tuple[str, bool, tuple[str, ...]], Ranges] = {}
 
     def __bool__(self) -> bool:
         """Tell whether there are any."""
         return bool(self.names)
+
+    @cached_property
+    def stale(self) -> tuple[str, ...]:
+        """The names of those that speak of other shards than the dataset has now."""
+        urls = {name: tombstone_url(self.directory, name) for name in self.names}
+        return tuple(n for n, url in urls.items() if self._misfit(read_stone(url, n)))
+
+    def fitting(self) -> "Tombstones":
+        """Return the tombstones without those that are stale: all that `forget` can count on."""
+        found = copy(self)
+        found.names = tuple(name for name in self.names if name not in self.stale)
+        vars(found).pop("_all", None)
+        return found
 
     @property
     def components(self) -> list[tuple[str, bool]]:
@@ -125,7 +120,13 @@ class Tombstones:
         self, component: str, heldout: bool = False, names: Collection[str] | None = None
     ) -> Ranges:
         """Return the addresses of each forgotten document, sorted: int64 [documents, 2]."""
-        wanted = self.of(component, heldout) if names is None else sorted(names)
+        wanted = self.of(component, heldout) if names is None else tuple(sorted(names))
+        key = component, heldout, wanted
+        if key not in self._documents:  # asked for again for each shard
+            self._documents[key] = self._union(*key)
+        return self._documents[key]
+
+    def _union(self, component: str, heldout: bool, wanted: tuple[str, ...]) -> Ranges:
         parts = [self._stone(name).ranges(component, heldout) for name in wanted]
         if not parts:
             return NONE
@@ -156,76 +157,41 @@ class Tombstones:
         _ = self._stone(name)
 
     @cached_property
-    def _all(self) -> dict[str, "_Stone"]:
+    def _all(self) -> dict[str, Stone]:
         return {name: self._stone(name) for name in self.names}
 
-    def _stone(self, name: str) -> "_Stone":
+    def _stone(self, name: str) -> Stone:
         if name not in self._stones:
-            self._stones[name] = _read(tombstone_url(self.directory, name), name)
-            self._check(self._stones[name])
+            stone = read_stone(tombstone_url(self.directory, name), name)
+            self._check(stone)
+            self._stones[name] = stone
         return self._stones[name]
 
-    def _check(self, stone: "_Stone") -> None:
+    def _misfit(self, stone: Stone) -> str | None:
+        """Say what a tombstone speaks of that is not here; None where it fits."""
         for (component, heldout), digest in stone.digests().items():
             totals = self._totals[heldout].get(component)
             if totals is None or totals.digest != digest:
-                raise BadData(
-                    f"{stone.url}: is of another dataset: it speaks of {component} as of shards "
-                    f"{digest[:12]}, and here they are {totals.digest[:12] if totals else 'none'}"
+                return (
+                    f"it speaks of {component} as of shards {digest[:12]}, and here they are "
+                    f"{totals.digest[:12] if totals else 'none'}"
                 )
+        return None
+
+    def _check(self, stone: Stone) -> None:
+        if misfit := self._misfit(stone):
+            raise BadData(
+                f"{stone.url}: is of another dataset: {misfit}; where shards were made anew, "
+                "`stackpile forget` again what is to be forgotten, then `stackpile clean "
+                f"{self.directory} --yes` takes it away"
+            )
+        for component, heldout in stone.digests():
+            totals = self._totals[heldout][component]
             edges = np.concatenate([[0], stone.ranges(component, heldout).ravel()])
             if (np.diff(edges) < np.arange(len(edges) - 1) % 2).any() or (
                 edges[-1] > totals.addresses
             ):
                 raise BadData(f"{stone.url}: its rows are not documents of {component}, in order")
-
-
-@dataclass(frozen=True)
-class _Stone:
-    """One tombstone, read."""
-
-    url: str
-    header: Header
-    table: pa.Table
-
-    def digests(self) -> dict[tuple[str, bool], str]:
-        """Return (component, heldout) -> the digest of its shards."""
-        held = self.header.heldout_components
-        return {(name, False): digest for name, digest in self.header.components.items()} | {
-            (name, True): digest for name, digest in held.items()
-        }
-
-    def rows(self, component: str, heldout: bool) -> pa.Table:
-        """Return the rows of a component."""
-        table = self.table
-        return table.filter(
-            pc.and_(pc.equal(table["component"], component), pc.equal(table["heldout"], heldout))
-        )
-
-    def ranges(self, component: str, heldout: bool) -> Ranges:
-        """Return the addresses of a component's documents: int64 [k, 2]."""
-        rows = self.rows(component, heldout)
-        return np.stack([rows["start"].to_numpy(), rows["stop"].to_numpy()], axis=1)
-
-
-def _read(url: str, name: str) -> _Stone:
-    if not files.exists(url):
-        raise BadData(f"{url}: the tombstone is missing: what it forgot cannot be left out")
-    data = files.read_bytes(url)
-    if tombstone_name(data) != name:
-        raise BadData(f"{url}: is not what its name says (SHA-256): it was edited or cut")
-    try:
-        table = pq.ParquetFile(pa.BufferReader(data)).read()
-        header = Header.model_validate_json((table.schema.metadata or {}).get(KEY, b""))
-    except ValidationError as error:
-        raise BadData(f"{url}: is not a tombstone: {first_fault(error)}") from None
-    except pa.ArrowException as error:
-        raise BadData(f"{url}: is not a tombstone: {error}") from None
-    if header.version > VERSION:
-        raise BadData(f"{url}: is of version {header.version}; this program reads up to {VERSION}")
-    if not table.schema.equals(TOMBSTONE):
-        raise BadData(f"{url}: is not a tombstone: its columns are {table.schema.names}")
-    return _Stone(url, header, table)
 
 
 def joined(documents: Ranges) -> Ranges:
@@ -234,16 +200,6 @@ def joined(documents: Ranges) -> Ranges:
     edge = np.ones(min(len(documents), 1), bool)
     opens, closes = np.concatenate([edge, apart]), np.concatenate([apart, edge])
     return np.stack([documents[opens, 0], documents[closes, 1]], axis=1)
-
-
-def tombstone_url(directory: str, name: str) -> str:
-    """Return where a tombstone lies."""
-    return files.join(directory, FOLDER, name + SUFFIX)
-
-
-def tombstone_name(data: bytes) -> str:
-    """Return the name of a tombstone by its content."""
-    return hashlib.sha256(data).hexdigest()[:32]
 
 
 def write_tombstone(directory: str, manifest: Manifest, rows: pa.Table) -> str:

@@ -16,7 +16,8 @@ from manifests.dataset import SHARD_TABLE, read_shard_table
 from manifests.errors import BadData
 from manifests.manifest import ComponentTotals
 from manifests.receipts import FileRecord, Receipt, load_receipt, merge_funnels, receipt_names
-from manifests.tombstones import FOLDER, SUFFIX, Tombstones
+from manifests.tombstone_file import FOLDER, SUFFIX
+from manifests.tombstones import Tombstones
 from manifests.verify_parts import (
     Gone,
     check_duplicates,

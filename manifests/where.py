@@ -19,6 +19,7 @@ from manifests.find import (
     find_id,
     ids_with_path,
     ids_with_text,
+    only_id,
     rows_with_id,
     rows_with_text_hash,
     shard_tables,
@@ -55,8 +56,10 @@ def where(chain: Chain, query: str) -> list[Row]:
         raise BadCall(f"{chain.last.directory}: has no shards: tokenize comes first")
     if place := PLACE.fullmatch(query):
         return [_at(chain, place["shard"], int(place["block"]), int(place["token"]))]
-    if PREFIX.fullmatch(query) or ids_with_path(chain, query):
+    if PREFIX.fullmatch(query):
         return _with_id(chain, find_id(chain, query))
+    if ids := ids_with_path(chain, query):
+        return _with_id(chain, only_id(chain, query, ids))
     return where_text(chain, query)
 
 

@@ -24,7 +24,7 @@ from manifests.control import Control
 from manifests.splitmix_kernels import below, derive, draw
 from objectives.batch import Batch, Rows, Segments
 from objectives.kernels import Ids, copy_segment, ids_of, mark, pad
-from objectives.spans import documents_of, longest, put_back, take_out, weigh_masks
+from objectives.spans import documents_of, longest, put_back, spread, take_out, weigh_masks
 
 Numbers = npt.NDArray[np.int64]
 
@@ -58,9 +58,7 @@ class Settings(Config):
 
 def allowances(count: int, length: int) -> list[int]:
     """Return the allowances of `count` slots: ALLOWANCES, thinned evenly and scaled to `length`."""
-    size = len(ALLOWANCES)
-    chosen = [ALLOWANCES[(2 * i + 1) * size // (2 * count)] for i in range(count)]
-    return [COST * max(1, round(h * length / 2048 / COST)) for h in chosen]
+    return spread(ALLOWANCES, COST, count, length)
 
 
 def fill(

@@ -23,7 +23,7 @@ from manifests.halves import Halves, make_halves
 from manifests.splitmix_kernels import below, derive, draw
 from objectives.batch import Batch, Rows, Segments
 from objectives.kernels import FIXED, copy, copy_segment, mark, pad
-from objectives.spans import documents_of, longest
+from objectives.spans import documents_of, longest, spread
 
 Numbers = npt.NDArray[np.int64]
 
@@ -79,7 +79,8 @@ def sentinels_of(control: Control, settings: Settings) -> tuple[int, int, int]:
     if prefix is None or suffix is None or middle is None:
         raise BadCall(
             "<fim_prefix>, <fim_suffix> and <fim_middle> are not in the tokenizer's vocabulary; "
-            "its `sentinels` can name other ids"
+            "`sentinels`, in [data.settings.fim] of a RUN.toml, can name other ids, and its run's "
+            "plan.json carries them"
         )
     if not all(0 <= number < control.vocabulary for number in (prefix, suffix, middle)):
         raise BadCall(f"sentinels: ids must be below the vocabulary, {control.vocabulary}")
@@ -101,9 +102,7 @@ def tables(settings: Settings, tokenizer: str | None) -> dict[str, Any]:
 
 def allowances(count: int, length: int) -> list[int]:
     """Return the allowances of `count` slots: ALLOWANCES, thinned evenly and scaled to `length`."""
-    size = len(ALLOWANCES)
-    chosen = [ALLOWANCES[(2 * i + 1) * size // (2 * count)] for i in range(count)]
-    return [COST * max(1, round(h * length / 2048 / COST)) for h in chosen]
+    return spread(ALLOWANCES, COST, count, length)
 
 
 def fill(

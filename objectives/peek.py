@@ -14,7 +14,7 @@ from manifests.dataset import Dataset
 from manifests.plan import Plan
 from manifests.tokenizer import decode, load_tokenizer
 from objectives import fim, ul2
-from objectives.batch import PADDING
+from objectives.batch import FORGOTTEN, PADDING
 from objectives.slots import OBJECTIVES
 from objectives.stream import Stream
 
@@ -39,9 +39,9 @@ def peek(stream: Stream, count: int) -> list[dict[str, Any]]:
     """Return the first `count` sequences of a stream, decoded.
 
     Each has its `position`, what `Stream.origin` says of it, `runs` (consecutive tokens of one
-    `kind` of STYLES, with their `text` and number of `tokens`), and `loss` and `padding`: shares
-    of its positions that are learned, and that hold nothing, and `prefix`, how many
-    positions at its front see each other.
+    `kind` of STYLES, with their `text` and number of `tokens`), and `loss`, `padding`
+    and `forgotten`: shares of its positions that are learned, that hold nothing, and that held
+    what is forgotten, and `prefix`, how many positions at its front see each other.
     """
     tokenizer = load_tokenizer(Dataset.open(stream.plan.components[0].dataset).tokenizer_path)
     batch, control = stream.batch(0, count), stream.plan.control
@@ -53,6 +53,7 @@ def peek(stream: Stream, count: int) -> list[dict[str, Any]]:
             **stream.origin(row),
             "loss": float(np.count_nonzero(batch.weights[row]) / stream.plan.sequence_length),
             "padding": float(np.mean(batch.documents[row] == PADDING)),
+            "forgotten": float(np.mean(batch.documents[row] == FORGOTTEN)),
             "prefix": int(batch.prefix[row]),
             "runs": runs(
                 batch.tokens[row],
@@ -151,6 +152,7 @@ def render(sequences: Sequence[dict[str, Any]]) -> RenderableType:
     for sequence in sequences:
         head = "position {position} · {component} · epoch {epoch} · {objective}".format(**sequence)
         share = f" · loss on {sequence['loss']:.1%}, padding {sequence['padding']:.2%}"
+        share += f", forgotten {sequence['forgotten']:.2%}" if sequence["forgotten"] else ""
         share += f", prefix of {sequence['prefix']:,}" if sequence["prefix"] else ""
         lines.append(_line((head, "bold"), (share, "dim")))
         documents = sequence["documents"]

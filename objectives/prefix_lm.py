@@ -5,33 +5,25 @@ its loss is masked, for each of its tokens is seen by the positions before it. T
 sequence, not of a document: that is what the paper's attention mask is, too.
 """
 
-from typing import Self
-
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from manifests.compiled import compiled
-from manifests.config import Config
 from manifests.control import Control
 from manifests.splitmix_kernels import below, draw
 from objectives.batch import Batch, Rows, Segments
 from objectives.kernels import FIXED, copy_segment, mark, pad
+from objectives.ratios import Ratios
 
 
-class Settings(Config):
+class Settings(Ratios):
     """How long the prefix is, as a share of the sequence."""
 
     ratio_low: float = Field(default=0.0, ge=0, le=1)
     """Least share of the positions: the paper's."""
     ratio_high: float = Field(default=0.9, ge=0, le=1)
     """Largest share of the positions: the paper's."""
-
-    @model_validator(mode="after")
-    def _bounds_are_in_order(self) -> Self:
-        if self.ratio_low > self.ratio_high:
-            raise ValueError(f"ratio_low is {self.ratio_low}, above ratio_high {self.ratio_high}")
-        return self
 
 
 def allowances(count: int, length: int) -> list[int]:
@@ -62,7 +54,7 @@ def fill_after(
 
     The prefix holds it too, and ends before the last position that is not padding.
     """
-    low, high = (round(r * (1 << FIXED)) for r in (settings.ratio_low, settings.ratio_high))
+    low, high = settings.fixed
     _fill(segments, sequences, batch.rows, control.end, low, high, -1 if mode is None else mode)
 
 

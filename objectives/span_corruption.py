@@ -10,19 +10,28 @@ written, so nothing is ever truncated: with k kept segments and m spans a sequen
 control ids, which its allowance covers.
 """
 
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from manifests.compiled import compiled
-from manifests.config import Config
 from manifests.control import Control
 from manifests.splitmix_kernels import below, draw
 from objectives.batch import Batch, Rows, Segments
 from objectives.kernels import FIXED, Ids, copy_segment, ids_of, mark, pad
-from objectives.spans import cut, deal, documents_of, longest, put_back, take_out, weigh_masks
+from objectives.ratios import Ratios
+from objectives.spans import (
+    cut,
+    deal,
+    documents_of,
+    longest,
+    put_back,
+    take_out,
+    thinned,
+    weigh_masks,
+)
 
 Numbers = npt.NDArray[np.int64]
 
@@ -35,7 +44,7 @@ COST = 4
 """Control ids of a segment's first span: its mask, <sep>, the mask again, <eom>; 3 for another."""
 
 
-class Settings(Config):
+class Settings(Ratios):
     """What the paper leaves open."""
 
     ratio_low: float = Field(default=0.0, ge=0, le=1)
@@ -49,19 +58,12 @@ class Settings(Config):
     """Loss weight of a mask in the body: where a span was taken out cannot be known beforehand,
     and when infilling the caller writes it. The masks before the spans weigh 1."""
 
-    @model_validator(mode="after")
-    def _bounds_are_in_order(self) -> Self:
-        if self.ratio_low > self.ratio_high:
-            raise ValueError(f"ratio_low is {self.ratio_low}, above ratio_high {self.ratio_high}")
-        return self
-
 
 def allowances(count: int, length: int) -> list[int]:
     """Return the allowances of `count` slots: ALLOWANCES, thinned evenly and scaled to `length`."""
-    size = len(ALLOWANCES)
-    chosen = [ALLOWANCES[(2 * i + 1) * size // (2 * count)] for i in range(count)]
     scale = 2048 * COST
-    return [COST * max(1, (h * length + scale // 2) // scale) for h in chosen]
+    # Halves go up: to the even number, as in `spread`, would change the plans that there are.
+    return [COST * max(1, (h * length + scale // 2) // scale) for h in thinned(ALLOWANCES, count)]
 
 
 def fill(
@@ -76,8 +78,7 @@ def fill(
     The segments that are kept for corruption are the longest ones, as many as the allowance pays
     for; the rest is copied.
     """
-    low, high = (round(r * (1 << FIXED)) for r in (settings.ratio_low, settings.ratio_high))
-    chosen = _Chosen(low, high, settings.shortest, settings.mask_weight)
+    chosen = _Chosen(*settings.fixed, settings.shortest, settings.mask_weight)
     _fill(segments, sequences, batch.rows, ids_of(control), chosen)
 
 

@@ -1,5 +1,6 @@
 """Spans: how many, where, and a segment with its spans taken out."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -13,6 +14,23 @@ from objectives.batch import Segments
 from objectives.kernels import Ids, copy
 
 Numbers = npt.NDArray[np.int64]
+
+
+def thinned(table: Sequence[int], count: int) -> list[int]:
+    """Return `count` entries of a table, evenly apart."""
+    return [table[(2 * i + 1) * len(table) // (2 * count)] for i in range(count)]
+
+
+def spread(table: Sequence[int], cost: int, count: int, length: int) -> list[int]:
+    """Return the allowances of `count` slots: a table's, thinned evenly and scaled.
+
+    Args:
+        table: allowances of sequences of 2,048 positions.
+        cost: what they are multiples of.
+        count: of slots.
+        length: positions of a sequence.
+    """
+    return [cost * max(1, round(h * length / 2048 / cost)) for h in thinned(table, count)]
 
 
 @compiled()
@@ -95,6 +113,35 @@ def composition(key: np.uint64, index: int, total: int, parts: Numbers) -> None:
     parts[0] += 1
 
 
+@compiled(inline=True)
+def write_body(
+    segments: Segments, segment: int, cuts: Numbers, before: int, row: Any, at: int, ids: Ids
+) -> int:
+    """Write a segment with masks in place of its spans; return where it ends.
+
+    Args:
+        segments: the batch's.
+        segment: which one.
+        cuts: int64 [spans, 2]: (first token, tokens) of each, ascending; any number, or none.
+        before: how many masks stand before it.
+        row: of the batch.
+        at: where in the row.
+        ids: control ids.
+    """
+    tokens, start = segments.tokens, segments.starts[segment]
+    position = start
+    for number in range(len(cuts)):
+        at = copy(tokens, position, start + cuts[number, 0] - position, row, at)
+        row[at] = ids.mask_1 + (before + number) * ids.mask_step
+        position = start + cuts[number, 0] + cuts[number, 1]
+        at += 1
+    at = copy(tokens, position, start + segments.lengths[segment] - position, row, at)
+    if segments.closed[segment]:
+        row[at] = ids.end
+        at += 1
+    return at
+
+
 @compiled()
 def take_out(segments: Segments, segment: int, cuts: Numbers, row: Any, at: int, ids: Ids) -> int:
     """Write a segment, masks in place of its spans, then them, each behind its mask.
@@ -111,16 +158,7 @@ def take_out(segments: Segments, segment: int, cuts: Numbers, row: Any, at: int,
         Where it ends.
     """
     tokens, start = segments.tokens, segments.starts[segment]
-    position = start
-    for number in range(len(cuts)):
-        at = copy(tokens, position, start + cuts[number, 0] - position, row, at)
-        row[at] = ids.mask_1 + number * ids.mask_step
-        position = start + cuts[number, 0] + cuts[number, 1]
-        at += 1
-    at = copy(tokens, position, start + segments.lengths[segment] - position, row, at)
-    if segments.closed[segment]:
-        row[at] = ids.end
-        at += 1
+    at = write_body(segments, segment, cuts, 0, row, at, ids)
     if ids.sep >= 0:
         row[at] = ids.sep
         at += 1

@@ -31,8 +31,9 @@ Forgotten = Callable[[Collection[str]], Ranges]
 class Stream:
     """Sequences as a pure function of a plan and a position.
 
-    Nothing is buffered and nothing remembered: batches may be asked for in any order, of any size,
-    by any number of processes, and each sequence is the same as if it had been computed alone.
+    Batches may be asked for in any order, of any size, by any number of processes, and each
+    sequence is the same as if it had been computed alone. What was read stays in memory for the
+    batches that follow, up to 1,024 units (objectives.units), and decides nothing.
     """
 
     def __init__(

@@ -57,7 +57,8 @@ class StreamDataset(IterableDataset[dict[str, Tensor]]):
         if not 0 <= rank < world:
             raise BadCall(f"rank: {rank} is not below the world size {world}")
         self.stream, self.rows, self.position, self.steps = stream, rows, position, steps
-        self.rank, self.world, self.skipped = rank, world, tuple(skipped)
+        self.rank, self.world = rank, world
+        self.skipped = tuple((first, stop) for first, stop in skipped)
 
     def __iter__(self) -> "Steps":
         """Return the batches, or a worker's share of them."""
@@ -75,8 +76,8 @@ class StreamDataset(IterableDataset[dict[str, Tensor]]):
 class Steps(Iterator[dict[str, Tensor]]):
     """Batches one after the other, and where they are: what torchdata's StatefulDataLoader keeps.
 
-    With the same number of workers it goes on where it was, at no cost. A `position` says as much,
-    and at any number of workers and processes: see `StreamDataset`.
+    With the same rows, windows and number of workers it goes on where it was, at no cost. A
+    `position` says as much, whatever has changed of them: see `StreamDataset`.
     """
 
     def __init__(self, data: StreamDataset, step: int, stride: int) -> None:
@@ -93,13 +94,35 @@ class Steps(Iterator[dict[str, Tensor]]):
 
     def state_dict(self) -> dict[str, Any]:
         """Return what is needed to go on."""
-        return {"step": self.step, "stream": self.data.stream.state_dict(self.data.position)}
+        return {
+            "step": self.step,
+            "rows": self.data.rows,
+            "skipped": [list(window) for window in self.data.skipped],
+            "stream": self.data.stream.state_dict(self.data.position),
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a state; BadCall where it is of another stream, or began elsewhere."""
-        if self.data.stream.load_state_dict(state["stream"]) != self.data.position:
-            raise BadCall(f"state: began at another position than {self.data.position}")
-        self.step = state["step"]
+        """Go on from a state; BadCall where it is of another stream, or its steps are others."""
+        data, step, rows = self.data, state["step"], state["rows"]
+        start = data.stream.load_state_dict(state["stream"])
+        skipped = tuple((first, stop) for first, stop in state["skipped"])
+        if (rows, skipped) != (data.rows, data.skipped):
+            position = step_position(start, step, rows, skipped)
+            # A worker knows where its own next step begins, and not how far the others are.
+            several = f" (the least of all {self.stride} workers' positions)"
+            raise BadCall(
+                f"state: is of batches of {_described(rows, skipped)}; here they are of "
+                f"{_described(data.rows, data.skipped)}: go on with position={position}"
+                + (several if self.stride > 1 else "")
+            )
+        if start != data.position:
+            raise BadCall(f"state: began at another position than {data.position}")
+        self.step = step
+
+
+def _described(rows: int, skipped: Sequence[tuple[int, int]]) -> str:
+    windows = ", ".join(f"{first} to {stop}" for first, stop in skipped)
+    return f"{rows} rows" + (f" that skip {windows}" if windows else "")
 
 
 def batches(

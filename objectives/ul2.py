@@ -11,7 +11,7 @@ number of control ids: a sequence's spans are as many as its allowance pays for,
 that they have the denoiser's mean length.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +23,7 @@ from manifests.control import Control
 from objectives import prefix_lm
 from objectives.batch import Batch, Rows, Segments
 from objectives.kernels import FIXED, Ids, copy, ids_of, mark, pad
-from objectives.spans import cut, deal, longest
+from objectives.spans import cut, deal, longest, write_body
 
 Numbers = npt.NDArray[np.int64]
 
@@ -129,7 +129,8 @@ def _fill(
             if turn < len(kept) and first + kept[turn] == segment:
                 count = counts[turn]
                 turn += 1
-            used = _body(segments, segment, cuts[drawn : drawn + count], drawn, row, used, ids)
+            mine = cuts[drawn : drawn + count]
+            used = write_body(segments, segment, mine, drawn, row, used, ids)
             mark(weights, rows.documents[sequence], start, used, segment - first)
             drawn += count
         if drawn:
@@ -164,25 +165,6 @@ def _spans(
         index = cut(segments.keys[sequence], index, lengths[i], masked[i], mine)
         done += counts[i]
     return counts, cuts
-
-
-@compiled()
-def _body(
-    segments: Segments, segment: int, cuts: Numbers, before: int, row: Any, at: int, ids: Ids
-) -> int:
-    """Write a segment with masks in place of its spans; `before` masks stand before it."""
-    tokens, start = segments.tokens, segments.starts[segment]
-    position = start
-    for number in range(len(cuts)):
-        at = copy(tokens, position, start + cuts[number, 0] - position, row, at)
-        row[at] = ids.mask_1 + (before + number) * ids.mask_step
-        position = start + cuts[number, 0] + cuts[number, 1]
-        at += 1
-    at = copy(tokens, position, start + segments.lengths[segment] - position, row, at)
-    if segments.closed[segment]:
-        row[at] = ids.end
-        at += 1
-    return at
 
 
 @compiled()

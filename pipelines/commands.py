@@ -7,23 +7,15 @@ from typing import Annotated
 import typer
 
 from pipelines import dataset_commands, tokenizer_commands
+from pipelines.options import AsJson, BeamOptions, RunnerName
 
 CorpusFile = Annotated[str, typer.Argument(metavar="CORPUS.toml", help="What goes in, and how.")]
-BeamOptions = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="[-- BEAM OPTIONS]", help="Beam's own options, after `--`."),
-]
 Out = Annotated[
     str | None, typer.Option("--out", help="Output directory or URL; CORPUS.toml's when not given.")
-]
-RunnerName = Annotated[
-    str | None,
-    typer.Option("--runner", help="A Beam runner; all cores of this machine when not given."),
 ]
 RetryFailed = Annotated[
     bool, typer.Option("--retry-failed", help="Try inputs again that could not be read.")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 JOBS = {
@@ -74,9 +66,12 @@ def thresholds(
 
 
 def _command(jobs: list[str]) -> Callable[..., None]:
-    """Return the function of a subcommand that runs some of the jobs, in their order."""
+    """Return the function of a subcommand that runs some of the jobs, in their order.
 
-    def run(
+    Only the first job reads inputs, so only where it runs there are some to be tried again.
+    """
+
+    def with_inputs(
         corpus: CorpusFile,
         beam_options: BeamOptions = None,
         out: Out = None,
@@ -84,23 +79,44 @@ def _command(jobs: list[str]) -> Callable[..., None]:
         retry_failed: RetryFailed = False,
         as_json: AsJson = False,
     ) -> None:
-        if jobs != ["dedup"]:  # its workers are threads
-            _start_workers(runner, beam_options)
-        # Imports make no garbage, and looking for it takes a tenth of their time.
-        gc.disable()
-        from manifests.terminal import answer
-        from pipelines.preparation import load_preparation
-        from pipelines.prepare import run_jobs
-        from pipelines.runners import Runner
-        from pipelines.summary import as_table, as_values
+        _run(jobs, corpus, beam_options, out, runner, as_json, retry_failed)
 
-        gc.enable()
-        engine = Runner(runner, tuple(beam_options or ()))
-        preparation = load_preparation(corpus, out, engine, retry_failed)
-        done = run_jobs(preparation, [job.replace("-", "_") for job in jobs])
-        answer(as_json, as_values(done), lambda: as_table(preparation, done))
+    def without(
+        corpus: CorpusFile,
+        beam_options: BeamOptions = None,
+        out: Out = None,
+        runner: RunnerName = None,
+        as_json: AsJson = False,
+    ) -> None:
+        _run(jobs, corpus, beam_options, out, runner, as_json)
 
-    return run
+    return with_inputs if "license-filter" in jobs else without
+
+
+def _run(
+    jobs: list[str],
+    corpus: str,
+    beam_options: list[str] | None,
+    out: str | None,
+    runner: str | None,
+    as_json: bool,
+    retry_failed: bool = False,
+) -> None:
+    if jobs != ["dedup"]:  # its workers are threads
+        _start_workers(runner, beam_options)
+    # Imports make no garbage, and looking for it takes a tenth of their time.
+    gc.disable()
+    from manifests.terminal import answer
+    from pipelines.preparation import load_preparation
+    from pipelines.prepare import run_jobs
+    from pipelines.runners import Runner
+    from pipelines.summary import as_table, as_values
+
+    gc.enable()
+    engine = Runner(runner, tuple(beam_options or ()))
+    preparation = load_preparation(corpus, out, engine, retry_failed)
+    done = run_jobs(preparation, [job.replace("-", "_") for job in jobs])
+    answer(as_json, as_values(done), lambda: as_table(preparation, done))
 
 
 def _start_workers(runner: str | None, options: list[str] | None) -> None:

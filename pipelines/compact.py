@@ -18,13 +18,15 @@ import pyarrow.parquet as pq
 
 from manifests import blocks, figures, files
 from manifests.canonical import digest, short_digest
+from manifests.clean import strays
 from manifests.dataset import Dataset
 from manifests.dataset_writer import DatasetShard, ShardRecord, finish_dataset
 from manifests.describe import describe
-from manifests.errors import BadCall
+from manifests.errors import BadCall, BadData
 from manifests.gather import Documents
 from manifests.manifest import (
     FILE,
+    Manifest,
     load_manifest,
     manifest_digest,
 )
@@ -32,6 +34,8 @@ from manifests.receipts import Receipt, file_record, save_receipt
 from manifests.schemas import FORMAT
 from manifests.shard_places import ShardPlace, bounds, read_documents, shard_places
 from manifests.tokenizer import decode, load_tokenizer
+from manifests.tombstones import Ranges
+from manifests.verify_parts import read_table
 from pipelines.compacted import KEY, make_manifest
 from pipelines.job import Job
 from pipelines.preparation import finish
@@ -70,7 +74,7 @@ def compact(directory: str, out: str, runner: Runner) -> dict[str, Any]:
 
     Raises:
         BadCall: `out` holds something else, or nothing would be left.
-        BadData: a shard is damaged.
+        BadData: a shard is damaged, or another compaction into `out` has begun meanwhile.
     """
     dataset = Dataset.open(directory)
     stones = dataset.tombstones
@@ -80,10 +84,11 @@ def compact(directory: str, out: str, runner: Runner) -> dict[str, Any]:
         )
     job_digest = digest([STEP, FORMAT, manifest_digest(directory), stones.names])
     _check_out(directory, out, job_digest)
-    table = files.join(out, TABLE)
+    table, rows = files.join(out, TABLE), _rows(dataset)
     with files.replacing(table) as output:
-        pq.write_table(_rows(dataset), output)
+        pq.write_table(rows, output)
     receipts = Job(Compact(out, directory, job_digest, stones.names), table, STEP).run(runner)
+    _check_alone(out, table, rows)
     records = [receipt.extra["shard"] for receipt in receipts if receipt.extra["shard"]]
     if not records:
         raise BadCall(f"{directory}: everything is forgotten: nothing would be left")
@@ -91,6 +96,7 @@ def compact(directory: str, out: str, runner: Runner) -> dict[str, Any]:
     files.link_or_copy(dataset.tokenizer_path, files.join(out, dataset.tokenizer.file))
     manifest = make_manifest(dataset, out, job_digest, receipts, summary, TABLE)
     finish(out, manifest)
+    _remove_strays(out, table, rows, manifest)
     describe(out, manifest, summary.licenses, again=True)
     touched = sum(receipt.extra["touched"] for receipt in receipts)
     dropped = len(receipts) - len(records)
@@ -111,24 +117,57 @@ def _check_out(directory: str, out: str, job_digest: str) -> None:
         raise BadCall(f"{out}: holds another dataset; name another directory")
 
 
+def _check_alone(out: str, table: str, rows: pa.Table) -> None:
+    """Stop where another compaction has begun here: it removes what only this one needs."""
+    if not read_table(table).equals(rows):
+        raise _not_alone(out)
+
+
+def _not_alone(out: str) -> BadData:
+    return BadData(
+        f"{out}: another compaction has begun here meanwhile; run this one again, or name another "
+        "directory"
+    )
+
+
+def _remove_strays(out: str, table: str, rows: pa.Table, manifest: Manifest) -> None:
+    """Remove the shards of an earlier compaction into the same place, which was stopped.
+
+    Plain readers would take them for shards of this dataset, and they hold documents that were
+    forgotten since. Another compaction that is under way is safe: one that began later has written
+    its own table of parts, so that nothing is removed here; one that began earlier finds this one's
+    table when its parts are done, and stops. What it lost meanwhile is made again.
+    """
+    left = strays(out, manifest)
+    if left and read_table(table).equals(rows) and load_manifest(out) == manifest:
+        for path in left:
+            files.remove(files.join(out, path))
+
+
 def _rows(dataset: Dataset) -> pa.Table:
     """Return the table of parts; a part's name changes with its shard and what is forgotten."""
     rows = []
     for place in shard_places(dataset.shards):
-        gone = dataset.tombstones.documents(*place.component)
-        first = place.first_address
-        low, high = gone[:, 0].searchsorted((first, first + place.addresses)).tolist()
-        identity = [place.row[name] for name in ("shard", "sha256", "table_sha256")]
+        part, touched = _part(place, dataset.tombstones.documents(*place.component))
         rows.append(
             {
-                "part": short_digest([STEP, FORMAT, *identity, (gone[low:high] - first).tolist()]),
+                "part": part,
                 "source": place.row["component"].split("/")[0],
                 "input": place.row["shard"],
                 "number": place.number,
-                "touched": low < high,
+                "touched": touched,
             }
         )
     return pa.Table.from_pylist(rows, schema=ROWS)
+
+
+def _part(place: ShardPlace, gone: Ranges) -> tuple[str, bool]:
+    """Return the name of a shard's part, and whether any of its documents is among `gone`."""
+    first = place.first_address
+    low, high = gone[:, 0].searchsorted((first, first + place.addresses)).tolist()
+    identity = [place.row[name] for name in ("shard", "sha256", "table_sha256")]
+    name = short_digest([STEP, FORMAT, *identity, (gone[low:high] - first).tolist()])
+    return name, low < high
 
 
 @dataclass
@@ -161,6 +200,8 @@ class Compact:
         edges = bounds(place, documents)
         name, heldout = place.component
         gone = self._dataset.tombstones.documents(name, heldout, self._names(name, heldout))
+        if row["part"] != _part(place, gone)[0]:
+            raise _not_alone(self.directory)
         kept = ~np.isin(edges[:-1], gone[:, 0])
         record = self._rewrite(row, place, documents, kept) if row["touched"] else None
         if not row["touched"]:

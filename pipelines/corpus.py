@@ -2,7 +2,8 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -309,18 +310,23 @@ class Corpus(Config):
 
 
 def load_corpus(path: str) -> Corpus:
-    """Read CORPUS.toml; its relative paths become absolute ones. BadCall lists every fault."""
+    """Read CORPUS.toml; its relative paths become absolute ones.
+
+    Raises:
+        BadCall: it lists every fault of the file, or else of all the files that it names.
+    """
     corpus = load_config(path, Corpus)
     base = os.path.dirname(os.path.abspath(path))
+    faults: list[str] = []
     tokenizer = _resolved_tokenizer(corpus.tokenize.tokenizer, base)
     resolved = corpus.model_copy(
         update={
             "output": _from(base, corpus.output or "out"),
             "source": [_resolved(source, base) for source in corpus.source],
             "decontaminate": Decontaminate(
-                files=_found(path, "decontaminate", base, corpus.decontaminate.files)
+                files=_found("decontaminate", base, corpus.decontaminate.files, faults)
             ),
-            "opt_out": OptOut(files=_found(path, "opt_out", base, corpus.opt_out.files)),
+            "opt_out": OptOut(files=_found("opt_out", base, corpus.opt_out.files, faults)),
             "dedup": corpus.dedup.model_copy(
                 update={
                     "profile": _table(base, corpus.dedup.profile),
@@ -331,13 +337,28 @@ def load_corpus(path: str) -> Corpus:
         }
     )
     if tokenizer.path and not files.exists(tokenizer.path):
-        raise BadCall(f"{path}: tokenize.tokenizer: {tokenizer.path}: there is no such file")
-    load_benchmarks(resolved.decontaminate.files)
-    load_opt_outs(resolved.opt_out.files)
-    load_profile(resolved.dedup.profile)
-    for source in resolved.source:
-        load_policy(source.license.policy)
+        faults.append(f"tokenize.tokenizer: {tokenizer.path}: there is no such file")
+    faults = [f"{path}: {fault}" for fault in faults] + _unreadable(resolved)
+    if faults:
+        raise BadCall("\n".join(faults))
     return resolved
+
+
+def _unreadable(corpus: Corpus) -> list[str]:
+    """Read the tables and lists that a corpus names; return what is wrong with them, each once."""
+    reads: list[Callable[[], object]] = [
+        *(partial(load_benchmarks, [url]) for url in corpus.decontaminate.files),
+        *(partial(load_opt_outs, [url]) for url in corpus.opt_out.files),
+        partial(load_profile, corpus.dedup.profile),
+        *(partial(load_policy, source.license.policy) for source in corpus.source),
+    ]
+    faults: dict[str, None] = {}
+    for read in reads:
+        try:
+            read()
+        except BadCall as error:
+            faults[str(error)] = None
+    return list(faults)
 
 
 def _resolved(source: Source, base: str) -> Source:
@@ -353,13 +374,13 @@ def _resolved_tokenizer(tokenizer: Tokenizer, base: str) -> Tokenizer:
     )
 
 
-def _found(path: str, table: str, base: str, patterns: Sequence[str]) -> tuple[str, ...]:
-    """Return the files that patterns name, in their order, each once."""
+def _found(table: str, base: str, patterns: Sequence[str], faults: list[str]) -> tuple[str, ...]:
+    """Return the files that patterns name, in their order, each once; note those that name none."""
     found: dict[str, None] = {}
     for pattern in patterns:
         matching = files.glob(_from(base, pattern))
         if not matching:
-            raise BadCall(f"{path}: {table}.files: {pattern}: there is no such file")
+            faults.append(f"{table}.files: {pattern}: there is no such file")
         found.update(dict.fromkeys(matching))
     return tuple(found)
 

@@ -4,18 +4,11 @@ from typing import Annotated
 
 import typer
 
-BeamOptions = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="[-- BEAM OPTIONS]", help="Beam's own options, after `--`."),
-]
-RunnerName = Annotated[
-    str | None,
-    typer.Option("--runner", help="A Beam runner; all cores of this machine when not given."),
-]
+from pipelines.options import AsJson, BeamOptions, RunnerName
+
 Dataset = Annotated[
     str, typer.Argument(metavar="DIR", help="An output (out/), or the directory of its tokens.")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 def register(app: typer.Typer) -> None:

@@ -16,7 +16,8 @@ from manifests.dataset import read_shard_table, tokenizer_of
 from manifests.errors import BadCall
 from manifests.manifest import load_manifest
 from manifests.shard_places import ShardPlace, bounds, read_documents, shard_places
-from manifests.tombstones import TOMBSTONE, Tombstones, tombstone_url, write_tombstone
+from manifests.tombstone_file import TOMBSTONE, tombstone_url
+from manifests.tombstones import Tombstones, write_tombstone
 
 THREADS = 8
 """Tables searched at once: decompressing leaves the interpreter's lock, object stores wait."""
@@ -27,7 +28,10 @@ UNKNOWN = "NOASSERTION"
 NAMED = 8
 """Entries without a document that are named; --json has all."""
 
-COLUMNS = ["id", "repositories", "path", "license", "tokens"]
+PLACE = ("repositories", "path", "id")
+"""What opt-outs speak of."""
+
+COLUMNS = [*PLACE, "license", "tokens"]
 
 
 @dataclass(frozen=True)
@@ -74,24 +78,32 @@ class Asked:
         return [*self.opt_outs.words(), *sorted(f"license {name}" for name in self.licenses)]
 
     def reasons(self, documents: pa.Table) -> list[str | None]:
-        """Return for each document of a table the entry that it goes by; None where it stays."""
+        """Return for each document of a table an entry that it goes by; None where it stays."""
         by_license = {
             expression: self._license(expression)
             for expression in pc.unique(documents["license"]).to_pylist()
         }
-        found = self.opt_outs.matches(
-            *(documents[name].to_pylist() for name in ("repositories", "path", "id"))
-        )
+        found = self.opt_outs.matches(*(documents[name].to_pylist() for name in PLACE))
         if any(by_license.values()):
             expressions = documents["license"].to_pylist()
             found = [f or by_license[e] for f, e in zip(found, expressions, strict=True)]
         return found
 
+    def entries(self, documents: pa.Table) -> set[str]:
+        """Return every entry that any document of a table goes by."""
+        rows = zip(*(documents[name].to_pylist() for name in PLACE), strict=True)
+        found = {entry for row in rows for entry in self.opt_outs.entries(*row)}
+        for expression in pc.unique(documents["license"]).to_pylist():
+            found.update(self._licenses(expression))
+        return found
+
     def _license(self, expression: str | None) -> str | None:
+        return next(iter(self._licenses(expression)), None)
+
+    def _licenses(self, expression: str | None) -> list[str]:
         names = re.findall(r"[^\s()]+", expression or UNKNOWN)
         present = {name.lower() for name in names}
-        named = sorted(name for name in self.licenses if name.lower() in present)
-        return f"license {named[0]}" if named else None
+        return [f"license {name}" for name in sorted(self.licenses) if name.lower() in present]
 
 
 def forget(directory: str, asked: Asked) -> dict[str, Any]:
@@ -104,7 +116,8 @@ def forget(directory: str, asked: Asked) -> dict[str, Any]:
     Returns:
         For JSON: `tombstone` (its path; None where there was nothing left to forget), `documents`
         and `tokens` that it forgets, `already` (documents of it that were forgotten before),
-        `components` (name -> documents and tokens), and `unused`: entries that took no document.
+        `components` (name -> documents and tokens), `unused` (entries that took no document), and
+        `stale`: tombstones of shards that are no more, which `clean` removes.
 
     Raises:
         BadData: a table beside a shard is missing, or is not the one that was written.
@@ -113,15 +126,17 @@ def forget(directory: str, asked: Asked) -> dict[str, Any]:
     tokenizer_of(directory, manifest)
     places = shard_places(read_shard_table(directory, manifest))
 
-    def search(place: ShardPlace) -> pa.Table:
+    def search(place: ShardPlace) -> tuple[pa.Table, set[str]]:
         return _of_shard(directory, place, asked)
 
     with ThreadPoolExecutor(THREADS) as pool:
-        found = pa.concat_tables([TOMBSTONE.empty_table(), *pool.map(search, places)])
-    new = _is_new(found, Tombstones(directory, manifest))
+        shards = list(pool.map(search, places))
+    found = pa.concat_tables([TOMBSTONE.empty_table(), *(rows for rows, _ in shards)])
+    before = Tombstones(directory, manifest)
+    new = _is_new(found, before.fitting())
     added = found.filter(pa.array(new))
     name = write_tombstone(directory, manifest, found) if added.num_rows else None
-    took = set(found["reason"].to_pylist())
+    took = {entry for _, entries in shards for entry in entries}
     return {
         "directory": directory,
         "tombstone": name and tombstone_url(directory, name),
@@ -132,11 +147,12 @@ def forget(directory: str, asked: Asked) -> dict[str, Any]:
             for component in sorted(set(added["component"].to_pylist()))
         },
         "unused": [words for words in asked.words() if words not in took],
+        "stale": list(before.stale),
     }
 
 
-def _of_shard(directory: str, place: ShardPlace, asked: Asked) -> pa.Table:
-    """Return what goes of a shard, of the schema TOMBSTONE."""
+def _of_shard(directory: str, place: ShardPlace, asked: Asked) -> tuple[pa.Table, set[str]]:
+    """Return what goes of a shard, of the schema TOMBSTONE, and every entry that takes of it."""
     documents = read_documents(directory, place, COLUMNS)
     edges = bounds(place, documents)
     name, heldout = place.component
@@ -150,7 +166,8 @@ def _of_shard(directory: str, place: ShardPlace, asked: Asked) -> pa.Table:
             "reason": reasons,
         }
     )
-    return whole.filter(pc.is_valid(reasons)).cast(TOMBSTONE)
+    goes = pc.is_valid(reasons)
+    return whole.filter(goes).cast(TOMBSTONE), asked.entries(documents.filter(goes))
 
 
 def _is_new(found: pa.Table, before: Tombstones) -> np.ndarray[Any, np.dtype[np.bool_]]:
@@ -190,6 +207,12 @@ def render(told: Mapping[str, Any]) -> str:
         more = len(told["unused"]) - NAMED
         rest = f" and {more} more" if more > 0 else ""
         lines.append(f"no document here for {', '.join(told['unused'][:NAMED])}{rest}")
+    if told["stale"]:
+        lines.append(
+            f"{figures.plural(len(told['stale']), 'tombstone')} of shards that are no more: once "
+            "everything is forgotten again that they forgot, `stackpile clean "
+            f"{told['directory']} --yes` takes them away, and readers go on"
+        )
     if told["tombstone"]:
         lines.append(
             "the tokens still lie in the shards, and other readers see them, until "

@@ -15,11 +15,18 @@ from pipelines import workers
 
 URN = "stackpile:environment:forked:v1"
 
-LOST = (
-    "manifests.errors.BadData: a worker process was ended from outside ({}); where memory ran out, "
-    "fewer workers need less (-- --direct_num_workers=N); the same command goes on from here"
+KILLED = (
+    "manifests.errors.BadData: a worker process was ended from outside (signal {}); where memory "
+    "ran out, fewer workers need less (-- --direct_num_workers=N); the same command goes on from "
+    "here"
 )
 """What a job says; `runners.run` finds the sentence behind the name of its class."""
+
+FAILED = (
+    "manifests.errors.BadData: a worker process ended by itself (exit code {}), before its work "
+    "was done; it prints why"
+)
+"""Likewise, of one that nobody killed."""
 
 
 @Environment.register_urn(URN, None)
@@ -51,6 +58,9 @@ class ForkedWorkerHandler(GrpcWorkerHandler):
         """Belong to an engine's gRPC server."""
         super().__init__(state, provision_info, server)
         self._ended = threading.Event()
+        self._lost = ""
+        self._push = self.control_conn.push
+        self.control_conn.push = self._push_to_worker
 
     def start_worker(self) -> None:
         """Have it forked; it calls back by gRPC."""
@@ -68,13 +78,22 @@ class ForkedWorkerHandler(GrpcWorkerHandler):
         """Wait for its end: the connection that it served is closed."""
         self._ended.wait()
 
+    def _push_to_worker(self, request: Any) -> Any:
+        """Give the worker an instruction; the engine does so, too, when one has ended idle."""
+        future = self._push(request)
+        if self._ended.is_set():
+            self._fail_all()
+        return future
+
     def _end(self, code: int) -> None:
-        """A worker that ends with instructions unanswered fails them; Beam would wait for ever."""
-        why = f"signal {-code}" if code < 0 else f"exit code {code}"
+        """Fail what is not answered, and what is asked from now on: Beam would wait for ever."""
+        self._lost = KILLED.format(-code) if code < 0 else FAILED.format(code)
+        # In this order: an instruction that comes meanwhile is failed here, or where it comes.
+        self._ended.set()
+        self._fail_all()
+
+    def _fail_all(self) -> None:
         for instruction, future in list(self.control_conn._futures_by_id.items()):
             future.set(
-                beam_fn_api_pb2.InstructionResponse(
-                    instruction_id=instruction, error=LOST.format(why)
-                )
+                beam_fn_api_pb2.InstructionResponse(instruction_id=instruction, error=self._lost)
             )
-        self._ended.set()

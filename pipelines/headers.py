@@ -11,7 +11,6 @@ import pyarrow.compute as pc
 from filters.headers import veto
 from filters.headers.client import Detector
 from filters.headers.detector import detector_version
-from filters.headers.normalize import VERSION
 from filters.headers.server import SECONDS
 from filters.license_policy import Finding, Policy
 
@@ -66,4 +65,4 @@ def read_headers(
 
 def identity() -> list[object]:
     """Return what a part's header verdicts depend on, besides its texts and its policy."""
-    return [detector_version(), VERSION]
+    return [detector_version(), veto.RULES]

@@ -1,20 +1,20 @@
 """The first job: raw files -> documents/ and decisions/, a part at a time."""
 
 from collections import Counter
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from filters import benchmarks
-from filters.opt_outs import load_opt_outs
 from manifests import files
 from manifests.canonical import digest
 from manifests.manifest import FailedInput, Manifest
 from manifests.receipts import Receipt, merge_funnels
 from manifests.schemas import FORMAT, PARTS
 from pipelines.corpus import Corpus
-from pipelines.decisions import STEP, FilterLicenses
 from pipelines.job import Job, check_failures, dead_letter
+from pipelines.license_step import STEP, FilterLicenses
+from pipelines.lists import Held, look
 from pipelines.plan import make_plan, write_plan
 from pipelines.preparation import Preparation, begin, finish, totals_of
 from pipelines.repositories import make_table
@@ -25,9 +25,9 @@ CONFIG = ("source", "filters", "decontaminate", "opt_out", "max_failed")
 """The tables and keys of CORPUS.toml that the manifest records."""
 
 
-def plan(preparation: Preparation) -> pa.Table:
-    """Make plan.parquet and return it."""
-    table = make_plan(preparation.corpus)
+def plan(preparation: Preparation, lists: Held | None = None) -> pa.Table:
+    """Make plan.parquet and return it; what the corpus's lists hold is looked up if not given."""
+    table = make_plan(preparation.corpus, lists or look(preparation.corpus))
     write_plan(table, files.join(preparation.output, "plan.parquet"))
     return table
 
@@ -38,23 +38,25 @@ def run(preparation: Preparation) -> Manifest:
     Raises:
         BadData: more inputs than `max_failed` allows cannot be read.
     """
-    rows = plan(preparation).to_pylist()
+    corpus, lists = preparation.corpus, look(preparation.corpus)
+    rows = plan(preparation, lists).to_pylist()
     directory = preparation.license_filter
     step = digest([STEP, FORMAT, sorted({(row["source"], row["step"]) for row in rows})])
     begin(directory, step)
     job = Job(
-        FilterLicenses(directory, preparation.corpus, _tables(directory, preparation.corpus)),
+        FilterLicenses(directory, corpus, lists, _tables(directory, corpus)),
         files.join(preparation.output, "plan.parquet"),
         STEP,
     )
     receipts = job.run(preparation.runner, preparation.retry_failed)
     failed = _failed(directory, rows)
     inputs = len({(row["source"], row["input"]) for row in rows if not row["refused"]})
-    check_failures(failed, inputs, preparation.corpus.max_failed, directory)
+    check_failures(failed, inputs, corpus.max_failed, directory)
     receipts = _of_whole_inputs(receipts, failed)
     parts = _write_parts(directory, receipts)
-    refused = [f"{row['source']}: {row['error']}" for row in rows if row["refused"]]
-    manifest = _manifest(preparation, step, receipts, failed, parts, sorted(set(refused)))
+    refused = {f"{row['source']}: {row['error']}" for row in rows if row["refused"]}
+    extra: dict[str, Any] = {"refused": sorted(refused), **lists.recorded()}
+    manifest = _manifest(preparation, step, receipts, failed, parts, extra)
     return finish(directory, manifest)
 
 
@@ -117,7 +119,7 @@ def _manifest(
     receipts: list[Receipt],
     failed: list[FailedInput],
     parts: str,
-    refused: list[str],
+    extra: dict[str, Any],
 ) -> Manifest:
     funnel = merge_funnels(receipt.funnel for receipt in receipts)
     return Manifest(
@@ -129,18 +131,8 @@ def _manifest(
         counts=_sum_counts(receipts),
         tables={PARTS_FILE: parts},
         failed=failed,
-        extra={"refused": refused, **_lists(preparation.corpus)},
+        extra=extra,
     )
-
-
-def _lists(corpus: Corpus) -> dict[str, dict[str, int | str]]:
-    """What documents were compared with: how much of it, and its digest."""
-    texts = benchmarks.load_benchmarks(corpus.decontaminate.files)
-    opt_outs = load_opt_outs(corpus.opt_out.files)
-    return {
-        "benchmarks": {"texts": len(texts), "sha256": benchmarks.digest(texts)},
-        "opt_outs": {"entries": len(opt_outs), "sha256": opt_outs.digest},
-    }
 
 
 def _sum_counts(receipts: list[Receipt]) -> dict[str, int | dict[str, int]]:

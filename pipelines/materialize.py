@@ -15,7 +15,6 @@ same bytes, and a part that has its receipt is not made again.
 """
 
 import itertools
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -40,6 +39,7 @@ from manifests.schemas import FORMAT
 from manifests.shards import ShardWriter
 from manifests.splitmix import derive, shuffled
 from pipelines.job import Job
+from pipelines.occupied import check_place
 from pipelines.runners import Runner
 from pipelines.shares import Share, shares
 
@@ -90,7 +90,7 @@ def materialize(path: str, out: str, runner: Runner) -> dict[str, Any]:
         The content of mixture.json.
 
     Raises:
-        BadCall: `out` holds another mixture, or the mixture is too small for a document.
+        BadCall: `out` holds something else, or the mixture is too small for a document.
         BadData: a shard is damaged.
     """
     mixture = load_mixture(path)
@@ -102,20 +102,18 @@ def materialize(path: str, out: str, runner: Runner) -> dict[str, Any]:
     first = members[0].dataset
     tokenizer = tokenizer_of(first, load_manifest(first))
     identity = _identity(mixture, resolved, members)
-    url = files.join(out, FILE)
-    if files.exists(url) and _read(url).get("digest") != identity:
-        raise BadCall(f"{out}: holds another mixture; name another directory")
     size = resolved.budget * np.dtype(tokenizer.dtype).itemsize
-    table = files.join(out, TABLE)
+    table, rows = files.join(out, TABLE), _rows(identity, chunks, -(-size // SHARD_BYTES))
+    check_place(out, FILE, identity, TABLE, rows)
     with files.replacing(table) as output:
-        pq.write_table(_rows(identity, chunks, -(-size // SHARD_BYTES)), output)
+        pq.write_table(rows, output)
     step = Materialize(out, tuple(members), mixture.seed, tokenizer.dtype, identity)
     receipts = Job(step, table, STEP).run(runner)
     files.link_or_copy(Dataset.open(first).tokenizer_path, files.join(out, "tokenizer.json"))
     shards = [receipt.extra["shard"] for receipt in receipts]
     write_energon(out, {each["shard"]: each["blocks"] for each in shards}, {})
     told = _told(mixture, resolved, receipts) | {"digest": identity}
-    files.write_json(url, told)
+    files.write_json(files.join(out, FILE), told)
     return told
 
 
@@ -124,14 +122,6 @@ def _identity(mixture: Mixture, resolved: Resolved, members: Sequence[Share]) ->
     plain = [{k: v for k, v in asdict(each).items() if k != "dataset"} for each in members]
     digests = [member.digest for member in resolved.members]
     return digest([STEP, FORMAT, mixture.seed, plain, digests, SHARD_BYTES])
-
-
-def _read(url: str) -> dict[str, Any]:
-    try:
-        found = json.loads(files.read_bytes(url))
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _rows(identity: str, chunks: int, shards: int) -> pa.Table:

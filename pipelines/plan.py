@@ -8,15 +8,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from filters import benchmarks, pile_sets, registry
+from filters import pile_sets, registry
 from filters.license_policy import load_policy
-from filters.opt_outs import load_opt_outs
 from manifests import components, files
 from manifests.canonical import digest, short_digest
 from manifests.errors import BadData
 from manifests.schemas import FORMAT, PLAN
 from pipelines import headers, repositories
 from pipelines.corpus import Corpus, Source
+from pipelines.lists import Held
 from pipelines.sources import reading
 from pipelines.sources.rows import BadInput
 
@@ -24,7 +24,7 @@ THREADS = 16
 """Footers read at once: waiting for a disk or an object store, not computing."""
 
 
-def step_digest(corpus: Corpus, source: Source) -> str:
+def step_digest(corpus: Corpus, source: Source, lists: Held) -> str:
     """Return the digest of all that decides what license_filter makes of a source's rows."""
     policy = load_policy(source.license.policy)
     return digest(
@@ -46,8 +46,8 @@ def step_digest(corpus: Corpus, source: Source) -> str:
             "sets": pile_sets.sets_digest() if source.kind == "the-pile" else None,
             "header": headers.identity() if source.header == "veto" else None,
             "filters": registry.identity(corpus.filters),
-            "benchmarks": benchmarks.digest(benchmarks.load_benchmarks(corpus.decontaminate.files)),
-            "opt_outs": load_opt_outs(corpus.opt_out.files).digest,
+            "benchmarks": lists.benchmarks,
+            "opt_outs": lists.opt_outs,
             "heldout": corpus.tokenize.heldout,
             "table": components.table().digest,
         }
@@ -63,13 +63,13 @@ def part_name(row: dict[str, Any], piece: int = 0) -> str:
     return short_digest([*(row[field] for field in identity), piece])
 
 
-def make_plan(corpus: Corpus) -> pa.Table:
-    """Return the plan of a corpus as a table of the schema PLAN.
+def make_plan(corpus: Corpus, lists: Held) -> pa.Table:
+    """Return the plan of a corpus, whose lists hold `lists`, as a table of the schema PLAN.
 
     Raises:
         BadData: a source's pattern matches no file, or only files that cannot be read.
     """
-    rows = [row for source in corpus.source for row in _source_rows(corpus, source)]
+    rows = [row for source in corpus.source for row in _source_rows(corpus, source, lists)]
     return pa.Table.from_pylist(rows, schema=PLAN)
 
 
@@ -86,12 +86,12 @@ def read_rows(url: str) -> list[dict[str, Any]]:
     return rows
 
 
-def _source_rows(corpus: Corpus, source: Source) -> list[dict[str, Any]]:
+def _source_rows(corpus: Corpus, source: Source, lists: Held) -> list[dict[str, Any]]:
     urls = files.glob(source.files)
     if not urls:
         raise BadData(f"source {source.name}: no file matches {source.files}")
     root = _root(source.files)
-    step = step_digest(corpus, source)
+    step = step_digest(corpus, source, lists)
     chosen = [(url, _relative(root, url)) for url in urls]
     chosen = [(url, path) for url, path in chosen if _is_chosen(source, path)]
     if not chosen:

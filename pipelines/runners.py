@@ -4,11 +4,12 @@ import contextlib
 import errno
 import logging
 import os
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from manifests.errors import BadCall, BadData
+from manifests.errors import BadCall, BadData, StackpileError
 from pipelines import workers
 from pipelines.quiet_beam import FnApiRunner, PipelineOptions, beam
 
@@ -71,7 +72,7 @@ def run(runner: Runner, parts: int, build: Callable[[beam.Pipeline], object]) ->
     """Build a pipeline, run it, and wait for its end.
 
     Raises:
-        BadCall: the engine or an option is not known to Beam.
+        BadCall: the engine or an option is not known to Beam, or a worker cannot use the config.
         BadData: the job failed; the message is the worker's own sentence.
     """
     with _quiet():
@@ -94,13 +95,18 @@ def _cause(error: Exception) -> Exception:
     text = str(error)
     if "No space left on device" in text:
         return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    if isinstance(error, BadData):
-        return BadData(_without_place(text))
+    if isinstance(error, StackpileError):
+        return type(error)(_without_place(text))
     for line in reversed(text.splitlines()):
-        _, found, sentence = line.partition("manifests.errors.BadData: ")
-        if found:
-            return BadData(_without_place(sentence))
+        if said := OURS.search(line):
+            return CLASSES[said[1]](_without_place(said[2]))
     return error
+
+
+CLASSES: dict[str, type[StackpileError]] = {each.__name__: each for each in (BadData, BadCall)}
+
+OURS = re.compile(rf"manifests\.errors\.({'|'.join(CLASSES)}): (.*)")
+"""How a traceback ends with an error of ours."""
 
 
 def _without_place(sentence: str) -> str:

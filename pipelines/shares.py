@@ -49,7 +49,10 @@ class Share:
 
 
 def shares(resolved: Resolved) -> list[Share]:
-    """Return what is written of each member: its epochs of the mixture, to within a chunk."""
+    """Return what is written of each member: its epochs of the mixture, to within a chunk.
+
+    Never more of its chunks than its cap (`max_epochs`) allows.
+    """
     found = []
     for member, amount in zip(resolved.members, resolved.amounts(), strict=True):
         mean = max(1.0, member.addresses / member.documents)
@@ -57,6 +60,8 @@ def shares(resolved: Resolved) -> list[Share]:
         chunk = min(most, max(1, round(CHUNK_TOKENS / mean)))
         chunks = -(-member.documents // chunk)
         written = round(amount / member.addresses * chunks)
+        if member.cap is not None:
+            written = min(written, member.cap * chunks // member.addresses)
         found.append(_share(member, chunk, written))
     return found
 

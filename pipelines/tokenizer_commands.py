@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from manifests.errors import BadCall
+from pipelines.options import AsJson
 
 CorpusFile = Annotated[
     str, typer.Argument(metavar="CORPUS.toml", help="A corpus whose dedup has ended.")
@@ -14,7 +15,6 @@ Prepared = Annotated[
     typer.Option("--prepared", metavar="DIR", help="Its output; CORPUS.toml's when not given."),
 ]
 Written = Annotated[str, typer.Option("--out", metavar="FILE", help="The tokenizer to write.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 FILE = "tokenizer.json"
 

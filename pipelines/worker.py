@@ -17,6 +17,7 @@ import socket
 import sys
 import threading
 import time
+import traceback
 from types import FrameType
 from typing import Any
 
@@ -40,9 +41,9 @@ def _load() -> None:
     logging.disable(logging.CRITICAL)
     from apache_beam.runners.worker import sdk_worker_main  # noqa: F401
 
-    from pipelines import decisions
+    from pipelines import license_step
 
-    decisions.warm_up()
+    license_step.warm_up()
     # Workers share these objects: a collection that touches them would copy their pages.
     gc.freeze()
     gc.enable()
@@ -95,6 +96,9 @@ class Server:
                 connection.close()
             _work(request, server)
             os._exit(0)
+        except BaseException:
+            # The engine learns of an exit code, and no more.
+            traceback.print_exc()
         finally:
             os._exit(1)
 

@@ -75,7 +75,7 @@ class Workers:
                 worker, code = json.loads(line)
                 self._end(worker, code)
         for worker in list(self._running):
-            self._end(worker, 1)
+            self._end(worker, self._process.wait())
 
     def _end(self, worker: str, code: int) -> None:
         with self._lock:

@@ -1,6 +1,7 @@
 """An S3 server on loopback: moto's, behind a gate that can fail every n-th request."""
 
 import threading
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -25,6 +26,7 @@ class Store:
     Attributes:
         endpoint: its URL.
         requests: how many have come in.
+        ranges: (path, bytes) -> how many GETs asked for them; those for whole objects left out.
         failed: how many of them were failed.
         every: fail each request whose number this divides; 0 for none.
         cut: fail a GET by closing the connection halfway through its body, not by a 503.
@@ -38,6 +40,7 @@ class Store:
         self.endpoint = f"http://127.0.0.1:{self._server.server_port}"
         self.requests = self.failed = self.every = 0
         self.cut = False
+        self.ranges: Counter[tuple[str, str]] = Counter()
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
@@ -50,6 +53,8 @@ class Store:
     def _gate(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         with self._lock:
             self.requests += 1
+            if environ["REQUEST_METHOD"] == "GET" and "HTTP_RANGE" in environ:
+                self.ranges[environ["PATH_INFO"], environ["HTTP_RANGE"]] += 1
             fails = bool(self.every) and self.requests % self.every == 0
             self.failed += fails
         if not fails:

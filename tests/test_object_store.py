@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 import stackpile
 from manifests import files, remote
 from manifests.dataset import Dataset
+from manifests.errors import BadCall
 from tests.corpora import write_corpus
 from tests.object_store import BUCKET, Store, serving
 from tests.trainer.conftest import RUN
@@ -155,3 +156,9 @@ def test_a_dataset_that_was_cut_in_a_store_is_named(
     component = Dataset.open(f"{root}/tokens").component("the-stack/python")
     with pytest.raises(Exception, match=r"python-00000-0123abcd\.tar: has \d+ bytes; shards"):
         component.window(0, component.addresses)
+
+
+def test_a_bucket_that_is_not_there_is_a_bad_call(store: Store) -> None:
+    for size in (3, 20 << 20):  # put at once, and in parts
+        with pytest.raises(BadCall, match=r"s3://buckte/a: there is no such bucket$"):
+            files.write_bytes("s3://buckte/a", bytes(size))

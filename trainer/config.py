@@ -5,6 +5,7 @@ Hyperparameters of CodeGen2 are not published. Defaults are those of CodeGen's 1
 """
 
 import os
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any, Literal, Self
 
@@ -12,6 +13,7 @@ from pydantic import Field, field_validator, model_validator
 
 from manifests.config import Config, load_config
 from manifests.errors import BadCall
+from objectives.skipping import step_position
 from trainer.models import MODELS
 from trainer.models.layers import Shape
 
@@ -147,9 +149,30 @@ class RunConfig(Config):
     checkpoint: CheckpointConfig = CheckpointConfig()
     """[checkpoint]"""
 
-    def steps(self, positions: int) -> int:
-        """Return the updates of the run; the mixture's budget comes to `positions` sequences."""
-        return self.schedule.steps or -(-positions // self.batch.sequences)
+    def steps(self, positions: int, done: int = 0, position: int = 0) -> int:
+        """Return the updates of the run.
+
+        Not given, they are as many as it takes to come to the end of the mixture's budget, what is
+        skipped on the way included: so none begins behind it.
+
+        Args:
+            positions: sequences that the budget comes to.
+            done: updates that have been made.
+            position: where the last of them ended.
+
+        Raises:
+            BadCall: the whole budget is skipped.
+        """
+        if self.schedule.steps:
+            return self.schedule.steps
+        rows, skip = self.batch.sequences, self.data.skip
+        most = max(0, -(-(positions - position) // rows))
+        left = bisect_left(
+            range(most), positions, key=lambda step: step_position(position, step, rows, skip)
+        )
+        if not done + left:
+            raise BadCall(f"data.skip: leaves none of the budget's {positions} sequences")
+        return done + left
 
     def warmup(self, steps: int) -> int:
         """Return the updates of warmup in a run of `steps`."""

@@ -12,8 +12,9 @@ from manifests import files
 from manifests.dataset import Dataset
 from manifests.errors import BadCall, BadData
 from manifests.mixture import load_mixture
-from manifests.plan import Plan, load_plan, make_plan, obeying, save_plan, tombstones_of
+from manifests.plan import Plan, load_plan, make_plan, save_plan, tombstones_of
 from manifests.resolve import resolve
+from manifests.stages import obeying
 from objectives.slots import dealer
 from trainer.checkpoint import load_model, read_facts, whole_steps
 from trainer.config import RunConfig, load_run_config

@@ -10,7 +10,7 @@ from manifests.control import Control
 from manifests.errors import BadCall
 from manifests.plan import Plan
 from manifests.tokenizer import decode, load_text_tokenizer, load_tokenizer
-from objectives import fim
+from objectives import fim, ul2
 from trainer.models.layers import Cache, Decoder
 from trainer.run import Run
 
@@ -23,7 +23,8 @@ def sample_text(
     `how` is passed on to `complete`.
 
     Raises:
-        BadCall: the run has no such checkpoint, its vocabulary no masks, or the prompt is too long.
+        BadCall: the run has no such checkpoint, it learned to fill no gaps, or the prompt is too
+            long.
     """
     encoder, control = load_text_tokenizer(run.tokenizer), run.plan.control
     texts = [prefix] if suffix is None else [prefix, suffix]
@@ -45,13 +46,28 @@ def sample_text(
 
 
 def _infill_prompt(plan: Plan, prefix: list[int], suffix: list[int]) -> list[int]:
-    """Return the prompt of the objective that the run learned to fill gaps by."""
+    """Return the prompt of the objective that the run learned to fill gaps by.
+
+    Of several, the first of span corruption, FIM, causal masking, and UL2's R and X denoisers,
+    whose spans stand in the order of span corruption's.
+
+    Raises:
+        BadCall: it learned none of them.
+    """
+    control = plan.control
     learned = {slot.objective for stage in plan.stages for slot in stage.slots}
-    if "fim" not in learned or "span_corruption" in learned:
-        return infill_prompt(prefix, suffix, plan.control)
-    settings = fim.Settings.model_validate(plan.settings.get("fim", {}))
-    front, behind, middle = fim.sentinels_of(plan.control, settings)
-    return [front, *prefix, behind, *suffix, middle]
+    if "span_corruption" in learned:
+        return infill_prompt(prefix, suffix, control)
+    if "fim" in learned:
+        settings = fim.Settings.model_validate(plan.settings.get("fim", {}))
+        front, behind, middle = fim.sentinels_of(control, settings)
+        return [front, *prefix, behind, *suffix, middle]
+    if "causal_masking" in learned:
+        mask = control.mask(1)
+        return [*prefix, mask, *suffix, control.end, mask]
+    if not learned.isdisjoint(ul2.DENOISERS):
+        return infill_prompt(prefix, suffix, control)
+    raise BadCall("--suffix: this run learned no objective that fills gaps")
 
 
 def infill_prompt(prefix: list[int], suffix: list[int], control: Control) -> list[int]:

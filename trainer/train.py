@@ -107,11 +107,11 @@ class Training:
         """Make the model, and restore the last checkpoint if there is one."""
         self.run, self.world, self.config = run, world, run.config
         self.stream = Stream.open(run.plan)
-        self.steps = self.config.steps(run.plan.positions)
         self.model = self._make_model()
         self.optimizer = make_optimizer(self.model, self.config.optimizer)
         self.checkpoints = Checkpoints(run.checkpoints, self.config.checkpoint.keep, world.rank)
-        self.progress = self._restore()
+        self.progress = done = self._restore()
+        self.steps = self.config.steps(run.plan.positions, done.step, done.position)
         self.saved = self.progress.step
         self.clock = time.perf_counter()
 

@@ -24,6 +24,12 @@ ATTEMPTS = 3
 """How often a request is sent again to a new server, when the one before was killed."""
 
 
+STARTS = 3
+"""How often a server is started that ends with an error before it listens."""
+
+LOG = "detector.log"
+
+
 class Answer(NamedTuple):
     """What became of n texts.
 
@@ -70,7 +76,7 @@ class Detector:
         """Return what ScanCode finds in normalized texts, each distinct one looked at once.
 
         Raises:
-            BadData: the server cannot be started, or is killed again and again.
+            BadData: the server cannot be started (it says why), or is killed again and again.
         """
         keys = [text_key(text) for text in texts]
         distinct = dict(zip(keys, texts, strict=True))
@@ -114,6 +120,7 @@ class Detector:
         runtime = runtime_directory(self._cache)
         path, until = os.path.join(runtime, SOCKET), time.monotonic() + START_SECONDS
         server: subprocess.Popen[bytes] | None = None
+        failed = 0
         while time.monotonic() < until:
             connection = socket.socket(socket.AF_UNIX)
             with contextlib.suppress(OSError):
@@ -122,15 +129,26 @@ class Detector:
                 return connection
             connection.close()
             if server is None or server.poll() is not None:
+                # One that finds another there ends with 0, and no other code is of use.
+                failed += server is not None and server.returncode != 0
+                if failed == STARTS:
+                    raise BadData(_why_not(os.path.join(runtime, LOG)))
                 server = _start(self._cache, runtime, self._seed)
             time.sleep(0.05)
         raise BadData(f"{runtime}: the license detector does not start within {START_SECONDS:g} s")
 
 
+def _why_not(log: str) -> str:
+    """Return the sentence for a server that cannot start: the last line of what it said."""
+    with open(log, errors="replace") as lines:
+        *_, last = ["it says nothing", *filter(str.strip, lines)]
+    return f"the license detector cannot start: {last.strip()} (all that it said is in {log})"
+
+
 def _start(cache: str, runtime: str, seed: bool) -> "subprocess.Popen[bytes]":
     """Start the server apart from this process's group: Ctrl-C is for the job."""
     start = "seeded" if seed else "cold"
-    with open(os.path.join(runtime, "detector.log"), "ab") as log:
+    with open(os.path.join(runtime, LOG), "ab") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "filters.headers.server", cache, runtime, start],
             stdin=subprocess.DEVNULL,

@@ -1,7 +1,7 @@
 """One text for all passages that say the same: without names, years and the marks of comments.
 
-The version below is part of what caches are keyed by, so that a change of these rules changes no
-verdict halfway through a run.
+The version below is part of the name of what was detected before (`cache`), and so of the seed. A
+change of these rules is one of the veto's, too (`veto.RULES`).
 """
 
 import re

@@ -165,9 +165,12 @@ def _near(line: Callable[[int], _Line], after: int, first: int) -> bool:
 
 def _together(line: Callable[[int], _Line], first: int, last: int, following: int) -> bool:
     """Tell whether the next line with a legal word belongs to a passage."""
+    # First, as CLOSE is less than NEAR: lines between hits that are far apart need not be read.
+    if following - last > NEAR:
+        return False
     if any(line(number).code for number in range(last, following + 1)):
         return following - last <= CLOSE and following - first <= REACH
-    return following - last <= NEAR
+    return True
 
 
 def _start(line: Callable[[int], _Line], first: int, floor: int) -> int:

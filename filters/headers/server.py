@@ -234,7 +234,7 @@ def main(directory: str, runtime: str, start: str = "seeded") -> None:
         listener.bind(path)
         listener.listen(128)
         cache = Cache(directory, seed=start != "cold")
-        Server(cache, listener, os.cpu_count() or 1, SECONDS).run(IDLE_SECONDS)
+        Server(cache, listener, len(os.sched_getaffinity(0)), SECONDS).run(IDLE_SECONDS)
         os.remove(path)
 
 

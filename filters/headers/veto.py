@@ -19,6 +19,10 @@ from filters.license_policy import Finding, Policy
 from filters.spdx import is_known, parse
 from filters.text import text_bytes
 
+RULES = 3
+"""The number of all rules that decide what a text states and what denies it: those here and in
+normalize, passages and words. Parts are named after it; a change of any of them takes a new one."""
+
 SCORE = 60.0
 """ScanCode's score from which a match says something: below lie fragments, and rules of low
 relevance (a bare "lgpl-2.0-only" in a list of ids has 50)."""

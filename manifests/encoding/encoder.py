@@ -88,7 +88,8 @@ class Encoder:
             if not np.array_equal(ids, encoded[row]):
                 raise BadData(
                     f"text {hashes[row].hex()}: the fast encoder gives other ids than the library "
-                    "`tokenizers`; this is a fault of Stackpile, and no shard was written with it"
+                    "`tokenizers`; this is a fault of Stackpile: please report it, and remove the "
+                    f"shards that this job has written, for only one text in {CHECKED} is checked"
                 )
 
 

@@ -126,7 +126,7 @@ def _merged(
 def _merged_long(
     data: Bytes, start: np.uint64, stop: np.uint64, tables: Tables, ids: Tokens, count: np.int64
 ) -> int:
-    """Do what `_encode_one` does for a pre-token too long to be kept."""
+    """Merge a pre-token too long to be kept, write its ids at ids[count:]; return their number."""
     symbols = _symbols(data, start, stop, tables.symbols)
     number = merge_long(tables.merges, symbols)
     for i in range(number):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import __main__ as benchmarks
 from benchmarks.__main__ import names, results
 from benchmarks.claims import Claim, main, medians
 
@@ -27,6 +28,28 @@ def test_one_claim_is_one_object(
     ]  # fmt: skip
     assert (plain["ratio"], plain["met"]) == (4.5, True)
     assert plain["command"] == "python -m benchmarks.read --data corpus --json"
+
+
+@pytest.mark.parametrize(
+    ("ours", "goal", "ratio", "met"),
+    [(3.0, 100.0, None, True), (0.0, 0.99, 1.0, True), (0.0, 2.0, 1.0, False)],
+)
+def test_a_peer_that_does_nothing_is_beaten_by_whoever_does_something(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    ours: float,
+    goal: float,
+    ratio: float | None,
+    met: bool,
+):
+    claim = Claim("precision", ours, 0.0, goal, ())
+    run(monkeypatch, [claim], "--json")
+    plain = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    assert (plain["ratio"], plain["met"]) == (ratio, met)
+    words = "infinite" if ratio is None else "1.0"
+    assert f"| {ours} | 0.0 | {words} | {goal} |" in results([plain])
+    run(monkeypatch, [claim])
+    assert f"ratio {words}, goal {goal}: {'met' if met else 'missed'}" in capsys.readouterr().out
 
 
 def test_several_claims_are_a_list(
@@ -60,6 +83,15 @@ def test_medians_take_turns():
     found = medians(3, lambda: work("a", [1, 9, 2]), lambda: work("b", [5, 4, 6]))
     assert found == [2, 5]
     assert order == ["a", "b"] * 3
+
+
+def test_benchmarks_are_the_modules_that_measure_and_none_is_imported(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    (tmp_path / "slow.py").write_text("import nothing_like_it\n\ndef measure(data):\n    pass\n")
+    (tmp_path / "helper.py").write_text("from benchmarks.slow import measure\n")
+    monkeypatch.setattr(benchmarks, "HERE", tmp_path)
+    assert names() == ["slow"]
 
 
 def test_every_benchmark_can_be_run_by_itself():

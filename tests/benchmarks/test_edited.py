@@ -1,11 +1,14 @@
 """Copies with edits: the same each time, other ones in each copy, as similar as is said."""
 
 import re
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from benchmarks import all_pairs, edited
 from benchmarks.edited import copies
+from manifests.compiled import directory
 
 TEXT = "def f(a, b):\n    return fé(a) + größe * 'B' # " + "some words to edit " * 400
 
@@ -40,3 +43,9 @@ def test_the_share_of_edited_words_is_drawn_for_each_text():
     assert 0 <= min(shares) < 0.01
     assert 0.09 < max(shares) < 0.12
     assert 0.04 < np.mean(shares) < 0.06
+
+
+def test_compiled_functions_are_kept_apart_for_each_state_of_the_sources():
+    kernels: list[Any] = [edited._edit, all_pairs._fill, all_pairs._compare]
+    for kernel in kernels:
+        assert str(kernel.stats.cache_path).startswith(str(directory()))

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filters.benchmarks import Text, digest, load_benchmarks
-from filters.decontamination import WINDOW, find, make_benchmarks
+from filters.benchmarks import LEAST, Text, digest, load_benchmarks
+from filters.decontamination import find, make_benchmarks
 from manifests.errors import BadCall
 
 EVALUATION = Path(__file__).parents[3] / "shared/data/eval"
@@ -40,7 +40,7 @@ pieces = st.lists(st.sampled_from(["aB", "Ab", " ", "\n\t", "é", "x"]), max_siz
 def test_it_finds_what_a_search_for_substrings_finds(sought, documents):
     texts = [Text("made-up", str(i), "text", text) for i, text in enumerate(sought)]
     found = find(make_benchmarks(texts), column(documents))
-    long_enough = [text for text in texts if len(squeezed(text.text).encode()) >= WINDOW]
+    long_enough = [text for text in texts if len(squeezed(text.text).encode()) >= LEAST]
     for document, hit in zip(documents, found, strict=True):
         inside = squeezed(document)
         holding = {squeezed(text.text) for text in long_enough if squeezed(text.text) in inside}
@@ -79,6 +79,11 @@ PROSE = "one two three four five six seven eight nine ten eleven twelve thirteen
             "code",
         ),
         ({"task_id": 10, "text": "Write a function to do it.", "code": "c" * 20}, "c" * 20, None),
+        (
+            {"task_id": "11", "text": "Write a function to do it.", "code": "c" * 20},
+            "c" * 20,
+            "code",
+        ),
         ({"text": PROSE}, PROSE + " fourteen", "text"),
         ({"text": PROSE[:-9]}, PROSE, None),
         ({"goal": "short", "sol1": PROSE, "sol2": "short"}, PROSE, "sol1"),
@@ -111,7 +116,8 @@ PROSE = "one two three four five six seven eight nine ten eleven twelve thirteen
     ],
 )
 def test_formats(tmp_path, row, document, piece):
-    texts = load_benchmarks([write(tmp_path / "Some.jsonl.gz", [row])])
+    other = {"question": "Is there anything else in this file?"}
+    texts = load_benchmarks([write(tmp_path / "Some.jsonl.gz", [row, other])])
     (hit,) = find(make_benchmarks(texts), column([document]))
     assert (hit and hit.piece) == piece
     if hit:
@@ -144,9 +150,35 @@ def test_equal_texts_are_named_by_the_first_file(tmp_path):
         ("a.jsonl", b"[1]\n", "a line is no object"),
         ("a.jsonl.gz", gzip.compress(b'{"text": "x"}\n' * 9)[:-9], "broken off"),
         ("a.jsonl.gz", b"not gzip", "broken off"),
+        ("a.jsonl", b'{"question": "?"}\n{"question": null}', r"a\.jsonl: row 2 cannot be read"),
+        ("a.jsonl", b'{"prompt": null, "reference_code": ""}', r"a\.jsonl: row 1 cannot be read"),
+        ("a.jsonl", b'{"prompts": ["x"], "inputs": [3]}', r"a\.jsonl: row 1 cannot be read"),
+        ("a.jsonl", b'{"question": ["x"]}', r"row 1 cannot be read: 'question' is no text"),
+        ("a.jsonl", b'{"question": "\\ud800"}', r"row 1 cannot be read: 'question' is no text"),
+        ("a.jsonl", b"", r"a\.jsonl: holds no text that could be looked for"),
+        ("a.jsonl", b'{"text": "x", "code": "y"}', "holds no text that could be looked for"),
+        (
+            "a.jsonl",
+            b'{"question": "Why \\n\\n\\n\\n is it?"}',
+            "holds no text that could be looked for",
+        ),
     ],
     # Named, because what gzip writes holds the time, and every worker must collect the same tests.
-    ids=["unknown", "half a line", "a list", "half a file", "no gzip"],
+    ids=[
+        "unknown",
+        "half a line",
+        "a list",
+        "half a file",
+        "no gzip",
+        "a null",
+        "no prompt",
+        "no names",
+        "a list of questions",
+        "half a character",
+        "empty",
+        "no test",
+        "too short",
+    ],
 )
 def test_bad_files_end_in_one_sentence(tmp_path, name, data, sentence):
     (tmp_path / name).write_bytes(data)

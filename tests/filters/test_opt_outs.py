@@ -45,6 +45,19 @@ def test_every_repository_of_a_row_counts(opt_outs, repositories, path, id, entr
     assert opt_outs.matches([repositories], [path], [id]) == [entry]
 
 
+def test_all_entries_by_which_a_document_goes_are_told(tmp_path):
+    path = tmp_path / "opt-outs.txt"
+    path.write_text(f"a\na/b\na/b/c/d\na/b/c/\na/b/c/d/\nb/c\n{ID.hex()}\n")
+    opt_outs = load_opt_outs([str(path)])
+    assert list(opt_outs.entries(["A/B", None, "a/b"], "c/d", ID)) == [
+        f"id {ID.hex()}",
+        *["owner a", "repository a/b", "path a/b/c/d", "path a/b/c/"] * 2,
+    ]
+    assert set(opt_outs.entries(["b/c", "a/b"], "c/d/e", bytes(16))) == {
+        *["repository b/c", "owner a", "repository a/b", "path a/b/c/", "path a/b/c/d/"]
+    }
+
+
 def test_none_is_no_opt_out():
     nothing = load_opt_outs([])
     assert len(nothing) == 0 and nothing.matches([["a/b"]], ["c"], [ID]) == [None]

@@ -149,6 +149,12 @@ def test_unknown_filters_are_all_named():
         check({"longest_lin": 1, "zzz": True})
 
 
+@pytest.mark.parametrize("threshold", [float("nan"), float("inf"), float("-inf")])
+def test_a_threshold_is_a_number(threshold):
+    with pytest.raises(ValueError, match=rf"^mean_line: .* a finite number \(it is {threshold}\)$"):
+        check({"mean_line": threshold, "longest_line": 7})
+
+
 def test_a_file_of_one_line_of_forty_megabytes_ends_in_a_verdict():
     line = '"' + "0123456789abcdef" * 2_500_000 + '"'
     assert rules([line]) == ["longest_line"]

@@ -136,10 +136,12 @@ def test_threads_share_a_fetch(cache):
 
     def fetch():
         fetched.append(1)
+        time.sleep(0.01)
         return b"block"
 
+    caches = [cache, BlockCache(cache.directory)] * 20
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda _: cache.whole("d" * 32, fetch, always), range(40)))
+        found = list(pool.map(lambda each: each.whole("d" * 32, fetch, always), caches))
     assert set(found) == {b"block"}
     assert len(fetched) == 1
 
@@ -170,3 +172,25 @@ def test_processes_share_a_fetch_even_when_forked_while_one_is_under_way(tmp_pat
         worker.join(30)
     assert [worker.exitcode for worker in workers] == [0] * 4
     assert sorted(map(int, Path(log).read_text().split())) == list(range(20))
+
+
+def test_a_block_that_cannot_be_read_is_not_here(cache, monkeypatch):
+    os.makedirs(cache._path(name_of(0)))
+    assert cache.read(name_of(0)) is None
+    assert cache.whole(name_of(0), lambda: b"fetched", always) == b"fetched"
+    cache.whole(name_of(1), lambda: b"here", always)
+
+    def refuse(*_):
+        raise PermissionError("another user's")
+
+    monkeypatch.setattr(os, "utime", refuse)
+    assert cache.read(name_of(1)) == b"here"
+    monkeypatch.setattr(os, "replace", refuse)
+    monkeypatch.setattr(os, "remove", refuse)
+    opened = os.open
+    monkeypatch.setattr(
+        os, "open", lambda path, *rest: refuse() if path.endswith("1") else opened(path, *rest)
+    )
+    assert cache.read(name_of(1)) is None
+    cache.limit = 0
+    assert cache.whole(name_of(1), lambda: b"again", always) == b"again"

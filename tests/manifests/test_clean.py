@@ -107,8 +107,17 @@ def test_a_temporary_file_is_left_for_an_hour(tidy):
     assert not place.exists()
 
 
-def test_intermediate_files_are_left_for_an_hour(tidy):
-    place = tidy / "dedup/clusters" / ("0" * 32) / "forests/0-column-1-0.npy"
+@pytest.mark.parametrize(
+    "path",
+    [
+        "clusters/%s/forests/0-column-1-0.npy",
+        "exact/%s/0.u32",
+        "exact/%s/0.npy",
+        "exact/%s/0.parquet",
+    ],
+)
+def test_intermediate_files_are_left_for_an_hour(tidy, path):
+    place = tidy / "dedup" / (path % ("0" * 32))
     write(place, age=HOUR / 2)
     assert wasted(str(tidy)).files == []
     write(place, age=2 * HOUR)
@@ -200,3 +209,17 @@ def test_nothing_goes_without_yes(tidy):
     assert files.exists(left)
     assert "Removed" in run("--yes").stdout
     assert not files.exists(left)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_dataset_of_any_name_is_known_by_its_manifest(tidy, whole):
+    (tidy / "tokenize-small").rename(tidy / "without-them")
+    (tidy / "without-them" / "receipts").mkdir(exist_ok=True)
+    left = write(tidy / "without-them/shards/the-stack/python-00000-ffffffff.tar")
+    assert names(wasted(str(tidy if whole else tidy / "without-them"))) == [left]
+
+
+def test_documents_can_go_once_a_dataset_of_any_name_is_made_from_them(tidy):
+    (tidy / "tokenize-small").rename(tidy / "without-them")
+    (tidy / "without-them" / "receipts").mkdir(exist_ok=True)
+    assert {each.kind for each in wasted(str(tidy), documents=True).files} == {"documents"}

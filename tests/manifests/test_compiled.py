@@ -60,13 +60,23 @@ def test_the_directory_of_an_old_state_goes(copy):
     assert STALE > 3600
 
 
-def test_other_files_change_nothing(copy):
-    outer(copy, 1)
-    before = state(copy)
+def test_a_constant_of_another_file_counts_too(copy):
+    """It is frozen into what is compiled."""
     (copy / "filters/plain.py").write_text("x = 1\n")
-    assert state(copy) == before
-    (copy / "filters/inner.py").write_text(INNER.format(7))
+    before = state(copy)
+    (copy / "filters/plain.py").write_text("x = 2\n")
     assert state(copy) != before
+
+
+def test_where_nothing_can_be_written_each_process_compiles_for_itself(monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(module, "ROOT", tmp_path / "file")
+    monkeypatch.setattr(module.CONFIG, "CACHE_DIR", "")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    found = module.directory.__wrapped__()
+    assert found.is_dir()
+    assert tmp_path not in found.parents
+    found.rmdir()
 
 
 def test_functions_are_compiled_kept_and_without_the_lock():

@@ -105,3 +105,30 @@ def test_the_published_schema_accepts_manifests_and_refuses_others(output_made_o
         assert not list(check.iter_errors(manifest))
         for harm in ({"step": "mix"}, {"seal": "0"}, {"more": 1}, {"totals": {"tokens": -1}}):
             assert list(check.iter_errors(manifest | harm))
+
+
+def test_files_that_are_none_of_the_datasets_are_not_taken_for_its_shards(small_dataset):
+    """As after another config: what it made lies there until `clean`."""
+    stray = Path(small_dataset, "shards/the-stack/python-00000-ffffffff.tar")
+    whole = written(small_dataset)
+    stray.with_suffix(".parquet").write_bytes(b"another table")
+    Path(small_dataset, "shards/the-stack", f".a.tar.{'0' * 32}.tmp").write_bytes(b"begun")
+    stray.write_bytes(b"another shard")
+    card, croissant = written(small_dataset)
+    shards = Dataset.open(small_dataset).shards["shard"].to_pylist()
+    found = {each["config_name"]: each["data_files"] for each in header(card)["configs"]}
+    train = [path for path in shards if path.startswith("shards/")]
+    assert found["all"] == [{"split": "train", "path": train}]
+    python = [path for path in train if "/python-" in path]
+    assert found["the-stack--python"][0] == {"split": "train", "path": python}
+    assert found["the-stack--cpp"][0]["path"] == "shards/the-stack/cpp-[0-9]*.tar"
+    sets = [each for each in json.loads(croissant)["distribution"] if "includes" in each]
+    assert [each["includes"] for each in sets] == [
+        shards,
+        [path.replace(".tar", ".parquet") for path in shards],
+    ]
+    records = mlcroissant.Dataset(f"{small_dataset}/croissant.json").records("documents")
+    assert len(list(records)) == load_manifest(small_dataset).totals.documents
+    stray.unlink()
+    stray.with_suffix(".parquet").unlink()
+    assert written(small_dataset) == whole

@@ -10,7 +10,7 @@ from manifests.errors import BadCall
 from manifests.forgotten import forgotten_ids, sentence, summary
 from manifests.report import report
 from manifests.survey import survey
-from manifests.tombstones import FOLDER
+from manifests.tombstone_file import FOLDER
 from manifests.verify import verify
 from pipelines.forget import Asked, forget
 from tests.outputs import printed

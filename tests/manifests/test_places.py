@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from manifests.control import Control
 from manifests.order import SCALE, Piece, Unit
 from manifests.places import Places
-from manifests.plan import Plan, PlanComponent, Slot, Stage, with_stage
+from manifests.plan import Plan, PlanComponent, Slot, Stage
+from manifests.stages import with_stage
 
 CONTROL = Control(end=0, vocabulary=10)
 

@@ -14,7 +14,8 @@ from manifests.errors import BadCall, BadData
 from manifests.mixture import Group, Mixture
 from manifests.order import SCALE
 from manifests.places import Places
-from manifests.plan import Plan, Slot, load_plan, make_plan, save_plan, with_stage
+from manifests.plan import Plan, Slot, load_plan, make_plan, save_plan
+from manifests.stages import with_stage
 
 TOKENS = {"the-pile/arxiv": 4_000_000, "the-stack/c": 30_000_000, "the-stack/python": 6_000_000}
 NL = {"name": "nl", "components": ["the-pile/*"], "weight": 1.0}

@@ -9,6 +9,7 @@ from manifests.chain import load_chain
 from manifests.dataset import Dataset
 from manifests.errors import BadCall
 from manifests.find import find_id, shard_tables
+from manifests.schemas import PLAN
 from manifests.show import render, show, stored_text
 from tests.outputs import made_up_rows, printed, write_table
 
@@ -132,7 +133,37 @@ def test_people_and_programs_read_it(output):
     for word in (row["path"], row["text"].splitlines()[0], "shards/", "mean_line_length 31.5"):
         assert word in text
     rejected = next(row for row in all_rows().values() if row["rule"])
-    assert "was rejected; the input still has it" in printed(
+    assert "Its text is not here: its input, or documents/, is gone" in printed(
         render(show(chain, rejected["id"].hex())), 200
     )
     assert np.isclose(told["occurrences"][0]["scores"]["mean_line_length"], 31.5)
+
+
+def test_a_rejected_text_is_read_from_an_input_that_is_as_it_was(output):
+    row = next(row for row in all_rows().values() if row["rule"])
+    chain = load_chain(str(output))
+    (told,) = show(chain, row["id"].hex())["occurrences"]
+    text = "x" * (told["bytes"] - 1) + "!"
+    path = output / "input.jsonl"
+    others = [{"content": "another"}] * told["input_row"]
+    path.write_text("\n".join(map(json.dumps, [*others, {"content": text}])))
+    planned = {
+        "source": told["source"],
+        "input": told["input"],
+        "url": str(path),
+        "start": 0,
+        "bytes": path.stat().st_size,
+        "version": str(path.stat().st_mtime_ns),
+        "step": "",
+        "part": "",
+        "refused": False,
+    }
+    write_table(str(output / "plan.parquet"), [planned], PLAN)
+    found = show(chain, row["id"].hex())
+    assert (found["text"], found["text_from"]) == (text, "input")
+    shown = printed(render(found), 1000)
+    assert "text, as its input has it" in shown and text[-200:] in shown
+    kept = next(row for row in all_rows().values() if not row["rule"])
+    assert show(chain, kept["id"].hex())["text_from"] == "documents"
+    path.write_text(path.read_text() + "\n")
+    assert show(chain, row["id"].hex())["text"] is None

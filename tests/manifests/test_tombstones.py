@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from manifests import files
 from manifests.errors import BadData
 from manifests.manifest import load_manifest
-from manifests.tombstones import TOMBSTONE, Tombstones, joined, tombstone_url, write_tombstone
+from manifests.tombstone_file import TOMBSTONE, tombstone_url
+from manifests.tombstones import Tombstones, joined, write_tombstone
 
 SIZES = {"own/a": 1000, "own/b": 500}
 
@@ -150,3 +151,25 @@ def test_files_that_are_no_tombstones(dataset):
     rewritten(dataset, name, as_parquet(fewer))
     with pytest.raises(BadData, match="its columns are"):
         read(dataset).of("own/a")
+
+
+def test_what_is_forgotten_of_a_component_is_found_once(dataset):
+    """It is asked for again for each of its shards."""
+    one = write(dataset, ("own/a", False, 10, 20), ("own/a", True, 0, 5))
+    stones = read(dataset)
+    found = stones.documents("own/a")
+    assert stones.documents("own/a") is found
+    assert stones.documents("own/a", names=[one]) is found
+    two = write(dataset, ("own/a", False, 30, 40))
+    later = read(dataset)
+    assert later.documents("own/a").tolist() == [[10, 20], [30, 40]]
+    assert later.documents("own/a", names=[two]).tolist() == [[30, 40]]
+    assert later.documents("own/a", heldout=True).tolist() == [[0, 5]]
+
+
+def test_one_that_does_not_fit_is_refused_each_time(dataset):
+    write(dataset, ("own/a", False, 990, 1001))
+    opened = read(dataset)
+    for _ in range(2):
+        with pytest.raises(BadData, match="its rows are not documents of own/a"):
+            opened.ranges("own/a")

@@ -7,11 +7,13 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from manifests import find
 from manifests.chain import load_chain
 from manifests.dataset import Dataset
 from manifests.errors import BadCall
 from manifests.find import shard_tables
 from manifests.place_commands import register
+from manifests.show import show
 from manifests.where import render, where, where_text
 from tests.outputs import made_up_rows, printed
 
@@ -149,3 +151,19 @@ def test_people_and_programs_read_it(run, chain, output, tmp_path):
     assert place in run("where", output, "--file", tmp_path / "a.txt").stdout
     with pytest.raises(BadCall, match="one of them"):
         run("where", output)
+
+
+@pytest.mark.parametrize("look", [show, where])
+@pytest.mark.parametrize("column", ["id", "path"])
+def test_no_tables_are_searched_twice_for_the_same(chain, monkeypatch, look, column):
+    searches: list[tuple[str, ...]] = []
+    each = find._each
+
+    def noting(search, tables):
+        searches.append((search.__qualname__, *(table.url for table in tables)))
+        return each(search, tables)
+
+    monkeypatch.setattr(find, "_each", noting)
+    row = next(stored(chain))
+    look(chain, row["id"].hex() if column == "id" else row["path"])
+    assert len(searches) == len(set(searches)) > 0

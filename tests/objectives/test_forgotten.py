@@ -6,7 +6,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from manifests.mixture import Group, Mixture
-from manifests.plan import make_plan, with_tombstones
+from manifests.plan import make_plan
+from manifests.stages import with_tombstones
+from objectives.peek import peek
 from objectives.slots import OBJECTIVES, dealer
 from objectives.stream import Stream
 from pipelines.forget import Asked, forget
@@ -91,6 +93,18 @@ def test_the_others_are_seen_as_often_as_before(
     one, other = (times(Stream.open(p), plan.positions, 16) for p in (before, plan))
     kept = np.array([n not in gone for n in range(len(lengths))])
     np.testing.assert_array_equal(one[: len(lengths)] * kept, other[: len(lengths)])
+
+
+def test_peek_tells_what_was_forgotten_from_padding(tmp_path, small_tokenizer):
+    lengths = [LENGTHS[n % len(LENGTHS)] for n in range(60)]
+    gone = {n for n in range(60) if n % 5 == 3}
+    directory = write_documents(tmp_path / "a", documents(lengths, gone), small_tokenizer)
+    forgetting(tmp_path, directory)
+    stream = Stream.open(plan_of(directory, "codegen2"))
+    left_out = (stream.batch(0, 16).documents < 0).mean(axis=1)
+    shown = peek(stream, 16)
+    assert any(sequence["forgotten"] for sequence in shown)
+    assert [each["padding"] + each["forgotten"] for each in shown] == pytest.approx(left_out)
 
 
 def test_from_a_stage_on_and_in_every_epoch_after(tmp_path, small_tokenizer):

@@ -103,6 +103,7 @@ def test_a_text_cannot_command_the_terminal():
         "objective": "clm",
         "loss": 1.0,
         "padding": 0.0,
+        "forgotten": 0.25,
         "prefix": 0,
         "documents": [document] * 10,
         "runs": [{"kind": "text", "tokens": 2, "text": "x\x1b[31m\x07y [bold]z"}],
@@ -115,6 +116,7 @@ def test_a_text_cannot_command_the_terminal():
     assert "\x07" not in shown
     assert "x␛[31m␇y [bold]z" in shown
     assert "and 2 more" in shown
+    assert "padding 0.00%, forgotten 25.00%" in shown
 
 
 def test_the_command(app, mixture):

@@ -13,7 +13,8 @@ from manifests.control import Control
 from manifests.errors import BadCall, BadData
 from manifests.mixture import load_mixture, make_mixture
 from manifests.order import SCALE
-from manifests.plan import make_plan, with_stage
+from manifests.plan import make_plan
+from manifests.stages import with_stage
 from objectives.batch import PADDING
 from objectives.slots import dealer
 from objectives.span_corruption import restore

@@ -1,5 +1,6 @@
 """Any number of processes and workers gives the same global batches."""
 
+import json
 from itertools import islice
 
 import numpy as np
@@ -13,7 +14,7 @@ torch = pytest.importorskip("torch")
 from torch.utils.data import DataLoader  # noqa: E402
 from torchdata.stateful_dataloader import StatefulDataLoader  # noqa: E402
 
-from objectives.torch_data import StreamDataset, batches  # noqa: E402
+from objectives.torch_data import Steps, StreamDataset, batches  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +68,34 @@ def test_a_stateful_loader_goes_on(stream, workers):
     steps = iter(StreamDataset(stream, rows=4, position=8))
     with pytest.raises(BadCall, match="state: began at another position than 8"):
         steps.load_state_dict(iter(StreamDataset(stream, rows=4)).state_dict())
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"rows": 8}, "is of batches of 4 rows that skip 6 to 9; here they are of 8 rows that sk"),
+        ({"skipped": ()}, "here they are of 4 rows: go on with position=17$"),
+        ({"skipped": [(6, 10)]}, "of 4 rows that skip 6 to 10: go on with position=17$"),
+    ],
+)
+def test_a_state_of_other_steps_is_refused_and_says_where_it_was(stream, fields, message):
+    made_of = {"rows": 4, "skipped": [(6, 9)]}
+    begun = iter(StreamDataset(stream, **made_of))
+    for _ in range(3):  # 0 to 3, 9 to 12, 13 to 16
+        next(begun)
+    state = json.loads(json.dumps(begun.state_dict()))
+    with pytest.raises(BadCall, match=message):
+        iter(StreamDataset(stream, **made_of | fields)).load_state_dict(state)
+    resumed = iter(StreamDataset(stream, **made_of))
+    resumed.load_state_dict(state)
+    after = next(iter(StreamDataset(stream, rows=4, position=17)))
+    assert torch.equal(next(resumed)["tokens"], after["tokens"])
+
+
+def test_a_worker_does_not_know_where_the_others_are(stream):
+    state = Steps(StreamDataset(stream, rows=4), 3, 2).state_dict()
+    with pytest.raises(BadCall, match=r"position=12 \(the least of all 2 workers' positions\)"):
+        Steps(StreamDataset(stream, rows=8), 1, 2).load_state_dict(state)
 
 
 def test_resuming_is_arithmetic(stream):

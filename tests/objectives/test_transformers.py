@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 from textwrap import dedent
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,6 +14,25 @@ torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
 README = Path(__file__).parents[2] / "README.md"
+
+
+def block():
+    (found,) = re.findall(
+        r"( {4}from manifests\.mixture import .*?\n)\n## ", README.read_text(), re.DOTALL
+    )
+    return dedent(found)
+
+
+def test_each_process_has_its_own_rows(small_dataset, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    make_mixture([small_dataset], {"the-stack": 1.0}, epochs=40, out="MIX.toml")
+    lines = block().partition("StreamTrainer(model")[0]
+    names = [{"arguments": SimpleNamespace(process_index=r, world_size=2)} for r in range(2)]
+    for each in names:
+        exec(lines, each)
+    batch = names[0]["data"].stream.batch(0, 16)
+    rows = [next(iter(each["data"]))["tokens"] for each in names]
+    assert torch.equal(torch.cat(rows), torch.from_numpy(batch.tokens))
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
@@ -29,10 +49,7 @@ def test_the_lines_of_the_readme(small_dataset, tmp_path, monkeypatch):
     arguments = transformers.TrainingArguments(
         "out", max_steps=4, report_to=[], use_cpu=True, learning_rate=0.01, logging_steps=1
     )
-    (block,) = re.findall(
-        r"( {4}from manifests\.mixture import .*?\n)\n## ", README.read_text(), re.DOTALL
-    )
-    lines = dedent(block).replace("StreamTrainer(model", "trainer = StreamTrainer(model")
+    lines = block().replace("StreamTrainer(model", "trainer = StreamTrainer(model")
     names = {"model": model, "arguments": arguments}
     exec(lines.replace(".train()", ""), names)
     names["trainer"].train()

@@ -57,3 +57,15 @@ def test_help_names_what_each_job_does() -> None:
 def test_a_job_without_the_one_before_it_says_so(corpus: Path) -> None:
     with pytest.raises(Exception, match=r"license_filter/manifest\.json: there is no such file"):
         call("dedup", str(corpus), *ONE)
+
+
+@pytest.mark.parametrize(
+    ("job", "offered"),
+    [("prepare", True), ("license-filter", True), ("dedup", False), ("tokenize", False)],
+)
+def test_failed_inputs_are_tried_again_where_inputs_are_read(
+    corpus: Path, job: str, offered: bool
+) -> None:
+    assert ("--retry-failed" in call(job, "--help")[1]) == offered
+    if not offered:
+        assert call(job, str(corpus), "--retry-failed", *ONE)[0] == 2

@@ -55,15 +55,15 @@ def held(directory):
     }
 
 
+def in_this_process(job, runner, retry_failed=False):
+    """The job's parts one after the other."""
+    job.step.setup()
+    return [receipt for row in readable_rows(job.table) for receipt in job.step.work(row)]
+
+
 @pytest.fixture
 def without_beam(monkeypatch):
-    """The job's parts one after the other, in this process."""
-
-    def run(self, runner, retry_failed=False):
-        self.step.setup()
-        return [receipt for row in readable_rows(self.table) for receipt in self.step.work(row)]
-
-    monkeypatch.setattr(Job, "run", run)
+    monkeypatch.setattr(Job, "run", in_this_process)
 
 
 @settings(

@@ -51,6 +51,7 @@ def test_all_faults_are_listed_at_once(tmp_path: Path) -> None:
         (SOURCE + 'license = { policy = "lax" }', "no license policy 'lax'"),
         (SOURCE + '[dedup]\nprofile = "x"', "no dedup profile 'x'"),
         (SOURCE + "[filters]\nlongest_lime = 3", "did you mean 'longest_line'"),
+        (SOURCE + "[filters]\nlongest_line = nan", r"filters: longest_line: .* \(it is nan\)$"),
         (SOURCE + "[tokenize]\ntokenizer = { train = 3 }", "tokenize.tokenizer"),
         (SOURCE + "[tokenize]\ntokenizer = { trian = 999 }", "did you mean 'train'"),
         (SOURCE + "[tokenize]\ntokenizer = {}", "give a path"),
@@ -64,6 +65,30 @@ def test_all_faults_are_listed_at_once(tmp_path: Path) -> None:
 def test_a_fault_is_one_clear_sentence(tmp_path: Path, text: str, sentence: str) -> None:
     with pytest.raises(BadCall, match=sentence):
         load(tmp_path, text)
+
+
+def test_all_files_that_cannot_be_used_are_named_at_once(tmp_path: Path) -> None:
+    (tmp_path / "bad.txt").write_text("is this one?\n")
+    (tmp_path / "worse.txt").write_text("nor this\n")
+    bad = 'license = { policy = "none.toml" }\n'
+    text = SOURCE + bad + SOURCE.replace('"a"', '"b"') + bad
+    text += '[opt_out]\nfiles = ["none.txt", "bad.txt", "worse.txt"]\n'
+    text += '[decontaminate]\nfiles = ["none.jsonl", "nor.jsonl"]\n'
+    text += '[tokenize]\ntokenizer = "t.json"\n[dedup]\nprofile = "x"\n'
+    with pytest.raises(BadCall) as caught:
+        load(tmp_path, text)
+    missing = [
+        f"{tmp_path}/CORPUS.toml: decontaminate.files: none.jsonl: there is no such file",
+        f"{tmp_path}/CORPUS.toml: decontaminate.files: nor.jsonl: there is no such file",
+        f"{tmp_path}/CORPUS.toml: opt_out.files: none.txt: there is no such file",
+        f"{tmp_path}/CORPUS.toml: tokenize.tokenizer: {tmp_path}/t.json: there is no such file",
+    ]
+    *found, bad_line, worse_line, profile, policy = str(caught.value).split("\n")
+    assert found == missing
+    assert bad_line.startswith(f"{tmp_path}/bad.txt: line 1: 'is this one?' is no owner")
+    assert worse_line.startswith(f"{tmp_path}/worse.txt: line 1: 'nor this' is no owner")
+    assert profile.startswith("there is no dedup profile 'x'")
+    assert policy == f"{tmp_path}/none.toml: there is no such file"
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

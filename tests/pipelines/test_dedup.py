@@ -1,5 +1,6 @@
 """Near-duplicates over parts: what stays is the same however the corpus is cut and read."""
 
+import os
 import random
 from collections import Counter
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from filters import identity
 from manifests.chain import load_chain
+from manifests.clean import remove, wasted
 from manifests.errors import BadCall, BadData
 from manifests.verify import verify
 from pipelines import clusters, forests, frozen, signatures, spans
@@ -208,6 +210,22 @@ def test_exact_verification_compares_the_texts(tmp_path: Path) -> None:
     assert isinstance(verified, dict) and verified["kept_apart"] == len(left) - 1
     again = deduplicate(tmp_path, verify="exact", runner=ONE)
     assert again == manifest
+
+
+def test_what_exact_verification_leaves_is_cleaned_away_and_made_again(tmp_path: Path) -> None:
+    """It cannot go when a run ends: another run of the same command may be reading it."""
+    write_filtered(tmp_path, [chained(20)])
+    manifest = deduplicate(tmp_path, verify="exact")
+    left = [path for path in (tmp_path / "dedup/exact").rglob("*") if path.is_file()]
+    assert {path.suffix for path in left} == {".u32", ".npy", ".parquet"}
+    assert not {str(path) for path in left} & {
+        f"{each.directory}/{each.path}" for each in wasted(str(tmp_path / "dedup")).files
+    }
+    for path in (tmp_path / "dedup").rglob("*"):
+        os.utime(path, (0, 0))
+    remove(wasted(str(tmp_path / "dedup")))
+    assert not any(path.exists() for path in left)
+    assert deduplicate(tmp_path, verify="exact") == manifest
 
 
 def test_a_frozen_corpus_loses_nothing_and_is_read_by_its_signatures(tmp_path: Path) -> None:

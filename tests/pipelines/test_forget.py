@@ -6,12 +6,19 @@ import numpy as np
 import pytest
 
 from manifests import files
+from manifests.chain import load_chain
+from manifests.clean import remove, wasted
+from manifests.clean import render as clean_lines
 from manifests.dataset import Dataset
 from manifests.errors import BadCall, BadData
+from manifests.inspect import inspect
 from manifests.manifest import Manifest, Totals, load_manifest, save_manifest
-from manifests.tombstones import FOLDER, Tombstones
+from manifests.mixture import make_mixture
+from manifests.tombstone_file import FOLDER
+from manifests.tombstones import Tombstones
 from pipelines.forget import Asked, forget, render
 from tests.datasets import Document, write_documents
+from tests.outputs import printed
 
 PYTHON = "the-stack/python"
 
@@ -149,6 +156,19 @@ def test_what_is_not_there_and_what_was_forgotten_before(small_dataset, tmp_path
     assert len(files.list_names(f"{small_dataset}/{FOLDER}")) == 1
 
 
+def test_an_entry_that_only_takes_what_another_takes_too_is_used(small_dataset, tmp_path):
+    named = ["owner", "owner/python-1", "nobody/nothing"]
+    both = asked(tmp_path, *named, licenses=["MIT", "0BSD"])
+    assert forget(small_dataset, both)["unused"] == ["repository nobody/nothing", "license 0BSD"]
+
+
+def test_two_licenses_of_one_expression_are_both_used(tmp_path, small_tokenizer):
+    rows = [Document(0, 5, license="MIT AND BSD-3-Clause"), Document(1, 5, license="ISC")]
+    directory = write_documents(tmp_path / "tokenize-a", rows, small_tokenizer)
+    told = forget(directory, asked(tmp_path, licenses=["MIT", "bsd-3-clause", "0BSD"]))
+    assert (told["documents"], told["unused"]) == (1, ["license 0BSD"])
+
+
 def test_two_at_once_are_both_obeyed(small_dataset, tmp_path):
     wanted = [asked(tmp_path, f"owner/python-{number}") for number in (1, 2, 1)]
     with ThreadPoolExecutor(3) as pool:
@@ -201,3 +221,38 @@ def test_counts_are_of_documents_and_tokens(small_dataset, tmp_path):
         axis=0,
     )
     assert (told["documents"], told["tokens"]) == tuple(sums)
+
+
+def test_shards_made_anew_are_forgotten_of_again_and_the_old_tombstone_is_cleaned_away(
+    tmp_path, small_tokenizer
+):
+    """Nobody reads on as if nothing were forgotten, and there is a way out."""
+    rows = [Document(n, 9, repositories=[f"o/{n % 3}"]) for n in range(9)]
+    directory = write_documents(tmp_path / "tokenize-a", rows, small_tokenizer)
+    forget(directory, asked(tmp_path, "o/1"))
+    (old,) = files.list_names(f"{directory}/{FOLDER}")
+    write_documents(tmp_path / "tokenize-a", rows[1:], small_tokenizer)
+    mixture = str(tmp_path / "MIX.toml")
+    readers = [
+        lambda: inspect(load_chain(directory)),
+        lambda: make_mixture([directory], {"own": 1}, out=mixture),
+        lambda: Dataset.open(directory).component("own/a").forgotten,
+    ]
+    for reader in readers:
+        with pytest.raises(BadData, match=r"is of another dataset: .*`stackpile forget` again"):
+            reader()
+    told = forget(directory, asked(tmp_path, "o/1"))
+    assert (told["documents"], told["already"]) == (3, 0)
+    assert told["stale"] == [old.removesuffix(".parquet")]
+    assert f"`stackpile clean {directory} --yes`" in render(told)
+    assert forget(directory, asked(tmp_path, "o/1"))["already"] == 3
+    with pytest.raises(BadData, match="is of another dataset"):
+        readers[0]()
+    found = wasted(str(tmp_path))
+    assert [(each.kind, each.path) for each in found.files] == [("tombstones", f"{FOLDER}/{old}")]
+    assert "comes back, unless `forget` is called again" in printed(clean_lines(found, False), 200)
+    remove(found)
+    for reader in readers:
+        reader()
+    assert Dataset.open(directory).component("own/a").forgotten.tolist() == [0, 3, 6]
+    assert forget(directory, asked(tmp_path, "o/1"))["stale"] == []

@@ -15,7 +15,7 @@ from manifests.mixture import make_mixture
 from pipelines import materialize as module
 from pipelines.forget import Asked, forget
 from pipelines.job import Job, readable_rows
-from pipelines.materialize import materialize, render
+from pipelines.materialize import Materialize, materialize, render
 from pipelines.runners import Runner
 from tests.datasets import Document, write_documents
 
@@ -151,3 +151,48 @@ def test_bad_calls(dataset, tmp_path, small_shards, without_beam):
     tiny = mix(dataset, tmp_path, {"own": 1}, tokens=1)
     with pytest.raises(BadCall, match="its budget is below one document"):
         materialize(tiny, str(tmp_path / "tiny"), ONE)
+
+
+def test_a_cap_is_never_exceeded(tmp_path, small_tokenizer, small_shards, without_beam):
+    rows = [Document(n, 20, "own/a") for n in range(3)]
+    rows += [Document(200 + n, 20, "own/b") for n in range(100)]
+    dataset = write_documents(tmp_path / "tokenize-a", rows, small_tokenizer)
+    path = mix(dataset, tmp_path, {"own/a": 1, "own/b": 1}, epochs=1, max_epochs={"own/a": 2.6})
+    told = materialize(path, str(tmp_path / "out"), ONE)
+    assert told["components"]["own/a"]["epochs"] == pytest.approx(7 / 3)
+
+
+def test_another_mixture_never_comes_into_the_same_directory(
+    dataset, tmp_path, small_shards, without_beam, monkeypatch
+):
+    """Not even where the first was stopped, nor where the directory is a dataset's."""
+    path = mix(dataset, tmp_path, {"own": 1})
+    out = str(tmp_path / "out")
+    work = Materialize.work
+
+    def failing(self, row):
+        if row["number"] == 2:
+            raise MemoryError
+        yield from work(self, row)
+
+    monkeypatch.setattr(Materialize, "work", failing)
+    with pytest.raises(MemoryError):
+        materialize(path, out, ONE)
+    monkeypatch.setattr(Materialize, "work", work)
+    made = tree(out)
+    assert sum(name.endswith(".tar") for name in made) == 2
+    with pytest.raises(BadCall, match="out: holds parts of another mixture"):
+        materialize(mix(dataset, tmp_path, {"own": 1}, seed=9), out, ONE)
+    assert tree(out) == made
+    told = materialize(mix(dataset, tmp_path, {"own": 1}), out, ONE)
+    assert {f"{out}/{each['shard']}" for each in told["shards"]} == set(times(out))
+    before = tree(dataset)
+    with pytest.raises(BadCall, match="tokenize-a: holds a dataset"):
+        materialize(path, dataset, ONE)
+    files.remove(f"{dataset}/manifest.json")
+    other = write_documents(
+        tmp_path / "tokenize-b", [Document(1, 20)], files.read_bytes(f"{dataset}/tokenizer.json")
+    )
+    with pytest.raises(BadCall, match="tokenize-a: holds what another job has written"):
+        materialize(mix(other, tmp_path, {"own": 1}), dataset, ONE)
+    assert tree(dataset) == {k: v for k, v in before.items() if k != "manifest.json"}

@@ -12,6 +12,7 @@ from manifests.manifest import load_manifest
 from manifests.mixture import make_mixture
 from manifests.verify import verify
 from pipelines.corpus import load_corpus
+from pipelines.lists import look
 from pipelines.partition import LONGEST, MOST, base, check, partitioned, value_slug, with_values
 from pipelines.plan import step_digest
 from pipelines.preparation import load_preparation
@@ -98,7 +99,7 @@ def test_from_rows_to_a_mixture(tmp_path, kind):
 
 def test_a_part_made_without_it_is_not_the_part_made_with_it(tmp_path):
     plain, cut = (load_corpus(write(tmp_path, columns)) for columns in ([], ["license"]))
-    digests = {step_digest(corpus, corpus.source[0]) for corpus in (plain, cut)}
+    digests = {step_digest(corpus, corpus.source[0], look(corpus)) for corpus in (plain, cut)}
     assert len(digests) == 2
 
 

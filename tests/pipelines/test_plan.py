@@ -11,12 +11,18 @@ from hypothesis import strategies as st
 
 from manifests.errors import BadData
 from pipelines.corpus import load_corpus
+from pipelines.lists import look
 from pipelines.plan import make_plan
 from pipelines.sources import parquet_input
 
 
+def planned(path: Path) -> pa.Table:
+    corpus = load_corpus(str(path))
+    return make_plan(corpus, look(corpus))
+
+
 def names(corpus: Path) -> list[str]:
-    return [row["part"] for row in make_plan(load_corpus(str(corpus))).to_pylist()]
+    return [row["part"] for row in planned(corpus).to_pylist()]
 
 
 def test_parts_are_named_by_input_and_by_what_is_done_to_it(corpus: Path) -> None:
@@ -36,24 +42,24 @@ def test_parts_are_named_by_input_and_by_what_is_done_to_it(corpus: Path) -> Non
 def test_a_pattern_without_files_is_named(corpus: Path) -> None:
     corpus.write_text(corpus.read_text().replace("data/pile/train", "data/pile/nowhere"))
     with pytest.raises(BadData, match="source pile: no file matches"):
-        make_plan(load_corpus(str(corpus)))
+        planned(corpus)
 
 
 def test_components_choose_directories(corpus: Path) -> None:
     chosen = corpus.read_text().replace("priority = 1\n", 'priority = 1\ncomponents = ["C++"]\n')
     corpus.write_text(chosen)
-    rows = make_plan(load_corpus(str(corpus))).to_pylist()
+    rows = planned(corpus).to_pylist()
     stack = [row["input"] for row in rows if row["source"] == "the-stack"]
     assert stack == ["cpp/train-00000-of-00001.parquet"]
     corpus.write_text(chosen.replace("C++", "Cobol"))
     with pytest.raises(BadData, match="holds Cobol"):
-        make_plan(load_corpus(str(corpus)))
+        planned(corpus)
 
 
 def test_a_file_that_is_no_parquet_is_a_row_with_its_reason(corpus: Path) -> None:
     bad = corpus.parent / "data/stack/data/python/train-00001-of-00002.parquet"
     bad.write_bytes(b"PAR1 not really")
-    rows = make_plan(load_corpus(str(corpus))).to_pylist()
+    rows = planned(corpus).to_pylist()
     (row,) = [row for row in rows if row["error"]]
     assert row["input"].endswith(bad.name) and "is not a whole Parquet file" in row["error"]
 

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from manifests.errors import BadCall, BadData
+from manifests.errors import BadCall, BadData, StackpileError
 from pipelines.quiet_beam import beam
 from pipelines.runners import Runner, run
 
@@ -28,18 +28,33 @@ def test_an_engine_that_beam_does_not_know_is_a_wrong_call() -> None:
         run(Runner("NoSuchRunner"), 1, lambda pipeline: None)
 
 
-def fail(element: int) -> int:
-    raise BadData("shard 7: is not whole")
+class Fail(beam.DoFn):
+    """Fails when it is set up, as a step does where a file is missing, or at its first element."""
+
+    def __init__(self, error: type[StackpileError], early: bool) -> None:
+        self.error, self.early = error, early
+
+    def setup(self) -> None:
+        self._fail(self.early)
+
+    def process(self, element: int) -> None:
+        self._fail(True)
+
+    def _fail(self, now: bool) -> None:
+        if now:
+            raise self.error("shard 7: is not whole")
 
 
 @pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("error", [BadData, BadCall])
+@pytest.mark.parametrize("early", [True, False])
 def test_a_failure_is_the_workers_own_sentence_and_nothing_else(
-    workers: int, capfd: pytest.CaptureFixture[str]
+    workers: int, error: type[StackpileError], early: bool, capfd: pytest.CaptureFixture[str]
 ) -> None:
     def build(pipeline: beam.Pipeline) -> None:
-        _ = pipeline | beam.Create([1]) | beam.Map(fail)
+        _ = pipeline | beam.Create([1]) | beam.ParDo(Fail(error, early))
 
     runner = Runner(options=(f"--direct_num_workers={workers}",))
-    with pytest.raises(BadData, match=r"^shard 7: is not whole$"):
+    with pytest.raises(error, match=r"^shard 7: is not whole$"):
         run(runner, 9, build)
     assert capfd.readouterr() == ("", "")

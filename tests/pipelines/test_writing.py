@@ -1,12 +1,17 @@
 """Parts are written behind one another, and nothing that goes wrong there is lost."""
 
 import threading
+from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from manifests.receipts import Receipt
-from pipelines.decisions import FilterLicenses
-from pipelines.job import WritesBehind
+from pipelines import license_step, writing
+from pipelines.corpus import load_corpus
+from pipelines.job import DoStep, is_done
+from pipelines.lists import look
+from pipelines.plan import make_plan
 from pipelines.writing import BEHIND_BYTES, Behind
 
 
@@ -48,5 +53,27 @@ def test_what_goes_wrong_is_raised_before_the_next_part_or_the_end(size: int) ->
     assert list(behind.wait()) == []
 
 
-def test_the_engine_waits_for_the_filters_last_part() -> None:
-    assert issubclass(FilterLicenses, WritesBehind)
+def test_a_bundle_ends_when_the_filters_last_part_is_written(
+    corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_write, begun = threading.Event(), threading.Event()
+    write = writing.write_by_component
+
+    def slow(url: str, table: pa.Table) -> None:
+        begun.set()
+        assert may_write.wait(60)
+        write(url, table)
+
+    monkeypatch.setattr(license_step, "write_by_component", slow)
+    loaded = load_corpus(str(corpus))
+    lists = look(loaded)
+    row = make_plan(loaded, lists).to_pylist()[-1]
+    assert row["source"] == "pile", "whose texts no detector is asked about"
+    step = license_step.FilterLicenses(str(corpus.parent / "out"), loaded, lists)
+    done = DoStep(step)
+    done.setup()
+    done.process(row)
+    assert begun.wait(60) and not is_done(step, row)
+    threading.Timer(0.2, may_write.set).start()
+    done.finish_bundle()
+    assert is_done(step, row)

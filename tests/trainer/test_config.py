@@ -4,6 +4,7 @@ import pytest
 
 from manifests.config import load_config, parse_config
 from manifests.errors import BadCall
+from objectives.skipping import step_position
 from trainer.config import RunConfig, load_run_config
 from trainer.toml import to_toml
 
@@ -44,6 +45,32 @@ def test_steps_come_from_the_schedule_or_from_the_budget() -> None:
     batch = {"sequences": 4, "micro_batch": 2}
     assert parse(batch=batch, schedule={"steps": 7}).steps(10**9) == 7
     assert parse(batch=batch).steps(41) == 11
+    assert parse(batch=batch).steps(41, done=10, position=40) == 11
+    assert parse(batch=batch).steps(41, done=11, position=44) == 11
+
+
+@pytest.mark.parametrize(
+    ("skip", "steps"),
+    [([[6, 20]], 7), ([[0, 40]], 1), ([[38, 90]], 9), ([[41, 90]], 10), ([[44, 90]], 11)],
+)
+def test_no_step_begins_behind_the_budget_whatever_is_skipped(skip, steps) -> None:
+    config = parse(batch={"sequences": 4, "micro_batch": 2}, data={"skip": skip})
+    assert config.steps(41) == steps
+    begins = [step_position(0, step, 4, config.data.skip) for step in range(steps + 1)]
+    assert begins[-2] < 41 <= begins[-1]
+    middle = step_position(0, 1, 4, config.data.skip)
+    assert config.steps(41, done=1, position=middle) == steps
+
+
+def test_what_was_not_skipped_when_it_came_counts() -> None:
+    config = parse(batch={"sequences": 4, "micro_batch": 2}, data={"skip": [[6, 20]]})
+    assert config.steps(41, done=6, position=24) == 11
+
+
+def test_a_budget_that_is_skipped_whole_is_refused() -> None:
+    config = parse(data={"skip": [[0, 41]]})
+    with pytest.raises(BadCall, match=r"data\.skip: leaves none of the budget's 41 sequences"):
+        config.steps(41)
 
 
 @pytest.mark.parametrize(

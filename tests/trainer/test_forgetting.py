@@ -1,4 +1,4 @@
-"""What is forgotten between two sittings of a run, from the next stage on, and in evaluation."""
+"""What is forgotten between two starts of a run, from the next stage on, and in evaluation."""
 
 import shutil
 
@@ -82,7 +82,7 @@ def test_it_is_obeyed_from_the_next_stage_on(own_run, small_dataset, tmp_path, s
         np.testing.assert_array_equal(stream.batch(position, 1).tokens[0], changed[position])
 
 
-def test_a_third_sitting_keeps_both(own_run, small_dataset, tmp_path, seen):
+def test_a_third_start_keeps_both(own_run, small_dataset, tmp_path, seen):
     config = load_run_config(own_run, ["schedule.steps=3"])
     train(config)
     forget_repositories(small_dataset, tmp_path)

@@ -5,6 +5,7 @@ import torch
 
 from manifests.control import Control
 from manifests.errors import BadCall
+from manifests.plan import Plan, Slot
 from trainer.models import MODELS, Shape
 from trainer.run import Run
 from trainer.sample import _infill_prompt, choose, complete, infill_prompt, sample_text
@@ -34,6 +35,33 @@ def test_a_run_of_fim_is_asked_in_its_form(configure) -> None:
     run = Run.open(config.output)
     assert _infill_prompt(run.plan, [1, 2], [3]) == [300, 1, 2, 301, 3, 302]
     assert len(sample_text(run, "def ", "return", tokens=4, samples=2)) == 2
+
+
+@pytest.mark.parametrize(
+    ("learned", "wanted"),
+    [
+        ({"clm", "causal_masking"}, [1, 2, 96, 3, 90, 96]),
+        ({"ul2_s", "ul2_x64"}, [1, 2, 96, 3, 90, 91, 96]),
+        ({"span_corruption", "fim", "causal_masking"}, [1, 2, 96, 3, 90, 91, 96]),
+        ({"causal_masking", "ul2_r3"}, [1, 2, 96, 3, 90, 96]),
+    ],
+)
+def test_a_run_is_asked_in_the_form_that_it_learned(trained, learned, wanted) -> None:
+    assert _infill_prompt(_learned(trained, learned), [1, 2], [3]) == wanted
+
+
+@pytest.mark.parametrize("learned", [{"clm"}, {"prefix_lm", "ul2_s"}])
+def test_a_run_that_learned_to_fill_no_gaps_says_so(trained, learned) -> None:
+    with pytest.raises(BadCall, match="--suffix: this run learned no objective that fills gaps"):
+        _infill_prompt(_learned(trained, learned), [1, 2], [3])
+
+
+def _learned(run: str, objectives: set[str]) -> Plan:
+    """Return a run's plan as if it had these objectives, and CONTROL."""
+    plan = Run.open(run).plan
+    slots = [Slot(objective=name, allowance=0) for name in sorted(objectives)]
+    stages = [stage.model_copy(update={"slots": slots}) for stage in plan.stages]
+    return plan.model_copy(update={"stages": stages, "control": CONTROL})
 
 
 @torch.no_grad()

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from filters.headers.normalize import CUT, normalize
-from filters.headers.passages import NEAR, REACH, passages
+from filters.headers.passages import CLOSE, NEAR, REACH, _Line, _together, passages
 from filters.headers.words import find_words
 from filters.text import text_bytes
 
@@ -203,6 +203,21 @@ def test_a_list_of_licenses_in_code_is_read_a_piece_at_a_time():
 def test_legal_words_far_from_each_other_are_several_passages(apart, count):
     lines = ["x = f(1)"] * 100 + ["# a license"] + ["#"] * (apart - 1) + ["# a license"]
     assert len(of("\n".join(lines))) == count
+
+
+def test_lines_between_hits_that_are_far_apart_are_not_read():
+    def never(number):
+        raise AssertionError(f"line {number} was read")
+
+    assert not _together(never, 0, 0, NEAR + 1)
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=NEAR + 4), st.integers(0, REACH))
+def test_what_is_together(code, before):
+    following = len(code) - 1
+    limit = CLOSE if any(code) else NEAR
+    near = following <= limit and (not any(code) or following + before <= REACH)
+    assert _together(lambda n: _Line(b"x", code[n], False), -before, 0, following) == near
 
 
 def test_two_licenses_with_little_between_are_one_passage():

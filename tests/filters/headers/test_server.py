@@ -16,6 +16,7 @@ from filters.headers import client, server, veto
 from filters.headers.cache import Cache, cache_name, text_key
 from filters.headers.client import Detector
 from filters.headers.detector import Match, load_index
+from manifests.errors import BadData
 
 GPL = b"released under the gnu gplv2+, see the file that somebody made up"
 
@@ -143,3 +144,44 @@ def test_the_machines_own_server_starts_is_shared_and_survives_a_kill(tmp_path):
     assert (again.cached, again.detected) == (1, 0)
     assert two.detect([b"no license here, it is made up"]).detected == 1
     assert len(os.listdir(runtime)) == 3
+
+
+def test_it_has_as_many_children_as_cores_that_it_may_use(tmp_path, monkeypatch):
+    asked = []
+
+    class Idle:
+        def __init__(self, cache, listener, children, seconds):
+            asked.append(children)
+
+        def run(self, idle_seconds):
+            pass
+
+    monkeypatch.setattr(server, "Server", Idle)
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {1, 5, 7})
+    server.main(str(tmp_path), str(tmp_path))
+    assert asked == [3]
+
+
+def test_a_detector_that_cannot_keep_what_it_finds_says_so(tmp_path):
+    (tmp_path / "file").write_text("no directory")
+    start = time.monotonic()
+    with pytest.raises(BadData) as caught:
+        Detector(str(tmp_path / "file")).detect([b"a license that nobody knows"])
+    runtime = client.runtime_directory(str(tmp_path / "file"))
+    assert str(caught.value).startswith("the license detector cannot start: FileExistsError: ")
+    assert str(caught.value).endswith(f"(all that it said is in {runtime}/detector.log)")
+    assert time.monotonic() - start < client.START_SECONDS / 2
+
+
+def test_a_directory_with_too_long_a_name_for_a_socket_is_said(tmp_path, monkeypatch):
+    directory = tmp_path / ("long" * 30)
+    directory.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(directory))
+    with pytest.raises(BadData, match=r"cannot start: OSError: AF_UNIX path too long \(all"):
+        Detector(str(tmp_path)).detect([b"a license that nobody knows"])
+
+
+def test_a_detector_that_said_nothing(tmp_path):
+    (tmp_path / "log").write_text("\n")
+    assert "cannot start: it says nothing (all" in client._why_not(str(tmp_path / "log"))
