@@ -233,9 +233,10 @@ def main() -> None:
     try:
         app(arguments)
     finally:
-        # All that is left goes with the process; looking for cycles in it would take a tenth of
-        # a second after every job.
-        gc.freeze()
+        # All that is left goes with the process; looking for cycles in it would take a fifth of a
+        # second after every job. What torch brings along takes objects that stay for leaks.
+        if "torch" not in sys.modules:
+            gc.freeze()
 
 
 if __name__ == "__main__":

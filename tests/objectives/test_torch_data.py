@@ -2,6 +2,7 @@
 
 import json
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import pytest
@@ -79,7 +80,7 @@ def test_a_stateful_loader_goes_on(stream, workers):
     ],
 )
 def test_a_state_of_other_steps_is_refused_and_says_where_it_was(stream, fields, message):
-    made_of = {"rows": 4, "skipped": [(6, 9)]}
+    made_of: dict[str, Any] = {"rows": 4, "skipped": [(6, 9)]}
     begun = iter(StreamDataset(stream, **made_of))
     for _ in range(3):  # 0 to 3, 9 to 12, 13 to 16
         next(begun)

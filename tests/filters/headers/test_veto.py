@@ -1,4 +1,5 @@
 import hashlib
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -189,7 +190,9 @@ PINNED = (3, "0b6822fc909a52f731fab565f26dda4ae92beabc9a8df5ef954952e2b98b62c2")
 
 
 def test_another_outcome_has_another_number() -> None:
-    asked = [[number, *map(list, said)] for number, said in statements(arrow(*CORPUS)).items()]
+    asked: list[list[Any]] = [
+        [number, *map(list, said)] for number, said in statements(arrow(*CORPUS)).items()
+    ]
     texts = [[*each[:2], each[2].decode(), each[3]] for said in asked for each in said[1:]]
     rows = [[said[0], len(said)] for said in asked]
     scores = [score for score in range(101) if denied(NOTICE, ("gpl-2.0", "r", score, False))]
