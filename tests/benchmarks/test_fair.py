@@ -41,7 +41,9 @@ def test_the_veto_and_scancode_have_one_core(monkeypatch: pytest.MonkeyPatch, tm
 def test_the_memory_of_a_job_is_said_to_be_without_the_detector(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
-    monkeypatch.setattr(license_filter_job, "run", lambda *_: (1e6, 1 << 20))
+    monkeypatch.setattr(
+        license_filter_job, "run", lambda *_: license_filter_job.Run(30.0, 30.0, 1 << 20)
+    )
     monkeypatch.setattr(license_filter_job, "copied", lambda *_: tmp_path)
     *_, memory = license_filter_job.measure(tmp_path)
     assert "largest process, detector not counted, MiB" in memory.claim
