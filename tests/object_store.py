@@ -30,6 +30,7 @@ class Store:
         failed: how many of them were failed.
         every: fail each request whose number this divides; 0 for none.
         cut: fail a GET by closing the connection halfway through its body, not by a 503.
+        answers: a request waits until it is set.
     """
 
     def __init__(self) -> None:
@@ -40,6 +41,8 @@ class Store:
         self.endpoint = f"http://127.0.0.1:{self._server.server_port}"
         self.requests = self.failed = self.every = 0
         self.cut = False
+        self.answers = threading.Event()
+        self.answers.set()
         self.ranges: Counter[tuple[str, str]] = Counter()
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
@@ -57,6 +60,7 @@ class Store:
                 self.ranges[environ["PATH_INFO"], environ["HTTP_RANGE"]] += 1
             fails = bool(self.every) and self.requests % self.every == 0
             self.failed += fails
+        self.answers.wait()
         if not fails:
             return self._app(environ, start_response)  # type: ignore[no-any-return]
         environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))

@@ -1,5 +1,6 @@
 """A stream over shards in an object store: the same batches as from a disk."""
 
+import threading
 from functools import partial
 
 import numpy as np
@@ -12,6 +13,7 @@ from manifests.errors import BadData
 from manifests.mixture import load_mixture, make_mixture
 from manifests.plan import make_plan
 from manifests.shard_scan import scan_shard
+from objectives.batch import Batch
 from objectives.slots import dealer
 from objectives.stream import Stream
 from tests.object_store import BUCKET, serving
@@ -29,6 +31,7 @@ def store(server):
     yield server
     server.every = 0
     server.cut = False
+    server.answers.set()
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +66,23 @@ def test_a_failing_store_changes_nothing(plans, store, every, cut):
     store.every, store.cut = every, cut
     for position in (0, 4, 8, 1000, 12, 4):
         assert equal(far.batch(position, 4), local.batch(position, 4))
+
+
+def test_a_slow_store_delays_and_changes_nothing(plans, store):
+    """Blocks are asked for in one order, and come in another, when it answers."""
+    local, far = (Stream.open(plan) for plan in plans)
+    batches: list[Batch] = []
+    reading = threading.Thread(target=lambda: batches.extend(far.batch(p, 4) for p in (0, 4, 1000)))
+    before = store.requests
+    store.answers.clear()
+    reading.start()
+    while store.requests == before:
+        reading.join(0.01)
+    assert reading.is_alive()
+    assert not batches
+    store.answers.set()
+    reading.join()
+    assert all(equal(b, local.batch(p, 4)) for p, b in zip((0, 4, 1000), batches, strict=True))
 
 
 def test_each_block_is_asked_for_once(plans, store):
