@@ -9,6 +9,7 @@ from torch import Tensor
 from manifests.control import Control
 from manifests.errors import BadCall
 from manifests.plan import Plan
+from manifests.terminal import printable
 from manifests.tokenizer import decode, load_text_tokenizer, load_tokenizer
 from objectives import fim, ul2
 from trainer.models.layers import Cache, Decoder
@@ -134,5 +135,6 @@ def choose(logits: Tensor, temperature: float, top_p: float, generator: torch.Ge
 
 def render(prefix: str, texts: list[str], suffix: str | None) -> Text:
     """Return samples between what was given, the sampled text in color."""
-    shown = [Text(prefix) + Text(text, "bold green") + Text(suffix or "") for text in texts]
+    before, after = Text(printable(prefix)), Text(printable(suffix or ""))
+    shown = [before + Text(printable(text), "bold green") + after for text in texts]
     return Text("\n", no_wrap=True, overflow="ignore").join(shown)

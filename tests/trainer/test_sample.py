@@ -8,7 +8,7 @@ from manifests.errors import BadCall
 from manifests.plan import Plan, Slot
 from trainer.models import MODELS, Shape
 from trainer.run import Run
-from trainer.sample import _infill_prompt, choose, complete, infill_prompt, sample_text
+from trainer.sample import _infill_prompt, choose, complete, infill_prompt, render, sample_text
 from trainer.train import train
 
 CONTROL = Control(end=90, sep=91, eom=92, mask_1=96, masks=4, vocabulary=97)
@@ -99,3 +99,7 @@ def test_top_p_keeps_the_likeliest_tokens_only() -> None:
     torch.testing.assert_close(counts, torch.tensor([0.05, 0.5, 0.15, 0.3]), atol=0.03, rtol=0)
     assert set(choose(logits, 1.0, 0.0, generator).flatten().tolist()) == {1}
     assert set(choose(logits, 0.0, 1.0, generator).flatten().tolist()) == {1}
+
+
+def test_what_a_model_says_does_not_command_the_terminal() -> None:
+    assert "\x1b" not in render("a\x1b[2J", ["b\x1b]0;title\x07"], "c\x1b[31m").plain
