@@ -1,5 +1,6 @@
 """One row of a batch, made by any objective from windows of numbered tokens."""
 
+import os
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,8 @@ from tests.objectives.windows import addresses_in, segments_of
 
 CONTROL = Control(end=50256, sep=50299, eom=50300, mask_1=51199, masks=899, vocabulary=51200)
 keys = st.integers(0, 2**64 - 1)
+LAWS = int(os.environ.get("LAWS", "1000"))
+"""Cases that each law is tried on. `LAWS=10000 python -m pytest tests/objectives -k laws`."""
 
 
 class Row(NamedTuple):

@@ -21,6 +21,7 @@ from objectives.causal_masking import (
 from objectives.spans import documents_of
 from tests.objectives.rows import (
     CONTROL,
+    LAWS,
     addresses_of,
     assert_alone_as_in_a_batch,
     assert_padded,
@@ -33,7 +34,7 @@ from tests.objectives.windows import addresses_in, segments_of
 DEFAULTS = Settings()
 
 
-@settings(max_examples=1000)
+@settings(max_examples=LAWS)
 @given(
     sources,
     st.integers(0, 60),

@@ -17,6 +17,7 @@ from objectives.fim import Settings, allowances, fill, restore, sentinels_of
 from objectives.spans import documents_of
 from tests.objectives.rows import (
     CONTROL,
+    LAWS,
     addresses_of,
     assert_alone_as_in_a_batch,
     assert_padded,
@@ -36,7 +37,7 @@ TEXTS = [
 ]
 
 
-@settings(max_examples=1000)
+@settings(max_examples=LAWS)
 @given(
     sources,
     st.integers(0, 40),
@@ -111,7 +112,7 @@ def texts(path):
 ALPHABET = st.sampled_from("the ory中文ü🦀\n'")
 
 
-@settings(max_examples=1000)
+@settings(max_examples=LAWS)
 @given(st.lists(st.text(ALPHABET, max_size=60), min_size=1, max_size=5), st.integers(0, 40), keys)
 def test_the_laws_inside_tokens(texts, written, allowance, key):
     chosen = INSIDE.model_copy(update={"rate": 1.0, "shortest": 2})

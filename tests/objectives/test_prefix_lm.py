@@ -4,13 +4,14 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from objectives.prefix_lm import Settings, fill, fill_after
 from tests.objectives.rows import (
     CONTROL,
+    LAWS,
     addresses_of,
     assert_alone_as_in_a_batch,
     assert_padded,
@@ -23,6 +24,7 @@ from tests.objectives.windows import addresses_in
 DEFAULTS = Settings()
 
 
+@settings(max_examples=LAWS)
 @given(sources, keys, st.floats(0, 1), st.floats(0, 1))
 def test_the_laws(windows, key, one, other):
     chosen = Settings(ratio_low=min(one, other), ratio_high=max(one, other))

@@ -21,6 +21,7 @@ from objectives.span_corruption import (
 from tests.objectives import plain_spans
 from tests.objectives.rows import (
     CONTROL,
+    LAWS,
     addresses_of,
     assert_alone_as_in_a_batch,
     keys,
@@ -60,7 +61,7 @@ settings_of = st.builds(
 )
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=LAWS, deadline=None)
 @given(
     st.lists(st.integers(1, 300), max_size=20),
     allowed,
@@ -91,7 +92,7 @@ def test_what_a_tombstone_took_is_padding_of_its_own():
     assert spare.documents.tolist() == [0] * 6 + [PADDING] * 4 + [FORGOTTEN] * 6
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=LAWS, deadline=None)
 @given(sources, allowed, keys, settings_of, st.sampled_from([CONTROL.masks, 1, 2]))
 def test_the_laws(windows, allowance, key, chosen, masks):
     control = CONTROL.model_copy(update={"masks": masks})

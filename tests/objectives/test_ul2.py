@@ -9,6 +9,7 @@ from objectives.slots import MIXES, OBJECTIVES, PREFIXED
 from objectives.ul2 import AROUND, DENOISERS, Denoiser, Mode, restore
 from tests.objectives.rows import (
     CONTROL,
+    LAWS,
     addresses_of,
     assert_alone_as_in_a_batch,
     assert_padded,
@@ -31,7 +32,7 @@ def spans_in(row):
     return used[:sep], np.split(answers, starts)[1:]
 
 
-@settings(max_examples=1000)
+@settings(max_examples=LAWS)
 @given(denoisers, sources, st.integers(0, 70), keys, st.sampled_from([CONTROL.masks, 3]))
 def test_the_laws(denoiser, windows, allowance, key, masks):
     control = CONTROL.model_copy(update={"masks": masks})
