@@ -8,10 +8,8 @@ without a writer. Not timed is what both start from: documents as Parquet, of ou
 filter leaves them.
 """
 
-import json
 import os
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,11 +19,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.claims import ROOT, Claim, main, medians, rate, say
+from benchmarks.claims import Claim, main, medians, rate, say
 from benchmarks.deduped import deduplicate, filter_texts
 from benchmarks.edited import copies
 from benchmarks.minhash_signatures import read_texts
-from benchmarks.peers.environment import environment, interpreter, versions
+from benchmarks.peers.environment import ask, versions
 
 COPIES = int(os.environ.get("DEDUP_COPIES", "8"))
 """Of the sample's 103 MB: more than the 300 MB that were asked for, for a job's start counts."""
@@ -82,14 +80,8 @@ def datatrove(place: Path) -> float:
     """Run datatrove from nothing but documents/, and return its seconds."""
     work = place / "work"
     shutil.rmtree(work, ignore_errors=True)
-    script = ROOT / "benchmarks" / "peers" / "datatrove_minhash.py"
-    call = [str(interpreter("datatrove")), str(script), str(place / "documents"), str(work)]
-    done = subprocess.run(
-        [*call, str(FILES)], env=environment(), capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise RuntimeError(done.stderr)
-    said = json.loads(done.stdout.splitlines()[-1])
+    given = str(place / "documents"), str(work), str(FILES)
+    said = ask("datatrove", "datatrove_minhash", *given)
     say(f"dedup: datatrove, {said['seconds']:.1f} s, {said['removed']:.0f} go")
     return float(said["seconds"])
 

@@ -13,9 +13,7 @@ of its shingles. Three measurements:
 - How many near-duplicates of the whole sample stay when each is compared with its survivor.
 """
 
-import json
 import os
-import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,10 +25,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.all_pairs import candidates, curve, of_pairs, similarities
-from benchmarks.claims import ROOT, Claim, main, say
+from benchmarks.claims import Claim, main, say
 from benchmarks.deduped import deduplicate, filter_texts, survivors
 from benchmarks.minhash_signatures import read_texts
-from benchmarks.peers.environment import environment, interpreter, versions
+from benchmarks.peers.environment import ask, versions
 from filters.minhash import Profile, load_profile, signatures
 from manifests.splitmix import derive, shuffled
 
@@ -225,13 +223,9 @@ def text_dedup(texts: Any, directory: Path) -> npt.NDArray[np.int64]:
     """Return the number of each text's cluster, int64 [n], by text-dedup."""
     file, work = directory / "texts.parquet", directory / "text-dedup"
     pq.write_table(pa.table({"text": texts}), file)
-    script = ROOT / "benchmarks" / "peers" / "text_dedup_minhash.py"
-    command = [str(interpreter("text-dedup")), str(script), str(file), str(work)]
-    variables = {**environment(), "HF_HUB_OFFLINE": "1", "HF_HOME": str(work)}
-    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(done.stderr)
-    return np.array(json.loads(done.stdout.splitlines()[-1]), np.int64)
+    offline = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(work)}
+    found = ask("text-dedup", "text_dedup_minhash", str(file), str(work), **offline)
+    return np.array(found, np.int64)
 
 
 def verified(texts: Any) -> list[Claim]:

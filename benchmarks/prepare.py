@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 
 from benchmarks.claims import ROOT, Claim, main, medians, rate, say
 from benchmarks.edited import copies
-from benchmarks.peers.environment import environment, interpreter, versions
+from benchmarks.peers.environment import ask, versions
 from manifests.tokenizer import train_tokenizer
 
 COPIES = int(os.environ.get("PREPARE_COPIES", "3"))
@@ -133,18 +133,8 @@ def datatrove(place: Path) -> float:
     """Run datatrove from nothing but raw files, and return its seconds."""
     work = place / "work"
     shutil.rmtree(work, ignore_errors=True)
-    script = ROOT / "benchmarks" / "peers" / "datatrove_prepare.py"
-    call = [str(interpreter("datatrove")), str(script), str(place / "documents"), str(work)]
-    done = subprocess.run(
-        [*call, str(FILES), str(place / "tokenizer.json")],
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise RuntimeError(done.stderr)
-    said = json.loads(done.stdout.splitlines()[-1])
+    given = str(place / "documents"), str(work), str(FILES), str(place / "tokenizer.json")
+    said = ask("datatrove", "datatrove_prepare", *given)
     say(f"prepare: datatrove, {said['seconds']:.1f} s, {said['tokens']:,} tokens")
     return float(said["seconds"])
 

@@ -5,9 +5,7 @@ the repositories of a batch, how much the share of The Stack varies between batc
 batches apart neighbors on disk come out.
 """
 
-import json
 import random
-import subprocess
 import tempfile
 from collections.abc import Sequence
 from functools import cache
@@ -18,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import webdataset
 
-from benchmarks.claims import ROOT, Claim, main, say
-from benchmarks.peers.environment import environment, interpreter
+from benchmarks.claims import Claim, main, say
+from benchmarks.peers.environment import ask
 from benchmarks.peers.rates import LENGTH, ROWS
 from benchmarks.prepared import dataset
 from manifests.dataset import Dataset
@@ -113,10 +111,7 @@ def of_mosaicml(sample: Sample) -> npt.NDArray[np.int64]:
     """Return its order, py1e, of shards of 64 MB."""
     count = int(sample.first[-1])
     sizes = [min(MDS_SHARD, count - start) for start in range(0, count, MDS_SHARD)]
-    python = interpreter("mosaicml-streaming")
-    command = [str(python), "-m", "benchmarks.peers.mosaicml_order", *map(str, sizes)]
-    done = subprocess.run(command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, check=True)
-    return np.array(json.loads(done.stdout.splitlines()[-1]), np.int64)
+    return np.array(ask("mosaicml-streaming", "mosaicml_order", *map(str, sizes)), np.int64)
 
 
 def measure(data: Path) -> Sequence[Claim]:

@@ -1,8 +1,5 @@
 """Batches for a trainer: mixed, shuffled and exact, beside what other loaders give."""
 
-import json
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,8 +8,8 @@ from statistics import median
 import numpy as np
 import webdataset
 
-from benchmarks.claims import ROOT, Claim, main, medians, rate, say
-from benchmarks.peers.environment import environment, interpreter
+from benchmarks.claims import Claim, main, medians, rate, say
+from benchmarks.peers.environment import ask
 from benchmarks.peers.rates import GROUPS, LENGTH, ROWS
 from benchmarks.prepared import dataset
 from manifests.dataset import Dataset
@@ -29,9 +26,9 @@ CLM, WHOLE, CODEGEN2 = 600.0, 350.0, 200.0
 PADDED = 0.1
 """Percent of positions."""
 PEERS = {
-    "litdata": "benchmarks.peers.litdata_stream",
-    "megatron-energon": "benchmarks.peers.energon_stream",
-    "mosaicml-streaming": "benchmarks.peers.mosaicml_stream",
+    "litdata": "litdata_stream",
+    "megatron-energon": "energon_stream",
+    "mosaicml-streaming": "mosaicml_stream",
 }
 
 
@@ -115,13 +112,8 @@ def write_flat(directory: Path, work: str) -> None:
 
 def peer_rate(name: str, directory: Path, work: str) -> float:
     """Return the median rate of a peer, in a process of its own: million tokens a second."""
-    python, variables = sys.executable, None
-    if name == "mosaicml-streaming":
-        python, variables = str(interpreter(name)), environment()
     arguments = [str(directory), work] if name == "megatron-energon" else [work]
-    command = [python, "-m", PEERS[name], *arguments]
-    done = subprocess.run(command, cwd=ROOT, env=variables, stdout=subprocess.PIPE, check=True)
-    found = float(median(json.loads(done.stdout.splitlines()[-1])))
+    found = float(median(ask(name, PEERS[name], *arguments)))
     say(f"{name}: {found:.4g} million tokens a second")
     return found
 

@@ -9,43 +9,20 @@ import json
 import sys
 import time
 
-from datatrove.executor.local import LocalPipelineExecutor
-from datatrove.pipeline.base import PipelineStep
-from datatrove.pipeline.dedup.minhash import (
-    MinhashConfig,
-    MinhashDedupBuckets,
-    MinhashDedupCluster,
-    MinhashDedupFilter,
-    MinhashDedupSignature,
-)
+from datatrove.pipeline.dedup.minhash import MinhashDedupFilter
 from datatrove.pipeline.readers import ParquetReader
 
-WORKERS = 2
+from benchmarks.peers.datatrove_stages import minhash, run
 
 
 def main(documents: str, work: str, files: int) -> None:
     """Run the four stages."""
-    config = MinhashConfig()
     reader = ParquetReader(documents, read_metadata=False)
     start = time.perf_counter()
-    stages: list[tuple[list[PipelineStep], int]] = [
-        ([reader, MinhashDedupSignature(f"{work}/signatures", config)], files),
-        (
-            [MinhashDedupBuckets(f"{work}/signatures", f"{work}/buckets", config=config)],
-            config.num_buckets,
-        ),
-        ([MinhashDedupCluster(f"{work}/buckets", f"{work}/remove", config)], 1),
-        ([reader, MinhashDedupFilter(f"{work}/remove")], files),
-    ]
-    found = [
-        LocalPipelineExecutor(
-            stage, tasks=tasks, workers=min(WORKERS, tasks), logging_dir=f"{work}/logs/{number}"
-        ).run()
-        for number, (stage, tasks) in enumerate(stages)
-    ]
+    last = [reader, MinhashDedupFilter(f"{work}/remove")], files
+    counted = run([*minhash(reader, work, files), last], work)
     seconds = time.perf_counter() - start
-    removed = found[-1].stats[-1].stats["dropped"].total
-    print(json.dumps({"seconds": seconds, "removed": removed}))
+    print(json.dumps({"seconds": seconds, "removed": counted["dropped"].total}))
 
 
 if __name__ == "__main__":

@@ -12,21 +12,13 @@ import sys
 import time
 
 from datatrove.data import Document
-from datatrove.executor.local import LocalPipelineExecutor
-from datatrove.pipeline.base import PipelineStep
-from datatrove.pipeline.dedup.minhash import (
-    MinhashConfig,
-    MinhashDedupBuckets,
-    MinhashDedupCluster,
-    MinhashDedupFilter,
-    MinhashDedupSignature,
-)
+from datatrove.pipeline.dedup.minhash import MinhashDedupFilter
 from datatrove.pipeline.filters import LambdaFilter
 from datatrove.pipeline.readers import ParquetReader
 from datatrove.pipeline.tokens import DocumentTokenizer
 from datatrove.pipeline.writers import ParquetWriter
 
-WORKERS = 2
+from benchmarks.peers.datatrove_stages import minhash, run
 
 
 def is_kept(document: Document) -> bool:
@@ -40,36 +32,18 @@ def is_kept(document: Document) -> bool:
 
 def main(documents: str, work: str, files: int, tokenizer: str) -> None:
     """Run all stages."""
-    config = MinhashConfig()
     start = time.perf_counter()
     raw = ParquetReader(documents, text_key="content", id_key="hexsha", read_metadata=False)
     kept = ParquetReader(f"{work}/kept", read_metadata=False)
-    stages: list[tuple[list[PipelineStep], int]] = [
+    tokenize = DocumentTokenizer(f"{work}/tokens", tokenizer, shuffle_documents=False)
+    stages = [
         ([raw, LambdaFilter(is_kept), ParquetWriter(f"{work}/kept")], files),
-        ([kept, MinhashDedupSignature(f"{work}/signatures", config)], files),
-        (
-            [MinhashDedupBuckets(f"{work}/signatures", f"{work}/buckets", config=config)],
-            config.num_buckets,
-        ),
-        ([MinhashDedupCluster(f"{work}/buckets", f"{work}/remove", config)], 1),
-        (
-            [
-                kept,
-                MinhashDedupFilter(f"{work}/remove"),
-                DocumentTokenizer(f"{work}/tokens", tokenizer, shuffle_documents=False),
-            ],
-            files,
-        ),
+        *minhash(kept, work, files),
+        ([kept, MinhashDedupFilter(f"{work}/remove"), tokenize], files),
     ]
-    found = [
-        LocalPipelineExecutor(
-            stage, tasks=tasks, workers=min(WORKERS, tasks), logging_dir=f"{work}/logs/{number}"
-        ).run()
-        for number, (stage, tasks) in enumerate(stages)
-    ]
+    counted = run(stages, work)
     seconds = time.perf_counter() - start
-    tokens = found[-1].stats[-1].stats["tokens"].total
-    print(json.dumps({"seconds": seconds, "tokens": tokens}))
+    print(json.dumps({"seconds": seconds, "tokens": counted["tokens"].total}))
 
 
 if __name__ == "__main__":

@@ -6,11 +6,13 @@ environment that runs the benchmark, whose versions constraints.txt holds.
 """
 
 import fcntl
+import json
 import os
 import subprocess
 import sys
 import sysconfig
 from pathlib import Path
+from typing import Any
 
 from benchmarks.claims import ROOT, say
 
@@ -47,6 +49,33 @@ def environment() -> dict[str, str]:
     """Return the variables to run a peer with: ours, without what would send it to our packages."""
     ours = {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"}
     return {name: value for name, value in os.environ.items() if name not in ours}
+
+
+def ask(name: str, module: str, *arguments: str, **variables: str) -> Any:
+    """Run a module of benchmarks/peers and return the JSON value that it prints last.
+
+    Args:
+        name: of the peer: in its own environment where it has one, else beside our packages.
+        module: in benchmarks/peers.
+        arguments: of its command line.
+        variables: of its environment, beside the usual ones.
+
+    Raises:
+        RuntimeError: it failed; with what it said on stderr.
+    """
+    alone = (PINS / f"{name}.txt").exists()
+    python = str(interpreter(name)) if alone else sys.executable
+    done = subprocess.run(
+        [python, "-m", f"benchmarks.peers.{module}", *arguments],
+        cwd=ROOT,
+        env={**(environment() if alone else os.environ), **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def versions(name: str, pins: Path = PINS) -> dict[str, str]:
