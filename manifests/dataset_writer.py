@@ -177,6 +177,11 @@ class DatasetSummary:
     tokens: int
     licenses: dict[str, int]
 
+    @property
+    def sizes(self) -> dict[str, int]:
+        """What totals say of shards beside what they say of documents."""
+        return {"tokens": self.tokens, "shards": self.shards, "blocks": self.blocks}
+
 
 def finish_dataset(directory: str, records: Iterable[ShardRecord]) -> DatasetSummary:
     """Write what lies over all shards: shards.parquet, the block table, Energon's side files.

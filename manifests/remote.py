@@ -37,7 +37,6 @@ FINAL = (
     FileExistsError,
     IsADirectoryError,
     NotADirectoryError,
-    NotImplementedError,
     TypeError,
     ValueError,
 )
@@ -50,7 +49,8 @@ def call(url: str, work: Callable[[Any, str], T]) -> T:
     """Return `work(filesystem, path)`, which must be safe to repeat.
 
     Raises:
-        BadCall: no package is installed that opens the URL, or its protocol is not known.
+        BadCall: no package is installed that opens the URL, its protocol is not known, or a store
+            of its kind cannot do such a thing.
         BadData: the store denied access, or failed ATTEMPTS times in a row.
         FileNotFoundError, and others of FINAL: as the store said.
     """
@@ -61,6 +61,8 @@ def call(url: str, work: Callable[[Any, str], T]) -> T:
             # Listings that fsspec remembers may be older than what was written since.
             filesystem.invalidate_cache()
             return work(filesystem, path)
+        except NotImplementedError:
+            raise BadCall(f"{url}: this kind of store cannot do that") from None
         except FINAL:
             raise
         except Exception as error:

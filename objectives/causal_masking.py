@@ -24,7 +24,7 @@ from manifests.control import Control
 from manifests.splitmix_kernels import below, derive, draw
 from objectives.batch import Batch, Rows, Segments
 from objectives.kernels import Ids, copy_segment, ids_of, mark, pad
-from objectives.spans import documents_of, longest, put_back, spread, take_out, weigh_masks
+from objectives.spans import longest, restored, spread, take_out, weigh_masks
 
 Numbers = npt.NDArray[np.int64]
 
@@ -174,16 +174,11 @@ def _weigh_answers(cuts: Numbers, weights: Any, stop: int, weight: float) -> Non
 def restore(
     tokens: npt.NDArray[np.int64], documents: npt.NDArray[np.int32], control: Control
 ) -> npt.NDArray[np.int64]:
-    """Return the addresses that a row was made from: the inverse of `fill`.
+    """Return the addresses that a row was made from: the inverse of `fill`; see `restored`."""
 
-    Args:
-        tokens: int64 [L], a row of a batch.
-        documents: int32 [L], the same row's documents.
-        control: the plan's control ids.
-    """
-    pieces = []
-    for part in documents_of(tokens, documents):
+    def split(part: npt.NDArray[np.int64]) -> tuple[int, int]:
         first = np.flatnonzero(part == control.mask_1)
-        split = int(first[1]) if len(first) else len(part)
-        pieces.append(put_back(part[:split], part[split:], control))
-    return np.concatenate(pieces)
+        answers = int(first[1]) if len(first) else len(part)
+        return answers, answers
+
+    return restored(tokens, documents, control, split)

@@ -25,9 +25,8 @@ from objectives.ratios import Ratios
 from objectives.spans import (
     cut,
     deal,
-    documents_of,
     longest,
-    put_back,
+    restored,
     take_out,
     thinned,
     weigh_masks,
@@ -157,16 +156,10 @@ def _spans(
 def restore(
     tokens: npt.NDArray[np.int64], documents: npt.NDArray[np.int32], control: Control
 ) -> npt.NDArray[np.int64]:
-    """Return the addresses that a row was made from: the inverse of `fill`.
+    """Return the addresses that a row was made from: the inverse of `fill`; see `restored`."""
 
-    Args:
-        tokens: int64 [L], a row of a batch.
-        documents: int32 [L], the same row's documents.
-        control: the plan's control ids.
-    """
-    pieces = []
-    for part in documents_of(tokens, documents):
+    def split(part: npt.NDArray[np.int64]) -> tuple[int, int]:
         seps = np.flatnonzero(part == control.sep)
-        body = int(seps[0]) if len(seps) else len(part)
-        pieces.append(put_back(part[:body], part[body + 1 :], control))
-    return np.concatenate(pieces)
+        return (int(seps[0]), int(seps[0]) + 1) if len(seps) else (len(part), len(part))
+
+    return restored(tokens, documents, control, split)

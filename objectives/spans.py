@@ -1,6 +1,6 @@
 """Spans: how many, where, and a segment with its spans taken out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -191,6 +191,27 @@ def documents_of(
     used = int(np.count_nonzero(documents >= 0))
     bounds = [0, *(np.flatnonzero(np.diff(documents[:used])) + 1).tolist(), used]
     return [tokens[start:stop] for start, stop in pairwise(bounds)]
+
+
+def restored(
+    tokens: npt.NDArray[np.int64],
+    documents: npt.NDArray[np.int32],
+    control: Control,
+    split: Callable[[npt.NDArray[np.int64]], tuple[int, int]],
+) -> npt.NDArray[np.int64]:
+    """Return the addresses that a row was made from.
+
+    Args:
+        tokens: int64 [L], a row of a batch.
+        documents: int32 [L], the same row's documents.
+        control: the plan's control ids.
+        split: a document of the row -> where its body ends, and where its spans begin.
+    """
+    pieces = []
+    for part in documents_of(tokens, documents):
+        body, answers = split(part)
+        pieces.append(put_back(part[:body], part[answers:], control))
+    return np.concatenate(pieces)
 
 
 def put_back(

@@ -54,13 +54,7 @@ def make_manifest(
         digest=job_digest,
         config=old.config,
         parent=Parent(path=path, digest=manifest_digest(dataset.directory)),
-        totals=totals_of(
-            funnel,
-            len(receipts),
-            tokens=summary.tokens,
-            shards=summary.shards,
-            blocks=summary.blocks,
-        ),
+        totals=totals_of(funnel, len(receipts), **summary.sizes),
         funnel=funnel,
         tables={
             **summary.tables,

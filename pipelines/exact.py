@@ -7,6 +7,7 @@ here: what goes for it is judged by its signature.
 """
 
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -111,9 +112,9 @@ class CompareExactly:
         _, own = parts_and_rows(near["address"].to_numpy())
         kept_parts, kept = parts_and_rows(near["kept"].to_numpy())
         similarity = np.empty(len(own), np.float32)
-        with Sets(self._url(f"{part}")) as mine:
+        with closing(Sets(self._url(f"{part}"))) as mine:
             for other in sorted(written):
-                with Sets(self._url(f"{other}")) as theirs:
+                with closing(Sets(self._url(f"{other}"))) as theirs:
                     pairs = np.flatnonzero(kept_parts == other)
                     for same in _runs(pairs[np.argsort(kept[pairs])], kept):
                         stays = theirs.of(int(kept[same[0]]))

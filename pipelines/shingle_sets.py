@@ -1,8 +1,5 @@
 """Sets of shingle hashes on disk: written a row group at a time, and read back one by one."""
 
-from types import TracebackType
-from typing import Self
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -42,7 +39,7 @@ def write_sets(url: str, documents: str, rows: Indexes, profile: Profile) -> Non
 
 
 class Sets:
-    """Sets that `write_sets` wrote: a context that holds a file open."""
+    """Sets that `write_sets` wrote, in a file that is open until `close`."""
 
     def __init__(self, url: str) -> None:
         """Read where each set lies."""
@@ -50,16 +47,7 @@ class Sets:
             self._rows, self._ends = np.load(source, allow_pickle=False).T
         self._file = files.open_input(f"{url}.u32")
 
-    def __enter__(self) -> Self:
-        """Return the sets."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         """Close the file."""
         self._file.close()
 

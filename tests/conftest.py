@@ -101,9 +101,7 @@ def write_dataset(
         bytes_in=sum(counted.bytes_in for counted in flat),
         documents=summary.documents,
         bytes=sum(counted.bytes for counted in flat),
-        tokens=summary.tokens,
-        shards=summary.shards,
-        blocks=summary.blocks,
+        **summary.sizes,
     )
     manifest = Manifest(
         step="tokenize",

@@ -83,9 +83,7 @@ def write_documents(
         bytes_in=text,
         documents=summary.documents,
         bytes=text,
-        tokens=summary.tokens,
-        shards=summary.shards,
-        blocks=summary.blocks,
+        **summary.sizes,
     )
     manifest = Manifest(
         step="tokenize",

@@ -183,3 +183,11 @@ def test_a_missing_package_is_named(monkeypatch, protocol, package, module):
 def test_an_unknown_protocol_is_told():
     with pytest.raises(BadCall, match=r"nothing://a: cannot be opened: .*nothing"):
         files.exists("nothing://a")
+
+
+def test_what_a_kind_of_store_cannot_do_is_told_at_once(monkeypatch):
+    """fsspec's base class says so of all that a store does not define."""
+    fsspec.register_implementation("bare", fsspec.AbstractFileSystem, clobber=True)
+    monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("it was tried again"))
+    with pytest.raises(BadCall, match=r"^bare://a/b: this kind of store cannot do that$"):
+        remote.call("bare://a/b", lambda store, path: store.cat_file(path))

@@ -1,5 +1,6 @@
 """Sets of shingles come back one by one as they were written."""
 
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ def test_sets_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: l
     profile = load_profile("stack-v1.2")
     url = str(tmp_path / "sets")
     write_sets(url, str(part), np.array(rows, np.int64), profile)
-    with Sets(url) as found:
+    with closing(Sets(url)) as found:
         for row in rows:
             expected, _ = shingles(pa.array([texts[row]], pa.large_string()), profile)
             np.testing.assert_array_equal(found.of(row), expected)
