@@ -1,0 +1,112 @@
+"""A small corpus gives the same output as when same_bytes.json was written.
+
+`python -m tests.pipelines.test_same_bytes` writes same_bytes.json anew. A change of it is a change
+of what users get from the same input: the commit that makes one says which rows differ and why.
+"""
+
+import hashlib
+import json
+import os
+import tarfile
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from pipelines.preparation import Preparation, load_preparation
+from pipelines.prepare import run_jobs
+from pipelines.runners import Runner
+from tests.corpora import write_corpus
+
+EXPECTED = Path(__file__).with_name("same_bytes.json")
+
+
+def prepare(directory: Path) -> Preparation:
+    """Prepare the small corpus; the names of parts depend on the times of its files."""
+    corpus = write_corpus(directory)
+    for path in (directory / "data").rglob("*"):
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+    preparation = load_preparation(str(corpus), runner=Runner(options=("--direct_num_workers=1",)))
+    run_jobs(preparation)
+    return preparation
+
+
+def file_digests(preparation: Preparation) -> dict[str, str]:
+    """Return path -> SHA-256 of each file of documents/, decisions/, duplicates/ and shards/."""
+    root = Path(preparation.output)
+    folders = ("license_filter/documents", "license_filter/decisions", "dedup/duplicates")
+    shards = str(Path(preparation.tokenize).relative_to(root) / "shards")
+    return {
+        path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for folder in (*folders, shards)
+        for path in sorted((root / folder).rglob("*"))
+        if path.is_file()
+    }
+
+
+def content_digests(preparation: Preparation) -> dict[str, str]:
+    """Return a digest of each folder's rows, or tar payloads, in order: no file's name counts."""
+    license_filter, dedup = Path(preparation.license_filter), Path(preparation.dedup)
+    planned = _rows(Path(preparation.output) / "plan.parquet")
+    parts = [row["name"] for row in _rows(dedup / "parts.parquet")]
+    decided = [name for row in planned if not row["error"] for name in [row["part"]]]
+    shards = sorted(
+        _rows(Path(preparation.tokenize) / "shards.parquet"),
+        key=lambda row: (row["heldout"], row["component"], row["shard"]),
+    )
+    return {
+        "decisions": _digest(
+            [_rows(license_filter / "decisions" / f"{name}.parquet") for name in decided]
+        ),
+        "documents": _digest(
+            [_rows(license_filter / "documents" / f"{name}.parquet") for name in parts]
+        ),
+        "duplicates": _digest([_rows(dedup / "duplicates" / f"{name}.parquet") for name in parts]),
+        "shards": _digest(
+            [
+                [
+                    row["component"],
+                    row["heldout"],
+                    *_payloads(Path(preparation.tokenize) / row["shard"]),
+                ]
+                for row in shards
+            ]
+        ),
+    }
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    return pq.read_table(path).to_pylist()
+
+
+def _payloads(path: Path) -> list[tuple[str, str]]:
+    """Return the kind and the SHA-256 of each member of a shard, in order."""
+    with tarfile.open(path) as tar:
+        return [
+            (member.name.partition(".")[2], hashlib.sha256(data.read()).hexdigest())
+            for member in tar
+            if (data := tar.extractfile(member))
+        ]
+
+
+def _digest(value: object) -> str:
+    text = json.dumps(value, default=lambda data: data.hex(), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def measure(directory: Path) -> dict[str, dict[str, str]]:
+    """Prepare the small corpus below `directory` and return both kinds of digests."""
+    preparation = prepare(directory)
+    return {"contents": content_digests(preparation), "files": file_digests(preparation)}
+
+
+def test_the_small_corpus_gives_the_same_output(tmp_path: Path) -> None:
+    expected, measured = json.loads(EXPECTED.read_text()), measure(tmp_path)
+    assert measured["contents"] == expected["contents"]
+    assert measured["files"] == expected["files"]
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as made:
+        EXPECTED.write_text(json.dumps(measure(Path(made)), indent=2) + "\n")
