@@ -18,8 +18,8 @@ from typer.core import TyperGroup
 
 from manifests.errors import BadCall, StackpileError
 
-PACKAGES = ("pipelines", "manifests", "objectives", "trainer")
-"""Each has a commands.py with `register(app)`; subcommands are listed in this order."""
+PACKAGES = ("pipelines", "objectives", "trainer")
+"""Each has `commands` with a function `register(app)`; subcommands are listed in this order."""
 
 EXTRAS = {
     "apache_beam": "prepare",
@@ -169,8 +169,8 @@ def demo(
     """Go the whole road on real input, with nothing to download: some minutes on two cores."""
     from rich.console import Console
 
-    from manifests import files
-    from pipelines.demo_corpus import gather
+    from manifests.io import files
+    from pipelines.demo import gather
 
     console = Console(highlight=False, soft_wrap=True)
     console.rule("[bold]gather: the Python packages installed here", align="left")
@@ -214,7 +214,7 @@ def _stages(directory: str) -> list[tuple[str, list[str]]]:
 
 def _losses(directory: str) -> dict[str, Any]:
     """Return how many updates there were, the loss of the first, and the mean of the last ten."""
-    from manifests import files
+    from manifests.io import files
 
     lines = files.read_bytes(f"{directory}/run/metrics.jsonl").decode().splitlines()
     losses = [json.loads(line)["loss"] for line in lines]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.claims import ratio_words, say
-from manifests import files
+from manifests.io import files
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from filters.minhash import Profile, shingles, signatures
-from filters.minhash_kernel import jaccard
-from manifests.compiled import compiled
+from filters.dedup.minhash import Profile, shingles, signatures
+from filters.dedup.minhash_kernels import jaccard
+from manifests.prng.jit import compiled
 
 Similarities = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]

@@ -11,13 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from filters.clusters import U64
-from filters.identity import binary, document_ids
-from filters.minhash import load_profile
-from manifests.manifest import Manifest, Totals, save_manifest
-from manifests.receipts import Receipt, file_record, save_receipt
+from filters.dedup.minhash import load_profile
+from filters.dedup.union_find import U64
+from filters.document_ids import binary, document_ids
+from manifests.lineage.manifest import Manifest, Totals, save_manifest
+from manifests.lineage.receipts import Receipt, file_record, save_receipt
 from manifests.schemas import DOCUMENTS, PARTS
-from pipelines import signatures
+from pipelines.dedup import signatures
 
 KEY = 2305
 """Of everything that is drawn here."""

@@ -22,7 +22,7 @@ from benchmarks.claims import ROOT, Claim, main, say
 from benchmarks.edited import copies
 from benchmarks.memory import measured
 from benchmarks.minhash_signatures import read_texts
-from manifests import files
+from manifests.io import files
 
 PLOT = ROOT / "benchmarks" / "dedup_growth.svg"
 
@@ -46,7 +46,7 @@ PACKAGES = ("apache-beam", "numba", "numpy", "pyarrow")
 UNION = """
 import sys, time
 import numpy as np
-from filters.clusters import Union
+from filters.dedup.union_find import Union
 nodes = int(sys.argv[1])
 draw = np.random.default_rng(0)
 start, union = time.perf_counter(), Union(nodes)

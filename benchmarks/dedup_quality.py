@@ -29,8 +29,8 @@ from benchmarks.claims import Claim, main, say
 from benchmarks.deduped import deduplicate, filter_texts, survivors
 from benchmarks.minhash_signatures import read_texts
 from benchmarks.peers.environment import ask, versions
-from filters.minhash import Profile, load_profile, signatures
-from manifests.splitmix import derive, shuffled
+from filters.dedup.minhash import Profile, load_profile, signatures
+from manifests.prng.splitmix import derive, shuffled
 
 KEY = derive(1, "dedup_quality")
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.claims import ROOT
-from filters.registry import FILTERS
+from filters.quality.registry import FILTERS
 
 WORKERS = 2
 

@@ -15,12 +15,13 @@ import pyarrow.parquet as pq
 
 from benchmarks.claims import Claim, main, medians, rate, say
 from filters import benchmarks as evaluations
-from filters import decontamination, redaction, registry
-from filters.batch import Batch
+from filters import decontamination, redaction
 from filters.benchmarks import Text
-from filters.comments import LEXERS, comment_share
-from filters.genre import pages
-from filters.html_text import visible
+from filters.quality import registry
+from filters.quality.batch import Batch
+from filters.quality.comments import LEXERS, comment_share
+from filters.quality.html_text import visible
+from filters.quality.scope import pages
 from manifests.components import slug
 
 RUNS = 5

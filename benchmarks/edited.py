@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from filters.text import Bytes, Offsets, text_bytes
-from manifests.compiled import compiled
-from manifests.splitmix import derive
-from manifests.splitmix_kernels import below, draw
-from manifests.splitmix_kernels import derive as child
+from filters.utf8 import Bytes, Offsets, text_bytes
+from manifests.prng.jit import compiled
+from manifests.prng.splitmix import derive
+from manifests.prng.splitmix_kernels import below, draw
+from manifests.prng.splitmix_kernels import derive as child
 
 SEED = 1
 

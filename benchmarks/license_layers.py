@@ -19,9 +19,9 @@ import pyarrow.parquet as pq
 
 from benchmarks.claims import Claim, main, say
 from benchmarks.license_veto import run_scancode
-from filters.headers.client import Detector
-from filters.license_policy import LicenseVerdicts, Policy, judge_licenses, load_policy
-from pipelines.headers import Headers, read_headers
+from filters.licenses.policy import LicenseVerdicts, Policy, judge_licenses, load_policy
+from filters.scancode.client import Detector
+from pipelines.license_filter.header_veto import Headers, read_headers
 from pipelines.sources import the_stack
 
 PACKAGES = ("scancode-toolkit", "license-expression")

@@ -21,10 +21,10 @@ import pyarrow.parquet as pq
 from licensedcode.cache import get_index
 
 from benchmarks.claims import Claim, main, say
-from filters.headers import veto
-from filters.headers.client import Detector
-from filters.headers.detector import Match, as_match
-from filters.license_policy import Policy, load_policy
+from filters.licenses.policy import Policy, load_policy
+from filters.scancode import veto
+from filters.scancode.client import Detector
+from filters.scancode.detector import Match, as_match
 
 FILES = int(os.environ.get("VETO_FILES", "100"))
 """Real files that ScanCode reads whole: it does 0.5 to 2.5 a second."""

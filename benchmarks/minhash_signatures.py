@@ -17,7 +17,7 @@ import xxhash
 from datasketch import MinHash
 
 from benchmarks.claims import Claim, main, medians, rate, say
-from filters.minhash import Profile, load_profile, minima, signatures
+from filters.dedup.minhash import Profile, load_profile, minima, signatures
 
 RUNS = 5
 

@@ -17,10 +17,10 @@ import numpy as np
 
 from benchmarks.claims import ROOT, Claim, main, medians, say
 from benchmarks.open_dataset import COMPONENTS, SHARD_COUNT, make
-from manifests import blocks
-from manifests.dataset import SHARD_TABLE
-from manifests.manifest import FILE
-from manifests.mixture import make_mixture
+from manifests.dataset.dataset import SHARD_TABLE
+from manifests.lineage.manifest import FILE
+from manifests.mixture.mixture import make_mixture
+from manifests.shards import block_table
 
 GROUPS = ("the-stack/language-0*", "the-stack/language-1*", "the-stack/language-[23]*")
 RUNS = 7
@@ -36,7 +36,7 @@ def measure(data: Path) -> Sequence[Claim]:
         directory = Path(place) / "tokenize-large"
         say(f"making the manifest of {SHARD_COUNT:,} shards")
         make(directory)
-        for name in (SHARD_TABLE, blocks.FILE):
+        for name in (SHARD_TABLE, block_table.FILE):
             (directory / name).unlink()
         turn = iter(range(10**6))
 

@@ -10,12 +10,12 @@ import numpy.typing as npt
 
 from benchmarks.claims import Claim, main, medians, rate, say
 from benchmarks.prepared import dataset
-from manifests.dataset import Dataset
-from manifests.mixture import load_mixture, make_mixture
-from manifests.plan import make_plan
-from manifests.tokenizer import load_text_tokenizer
-from objectives.slots import MIXES, OBJECTIVES, dealer
-from objectives.stream import Stream
+from manifests.dataset.dataset import Dataset
+from manifests.mixture.mixture import load_mixture, make_mixture
+from manifests.tokenizer.tokenizer import load_text_tokenizer
+from objectives.stream.plan import make_plan
+from objectives.stream.stream import Stream
+from objectives.tasks.registry import MIXES, OBJECTIVES, dealer
 
 RUNS, BATCHES, ROWS, LENGTH = 5, 60, 64, 2048
 OTHERS = [name for name in [*OBJECTIVES, *MIXES] if name not in ("clm", "codegen2")]

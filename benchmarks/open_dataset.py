@@ -19,13 +19,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.claims import ROOT, Claim, main, medians, say
-from manifests import blocks, files
-from manifests.control import Control
-from manifests.dataset import SHARD_TABLE, Dataset
-from manifests.manifest import ComponentTotals, Manifest, TokenizerRecord, Totals, save_manifest
-from manifests.receipts import ComponentFunnel
+from manifests.dataset.dataset import SHARD_TABLE, Dataset
+from manifests.io import files
+from manifests.lineage.manifest import (
+    ComponentTotals,
+    Manifest,
+    TokenizerRecord,
+    Totals,
+    save_manifest,
+)
+from manifests.lineage.receipts import ComponentFunnel
 from manifests.schemas import SHARDS
-from manifests.shards import BLOCK_TOKENS
+from manifests.shards import block_table
+from manifests.shards.writer import BLOCK_TOKENS
+from manifests.special_tokens import Control
 
 SHARD_COUNT = 100_000
 COMPONENTS = 400
@@ -62,10 +69,10 @@ def make(directory: Path) -> None:
     buffer = io.BytesIO()
     pq.write_table(pa.table(rows, schema=SHARDS), buffer, compression="zstd")
     files.write_bytes(str(directory / SHARD_TABLE), buffer.getvalue())
-    table = np.zeros(SHARD_COUNT * BLOCKS, dtype=blocks.BLOCK)
+    table = np.zeros(SHARD_COUNT * BLOCKS, dtype=block_table.BLOCK)
     table["shard"] = np.repeat(np.arange(SHARD_COUNT), BLOCKS)
     table["documents"], table["tokens"] = DOCUMENTS, BLOCK_TOKENS
-    files.write_bytes(str(directory / blocks.FILE), table.tobytes())
+    files.write_bytes(str(directory / block_table.FILE), table.tobytes())
     save_manifest(str(directory), _manifest(directory, names, sums, per))
 
 
@@ -103,7 +110,9 @@ def _manifest(directory: Path, names: Sequence[str], sums: Sequence[str], per: i
             parts=SHARD_COUNT, documents_in=whole["documents"], bytes_in=whole["bytes"], **whole
         ),
         funnel={"the-stack": dict.fromkeys(names, funnel)},
-        tables={name: files.sha256(str(directory / name)) for name in (SHARD_TABLE, blocks.FILE)},
+        tables={
+            name: files.sha256(str(directory / name)) for name in (SHARD_TABLE, block_table.FILE)
+        },
         tokenizer=TokenizerRecord(
             sha256="0" * 64,
             vocabulary=51200,

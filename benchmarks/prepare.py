@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 from benchmarks.claims import ROOT, Claim, main, medians, rate, say
 from benchmarks.edited import copies
 from benchmarks.peers.environment import ask, versions
-from manifests.tokenizer import train_tokenizer
+from manifests.tokenizer.tokenizer import train_tokenizer
 
 COPIES = int(os.environ.get("PREPARE_COPIES", "3"))
 """Of the sample's 103 MB."""

@@ -8,7 +8,7 @@ import webdataset
 
 from benchmarks.claims import Claim, main, medians, rate, say
 from benchmarks.prepared import dataset
-from manifests.dataset import Dataset
+from manifests.dataset.dataset import Dataset
 
 RUNS = 5
 ROUNDS = 20

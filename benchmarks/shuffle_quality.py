@@ -20,11 +20,11 @@ from benchmarks.claims import Claim, main, say
 from benchmarks.peers.environment import ask
 from benchmarks.peers.rates import LENGTH, ROWS
 from benchmarks.prepared import dataset
-from manifests.dataset import Dataset
-from manifests.mixture import load_mixture, make_mixture
-from manifests.places import Places
-from manifests.plan import make_plan
-from objectives.slots import dealer
+from manifests.dataset.dataset import Dataset
+from manifests.mixture.mixture import load_mixture, make_mixture
+from objectives.stream.plan import make_plan
+from objectives.stream.sampler import Places
+from objectives.tasks.registry import dealer
 
 BATCHES = 40
 """Whose repositories are looked up."""

@@ -12,12 +12,12 @@ from benchmarks.claims import Claim, main, medians, rate, say
 from benchmarks.peers.environment import ask
 from benchmarks.peers.rates import GROUPS, LENGTH, ROWS
 from benchmarks.prepared import dataset
-from manifests.dataset import Dataset
-from manifests.mixture import load_mixture, make_mixture
-from manifests.plan import make_plan
-from objectives.batch import PADDING
-from objectives.slots import dealer
-from objectives.stream import Stream
+from manifests.dataset.dataset import Dataset
+from manifests.mixture.mixture import load_mixture, make_mixture
+from objectives.stream.plan import make_plan
+from objectives.stream.stream import Stream
+from objectives.tasks.batch import PADDING
+from objectives.tasks.registry import dealer
 
 RUNS, BATCHES = 7, 400
 

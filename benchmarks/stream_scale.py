@@ -19,15 +19,15 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.claims import ROOT, Claim, main, say
-from manifests import files
-from manifests.control import Control
-from manifests.dataset_writer import DatasetShard, ShardRecord, finish_dataset
-from manifests.manifest import Manifest, TokenizerRecord, Totals, save_manifest
-from manifests.mixture import load_mixture, make_mixture
-from manifests.plan import make_plan
-from manifests.receipts import ComponentFunnel
-from objectives.slots import dealer
-from objectives.stream import Stream
+from manifests.dataset.writer import DatasetShard, ShardRecord, finish_dataset
+from manifests.io import files
+from manifests.lineage.manifest import Manifest, TokenizerRecord, Totals, save_manifest
+from manifests.lineage.receipts import ComponentFunnel
+from manifests.mixture.mixture import load_mixture, make_mixture
+from manifests.special_tokens import Control
+from objectives.stream.plan import make_plan
+from objectives.stream.stream import Stream
+from objectives.tasks.registry import dealer
 
 SHARDS, COMPONENTS = 100_000, 100
 TOKENS = 10_000_000

@@ -22,11 +22,11 @@ import tiktoken
 from benchmarks.claims import Claim, main, medians, rate, say
 from benchmarks.minhash_signatures import read_texts
 from benchmarks.prepared import dataset
-from manifests.dataset import Dataset
-from manifests.encoding.encoder import Encoder, make_encoder
-from manifests.tokenizer import load_text_tokenizer, train_tokenizer
-from manifests.tokenizer_published import codegen2_tokenizer, gpt2_tokenizer
-from manifests.tokenizer_symbols import byte_symbols
+from manifests.dataset.dataset import Dataset
+from manifests.tokenizer.byte_symbols import byte_symbols
+from manifests.tokenizer.published import codegen2_tokenizer, gpt2_tokenizer
+from manifests.tokenizer.tokenizer import load_text_tokenizer, train_tokenizer
+from pipelines.tokenize.encoder.encoder import Encoder, make_encoder
 
 RUNS = 3
 

@@ -7,9 +7,9 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from manifests import files
-from manifests.canonical import canonical_json
 from manifests.errors import BadCall
+from manifests.io import files
+from manifests.io.digest import canonical_json
 
 MBPP_TEST = frozenset(map(str, range(11, 511)))
 """Tasks of MBPP's test split, which some copies name by numbers and others by strings

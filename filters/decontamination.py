@@ -17,8 +17,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from filters.benchmarks import LEAST, Text
-from filters.text import Bytes, Offsets, collapse_whitespace, text_bytes
-from manifests.compiled import compiled
+from filters.utf8 import Bytes, Offsets, collapse_whitespace, text_bytes
+from manifests.prng.jit import compiled
 
 Integers = npt.NDArray[np.int64]
 Hashes = npt.NDArray[np.uint64]

@@ -16,9 +16,9 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from manifests import files
-from manifests.canonical import canonical_json
 from manifests.errors import BadCall
+from manifests.io import files
+from manifests.io.digest import canonical_json
 
 RULE = "opted_out"
 """The rule under which a rejection is counted."""

@@ -23,12 +23,12 @@ def peek(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Show training sequences as text: spans, control tokens, document ends, and where from."""
-    from manifests.mixture import load_mixture
-    from manifests.plan import load_plan, make_plan
-    from manifests.terminal import answer
-    from objectives import peek as peeking
-    from objectives.slots import dealer
-    from objectives.stream import Stream
+    from manifests.console.output import answer
+    from manifests.mixture.mixture import load_mixture
+    from objectives import preview as peeking
+    from objectives.stream.plan import load_plan, make_plan
+    from objectives.stream.stream import Stream
+    from objectives.tasks.registry import dealer
 
     if source.endswith(".json"):
         plan = load_plan(source)

@@ -1,1 +1,17 @@
-"""Beam jobs that turn raw files into token shards: plan, license_filter, dedup, tokenize."""
+"""Apache Beam jobs from raw files to token shards, and the commands around them.
+
+Rooms:
+
+- commands: the subcommands, one module a group.
+- corpus: CORPUS.toml.
+- runtime: what every job shares: parts, receipts, Beam's runners, progress.
+- sources: how each kind of source is laid out, and how its files become rows.
+- license_filter, dedup, tokenize: the three jobs.
+- maintain: forget, compact and materialize.
+- inspect: what an output holds: totals, documents, rejections, clusters, differences.
+- report: the HTML page about an output.
+- demo: the demo's corpus, made of installed Python packages.
+
+Beside the rooms: preparation (one call of the jobs), prepare (the jobs in order) and summary (what
+is printed when they end).
+"""

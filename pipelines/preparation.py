@@ -3,12 +3,19 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from manifests import files
 from manifests.config import load_config
-from manifests.manifest import FILE, Manifest, Totals, load_manifest, manifest_digest, save_manifest
-from manifests.receipts import ComponentFunnel, Funnel
-from pipelines.corpus import Corpus, load_corpus
-from pipelines.runners import Runner
+from manifests.io import files
+from manifests.lineage.manifest import (
+    FILE,
+    Manifest,
+    Totals,
+    load_manifest,
+    manifest_digest,
+    save_manifest,
+)
+from manifests.lineage.receipts import ComponentFunnel, Funnel
+from pipelines.corpus.corpus import Corpus, load_corpus
+from pipelines.runtime.runners import Runner
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import import_module
 
-from manifests.manifest import Manifest
-from manifests.receipts import receipt_names
+from manifests.lineage.manifest import Manifest
+from manifests.lineage.receipts import receipt_names
 from pipelines.preparation import Preparation
 
 JOBS = ("license_filter", "dedup", "tokenize")
@@ -43,7 +43,7 @@ def run_jobs(preparation: Preparation, jobs: Iterable[str] = JOBS) -> dict[str, 
         from_nothing = not receipt_names(directory)
         start = time.monotonic()
         # Here, because each job imports much that the others have no use for.
-        run: Callable[[Preparation], Manifest] = import_module(f"pipelines.{job}").run
+        run: Callable[[Preparation], Manifest] = import_module(f"pipelines.{job}.job").run
         manifest = run(preparation)
         done[job] = Done(directory, manifest, time.monotonic() - start, from_nothing)
     return done

@@ -5,7 +5,7 @@ from typing import Any
 import pyarrow as pa
 from rich.console import Group
 
-from manifests.terminal import numbers_table, unwrapped
+from manifests.console.output import numbers_table, unwrapped
 from pipelines.preparation import Preparation, rejections
 from pipelines.prepare import Done
 

@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
-from manifests.manifest import manifest_schema
+from manifests.lineage.manifest import manifest_schema
 
-PLACE = Path(__file__).parent.parent / "manifests" / "tables" / "manifest.schema.json"
+PLACE = Path(__file__).parent.parent / "manifests" / "lineage" / "tables" / "manifest.schema.json"
 
 if __name__ == "__main__":
     PLACE.write_text(json.dumps(manifest_schema(), indent=2) + "\n")

@@ -1,4 +1,4 @@
-"""Make filters/headers/tables/seed.jsonl.gz: what ScanCode says of the commonest legal passages.
+"""Make filters/scancode/tables/seed.jsonl.gz: what ScanCode says of the commonest legal passages.
 
     python scripts/seed_headers.py 'stack/data/*/*.parquet' 'starcoderdata/*/*.parquet'
 
@@ -15,10 +15,10 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from filters.headers import veto
-from filters.headers.cache import SEED, cache_name, line_of, text_key
-from filters.headers.client import Detector
-from manifests import files
+from filters.scancode import veto
+from filters.scancode.cache import SEED, cache_name, line_of, text_key
+from filters.scancode.client import Detector
+from manifests.io import files
 
 
 def texts(patterns: list[str], column: str) -> Iterator[pa.Array]:

@@ -10,16 +10,18 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from manifests import files
-from manifests.dataset_writer import DatasetShard, ShardRecord, finish_dataset
-from manifests.manifest import Manifest, Totals, save_manifest
-from manifests.receipts import ComponentFunnel
-from manifests.tokenizer import (
+from manifests.dataset.writer import DatasetShard, ShardRecord, finish_dataset
+from manifests.io import files
+from manifests.lineage.manifest import Manifest, Totals, save_manifest
+from manifests.lineage.receipts import ComponentFunnel
+from manifests.tokenizer.tokenizer import (
     describe_tokenizer,
     encode_documents,
     load_text_tokenizer,
     train_tokenizer,
 )
+from tests.manifest_only import write_manifest
+from tests.outputs import write_output
 
 # The first call of a kernel compiles it, which is no fault of the example.
 settings.register_profile("stackpile", deadline=None)
@@ -182,3 +184,25 @@ def small_dataset(tmp_path: Path, small_dataset_made_once: Path) -> str:
     directory = tmp_path / "tokenize-small"
     shutil.copytree(small_dataset_made_once, directory)
     return str(directory)
+
+
+@pytest.fixture(scope="session")
+def made_up_dataset() -> Callable[..., str]:
+    """`made_up_dataset(directory, {component: addresses}, heldout, tokenizer) -> directory`."""
+    return write_manifest
+
+
+@pytest.fixture(scope="session")
+def output_made_once(tmp_path_factory: pytest.TempPathFactory, small_tokenizer: bytes) -> Path:
+    """The original of `output`: to be read, not changed."""
+    directory = tmp_path_factory.mktemp("output") / "out"
+    write_output(directory, small_tokenizer)
+    return directory
+
+
+@pytest.fixture
+def output(tmp_path: Path, output_made_once: Path) -> Path:
+    """out/ of three finished jobs over two sources, the test's own copy."""
+    directory = tmp_path / "out"
+    shutil.copytree(output_made_once, directory)
+    return directory

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from manifests import files
-from manifests.dataset_writer import DatasetShard, finish_dataset
-from manifests.manifest import Manifest, Totals, save_manifest
-from manifests.receipts import ComponentFunnel, merge_funnels
-from manifests.tokenizer import describe_tokenizer
+from manifests.dataset.writer import DatasetShard, finish_dataset
+from manifests.io import files
+from manifests.lineage.manifest import Manifest, Totals, save_manifest
+from manifests.lineage.receipts import ComponentFunnel, merge_funnels
+from manifests.tokenizer.tokenizer import describe_tokenizer
 
 
 @dataclass(frozen=True)

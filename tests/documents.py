@@ -8,14 +8,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from filters.identity import document_ids
-from manifests.manifest import Manifest, Totals, save_manifest
-from manifests.receipts import file_record
+from filters.document_ids import document_ids
+from manifests.lineage.manifest import Manifest, Totals, save_manifest
+from manifests.lineage.receipts import file_record
 from manifests.schemas import DOCUMENTS, PARTS
-from pipelines import dedup
-from pipelines.corpus import Corpus, Dedup, Source
+from pipelines.corpus.corpus import Corpus, Dedup, Source
+from pipelines.dedup import job
 from pipelines.preparation import Preparation
-from pipelines.runners import Runner
+from pipelines.runtime.runners import Runner
 
 Row = dict[str, Any]
 
@@ -92,7 +92,7 @@ def deduplicate(
     ]
     corpus = Corpus(source=sources, dedup=Dedup(**({"most_removed": 1.0} | settings)))
     declared = corpus.model_dump(mode="json")
-    return dedup.run(Preparation(corpus, declared, str(output), runner))
+    return job.run(Preparation(corpus, declared, str(output), runner))
 
 
 def gone(output: Path) -> dict[tuple[int, int], Row]:

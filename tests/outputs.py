@@ -11,10 +11,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from rich.console import Console, RenderableType
 
-from manifests import files
-from manifests.dataset_writer import DatasetShard, ShardRecord, finish_dataset
-from manifests.manifest import FailedInput, Manifest, Parent, Totals, manifest_digest, save_manifest
-from manifests.receipts import (
+from manifests.dataset.writer import DatasetShard, ShardRecord, finish_dataset
+from manifests.io import files
+from manifests.lineage.manifest import (
+    FailedInput,
+    Manifest,
+    Parent,
+    Totals,
+    manifest_digest,
+    save_manifest,
+)
+from manifests.lineage.receipts import (
     ComponentFunnel,
     Count,
     Funnel,
@@ -24,7 +31,7 @@ from manifests.receipts import (
     save_receipt,
 )
 from manifests.schemas import DOCUMENTS, DUPLICATES, PARTS, decisions
-from manifests.tokenizer import describe_tokenizer, encode_documents, load_text_tokenizer
+from manifests.tokenizer.tokenizer import describe_tokenizer, encode_documents, load_text_tokenizer
 
 PARTS_OF = {"the-stack": {"python": 40, "c": 20}, "the-pile": {"wikipedia-en": 15}}
 LICENSES = ("MIT", "Apache-2.0", "BSD-3-Clause")

@@ -11,9 +11,9 @@ import typer
 from typer.testing import CliRunner
 
 import stackpile
-from manifests import files, remote
-from manifests.dataset import Dataset
+from manifests.dataset.dataset import Dataset
 from manifests.errors import BadCall
+from manifests.io import files, object_store
 from tests.corpora import write_corpus
 from tests.object_store import BUCKET, Store, serving
 from tests.trainer.conftest import RUN
@@ -25,7 +25,7 @@ Command = Callable[..., str]
 def server() -> Iterator[Store]:
     """Return the server; attempts follow each other at once."""
     with pytest.MonkeyPatch.context() as patch, serving(patch) as started:
-        patch.setattr(remote, "FIRST_WAIT", 0.0)
+        patch.setattr(object_store, "FIRST_WAIT", 0.0)
         yield started
 
 
@@ -143,7 +143,7 @@ def test_a_store_that_is_down_is_one_sentence(
     store.every = 1
     said = command("inspect", f"{root}/tokens", fails=1)
     assert said.startswith(f"stackpile: {root}/tokens")
-    assert f"the store failed {remote.ATTEMPTS} times in a row" in said
+    assert f"the store failed {object_store.ATTEMPTS} times in a row" in said
     assert said.count("\n") == 1
 
 

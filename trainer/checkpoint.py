@@ -23,8 +23,8 @@ from torch.distributed.checkpoint.state_dict_loader import load
 from torch.distributed.checkpoint.state_dict_saver import async_save
 from torch.optim import AdamW
 
-from manifests import files
 from manifests.errors import BadData
+from manifests.io import files
 from trainer.optimizer import optimizer_tensors
 
 MARKER = "checkpoint.json"

@@ -23,7 +23,7 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train a model, or go on from the last checkpoint; with many GPUs, under torchrun."""
-    from manifests.terminal import answer
+    from manifests.console.output import answer
     from trainer.config import load_run_config
     from trainer.train import train as run
 
@@ -48,7 +48,7 @@ def sample(
     as_json: AsJson = False,
 ) -> None:
     """Go on from a prefix, or fill the gap between a prefix and a suffix."""
-    from manifests.terminal import answer
+    from manifests.console.output import answer
     from trainer.run import Run
     from trainer.sample import render, sample_text
 
@@ -67,7 +67,7 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Measure loss and bits per byte on the held-out documents of each component."""
-    from manifests.terminal import answer
+    from manifests.console.output import answer
     from trainer.evaluate import evaluate_run, render
     from trainer.run import Run
 
@@ -82,7 +82,7 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write a checkpoint as a Hugging Face directory."""
-    from manifests.terminal import answer
+    from manifests.console.output import answer
     from trainer.export import export_run
     from trainer.run import Run
 
@@ -98,7 +98,7 @@ def trace(
     as_json: AsJson = False,
 ) -> None:
     """Name the documents behind a sequence that was trained on."""
-    from manifests.terminal import answer
+    from manifests.console.output import answer
     from trainer.run import Run
     from trainer.trace import render
     from trainer.trace import trace as follow

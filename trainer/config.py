@@ -13,7 +13,7 @@ from pydantic import Field, field_validator, model_validator
 
 from manifests.config import Config, load_config
 from manifests.errors import BadCall
-from objectives.skipping import step_position
+from objectives.stream.skip import step_position
 from trainer.models import MODELS
 from trainer.models.layers import Shape
 
@@ -27,7 +27,8 @@ class DataConfig(Config):
     """Tokens of a sequence, L (n_ctx of codegen2's config.json)."""
     objective: str | dict[str, float] = "codegen2"
     """How tokens become sequences: "codegen2" (half causal, half file-level span corruption:
-    section 2 of the paper), another name of objectives/slots.py, or several with their shares."""
+    section 2 of the paper), another name of objectives/tasks/registry.py, or several with
+    their shares."""
     settings: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Settings of objectives, by their names, where they are not the defaults."""
     workers: int = Field(default=0, ge=0)

@@ -14,10 +14,10 @@ import numpy.typing as npt
 import torch
 from rich.table import Table
 
-from manifests.dataset import Dataset
+from manifests.console.output import numbers_table
+from manifests.dataset.dataset import Dataset
 from manifests.errors import BadCall
-from manifests.terminal import numbers_table
-from manifests.tokenizer import decode, load_tokenizer
+from manifests.tokenizer.tokenizer import decode, load_tokenizer
 from trainer.models import Decoder
 from trainer.run import Run
 

@@ -13,9 +13,9 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from manifests import files
-from manifests.control import Control
 from manifests.errors import BadCall
+from manifests.io import files
+from manifests.special_tokens import Control
 from trainer.models import CodeGen2, Decoder, codegen2, llama
 from trainer.run import Run
 

@@ -17,7 +17,7 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
-from manifests.splitmix import derive
+from manifests.prng.splitmix import derive
 from trainer.models.layers import Block, Decoder
 
 INITIAL_DEVIATION = 0.02

@@ -8,14 +8,14 @@ from typing import Any, cast
 
 import torch
 
-from manifests import files
-from manifests.dataset import Dataset
+from manifests.dataset.dataset import Dataset
 from manifests.errors import BadCall, BadData
-from manifests.mixture import load_mixture
-from manifests.plan import Plan, load_plan, make_plan, save_plan, tombstones_of
-from manifests.resolve import resolve
-from manifests.stages import obeying
-from objectives.slots import dealer
+from manifests.io import files
+from manifests.mixture.mixture import load_mixture
+from manifests.mixture.resolve import resolve
+from objectives.stream.plan import Plan, load_plan, make_plan, save_plan, tombstones_of
+from objectives.stream.plan_stages import obeying
+from objectives.tasks.registry import dealer
 from trainer.checkpoint import load_model, read_facts, whole_steps
 from trainer.config import RunConfig, load_run_config
 from trainer.models import MODELS, Decoder

@@ -6,12 +6,12 @@ import torch
 from rich.text import Text
 from torch import Tensor
 
-from manifests.control import Control
+from manifests.console.output import printable
 from manifests.errors import BadCall
-from manifests.plan import Plan
-from manifests.terminal import printable
-from manifests.tokenizer import decode, load_text_tokenizer, load_tokenizer
-from objectives import fim, ul2
+from manifests.special_tokens import Control
+from manifests.tokenizer.tokenizer import decode, load_text_tokenizer, load_tokenizer
+from objectives.stream.plan import Plan
+from objectives.tasks import fim, ul2
 from trainer.models.layers import Cache, Decoder
 from trainer.run import Run
 

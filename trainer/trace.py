@@ -4,9 +4,9 @@ from typing import Any
 
 from rich.text import Text
 
+from manifests.console.output import unwrapped
 from manifests.errors import BadCall
-from manifests.terminal import unwrapped
-from objectives.stream import Stream
+from objectives.stream.stream import Stream
 from trainer.run import Run
 
 

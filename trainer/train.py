@@ -24,10 +24,10 @@ from torch import Tensor
 from torch.distributed.tensor import DTensor
 
 from manifests.errors import BadData, StackpileError
-from objectives.batch import FORGOTTEN, PADDING, Batch
-from objectives.skipping import step_position
-from objectives.stream import Stream
-from objectives.torch_data import batches
+from objectives.stream.skip import step_position
+from objectives.stream.stream import Stream
+from objectives.stream.torch_dataset import batches
+from objectives.tasks.batch import FORGOTTEN, PADDING, Batch
 from trainer.checkpoint import Checkpoints, read_facts, whole_steps
 from trainer.config import RunConfig
 from trainer.display import Display

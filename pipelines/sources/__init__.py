@@ -1,1 +1,1 @@
-"""How each kind of source is laid out, and how its files become rows."""
+"""How each kind of source is laid out, one module each, and how its files become rows."""

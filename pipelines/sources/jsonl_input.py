@@ -8,7 +8,7 @@ from typing import IO, Any, cast
 
 import zstandard
 
-from manifests import files
+from manifests.io import files
 from pipelines.sources.rows import BadInput
 
 CHUNK = 1 << 20

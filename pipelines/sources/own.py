@@ -5,8 +5,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipelines.corpus import Columns, Source
-from pipelines.partition import LICENSE, with_values
+from pipelines.corpus.corpus import Columns, Source
+from pipelines.sources.partition import LICENSE, with_values
 from pipelines.sources.rows import (
     ROWS,
     Holds,

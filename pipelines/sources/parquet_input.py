@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from manifests import files
+from manifests.io import files
 from pipelines.sources.rows import BadInput, Holds, can_hold
 
 

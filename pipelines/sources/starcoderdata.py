@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import pyarrow as pa
 
-from filters.starcoder_prefix import parse_prefix
 from manifests.components import slug
 from pipelines.sources.rows import ROWS, UNKNOWN, Holds, star_count, text_column, values
+from pipelines.sources.starcoder_prefix import parse_prefix
 
 COLUMNS: Mapping[str, Holds] = {
     "max_stars_repo_path": "name",

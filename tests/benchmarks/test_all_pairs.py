@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 
 from benchmarks.all_pairs import candidates, curve, of_pairs, similarities
-from filters.minhash import load_profile, signatures
+from filters.dedup.minhash import load_profile, signatures
 
 PROFILE = load_profile("stack-v1.2")
 

@@ -11,7 +11,7 @@ from benchmarks import deduped
 from benchmarks.deduped import deduplicate, filter_texts, survivors
 from pipelines.preparation import load_preparation
 from pipelines.prepare import run_jobs
-from pipelines.runners import Runner
+from pipelines.runtime.runners import Runner
 
 
 def in_process(job: str, corpus: Path, out: Path) -> dict[str, Any]:

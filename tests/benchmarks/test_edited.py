@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from benchmarks import all_pairs, edited
 from benchmarks.edited import copies
-from manifests.compiled import directory
+from manifests.prng.jit import directory
 
 TEXT = "def f(a, b):\n    return fé(a) + größe * 'B' # " + "some words to edit " * 400
 

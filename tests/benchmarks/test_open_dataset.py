@@ -3,10 +3,10 @@
 import pytest
 
 from benchmarks import open_dataset
-from manifests.chain import load_chain
-from manifests.dataset import Dataset
+from manifests.dataset.dataset import Dataset
 from manifests.errors import BadData
-from manifests.inspect import inspect
+from manifests.lineage.chain import load_chain
+from pipelines.inspect.summary import inspect
 
 
 def test_the_made_up_dataset_opens(tmp_path, monkeypatch):

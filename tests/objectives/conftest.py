@@ -5,11 +5,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from manifests.control import Control
-from manifests.order import SCALE
-from manifests.plan import Plan, PlanComponent, Stage
-from manifests.window import Window
-from objectives.slots import dealer
+from manifests.dataset.token_range import Window
+from manifests.special_tokens import Control
+from objectives.stream.order import SCALE
+from objectives.stream.plan import Plan, PlanComponent, Stage
+from objectives.tasks.registry import dealer
 
 CODEGEN2 = Control(end=50256, sep=50299, eom=50300, mask_1=51199, masks=899, vocabulary=51200)
 

@@ -2,9 +2,9 @@
 
 from itertools import pairwise
 
-from manifests.splitmix import Draws
-from objectives.kernels import FIXED
-from objectives.span_corruption import COST
+from manifests.prng.splitmix import Draws
+from objectives.tasks.kernels import FIXED
+from objectives.tasks.span_corruption import COST
 
 
 def spans(lengths, allowance, masks, key, settings):

@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 from hypothesis import strategies as st
 
-from manifests.control import Control
-from manifests.window import Window
-from objectives.batch import Batch
+from manifests.dataset.token_range import Window
+from manifests.special_tokens import Control
+from objectives.tasks.batch import Batch
 from tests.objectives.windows import addresses_in, segments_of
 
 CONTROL = Control(end=50256, sep=50299, eom=50300, mask_1=51199, masks=899, vocabulary=51200)

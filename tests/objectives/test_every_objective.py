@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from manifests.errors import BadCall
-from objectives.batch import FORGOTTEN, PADDING
-from objectives.slots import MIXES, OBJECTIVES, PREFIXED
-from objectives.stream import Stream
+from objectives.stream.stream import Stream
+from objectives.tasks.batch import FORGOTTEN, PADDING
+from objectives.tasks.registry import MIXES, OBJECTIVES, PREFIXED
 
 FIM = {"fim": {"level": "token", "sentinels": [50295, 50296, 50297]}}
 EVERYTHING = dict.fromkeys(OBJECTIVES, 1.0)

@@ -5,13 +5,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from manifests.mixture import Group, Mixture
-from manifests.plan import make_plan
-from manifests.stages import with_tombstones
-from objectives.peek import peek
-from objectives.slots import OBJECTIVES, dealer
-from objectives.stream import Stream
-from pipelines.forget import Asked, forget
+from manifests.mixture.mixture import Group, Mixture
+from objectives.preview import peek
+from objectives.stream.plan import make_plan
+from objectives.stream.plan_stages import with_tombstones
+from objectives.stream.stream import Stream
+from objectives.tasks.registry import OBJECTIVES, dealer
+from pipelines.maintain.forget import Asked, forget
 from tests.datasets import Document, write_documents
 
 LENGTH = 64

@@ -6,23 +6,23 @@ from functools import partial
 import numpy as np
 import pytest
 
-from manifests import files, remote
-from manifests.block_cache import BlockCache
-from manifests.dataset import Dataset
+from manifests.dataset.dataset import Dataset
 from manifests.errors import BadData
-from manifests.mixture import load_mixture, make_mixture
-from manifests.plan import make_plan
-from manifests.shard_scan import scan_shard
-from objectives.batch import Batch
-from objectives.slots import dealer
-from objectives.stream import Stream
+from manifests.io import files, object_store
+from manifests.mixture.mixture import load_mixture, make_mixture
+from manifests.shards.block_cache import BlockCache
+from manifests.shards.scan import scan_shard
+from objectives.stream.plan import make_plan
+from objectives.stream.stream import Stream
+from objectives.tasks.batch import Batch
+from objectives.tasks.registry import dealer
 from tests.object_store import BUCKET, serving
 
 
 @pytest.fixture(scope="module")
 def server():
     with pytest.MonkeyPatch.context() as patch, serving(patch) as started:
-        patch.setattr(remote, "FIRST_WAIT", 0.0)
+        patch.setattr(object_store, "FIRST_WAIT", 0.0)
         yield started
 
 
@@ -99,7 +99,7 @@ def test_each_block_is_asked_for_once(plans, store):
 
 
 def test_a_cache_that_holds_next_to_nothing(plans, monkeypatch):
-    monkeypatch.setattr("manifests.shard_reader.BlockCache", partial(BlockCache, limit=1))
+    monkeypatch.setattr("manifests.shards.reader.BlockCache", partial(BlockCache, limit=1))
     local, far = (Stream.open(plan) for plan in plans)
     for position in (0, 4, 64):
         assert equal(far.batch(position, 4), local.batch(position, 4))

@@ -11,16 +11,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from manifests import files
-from manifests.mixture import load_mixture, make_mixture
-from manifests.plan import make_plan
-from manifests.splitmix import Draws
-from objectives.slots import dealer
-from objectives.stream import Stream
+from manifests.io import files
+from manifests.mixture.mixture import load_mixture, make_mixture
+from manifests.prng.splitmix import Draws
+from objectives.stream.plan import make_plan
+from objectives.stream.stream import Stream
+from objectives.tasks.registry import dealer
 
 pytest.importorskip("torch")
 
-from objectives.torch_data import batches
+from objectives.stream.torch_dataset import batches
 
 STEPS, ROWS = 200, 8
 WORLDS = [(1, 0), (2, 1), (4, 0), (1, 3), (4, 2), (2, 0), (1, 1), (2, 3)]

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from manifests.dataset import Dataset
-from manifests.mixture import make_mixture
+from manifests.dataset.dataset import Dataset
+from manifests.mixture.mixture import make_mixture
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from objectives.batch import Segments
+from objectives.tasks.batch import Segments
 
 
 def addresses_in(windows, end=50256):

@@ -9,10 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from manifests.errors import BadData
-from manifests.manifest import load_manifest
-from pipelines.license_filter import run
+from manifests.lineage.manifest import load_manifest
+from pipelines.license_filter.job import run
 from pipelines.preparation import Preparation, load_preparation
-from pipelines.runners import Runner
+from pipelines.runtime.runners import Runner
 from tests.corpora import code, stack_row, write_stack
 
 CORPUS = """

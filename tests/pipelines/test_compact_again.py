@@ -4,17 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from manifests.chain import load_chain
-from manifests.dataset import Dataset
+from manifests.dataset.dataset import Dataset
 from manifests.errors import BadData
-from manifests.manifest import load_manifest
-from manifests.verify import verify
-from pipelines import compact as module
-from pipelines.compact import compact
-from pipelines.forget import Asked, forget
-from pipelines.job import Job, readable_rows
+from manifests.lineage.chain import load_chain
+from manifests.lineage.manifest import load_manifest
+from manifests.verify.verify import verify
+from pipelines.maintain import compact as module
+from pipelines.maintain.compact import compact
+from pipelines.maintain.forget import Asked, forget
 from pipelines.preparation import finish as finish_it
-from pipelines.runners import Runner
+from pipelines.runtime.job import Job, readable_rows
+from pipelines.runtime.runners import Runner
 from tests.datasets import Document, write_documents
 
 ONE = Runner()

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from manifests.manifest import load_manifest
+from manifests.lineage.manifest import load_manifest
 from pipelines.preparation import load_preparation
 from pipelines.prepare import run_jobs
-from pipelines.runners import Runner
+from pipelines.runtime.runners import Runner
 from tests.corpora import code, stack_row, write_stack
 
 ONE = Runner(options=("--direct_num_workers=1",))
@@ -21,7 +21,7 @@ DYING = """
 import os, sys
 from pipelines.preparation import load_preparation
 from pipelines.prepare import run_jobs
-from pipelines.runners import Runner
+from pipelines.runtime.runners import Runner
 
 corpus, left = sys.argv[1], int(sys.argv[2])
 replace = os.replace

@@ -10,14 +10,14 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
-from filters.starcoder_prefix import parse_prefix
 from manifests import components
 from manifests.errors import BadCall
-from pipelines.corpus import load_corpus
-from pipelines.demo_corpus import gather, layouts
-from pipelines.demo_corpus.gather import MTIME
-from pipelines.demo_corpus.licenses import declared_licenses
-from pipelines.demo_corpus.packages import LANGUAGES, hash64
+from pipelines.corpus.corpus import load_corpus
+from pipelines.demo import gather, layouts
+from pipelines.demo.gather import MTIME
+from pipelines.demo.licenses import declared_licenses
+from pipelines.demo.packages import LANGUAGES, hash64
+from pipelines.sources.starcoder_prefix import parse_prefix
 
 MODULE = '''"""What module {n} of {name} is for.
 
@@ -65,7 +65,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     install(site, "quiet", "License: none of your business", {"quiet.py": "x = 1\n" * 40})
     (site / "mit_thing/m3.py").write_bytes(b"\xff\xfe not UTF-8" * 9)
     found: list[Distribution] = [PathDistribution(p) for p in sorted(site.glob("*.dist-info"))]
-    monkeypatch.setattr("pipelines.demo_corpus.packages.distributions", lambda: found)
+    monkeypatch.setattr("pipelines.demo.packages.distributions", lambda: found)
     return site
 
 
@@ -207,7 +207,7 @@ def test_a_license_file_is_recognized_where_metadata_leave_it_open(
         seen.append(text)
         return "BSD-3-Clause"
 
-    monkeypatch.setattr("pipelines.demo_corpus.licenses._recognized", recognized)
+    monkeypatch.setattr("pipelines.demo.licenses._recognized", recognized)
     text = {"thing-1.0.dist-info/LICENSE": "Redistribution and use ..."}
     install(tmp_path, "thing", "License: BSD", text)
     distribution = PathDistribution(tmp_path / "thing-1.0.dist-info")

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from manifests.manifest import manifest_digest
+from manifests.lineage.manifest import manifest_digest
 from pipelines.preparation import load_preparation
 from pipelines.prepare import run_jobs
-from pipelines.runners import Runner
+from pipelines.runtime.runners import Runner
 
 EMBEDDED = ("--job_endpoint=embed", "--environment_type=LOOPBACK")
 

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from manifests import files
-from manifests.chain import load_chain
-from manifests.dataset import Dataset
-from manifests.verify import verify
-from pipelines.compact import compact
-from pipelines.forget import Asked, forget
-from pipelines.runners import Runner
+from manifests.dataset.dataset import Dataset
+from manifests.io import files
+from manifests.lineage.chain import load_chain
+from manifests.verify.verify import verify
+from pipelines.maintain.compact import compact
+from pipelines.maintain.forget import Asked, forget
+from pipelines.runtime.runners import Runner
 from tests.datasets import Document, write_documents
 from tests.object_store import BUCKET, serving
 

@@ -10,13 +10,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from filters import registry
-from manifests.dataset import Dataset
+from filters.quality import registry
+from manifests.dataset.dataset import Dataset
 from manifests.errors import BadCall, BadData
-from manifests.manifest import load_manifest
+from manifests.lineage.manifest import load_manifest
 from pipelines.preparation import Preparation, load_preparation, rejections
 from pipelines.prepare import run_jobs
-from pipelines.runners import Runner
+from pipelines.runtime.runners import Runner
 from tests.corpora import code, stack_row, write_stack
 
 ONE = Runner(options=("--direct_num_workers=1",))

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from pipelines.preparation import Preparation, load_preparation
 from pipelines.prepare import run_jobs
-from pipelines.runners import Runner
+from pipelines.runtime.runners import Runner
 from tests.corpora import write_corpus
 
 EXPECTED = Path(__file__).with_name("same_bytes.json")
@@ -77,7 +77,8 @@ def content_digests(preparation: Preparation) -> dict[str, str]:
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
-    return pq.read_table(path).to_pylist()
+    rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
+    return rows
 
 
 def _payloads(path: Path) -> list[tuple[str, str]]:

@@ -7,10 +7,10 @@ import apache_beam as beam
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from manifests.manifest import manifest_digest
+from manifests.lineage.manifest import manifest_digest
 from pipelines.preparation import load_preparation
 from pipelines.prepare import run_jobs
-from pipelines.runners import Runner
+from pipelines.runtime.runners import Runner
 from tests.pipelines.spark import job_server_jar, manifest
 
 # The server hangs up on the SDK when a job ends, and the SDK's thread says so.

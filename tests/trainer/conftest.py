@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from manifests.mixture import make_mixture
+from manifests.mixture.mixture import make_mixture
 from trainer import parallel
 from trainer.config import RunConfig, load_run_config
 from trainer.train import train

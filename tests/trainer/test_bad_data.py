@@ -13,8 +13,8 @@ import pytest
 
 import stackpile
 from manifests.errors import BadData
-from manifests.mixture import make_mixture
-from manifests.shards import SECTOR
+from manifests.mixture.mixture import make_mixture
+from manifests.shards.writer import SECTOR
 from tests.conftest import made_up_text
 from tests.trainer.conftest import RUN
 from trainer.config import load_run_config

@@ -4,7 +4,7 @@ import pytest
 
 from manifests.config import load_config, parse_config
 from manifests.errors import BadCall
-from objectives.skipping import step_position
+from objectives.stream.skip import step_position
 from trainer.config import RunConfig, load_run_config
 from trainer.toml import to_toml
 

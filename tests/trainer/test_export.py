@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from manifests.control import Control
 from manifests.errors import BadCall
-from manifests.tokenizer import train_tokenizer
+from manifests.special_tokens import Control
+from manifests.tokenizer.tokenizer import train_tokenizer
 from trainer import export as module
 from trainer.models import MODELS, Shape
 

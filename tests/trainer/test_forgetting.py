@@ -5,8 +5,8 @@ import shutil
 import numpy as np
 import pytest
 
-from objectives.stream import Stream
-from pipelines.forget import Asked, forget
+from objectives.stream.stream import Stream
+from pipelines.maintain.forget import Asked, forget
 from tests.trainer.conftest import write_run
 from trainer import train as module
 from trainer.config import load_run_config

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from manifests.control import Control
 from manifests.errors import BadCall
-from manifests.plan import Plan, Slot
+from manifests.special_tokens import Control
+from objectives.stream.plan import Plan, Slot
 from trainer.models import MODELS, Shape
 from trainer.run import Run
 from trainer.sample import _infill_prompt, choose, complete, infill_prompt, render, sample_text

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from manifests.errors import BadCall, BadData
-from objectives.stream import Stream
+from objectives.stream.stream import Stream
 from trainer import train as module
 from trainer.checkpoint import whole_steps
 from trainer.run import Run, read_metrics

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from manifests.config import Config
-from trainer.loss import Loss, weighted_loss
+from trainer.models.loss import Loss, weighted_loss
 
 
 class Shape(Config):

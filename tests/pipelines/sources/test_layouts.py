@@ -7,16 +7,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.corpus import Columns, Source
-from pipelines.sources import reading
+from pipelines.corpus.corpus import Columns, Source
+from pipelines.sources import reader
 from pipelines.sources.rows import BadInput
 from tests.corpora import stack_row, write_pile, write_stack, write_starcoderdata
 
 
 def rows(source: Source, path: Path, input_path: str = "python/a.parquet"):
     found = []
-    for start, stop in reading.cut(source, str(path)):
-        for piece in reading.pieces(source, input_path, str(path), start, stop):
+    for start, stop in reader.cut(source, str(path)):
+        for piece in reader.pieces(source, input_path, str(path), start, stop):
             found += piece.rows.to_pylist()
     return found
 
@@ -111,14 +111,14 @@ def test_a_column_that_is_not_there_is_named(tmp_path: Path, kind: str) -> None:
     (tmp_path / "a.jsonl").write_text('{"txt": "x"}\n')
     pq.write_table(pa.table({"txt": ["x"]}), tmp_path / "a.parquet")
     with pytest.raises(BadInput, match=r"'text' is missing; it has txt"):
-        reading.cut(source(kind, columns=Columns().model_dump()), str(tmp_path / f"a.{kind}"))
+        reader.cut(source(kind, columns=Columns().model_dump()), str(tmp_path / f"a.{kind}"))
 
 
 def test_a_long_input_becomes_many_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "PIECE_BYTES", 100)
+    monkeypatch.setattr(reader, "PIECE_BYTES", 100)
     texts = [f"{i:040d}" for i in range(10)]
     write_pile(tmp_path / "a.jsonl.zst", [(text, "Pile-CC") for text in texts])
-    pieces = list(reading.pieces(source("the-pile"), "a", str(tmp_path / "a.jsonl.zst"), 0, None))
+    pieces = list(reader.pieces(source("the-pile"), "a", str(tmp_path / "a.jsonl.zst"), 0, None))
     assert [piece.last for piece in pieces] == [False, False, False, True]
     assert [piece.number for piece in pieces] == [0, 1, 2, 3]
     assert [text for piece in pieces for text in piece.rows["text"].to_pylist()] == texts
@@ -126,5 +126,5 @@ def test_a_long_input_becomes_many_pieces(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_an_empty_input_is_one_empty_piece(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text("")
-    (piece,) = reading.pieces(source("jsonl"), "a", str(tmp_path / "a.jsonl"), 0, None)
+    (piece,) = reader.pieces(source("jsonl"), "a", str(tmp_path / "a.jsonl"), 0, None)
     assert piece.last and piece.rows.num_rows == 0

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.corpus import Source
+from pipelines.corpus.corpus import Source
 from pipelines.sources import own, the_pile
 from pipelines.sources.rows import (
     Holds,

@@ -4,8 +4,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.corpus import Source
-from pipelines.sources import reading
+from pipelines.corpus.corpus import Source
+from pipelines.sources import reader
 from pipelines.sources.rows import BadInput
 from pipelines.sources.the_stack_v2 import NOTICES, REFERENCE, licenses
 
@@ -35,8 +35,8 @@ def write(path: Path, **changes: object) -> str:
 
 def test_a_row(tmp_path: Path) -> None:
     url = write(tmp_path / "a.parquet")
-    ((start, stop),) = reading.cut(source(), url)
-    (piece,) = reading.pieces(source(), "data/C++/a.parquet", url, start, stop)
+    ((start, stop),) = reader.cut(source(), url)
+    (piece,) = reader.pieces(source(), "data/C++/a.parquet", url, start, stop)
     assert piece.rows.to_pylist() == [
         {
             "input_row": 0,
@@ -55,7 +55,7 @@ def test_its_own_files_have_no_content(tmp_path: Path) -> None:
     table = pq.read_table(write(tmp_path / "a.parquet")).drop_columns(["content"])
     pq.write_table(table, tmp_path / "b.parquet")
     with pytest.raises(BadInput, match="'content' is missing"):
-        reading.cut(source(), str(tmp_path / "b.parquet"))
+        reader.cut(source(), str(tmp_path / "b.parquet"))
 
 
 @pytest.mark.parametrize(
@@ -81,5 +81,5 @@ def test_licenses_that_a_row_names(
 
 
 def test_components_of_files() -> None:
-    assert reading.component_of_input(source(), "data/C++/a.parquet") == "cpp"
-    assert reading.component_of_input(source(), "data/a.parquet") is None
+    assert reader.component_of_input(source(), "data/C++/a.parquet") == "cpp"
+    assert reader.component_of_input(source(), "data/a.parquet") is None

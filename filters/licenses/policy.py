@@ -1,0 +1,242 @@
+"""License policies: which SPDX expressions may be trained on, and the verdict of all layers."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from filters.licenses.spdx import (
+    Judgment,
+    combine,
+    evaluate,
+    is_license,
+    joined,
+    parse,
+    permissive_beyond_spdx,
+    reference,
+    written,
+)
+from manifests.config import Config, load_config, shipped
+from manifests.errors import BadCall
+from manifests.io.digest import digest
+
+Layer = Literal["header", "repository", "source"]
+Missing = Literal["accept", "reject"]
+
+POLICIES = Path(__file__).parent / "policies"
+
+
+class PolicyFile(Config):
+    """A policy as it lies on disk."""
+
+    name: str
+    """How the policy is called in reports."""
+    version: int = Field(ge=1)
+    """Raised with every change of the file."""
+    origin: str
+    """Where the list comes from, in a sentence."""
+    require: Literal["all", "any"]
+    """Whether all licenses of a document must be allowed, or one is enough."""
+    licenses: list[str] = Field(min_length=1)
+    """SPDX ids, or `ID WITH EXCEPTION`."""
+
+
+class Judged(NamedTuple):
+    """What a policy says of a document's licenses, and the SPDX expression that it judged."""
+
+    judgment: Judgment
+    expression: str | None
+
+
+class Finding(NamedTuple):
+    """What one layer says of a document."""
+
+    layer: Layer
+    judgment: Judgment
+    expression: str | None = None
+
+
+class Verdict(NamedTuple):
+    """What becomes of a document: the deciding rule and layer; rule is None when it is kept."""
+
+    kept: bool
+    rule: str | None
+    layer: Layer
+    expression: str | None
+
+
+class LicenseVerdicts(NamedTuple):
+    """Verdicts of n documents.
+
+    Attributes:
+        kept: bool [n].
+        rule: object [n]: "license_denied", "license_unknown", or None when kept.
+        expression: object [n], the SPDX expression of the layer that decided; None where nothing
+            is said.
+        layer: object [n], the layer that decided: "header", "repository", or "source" for its
+            `missing` rule.
+    """
+
+    kept: npt.NDArray[np.bool_]
+    rule: npt.NDArray[np.object_]
+    expression: npt.NDArray[np.object_]
+    layer: npt.NDArray[np.object_]
+
+
+def verdict(layers: Iterable[Finding], missing: Missing) -> Verdict:
+    """Decide a document from the findings of its layers.
+
+    Any layer denies: rejected. Some repository or source layer allows and none denies: kept.
+    Nothing known: the source's `missing` rule. A header can only deny.
+    """
+    findings = list(layers)
+    for finding in findings:
+        if finding.judgment == "deny":
+            return Verdict(False, "license_denied", finding.layer, finding.expression)
+    for finding in findings:
+        if finding.judgment == "allow" and finding.layer != "header":
+            return Verdict(True, None, finding.layer, finding.expression)
+    said = next((finding.expression for finding in findings if finding.expression), None)
+    if missing == "accept":
+        return Verdict(True, None, "source", said)
+    return Verdict(False, "license_unknown", "source", said)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A named, versioned list of licenses that may be trained on.
+
+    Attributes:
+        name: how it is called.
+        version: of its file.
+        require: whether all licenses of a document must be allowed, or any.
+        allowed: canonical SPDX ids and `ID WITH EXCEPTION` pairs.
+        digest: what changes when any judgment may: 64 hexadecimal characters.
+    """
+
+    name: str
+    version: int
+    require: Literal["all", "any"]
+    allowed: frozenset[str]
+    digest: str
+
+    def judge(self, licenses: Any) -> Judged:
+        """Judge what a data set says of a document's licenses.
+
+        Args:
+            licenses: a list of SPDX ids or expressions; nulls in it are passed over. Also taken:
+                None, one string, and BigQuery's {"list": [{"item": ...}, ...]}.
+
+        Returns:
+            "unknown" when nothing usable is said: no license, NOASSERTION, an id that is neither
+            SPDX's nor ScanCode's, text that is no expression. `MIT OR x` is allowed, `MIT AND x`
+            is unknown, for an unknown x.
+        """
+        return _judge(self, license_strings(licenses))
+
+    def judge_header(self, expression: str) -> Judged:
+        """Judge an expression that a file's own text states, in SPDX's or ScanCode's ids.
+
+        It is judged as `judge` does, but what ScanCode alone names is denied only where ScanCode
+        calls it neither permissive nor public domain: a policy lists ids of SPDX.
+        """
+        return _judge_header(self, expression)
+
+
+def load_policy(name: str) -> Policy:
+    """Return a policy that ships with Stackpile, by name, or one from the path of a TOML file.
+
+    Raises:
+        BadCall: there is no such policy, its file has faults, or it lists an unknown license.
+    """
+    name = shipped(POLICIES, name, "license policy")
+    file = load_config(name, PolicyFile)
+    trees = {text: parse(text) for text in file.licenses}
+    strangers = [text for text, tree in trees.items() if not is_license(tree)]
+    if strangers:
+        raise BadCall(f"{name}: licenses: not an SPDX id: {', '.join(map(repr, strangers))}")
+    allowed = sorted({written(tree) for tree in trees.values()})
+    told = {"name": file.name, "version": file.version, "require": file.require, "allowed": allowed}
+    return Policy(file.name, file.version, file.require, frozenset(allowed), digest(told))
+
+
+def judge_licenses(
+    policy: Policy,
+    licenses: Any,
+    missing: Missing,
+    others: Mapping[int, Sequence[Finding]] = MappingProxyType({}),
+) -> LicenseVerdicts:
+    """Judge the licenses of n documents by their repositories and what else is known.
+
+    Args:
+        policy: by which they are judged.
+        licenses: n values as `Policy.judge` takes them, in a sequence or an Arrow array.
+        missing: what becomes of documents of which nothing is known.
+        others: what other layers say of a row, the header first.
+    """
+    rows = licenses.to_pylist() if hasattr(licenses, "to_pylist") else licenses
+    verdicts = [
+        _verdict(policy, license_strings(row), missing, tuple(others.get(number, ())))
+        for number, row in enumerate(rows)
+    ]
+    return LicenseVerdicts(
+        np.array([v.kept for v in verdicts], bool),
+        _objects([v.rule for v in verdicts]),
+        _objects([v.expression for v in verdicts]),
+        _objects([v.layer for v in verdicts]),
+    )
+
+
+def license_strings(licenses: Any) -> tuple[str, ...]:
+    """Return the license strings of a document, from any form that data sets ship them in."""
+    if isinstance(licenses, dict):
+        licenses = licenses.get("list", licenses.get("item", licenses.get("element")))
+    if isinstance(licenses, str):
+        return (licenses,)
+    if isinstance(licenses, Sequence | np.ndarray):
+        return tuple(text for item in licenses for text in license_strings(item))
+    return ()
+
+
+def _objects(values: Sequence[Any]) -> npt.NDArray[np.object_]:
+    out = np.empty(len(values), object)
+    out[:] = values
+    return out
+
+
+@lru_cache(maxsize=1 << 16)
+def _verdict(
+    policy: Policy, licenses: tuple[str, ...], missing: Missing, others: tuple[Finding, ...]
+) -> Verdict:
+    repository = Finding("repository", *_judge(policy, licenses))
+    return verdict([*others, repository], missing)
+
+
+@lru_cache(maxsize=1 << 16)
+def _judge_header(policy: Policy, expression: str) -> Judged:
+    tree = parse(expression)
+    if tree is None:
+        return Judged("unknown", None)
+    return Judged(evaluate(tree, policy.allowed, permissive_beyond_spdx()), written(tree))
+
+
+@lru_cache(maxsize=1 << 16)
+def _judge(policy: Policy, licenses: tuple[str, ...]) -> Judged:
+    # Repositories repeat one another's licenses; a dict keeps the order in which they were named.
+    texts = [text for text in dict.fromkeys(map(str.strip, licenses)) if text]
+    if not texts:
+        return Judged("unknown", None)
+    trees = [parse(text) for text in texts]
+    judgments = ["unknown" if tree is None else evaluate(tree, policy.allowed) for tree in trees]
+    expressions = [
+        reference(text) if tree is None else written(tree)
+        for text, tree in zip(texts, trees, strict=True)
+    ]
+    operator = "AND" if policy.require == "all" else "OR"
+    return Judged(combine(operator, judgments), joined(operator, expressions))

@@ -1,0 +1,154 @@
+"""What the rules for prose count, in one pass: words, and how lines begin and end."""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from filters.quality.batch import Batch
+from filters.utf8 import Bytes, Offsets, text_bytes
+from manifests.prng.jit import compiled
+
+Integers = npt.NDArray[np.int64]
+
+STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
+"""Gopher's (arXiv 2112.11446, appendix A.1.1)."""
+
+BULLETS = ("-", "*", "\u2022", "\u2023", "\u25cf", "\u25e6", "\u2043")
+"""What a bullet point begins with. The paper does not list them."""
+
+
+class Words(NamedTuple):
+    """Of each text, int64 [n]; words lie between whitespace (ASCII's), lines between line ends.
+
+    Attributes:
+        words: all of them.
+        characters: of all words together.
+        alphabetic: words with a letter; every character beyond ASCII counts as one.
+        stop: how many of STOP_WORDS occur, in any letter case.
+        hashes: "#" characters.
+        ellipses: "..." and the character U+2026.
+        lines: lines that are not blank.
+        bullets: those that begin with one of BULLETS.
+        trailing: those that end with an ellipsis.
+    """
+
+    words: Integers
+    characters: Integers
+    alphabetic: Integers
+    stop: Integers
+    hashes: Integers
+    ellipses: Integers
+    lines: Integers
+    bullets: Integers
+    trailing: Integers
+
+
+def words(batch: Batch) -> Words:
+    """Count a batch's words; filters ask through `batch.once(words)`."""
+    data, offsets = text_bytes(batch.texts)
+    counts = np.zeros((len(Words._fields), len(offsets) - 1), np.int64)
+    _count(data, offsets, STOP_KEYS, BULLET_KEYS, counts)
+    return Words(*counts)
+
+
+def _key(text: str) -> int:
+    return int.from_bytes(text.encode(), "little")
+
+
+STOP_KEYS = np.array([_key(word) for word in STOP_WORDS], np.int64)
+"""Stop words as little-endian numbers of their bytes: none has more than four."""
+
+BULLET_KEYS = np.array([_key(bullet) for bullet in BULLETS], np.int64)
+
+WORDS, CHARACTERS, ALPHABETIC, STOP, HASHES, ELLIPSES, LINES, BULLET_LINES, TRAILING = range(
+    len(Words._fields)
+)
+"""Rows of the kernel's counts, in the order of the fields of Words."""
+
+
+@compiled()
+def _count(
+    data: Bytes, offsets: Offsets, stop_keys: Integers, bullet_keys: Integers, counts: Integers
+) -> None:
+    for document in range(counts.shape[1]):
+        row = counts[:, document]
+        seen = np.zeros(len(stop_keys), np.bool_)
+        i = offsets[document]
+        stop = offsets[document + 1]
+        blank = True
+        while i < stop:
+            if _is_space(data[i]):
+                blank |= data[i] == 10
+                i += 1
+                continue
+            start = i
+            i, key = _word(data, i, stop, row)
+            if i - start <= 4:
+                for number in range(len(stop_keys)):
+                    seen[number] |= key == stop_keys[number]
+            if blank:
+                blank = False
+                row[LINES] += 1
+                row[BULLET_LINES] += _is_bullet(data, start, i, bullet_keys)
+            if i - start >= 3 and _is_ellipsis(data, i - 3):
+                row[TRAILING] += _ends_line(data, i, stop)
+        row[STOP] = seen.sum()
+
+
+@compiled()
+def _is_space(byte: int) -> bool:
+    return byte == 32 or 9 <= byte <= 13
+
+
+@compiled()
+def _word(data: Bytes, i: int, stop: int, row: Integers) -> tuple[int, np.int64]:
+    """Count the word that starts at i; return where it ends, and the key of its first bytes."""
+    start = i
+    characters = hashes = ellipses = 0
+    letters = False
+    after_ellipsis = i
+    key = np.int64(0)
+    while i < stop and not _is_space(data[i]):
+        byte = data[i]
+        lower = byte | 32
+        letters |= byte >= 128 or 97 <= lower <= 122
+        characters += (byte & 0xC0) != 0x80
+        hashes += byte == 35
+        if i - start < 5:
+            key |= np.int64(lower) << 8 * (i - start)
+        if byte in (46, 0xE2) and i >= after_ellipsis and i + 2 < stop:
+            found = _is_ellipsis(data, i)
+            ellipses += found
+            after_ellipsis = i + 3 * found
+        i += 1
+    row[WORDS] += 1
+    row[CHARACTERS] += characters
+    row[ALPHABETIC] += letters
+    row[HASHES] += hashes
+    row[ELLIPSES] += ellipses
+    return i, key
+
+
+@compiled()
+def _is_ellipsis(data: Bytes, i: int) -> bool:
+    first, second, third = data[i], data[i + 1], data[i + 2]
+    dots = first == 46 and second == 46 and third == 46
+    return bool(dots or (first == 0xE2 and second == 0x80 and third == 0xA6))
+
+
+@compiled()
+def _is_bullet(data: Bytes, start: int, stop: int, bullet_keys: Integers) -> bool:
+    length = 1 if data[start] < 128 else 3
+    key = np.int64(0)
+    for i in range(start, min(start + length, stop)):
+        key |= np.int64(data[i]) << 8 * (i - start)
+    return bool((bullet_keys == key).any())
+
+
+@compiled()
+def _ends_line(data: Bytes, i: int, stop: int) -> bool:
+    """Tell whether only blanks follow until the line ends."""
+    while i < stop and data[i] != 10 and _is_space(data[i]):
+        i += 1
+    return bool(i == stop or data[i] == 10)

@@ -1,0 +1,1 @@
+"""A dataset of shards: its reader and writer, access by token, and its forgotten documents."""

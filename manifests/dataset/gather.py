@@ -1,0 +1,181 @@
+"""Documents of a component by their numbers, in any order, many at once."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from numba import types
+
+from manifests.errors import BadCall, BadData
+from manifests.prng.jit import compiled
+from manifests.shards.reader import BlockReader
+
+_pread: Any = types.ExternalFunction(
+    "pread", types.int64(types.int32, types.int64, types.int64, types.int64)
+)
+"""The system call, without the interpreter between two documents."""
+
+
+Integers = npt.NDArray[np.int64]
+
+
+class Documents(NamedTuple):
+    """Documents one after another.
+
+    Attributes:
+        tokens: [sum of their lengths], of the dtype on disk.
+        starts: int64 [n + 1], where each document starts in `tokens`, and where the last one stops.
+    """
+
+    tokens: npt.NDArray[Any]
+    starts: npt.NDArray[np.int64]
+
+
+class Gather:
+    """Reads documents of one component, and remembers where in their blocks they end."""
+
+    def __init__(
+        self, name: str, reader: BlockReader, first_document: npt.NDArray[np.int64]
+    ) -> None:
+        """Read from `reader`.
+
+        Args:
+            name: of the component, for messages.
+            reader: its blocks.
+            first_document: int64 [blocks + 1], how many documents end before each block.
+        """
+        self._name, self._reader, self._first = name, reader, first_document
+        # Where no block was touched it takes no memory: the system gives pages as they are written.
+        self._stops = np.empty(int(first_document[-1]), dtype=np.uint32)
+        self._known = np.zeros(len(reader.table), dtype=bool)
+        shards, documents = reader.table["shard"], reader.table["documents"]
+        self._opens_inside = np.zeros(len(shards), dtype=bool)
+        self._opens_inside[1:] = (shards[1:] == shards[:-1]) & (documents[:-1] == 0)
+
+    def __call__(self, numbers: npt.ArrayLike) -> Documents:
+        """Return documents in the order asked for; the same one may be asked for twice.
+
+        Args:
+            numbers: integers [n], each at least 0 and below the component's documents.
+
+        Raises:
+            BadCall: the component has no such document.
+            BadData: a shard that holds one is missing, cut, or wrong in a bit.
+        """
+        numbers = np.asarray(numbers, dtype=np.int64)
+        if len(numbers) and not 0 <= int(numbers.min()) <= int(numbers.max()) < len(self._stops):
+            raise BadCall(f"{self._name}: has documents 0 to {len(self._stops) - 1} only")
+        blocks = self._first.searchsorted(numbers, side="right") - 1
+        for block in np.unique(blocks[~self._known[blocks]]).tolist():
+            self._learn(block)
+        leads = numbers == self._first[blocks]
+        begins = np.where(leads, 0, self._stops[numbers - 1]).astype(np.int64)
+        lengths = self._stops[numbers] - begins
+        carried = np.flatnonzero(leads & self._opens_inside[blocks]).tolist()
+        before = {place: self._before(int(blocks[place])) for place in carried}
+        starts = np.zeros(len(numbers) + 1, dtype=np.int64)
+        np.cumsum(lengths + _sizes(before, len(numbers)), out=starts[1:])
+        out = np.empty(int(starts[-1]), dtype=self._reader.dtype)
+        places = starts[1:] - lengths
+        read = self._read_local if self._reader.is_local else self._read_remote
+        read(out, blocks, begins, lengths, places)
+        for place, tokens in before.items():
+            out[starts[place] : places[place]] = tokens
+        return Documents(out, starts)
+
+    def _learn(self, block: int) -> None:
+        """Note where the documents of a block end; reading its offsets checks the whole block."""
+        ends = self._reader.ends(block)
+        stops, first = ends - np.arange(len(ends)), int(self._first[block])
+        length = int(self._reader.table["tokens"][block])
+        if (np.diff(stops, prepend=0, append=length) < 0).any():
+            url = self._reader.shard(block).url
+            raise BadData(f"{url}: the offsets of a block do not ascend to its {length} tokens")
+        self._stops[first : first + len(ends)] = stops
+        self._known[block] = True
+
+    def _before(self, block: int) -> npt.NDArray[Any]:
+        """Return the tokens that a document has in the blocks before the one in which it ends."""
+        pieces = []
+        while self._opens_inside[block]:
+            block -= 1
+            pieces.append(self._reader.tokens(block, 0, int(self._reader.table["tokens"][block])))
+        return np.concatenate(pieces[::-1])
+
+    def _read_local(
+        self,
+        out: npt.NDArray[Any],
+        blocks: Integers,
+        begins: Integers,
+        lengths: Integers,
+        places: Integers,
+    ) -> None:
+        """Fill `out` shard by shard, in the order of the bytes on disk."""
+        table, width = self._reader.table, out.itemsize
+        positions = table["data_offset"][blocks].astype(np.int64) + begins * width
+        shards = table["shard"][blocks]
+        order = np.lexsort((positions, shards))
+        cuts = np.flatnonzero(np.diff(shards[order])) + 1
+        for rows in np.split(order, cuts) if len(order) else []:
+            shard = self._reader.shard(int(blocks[rows[0]]))
+            with self._reader.handles.descriptor(shard) as descriptor:
+                failed = read_pieces(
+                    descriptor,
+                    positions[rows],
+                    lengths[rows] * width,
+                    places[rows] * width + out.ctypes.data,
+                )
+            if failed >= 0:
+                raise BadData(
+                    f"{shard.url}: ends before byte {positions[rows[failed]]}; it became shorter"
+                )
+
+    def _read_remote(
+        self,
+        out: npt.NDArray[Any],
+        blocks: Integers,
+        begins: Integers,
+        lengths: Integers,
+        places: Integers,
+    ) -> None:
+        """Fill `out` block by block: each is asked of the store once."""
+        for row in np.argsort(blocks, kind="stable").tolist():
+            tokens = self._reader.tokens(
+                int(blocks[row]), int(begins[row]), int(begins[row] + lengths[row])
+            )
+            out[places[row] : places[row] + lengths[row]] = tokens
+
+
+def _sizes(pieces: dict[int, npt.NDArray[Any]], count: int) -> Integers:
+    sizes = np.zeros(count, dtype=np.int64)
+    for place, tokens in pieces.items():
+        sizes[place] = len(tokens)
+    return sizes
+
+
+@compiled()
+def read_pieces(descriptor: int, positions: Integers, sizes: Integers, addresses: Integers) -> int:
+    """Read pieces of a file to addresses of memory, which must have room for them.
+
+    Args:
+        descriptor: of the open file.
+        positions: int64 [n], bytes of the file at which they start.
+        sizes: int64 [n], in bytes.
+        addresses: int64 [n], where each goes.
+
+    Returns:
+        The number of the first piece that the file does not hold whole; -1 where all were read.
+    """
+    for number in range(len(positions)):
+        done = 0
+        while done < sizes[number]:
+            got = _pread(
+                descriptor,
+                addresses[number] + done,
+                sizes[number] - done,
+                positions[number] + done,
+            )
+            if got <= 0:
+                return number
+            done += got
+    return -1

@@ -1,0 +1,286 @@
+"""A dataset of token shards, written: shards with their side files, then the tables over them."""
+
+import hashlib
+import io
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import Field
+
+from manifests.dataset.dataset import SHARD_TABLE, read_shard_table, tokenizer_of
+from manifests.errors import BadData
+from manifests.io import files
+from manifests.io.digest import canonical_json, short_digest
+from manifests.lineage.manifest import HEX, ComponentTotals, load_manifest
+from manifests.lineage.receipts import Record
+from manifests.schemas import SHARD_DOCUMENTS, SHARDS
+from manifests.shards import block_table
+from manifests.shards.scan import scan_shard
+from manifests.shards.writer import BLOCK_TOKENS, LONGEST_PREFIX, ShardWriter
+
+ENERGON = ".nv-meta"
+"""The folder of the three side files by which NVIDIA Megatron-Energon knows a dataset."""
+
+
+class ShardRecord(Record):
+    """A finished shard, as its part's receipt keeps it: a row of shards.parquet, and its blocks."""
+
+    shard: str
+    """Path of the .tar relative to the dataset."""
+    component: str
+    heldout: bool
+    bytes: int = Field(ge=0)
+    blocks: int = Field(ge=0)
+    documents: int = Field(ge=0)
+    tokens: int = Field(ge=0)
+    sha256: str = Field(pattern=HEX)
+    table_sha256: str = Field(pattern=HEX)
+    """Of the .parquet beside the .tar."""
+    text_bytes: int = Field(ge=0)
+    """Text of its documents, as UTF-8."""
+    block_table: str
+    """Its rows of the block table, in base64."""
+    licenses: dict[str, int] = Field(default_factory=dict)
+    """License (an empty name where none is known) -> documents."""
+
+
+class DatasetShard:
+    """Writes one shard of a component: .tar, .tar.idx, and the .parquet of its documents.
+
+    Used as a context manager: left by an exception, it leaves no file behind.
+    """
+
+    def __init__(
+        self,
+        directory: str,
+        path: str,
+        component: str,
+        *,
+        heldout: bool,
+        dtype: npt.DTypeLike,
+        block_tokens: int = BLOCK_TOKENS,
+    ) -> None:
+        """Open a shard for writing.
+
+        Args:
+            directory: the dataset's.
+            path: of the .tar, relative to the dataset; its keys are made from it, with "_" for "/".
+            component: `source/slug`.
+            heldout: whether it is for validation.
+            dtype: uint16 or uint32.
+            block_tokens: most tokens in a block; smaller only in tests.
+        """
+        self._directory, self._path = directory, path
+        self._component, self._heldout = component, heldout
+        self._writer = ShardWriter(files.join(directory, path), _key(path), dtype, block_tokens)
+        self._rows: dict[str, list[Any]] = {name: [] for name in SHARD_DOCUMENTS.names}
+        self._text_bytes = 0
+        self._licenses: Counter[str] = Counter()
+
+    def __enter__(self) -> Self:
+        """Return the shard itself."""
+        self._writer.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        """Discard the shard where an exception leaves the block; else it was closed in it."""
+        self._writer.__exit__(*error)
+
+    @property
+    def size(self) -> int:
+        """About how many bytes the .tar has by now."""
+        return self._writer.size
+
+    @property
+    def side_files(self) -> list[str]:
+        """The paths of the three files, relative to the dataset, for a receipt."""
+        return [self._path, f"{self._path}.idx", self._table_path]
+
+    @property
+    def _table_path(self) -> str:
+        return self._path.removesuffix(".tar") + ".parquet"
+
+    def add(
+        self,
+        tokens: npt.NDArray[np.integer[Any]],
+        *,
+        id: bytes,
+        text_hash: bytes,
+        repositories: Sequence[str],
+        path: str,
+        license: str | None,
+        text_bytes: int,
+    ) -> None:
+        """Append a document: its tokens [n] without control ids, and where it came from."""
+        block, start = self._writer.add(tokens)
+        row = {
+            "id": id,
+            "text_hash": text_hash,
+            "source": self._component.split("/")[0],
+            "component": self._component,
+            "repositories": list(repositories),
+            "path": path,
+            "license": license,
+            "block": block,
+            "start": start,
+            "tokens": len(tokens),
+        }
+        for name, value in row.items():
+            self._rows[name].append(value)
+        self._text_bytes += text_bytes
+        self._licenses[license or ""] += 1
+
+    def close(self) -> ShardRecord:
+        """Finish the three files and say what they hold."""
+        summary = self._writer.close()
+        table = pa.table(self._rows, schema=SHARD_DOCUMENTS)
+        url = files.join(self._directory, self._table_path)
+        _write_parquet(url, table)
+        return ShardRecord(
+            shard=self._path,
+            component=self._component,
+            heldout=self._heldout,
+            bytes=summary.bytes,
+            blocks=summary.blocks,
+            documents=summary.documents,
+            tokens=summary.tokens,
+            sha256=summary.sha256,
+            table_sha256=files.sha256(url),
+            text_bytes=self._text_bytes,
+            block_table=block_table.to_text(summary.table),
+            licenses=dict(sorted(self._licenses.items())),
+        )
+
+
+@dataclass(frozen=True)
+class DatasetSummary:
+    """What `finish_dataset` wrote: the fields of its manifest.
+
+    Attributes:
+        tables: file relative to the dataset -> its SHA-256.
+        components: component -> its shards for training.
+        heldout_components: component -> its shards for validation.
+        licenses: license (an empty name where none is known) -> documents.
+    """
+
+    tables: dict[str, str]
+    components: dict[str, ComponentTotals]
+    heldout_components: dict[str, ComponentTotals]
+    shards: int
+    blocks: int
+    documents: int
+    tokens: int
+    licenses: dict[str, int]
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """What totals say of shards beside what they say of documents."""
+        return {"tokens": self.tokens, "shards": self.shards, "blocks": self.blocks}
+
+
+def finish_dataset(directory: str, records: Iterable[ShardRecord]) -> DatasetSummary:
+    """Write what lies over all shards: shards.parquet, the block table, Energon's side files.
+
+    The order is that of (heldout, component, path), whatever the order of `records`.
+    """
+    records = sorted(records, key=lambda record: (record.heldout, record.component, record.shard))
+    columns = {name: [getattr(record, name) for record in records] for name in SHARDS.names}
+    _write_parquet(files.join(directory, SHARD_TABLE), pa.table(columns, schema=SHARDS))
+    table = block_table.numbered(block_table.from_text(record.block_table) for record in records)
+    files.write_bytes(files.join(directory, block_table.FILE), table)
+    written = [SHARD_TABLE, block_table.FILE, *_write_energon(directory, records)]
+    return DatasetSummary(
+        tables={path: files.sha256(files.join(directory, path)) for path in written},
+        components=_totals(record for record in records if not record.heldout),
+        heldout_components=_totals(record for record in records if record.heldout),
+        shards=len(records),
+        blocks=sum(record.blocks for record in records),
+        documents=sum(record.documents for record in records),
+        tokens=sum(record.tokens for record in records),
+        licenses=dict(sum((Counter(record.licenses) for record in records), Counter())),
+    )
+
+
+def rebuild_blocks(directory: str) -> None:
+    """Write the block table again from the shards themselves: every byte of them is read.
+
+    Raises:
+        BadData: a shard is not what it must be, or the shards are not those of the manifest;
+            then nothing is written.
+    """
+    manifest = load_manifest(directory)
+    dtype = tokenizer_of(directory, manifest).dtype
+    paths = read_shard_table(directory, manifest)["shard"].to_pylist()
+    data = block_table.numbered(scan_shard(files.join(directory, path), dtype) for path in paths)
+    if hashlib.sha256(data).hexdigest() != manifest.tables.get(block_table.FILE):
+        raise BadData(
+            f"{directory}: its shards do not give the {block_table.FILE} of manifest.json"
+        )
+    files.write_bytes(files.join(directory, block_table.FILE), data)
+
+
+def _key(path: str) -> str:
+    """Return the prefix of a shard's keys; a long path is cut and told apart by its digest."""
+    key = path.removesuffix(".tar").replace("/", "_")
+    return (
+        key if len(key) <= LONGEST_PREFIX else f"{key[: LONGEST_PREFIX - 33]}-{short_digest(path)}"
+    )
+
+
+def _totals(records: Iterable[ShardRecord]) -> dict[str, ComponentTotals]:
+    grouped: dict[str, list[ShardRecord]] = {}
+    for record in records:
+        grouped.setdefault(record.component, []).append(record)
+    return {
+        component: ComponentTotals(
+            documents=sum(record.documents for record in mine),
+            tokens=sum(record.tokens for record in mine),
+            bytes=sum(record.text_bytes for record in mine),
+            shards=len(mine),
+            blocks=sum(record.blocks for record in mine),
+            digest=hashlib.sha256(b"".join(bytes.fromhex(r.sha256) for r in mine)).hexdigest(),
+        )
+        for component, mine in grouped.items()
+    }
+
+
+def _write_parquet(url: str, table: pa.Table) -> None:
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd")
+    files.write_bytes(url, buffer.getvalue())
+
+
+def _write_energon(directory: str, records: Sequence[ShardRecord]) -> list[str]:
+    train = {record.shard: record.blocks for record in records if not record.heldout}
+    heldout = {record.shard: record.blocks for record in records if record.heldout}
+    return write_energon(directory, train, heldout)
+
+
+def write_energon(
+    directory: str, train: Mapping[str, int], heldout: Mapping[str, int]
+) -> list[str]:
+    """Write the files that `energon prepare` would ask for; JSON is YAML, too.
+
+    Args:
+        directory: that the shards lie in.
+        train: shards for training, relative to it -> their blocks.
+        heldout: those for validation.
+
+    Returns:
+        The paths of the files, relative to the directory.
+    """
+    split = {"train": [*train], "val": [*heldout], "test": []}
+    contents = {
+        "dataset.yaml": {"__module__": "megatron.energon", "__class__": "CrudeWebdataset"},
+        "split.yaml": {"split_parts": split, "exclude": []},
+        ".info.json": {"shard_counts": {**train, **heldout}},
+    }
+    for name, content in contents.items():
+        files.write_bytes(files.join(directory, ENERGON, name), canonical_json(content) + b"\n")
+    return [files.join(ENERGON, name) for name in contents]

@@ -1,0 +1,248 @@
+"""Every file that Stackpile reads or writes goes through here: local paths and fsspec URLs."""
+
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import IO, Any, cast
+
+from fsspec.core import url_to_fs
+
+from manifests.errors import BadData
+from manifests.io import object_store
+from manifests.io.digest import canonical_json
+
+CHUNK = 1 << 20
+
+TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}\.tmp", re.DOTALL)
+"""Names of local files that are being written, or were when a job was killed."""
+
+
+def is_local(url: str) -> bool:
+    """Tell whether `url` is a path of this machine."""
+    return "://" not in url or url.startswith("file://")
+
+
+def local_path(url: str) -> str:
+    """Return the path of a local `url`, without its scheme."""
+    return url.removeprefix("file://")
+
+
+def join(base: str, *names: str) -> str:
+    """Join names to a directory; the same for a path and for a URL."""
+    return "/".join([base.rstrip("/") or "/", *names]) if names else base
+
+
+def open_input(url: str) -> IO[bytes]:
+    """Open a file for reading; FileNotFoundError where there is none."""
+    if is_local(url):
+        return open(local_path(url), "rb")
+    return cast(IO[bytes], object_store.open_file(url))
+
+
+def read_range(url: str, start: int, size: int) -> bytes:
+    """Return `size` bytes of a file from `start` on, fewer where it ends: one request of a store.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+    """
+    if not is_local(url):
+        return object_store.read_range(url, start, size)
+    with open(local_path(url), "rb") as source:
+        source.seek(start)
+        return source.read(size)
+
+
+def exists(url: str) -> bool:
+    """Tell whether a file or a directory is there."""
+    if is_local(url):
+        return os.path.exists(local_path(url))
+    try:
+        _info(url)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def size(url: str) -> int:
+    """Return a file's size in bytes."""
+    if is_local(url):
+        return os.path.getsize(local_path(url))
+    return int(_info(url)["size"])
+
+
+def version(url: str) -> str:
+    """Return what changes when a file's content does: its etag, else its mtime in nanoseconds."""
+    if is_local(url):
+        return str(os.stat(local_path(url)).st_mtime_ns)
+    info = _info(url)
+    for field in ("etag", "ETag", "md5Hash", "mtime", "LastModified", "last_modified"):
+        if info.get(field):
+            return str(info[field])
+    return str(info["size"])
+
+
+def _info(url: str) -> dict[str, Any]:
+    """Ask a store itself: fsspec's `exists` takes a store that fails for one without the file."""
+    return cast(dict[str, Any], object_store.call(url, lambda store, path: store.info(path)))
+
+
+def glob(pattern: str) -> list[str]:
+    """Return the files that match a pattern (`**` crosses directories), sorted, as full URLs."""
+    if not is_local(pattern):
+        return object_store.matching(pattern)
+    filesystem, path = url_to_fs(pattern)
+    return sorted(name for name in filesystem.glob(path) if filesystem.isfile(name))
+
+
+def list_names(directory: str) -> list[str]:
+    """Return the sorted names in a directory, temporary files left out; none where it is not."""
+    if is_local(directory):
+        try:
+            names = os.listdir(local_path(directory))
+        except FileNotFoundError:
+            return []
+    else:
+        names = [path.rstrip("/").rsplit("/", 1)[-1] for path, _ in object_store.entries(directory)]
+    return sorted(name for name in names if not name.startswith("."))
+
+
+def tree(directory: str) -> list[str]:
+    """Return the sorted paths of all files below a directory, relative to it, hidden ones too."""
+    if not is_local(directory):
+        found = object_store.matching(join(directory, "**", "*"))
+        place = "/" + directory.partition("://")[2].strip("/") + "/"
+        return sorted(url.partition(place)[2] for url in found)
+    base = local_path(directory)
+    return sorted(
+        os.path.relpath(os.path.join(place, name), base)
+        for place, _, names in os.walk(base)
+        for name in names
+    )
+
+
+def idle(url: str) -> float:
+    """Return for how many seconds a file has not been written to; 0 where a store does not say."""
+    if is_local(url):
+        return time.time() - os.path.getmtime(local_path(url))
+    info = _info(url)
+    for field in ("LastModified", "last_modified", "mtime", "updated", "created"):
+        if isinstance(written := info.get(field), datetime):
+            return (datetime.now(written.tzinfo) - written).total_seconds()
+    return 0.0
+
+
+def remove(url: str) -> None:
+    """Delete a file; one that is not there is no error."""
+    if is_local(url):
+        with _no_such_file_is_fine():
+            os.remove(local_path(url))
+        return
+    object_store.call(url, object_store.remove_whatever_is_there)
+
+
+@contextmanager
+def _no_such_file_is_fine() -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        return
+
+
+@contextmanager
+def replacing(url: str) -> Iterator[IO[bytes]]:
+    """Write a file that appears whole or not at all.
+
+    The bytes go to a temporary name beside it (in the machine's temporary directory for a URL),
+    are flushed to disk, and take the final name when the block ends without an error.
+    """
+    if not is_local(url):
+        with tempfile.NamedTemporaryFile() as file:
+            yield cast(IO[bytes], file)
+            file.flush()
+            object_store.put(file.name, url, os.path.getsize(file.name))
+        return
+    path = local_path(url)
+    directory = os.path.dirname(path) or "."
+    os.makedirs(directory, exist_ok=True)
+    temporary = os.path.join(directory, f".{os.path.basename(path)}.{uuid.uuid4().hex}.tmp")
+    try:
+        with open(temporary, "xb") as output:
+            yield output
+            output.flush()
+            os.fsync(output.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with _no_such_file_is_fine():
+            os.remove(temporary)
+        raise
+    _sync_directory(directory)
+
+
+def _sync_directory(directory: str) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def link_or_copy(source: str, target: str) -> None:
+    """Give a finished file a second place, whole or not at all: a hard link where there can be one.
+
+    Finished files are never changed in place, so a link serves as well as a copy.
+    """
+    if is_local(source) and is_local(target):
+        path = local_path(target)
+        directory = os.path.dirname(path) or "."
+        os.makedirs(directory, exist_ok=True)
+        temporary = os.path.join(directory, f".{os.path.basename(path)}.{uuid.uuid4().hex}.tmp")
+        try:
+            os.link(local_path(source), temporary)
+        except FileNotFoundError:
+            raise BadData(f"{source}: there is no such file") from None
+        except OSError:  # another file system, or one without hard links
+            pass
+        else:
+            os.replace(temporary, path)
+            with _no_such_file_is_fine():
+                os.remove(temporary)  # where both were links to one file, replacing does nothing
+            _sync_directory(directory)
+            return
+    with open_input(source) as data, replacing(target) as output:
+        shutil.copyfileobj(data, output, CHUNK)
+
+
+def write_bytes(url: str, data: bytes) -> None:
+    """Write a small file, whole or not at all."""
+    with replacing(url) as output:
+        output.write(data)
+
+
+def write_json(url: str, value: Any) -> None:
+    """Write canonical JSON and a line end, whole or not at all."""
+    write_bytes(url, canonical_json(value) + b"\n")
+
+
+def read_bytes(url: str) -> bytes:
+    """Return a file's content; BadData, naming it, where there is none."""
+    try:
+        with open_input(url) as source:
+            return source.read()
+    except FileNotFoundError:
+        raise BadData(f"{url}: there is no such file") from None
+
+
+def sha256(url: str) -> str:
+    """Return the SHA-256 of a file's content, as 64 hexadecimal characters."""
+    state = hashlib.sha256()
+    with open_input(url) as source:
+        while chunk := source.read(CHUNK):
+            state.update(chunk)
+    return state.hexdigest()

@@ -1,0 +1,1 @@
+"""Where an output comes from: manifest.json, receipts of parts, and the chain of manifests."""

@@ -1,0 +1,161 @@
+"""The chain of manifests behind a directory: from the raw files to the tokens, by digest."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from os.path import normpath
+
+from manifests.errors import BadCall, BadData
+from manifests.io import files
+from manifests.lineage.manifest import FILE, FailedInput, Manifest, load_manifest, manifest_digest
+from manifests.lineage.receipts import DIRECTORY, ComponentFunnel, Count
+
+STEPS = ("license_filter", "dedup", "tokenize")
+"""The jobs, in their order; a tokenizer's name follows in the directory: `tokenize-NAME`."""
+
+
+@dataclass(frozen=True)
+class Link:
+    """One finished job: its directory, its manifest and the SHA-256 of manifest.json."""
+
+    directory: str
+    manifest: Manifest
+    digest: str
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Finished jobs, the first one first, each made from the one before.
+
+    Attributes:
+        links: at least one.
+        missing: why the chain does not reach the raw files; None when it does.
+        broken: the parent is there, but is not the one that its child was made from.
+    """
+
+    links: tuple[Link, ...]
+    missing: str | None = None
+    broken: bool = False
+
+    @property
+    def last(self) -> Link:
+        """The job that was asked for."""
+        return self.links[-1]
+
+    def link(self, step: str) -> Link | None:
+        """Return the last job of a step; None where the chain has none."""
+        return next((each for each in reversed(self.links) if each.manifest.step == step), None)
+
+    @property
+    def failed(self) -> list[FailedInput]:
+        """The inputs that could not be read, of all jobs."""
+        return [failure for link in self.links for failure in link.manifest.failed]
+
+
+@dataclass(frozen=True)
+class Flow:
+    """What became of one component, from the first job of a chain to its last.
+
+    Attributes:
+        source: its source.
+        came: documents and bytes of text that came in.
+        rejected: step -> rule -> what it took.
+        kept: documents and bytes of text that the last job kept.
+        tokens: tokens of the kept documents; None before they are tokenized.
+    """
+
+    source: str
+    came: Count
+    rejected: Mapping[str, Mapping[str, Count]]
+    kept: Count
+    tokens: int | None
+
+    def lost(self, step: str) -> Count:
+        """Return what a step took, all rules together."""
+        return sum(self.rejected.get(step, {}).values(), Count())
+
+
+def load_chain(directory: str) -> Chain:
+    """Read the manifests behind a directory: a job's, or an output's (then its last job's).
+
+    Raises:
+        BadCall: there is no such directory, it holds no job, or several tokenizers to choose from.
+        BadData: a manifest is missing, newer than this program, edited, or not in order.
+    """
+    link = _load_link(_job_directory(directory))
+    links, missing, broken = [link], None, False
+    while link.manifest.parent is not None:
+        parent = link.manifest.parent
+        at = _beside(link.directory, parent.path)
+        if not files.exists(files.join(at, FILE)):
+            missing = f"{at}: the job before is not here"
+            break
+        if manifest_digest(at) != parent.digest:
+            missing = f"{at}: manifest.json is not the one that {link.directory} was made from"
+            broken = True
+            break
+        link = _load_link(at)
+        links.append(link)
+    return Chain(tuple(reversed(links)), missing, broken)
+
+
+def flows(chain: Chain) -> dict[str, Flow]:
+    """Return what became of every component, by its name, sources together."""
+    sources = {
+        component: source
+        for link in chain.links
+        for source, components in link.manifest.funnel.items()
+        for component in components
+    }
+    return {name: _flow(chain, sources[name], name) for name in sorted(sources)}
+
+
+def _flow(chain: Chain, source: str, component: str) -> Flow:
+    nothing = ComponentFunnel()
+    steps = {
+        link.manifest.step: link.manifest.funnel.get(source, {}).get(component, nothing)
+        for link in chain.links
+    }
+    first = next((each for each in steps.values() if each.documents_in), nothing)
+    last = steps[chain.last.manifest.step]
+    return Flow(
+        source=source,
+        came=Count(documents=first.documents_in, bytes=first.bytes_in),
+        rejected={step: each.rejected for step, each in steps.items() if each.rejected},
+        kept=Count(documents=last.documents, bytes=last.bytes),
+        tokens=last.tokens,
+    )
+
+
+def _load_link(directory: str) -> Link:
+    return Link(directory, load_manifest(directory), manifest_digest(directory))
+
+
+def _job_directory(directory: str) -> str:
+    """Return the directory of the job that is meant: the one named, or the last one in it."""
+    directory = directory.rstrip("/") or "/"
+    if files.exists(files.join(directory, FILE)):
+        return directory
+    if not files.exists(directory):
+        raise BadCall(f"{directory}: there is no such directory")
+    names = files.list_names(directory)
+    for step in reversed(STEPS):
+        of_step = [name for name in names if name == step or name.startswith(f"{step}-")]
+        done = [name for name in of_step if files.exists(files.join(directory, name, FILE))]
+        if len(done) > 1:
+            choices = " or ".join(files.join(directory, name) for name in done)
+            raise BadCall(f"{directory}: holds several tokenized datasets; name {choices}")
+        if done:
+            return files.join(directory, done[0])
+    if DIRECTORY in names or set(names) & set(STEPS):
+        raise BadData(f"{directory}: manifest.json is missing: the job has not ended; run it again")
+    raise BadCall(f"{directory}: is not a dataset: it holds no manifest.json and no finished job")
+
+
+def _beside(directory: str, path: str) -> str:
+    """Resolve a parent's path against the directory of its child."""
+    if "://" in path or path.startswith("/"):
+        return path
+    scheme, found, rest = directory.partition("://")
+    if not found:
+        return normpath(files.join(directory, path))
+    return f"{scheme}://{normpath(files.join(rest, path))}"

@@ -1,0 +1,1 @@
+"""Mixtures: MIX.toml (config), its components and shares (resolve), recipes, tables (render)."""

@@ -1,0 +1,1 @@
+"""Counter-based random numbers (splitmix), and the decorator of compiled functions (jit)."""

@@ -1,0 +1,1 @@
+"""tokenizer.json with and without control tokens, and the published vocabularies."""

@@ -1,0 +1,154 @@
+"""The files of license_filter and dedup, checked against each other, a part at a time."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from manifests.errors import BadData
+from manifests.io import files
+from manifests.lineage.receipts import FileRecord
+from manifests.schemas import DOCUMENTS, DUPLICATES
+
+PARTS_TABLE = "parts.parquet"
+
+FROZEN_TABLE = "frozen.parquet"
+"""Beside dedup's parts: the parts of earlier corpora that its duplicates may be copies of."""
+
+
+def read_parts(directory: str) -> list[dict[str, Any]]:
+    """Return the rows of a step's parts.parquet; BadData where there is none."""
+    rows: list[dict[str, Any]] = read_table(files.join(directory, PARTS_TABLE)).to_pylist()
+    return rows
+
+
+def read_frozen(directory: str) -> list[dict[str, Any]]:
+    """Return the rows of a dedup's frozen.parquet; none where nothing was frozen."""
+    url = files.join(directory, FROZEN_TABLE)
+    rows: list[dict[str, Any]] = read_table(url).to_pylist() if files.exists(url) else []
+    return rows
+
+
+def read_table(url: str, columns: list[str] | None = None) -> pa.Table:
+    """Return a Parquet file, or some of its columns; BadData where it is missing or is none."""
+    if not files.exists(url):
+        raise BadData(f"{url}: the file is missing")
+    try:
+        with files.open_input(url) as source:
+            return pq.read_table(source, columns=columns)
+    except (pa.ArrowException, OSError) as error:
+        raise BadData(f"{url}: cannot be read as Parquet: {error}") from None
+
+
+def check_file(directory: str, path: str, record: FileRecord) -> None:
+    """Check a file's size and SHA-256 against what was recorded of it; BadData if they differ."""
+    url = files.join(directory, path)
+    if not files.exists(url):
+        raise BadData(f"{url}: the file is missing")
+    size = files.size(url)
+    if size != record.bytes:
+        raise BadData(f"{url}: has {size} bytes; {record.bytes} were recorded")
+    if files.sha256(url) != record.sha256:
+        raise BadData(f"{url}: its SHA-256 is not the recorded one")
+
+
+def check_part(directory: str, row: dict[str, Any]) -> None:
+    """Check documents/ and decisions/ of a part: columns, counts, and the same rows in both.
+
+    Args:
+        directory: of license_filter.
+        row: the part's row of parts.parquet.
+
+    Raises:
+        BadData: it names the file, and the first row that is wrong.
+    """
+    url = files.join(directory, "documents", f"{row['name']}.parquet")
+    documents = read_table(url, ["id", "component", "bytes"])
+    if files.sha256(url) != row["sha256"]:
+        raise BadData(f"{url}: its SHA-256 is not the one in {PARTS_TABLE}")
+    with files.open_input(url) as source:
+        if not pq.read_schema(source).equals(DOCUMENTS):
+            raise BadData(f"{url}: its columns are not those of documents/")
+    for field, found in (
+        ("documents", documents.num_rows),
+        ("bytes", pc.sum(documents["bytes"]).as_py() or 0),
+    ):
+        if found != row[field]:
+            raise BadData(f"{url}: has {found} {field}; {PARTS_TABLE} says {row[field]}")
+    decided_url = files.join(directory, "decisions", f"{row['name']}.parquet")
+    decided = read_table(decided_url, ["id", "component", "bytes", "kept", "rule"])
+    both = pc.equal(decided["kept"], pc.is_null(decided["rule"]))
+    if not pc.all(both).as_py() and decided.num_rows:
+        place = both.to_pylist().index(False)
+        raise BadData(f"{decided_url}: row {place}: a rule is for rejected rows, and only for them")
+    kept = decided.filter(decided["kept"]).select(documents.column_names)
+    if not kept.equals(documents.cast(kept.schema)):
+        raise BadData(f"{decided_url}: its kept rows are not the rows of {url}")
+
+
+@dataclass(frozen=True)
+class Gone:
+    """The duplicates of all parts, as addresses (part << 32 | row), ascending: uint64 [n]."""
+
+    addresses: npt.NDArray[np.uint64]
+
+
+def read_gone(directory: str, parts: list[dict[str, Any]]) -> Gone:
+    """Read which documents are duplicates; a file that is missing is another check's fault."""
+    found = [np.zeros(0, np.uint64)]
+    for row in parts:
+        url = duplicates_url(directory, row["name"])
+        if files.exists(url):
+            rows = read_table(url, ["row"])["row"].to_numpy().astype(np.uint64)
+            found.append(np.uint64(row["part"]) << np.uint64(32) | rows)
+    return Gone(np.sort(np.concatenate(found)))
+
+
+def duplicates_url(directory: str, name: str) -> str:
+    """Return where the duplicates of a part are listed."""
+    return files.join(directory, "duplicates", f"{name}.parquet")
+
+
+def check_duplicates(
+    directory: str, row: dict[str, Any], documents: str, counts: Mapping[int, int], gone: Gone
+) -> None:
+    """Check duplicates/ of a part: rows ascend, ids are the documents', and survivors survive.
+
+    Args:
+        directory: of dedup.
+        row: the part's row of parts.parquet.
+        documents: the directory documents/; a part that is not there is not compared.
+        counts: part -> its documents.
+        gone: the duplicates of all parts.
+
+    Raises:
+        BadData: it names the first row that is wrong.
+    """
+    url = duplicates_url(directory, row["name"])
+    table = read_table(url)
+    if not table.schema.equals(DUPLICATES):
+        raise BadData(f"{url}: its columns are not those of duplicates/")
+    rows = table["row"].to_numpy().astype(np.int64)
+    _first(url, np.flatnonzero(np.diff(rows) <= 0) + 1, "does not come after the row before it")
+    _first(url, np.flatnonzero(rows >= row["documents"]), "is beyond the part's last document")
+    parts, places = table["kept_part"].to_numpy(), table["kept_row"].to_numpy()
+    limits = np.array([counts.get(int(part), 0) for part in parts], np.int64)
+    _first(url, np.flatnonzero(places >= limits), "is a duplicate of a document that is not there")
+    kept = parts.astype(np.uint64) << np.uint64(32) | places.astype(np.uint64)
+    lost = np.flatnonzero(np.isin(kept, gone.addresses))
+    _first(url, lost, "is a duplicate of a document that is itself removed")
+    source = files.join(documents, f"{row['name']}.parquet")
+    if files.exists(source):
+        ids = read_table(source, ["id"])["id"].take(pa.array(rows))
+        differs = pc.not_equal(ids, table["id"]).to_numpy(zero_copy_only=False)
+        _first(url, np.flatnonzero(differs), f"has another id than in {source}")
+
+
+def _first(url: str, wrong: npt.NDArray[np.intp], what: str) -> None:
+    if len(wrong):
+        raise BadData(f"{url}: entry {wrong[0]} {what}")

@@ -1,0 +1,311 @@
+"""Every checksum, size, boundary and count of a chain, checked in parallel; faults are named."""
+
+import hashlib
+from collections.abc import Callable, Container, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from manifests.dataset.dataset import SHARD_TABLE, read_shard_table
+from manifests.dataset.tombstone_file import FOLDER, SUFFIX
+from manifests.dataset.tombstones import Tombstones
+from manifests.errors import BadData
+from manifests.io import files
+from manifests.lineage.chain import Chain, Link
+from manifests.lineage.manifest import ComponentTotals
+from manifests.lineage.receipts import (
+    FileRecord,
+    Receipt,
+    load_receipt,
+    merge_funnels,
+    receipt_names,
+)
+from manifests.shards import block_table
+from manifests.shards.block_table import BlockTable
+from manifests.verify.parts import (
+    Gone,
+    check_duplicates,
+    check_file,
+    check_part,
+    read_frozen,
+    read_gone,
+    read_parts,
+)
+from manifests.verify.shard import check_shard
+from manifests.verify.side_files import check_documents, check_index
+
+THREADS = 8
+"""Files checked at once: hashing leaves the interpreter's lock, object stores wait."""
+
+Progress = Callable[[int, int], None]
+"""Called with (bytes done, bytes in all) as files are finished."""
+
+
+@dataclass
+class Verified:
+    """What was checked, and every fault that was found, as sentences."""
+
+    files: int = 0
+    bytes: int = 0
+    shards: int = 0
+    documents: int = 0
+    tokens: int = 0
+    faults: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    """What could not be checked because it is not here: no fault."""
+
+    def plain(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {"ok": not self.faults, **vars(self)}
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One file, or a few that belong together: the check raises BadData at its first fault."""
+
+    bytes: int
+    files: int
+    check: Callable[[], None]
+
+
+def verify(chain: Chain, progress: Progress = lambda done, total: None) -> Verified:
+    """Check everything that a chain of manifests speaks of.
+
+    Returns:
+        What was checked; it is in order if it has no faults. Faults are sorted.
+    """
+    result = Verified()
+    if chain.missing:
+        (result.faults if chain.broken else result.notes).append(chain.missing)
+    tasks: list[_Task] = []
+    for parent, link in zip([None, *chain.links], chain.links, strict=False):
+        for plan in (_handover, _tables, _by_step):
+            try:
+                tasks += plan(parent, link, result)
+            except BadData as fault:
+                result.faults.append(str(fault))
+    total, done = sum(task.bytes for task in tasks), 0
+    with ThreadPoolExecutor(THREADS) as pool:
+        running = {pool.submit(task.check): task for task in tasks}
+        for future in as_completed(running):
+            task = running[future]
+            error = future.exception()
+            if isinstance(error, BadData):
+                result.faults.append(str(error))
+            elif error is not None:
+                raise error
+            result.files += task.files
+            done += task.bytes
+            progress(done, total)
+    result.bytes = total
+    result.faults = sorted(set(result.faults))
+    return result
+
+
+def _handover(parent: Link | None, link: Link, result: Verified) -> list[_Task]:
+    """What went into a job is what came out of the one before, component by component."""
+    if parent is None:
+        return []
+    for source, components in parent.manifest.funnel.items():
+        into = link.manifest.funnel.get(source, {})
+        for name, out in components.items():
+            came = into.get(name)
+            for field_name in ("documents", "bytes"):
+                given = getattr(out, field_name)
+                taken = getattr(came, f"{field_name}_in") if came else 0
+                if given != taken:
+                    raise BadData(
+                        f"{link.directory}/manifest.json: funnel.{source}.{name}.{field_name}_in "
+                        f"is {taken}, but {parent.directory} kept {given}"
+                    )
+    return []
+
+
+def _tables(parent: Link | None, link: Link, result: Verified) -> list[_Task]:
+    """The files that the manifest names by digest."""
+    wanted = dict(link.manifest.tables)
+    if link.manifest.tokenizer is not None:
+        wanted[link.manifest.tokenizer.file] = link.manifest.tokenizer.sha256
+    return [
+        _Task(_size(link.directory, path), 1, _check_digest(link.directory, path, digest))
+        for path, digest in sorted(wanted.items())
+    ]
+
+
+def _check_digest(directory: str, path: str, digest: str) -> Callable[[], None]:
+    def check() -> None:
+        url = files.join(directory, path)
+        if not files.exists(url):
+            raise BadData(f"{url}: the file is missing")
+        if files.sha256(url) != digest:
+            raise BadData(f"{url}: its SHA-256 is not the one in manifest.json")
+
+    return check
+
+
+def _by_step(parent: Link | None, link: Link, result: Verified) -> Iterator[_Task]:
+    if link.manifest.step == "license_filter":
+        yield from _license_filter(link, result)
+    elif link.manifest.step == "dedup":
+        yield from _dedup(parent, link)
+    else:
+        yield from _tokenize(link, result)
+
+
+def _license_filter(link: Link, result: Verified) -> Iterator[_Task]:
+    parts = read_parts(link.directory)
+    paths = {row["name"]: f"documents/{row['name']}.parquet" for row in parts}
+    kept = any(files.exists(files.join(link.directory, path)) for path in paths.values())
+    if not kept:
+        place = files.join(link.directory, "documents")
+        result.notes.append(f"{place}: was cleaned away, so documents are not checked")
+    for row in parts if kept else []:
+        size = _size(link.directory, paths[row["name"]])
+        yield _Task(size, 2, _bound(check_part, link.directory, row))
+    yield from _receipts(link, set(paths.values()), set() if kept else set(paths.values()))
+
+
+def _dedup(parent: Link | None, link: Link) -> Iterator[_Task]:
+    parts = read_parts(link.directory)
+    frozen = read_frozen(link.directory)
+    counts = {int(row["part"]): int(row["documents"]) for row in parts + frozen}
+    documents = files.join(parent.directory if parent else link.directory, "documents")
+    gone: Gone = read_gone(link.directory, parts)
+    for row in parts:
+        size = _size(link.directory, f"duplicates/{row['name']}.parquet")
+        yield _Task(size, 1, _bound(check_duplicates, link.directory, row, documents, counts, gone))
+    yield from _receipts(link, {f"duplicates/{row['name']}.parquet" for row in parts})
+
+
+def _receipts(link: Link, wanted: set[str], gone: Container[str] = frozenset()) -> Iterator[_Task]:
+    """The receipts of the files in `wanted`: their digests, and that they add up to the funnel.
+
+    Files in `gone` are known not to be there.
+
+    Receipts of other runs lie beside them: those count whose step digest is the manifest's own,
+    or, where sources have digests of their own, all that are named like a part.
+    """
+    found: dict[str, Receipt] = {}
+    for name in receipt_names(link.directory):
+        receipt = load_receipt(link.directory, name)
+        for path in sorted(wanted & receipt.files.keys()) if receipt else []:
+            if receipt and (receipt.digest == link.manifest.digest or name in path):
+                found[path] = receipt
+    missing = sorted(wanted - found.keys())
+    if missing:
+        raise BadData(f"{files.join(link.directory, missing[0])}: has no receipt")
+    for receipt in found.values():
+        for path, record in receipt.files.items():
+            if path in gone:
+                continue
+            yield _Task(record.bytes, 1, _bound(check_file, link.directory, path, record))
+    if merge_funnels(found[path].funnel for path in sorted(found)) != link.manifest.funnel:
+        raise BadData(f"{link.directory}/manifest.json: funnel is not the sum of its receipts")
+
+
+def _tokenize(link: Link, result: Verified) -> Iterator[_Task]:
+    rows = read_shard_table(link.directory, link.manifest).to_pylist()
+    _check_components(link, rows)
+    stones = Tombstones(link.directory, link.manifest)
+    for name in stones.names:
+        url = f"{FOLDER}/{name}{SUFFIX}"
+        yield _Task(_size(link.directory, url), 1, _bound(stones.check, name))
+    tables = _block_tables(link, rows, result)
+    owners: dict[str, str] = {}
+    by_digest = {row["sha256"]: row["shard"] for row in rows}
+    result.shards = len(rows)
+    result.documents = sum(row["documents"] for row in rows)
+    result.tokens = sum(row["tokens"] for row in rows)
+    for row in rows if not tables else []:
+        record = FileRecord(bytes=row["bytes"], sha256=row["sha256"])
+        yield _Task(row["bytes"], 1, _bound(check_file, link.directory, row["shard"], record))
+    for row, table in zip(rows, tables, strict=bool(tables)):
+        yield _Task(row["bytes"], 3, _bound(_check_shard, link, row, table, owners, by_digest))
+
+
+def _check_components(link: Link, rows: list[dict[str, Any]]) -> None:
+    """What manifest.json says of each component is what its shards add up to."""
+    place = f"{link.directory}/manifest.json"
+    for heldout, said in (
+        (False, link.manifest.components),
+        (True, link.manifest.heldout_components),
+    ):
+        mine: dict[str, list[dict[str, Any]]] = {}
+        for row in rows:
+            if row["heldout"] == heldout:
+                mine.setdefault(row["component"], []).append(row)
+        title = "heldout_components" if heldout else "components"
+        if mine.keys() != said.keys():
+            odd = sorted(mine.keys() ^ said.keys())[0]
+            raise BadData(f"{place}: {title}: {odd} is in only one of it and {SHARD_TABLE}")
+        for name, totals in said.items():
+            _check_totals(f"{place}: {title}.{name}", totals, mine[name])
+
+
+def _check_totals(place: str, totals: ComponentTotals, rows: list[dict[str, Any]]) -> None:
+    digest = hashlib.sha256(b"".join(bytes.fromhex(row["sha256"]) for row in rows)).hexdigest()
+    found: dict[str, Any] = {"shards": len(rows), "digest": digest}
+    for name in ("documents", "tokens", "blocks"):
+        found[name] = sum(row[name] for row in rows)
+    for name, value in found.items():
+        if getattr(totals, name) != value:
+            raise BadData(
+                f"{place}.{name} is {getattr(totals, name)}, but {SHARD_TABLE} gives {value}"
+            )
+
+
+def _block_tables(link: Link, rows: list[dict[str, Any]], result: Verified) -> list[BlockTable]:
+    """Return each shard's rows of the block table; nothing where it cannot be believed."""
+    url = files.join(link.directory, block_table.FILE)
+    if not files.exists(url) or files.sha256(url) != link.manifest.tables.get(block_table.FILE):
+        result.notes.append(f"{url}: is not whole, so blocks are not checked, only whole shards")
+        return []
+    table = block_table.read_blocks(url)
+    numbers = np.repeat(np.arange(len(rows)), [row["blocks"] for row in rows])
+    if len(table) != len(numbers):
+        raise BadData(f"{url}: has {len(table)} blocks; {SHARD_TABLE} says {len(numbers)}")
+    wrong = np.flatnonzero(table["shard"] != numbers)
+    if len(wrong):
+        raise BadData(
+            f"{url}: byte {int(wrong[0]) * block_table.BLOCK.itemsize}: block {wrong[0]} is of "
+            f"shard {table['shard'][wrong[0]]}, not {numbers[wrong[0]]}"
+        )
+    ends = np.cumsum([0, *(row["blocks"] for row in rows)])
+    return [table[start:stop] for start, stop in pairwise(ends)]
+
+
+def _check_shard(
+    link: Link,
+    row: dict[str, Any],
+    table: BlockTable,
+    owners: dict[str, str],
+    by_digest: dict[str, str],
+) -> None:
+    """Check a shard and its side files, and that no other shard has its keys."""
+    tokenizer = link.manifest.tokenizer
+    assert tokenizer is not None
+    url = files.join(link.directory, row["shard"])
+    try:
+        starts = check_shard(url, row, table, tokenizer.dtype, tokenizer.vocabulary)
+    except BadData as fault:
+        other = by_digest.get(files.sha256(url)) if files.exists(url) else None
+        if other and other != row["shard"]:
+            raise BadData(f"{url}: holds the bytes of {other}: shards were swapped") from None
+        raise fault from None
+    other = owners.setdefault(starts.prefix, row["shard"])
+    if other != row["shard"]:
+        raise BadData(f"{url}: its keys start with {starts.prefix}, like those of {other}")
+    check_index(f"{url}.idx", starts.samples)
+    check_documents(f"{url.removesuffix('.tar')}.parquet", row, starts)
+
+
+def _size(directory: str, path: str) -> int:
+    url = files.join(directory, path)
+    return files.size(url) if files.exists(url) else 0
+
+
+def _bound(check: Callable[..., None], *arguments: Any) -> Callable[[], None]:
+    return lambda: check(*arguments)

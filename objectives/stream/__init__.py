@@ -1,0 +1,1 @@
+"""Batches by position: the plan, the order of units and components, and the PyTorch data set."""

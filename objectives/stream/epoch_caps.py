@@ -1,0 +1,73 @@
+"""Epoch caps compiled into stages: a component that was seen often enough weighs nothing after."""
+
+import logging
+from collections.abc import Mapping, Sequence
+
+from manifests.errors import BadCall
+from manifests.mixture.resolve import Resolved
+from objectives.stream.order import SCALE, Shares
+
+LOG = logging.getLogger(__name__)
+
+
+def schedule(
+    resolved: Resolved, size: int, interleave: int
+) -> tuple[list[tuple[int, list[int]]], int]:
+    """Compile epoch caps: return [(first unit of a stage, weights)] and the unit to end before.
+
+    A stage ends at the last multiple of `interleave` units at which no component is over its cap;
+    the component that would be next has weight 0 from there on.
+    """
+    end = -(-resolved.budget // size)
+    limits = {
+        i: member.cap // size for i, member in enumerate(resolved.members) if member.cap is not None
+    }
+    stages: list[tuple[int, list[int]]] = []
+    exhausted: set[int] = set()
+    drawn = [0] * len(resolved.members)
+    unit = 0
+    while unit < end and len(exhausted) < len(drawn):
+        weights = integer_weights(resolved.shares(exhausted))
+        shares = Shares(weights)
+        left = {i: limit - drawn[i] for i, limit in limits.items() if i not in exhausted}
+        step, full = _until_full(shares, left, end - unit, interleave)
+        if step:
+            stages.append((unit, weights))
+        drawn = [have + more for have, more in zip(drawn, shares.counts(step), strict=True)]
+        unit += step
+        exhausted |= full
+    for index in limits:
+        if not drawn[index]:
+            LOG.warning(
+                "%s: is left out: max_epochs lets too little be seen", resolved.members[index].name
+            )
+    if not stages:
+        raise BadCall("max_epochs: lets no component be seen: the mixture is too small for it")
+    return stages, unit
+
+
+def _until_full(
+    shares: Shares, left: Mapping[int, int], most: int, interleave: int
+) -> tuple[int, set[int]]:
+    """Return how many units no limit of `left` forbids (at most `most`), and whose limit it is."""
+    low, high = 0, -(-most // interleave)
+    while low < high:
+        middle = (low + high + 1) // 2
+        counts = shares.counts(middle * interleave)
+        if any(counts[i] > limit for i, limit in left.items()):
+            high = middle - 1
+        else:
+            low = middle
+    if low * interleave >= most:
+        return most, set()
+    counts = shares.counts((low + 1) * interleave)
+    return low * interleave, {i for i, limit in left.items() if counts[i] > limit}
+
+
+def integer_weights(shares: Sequence[float]) -> list[int]:
+    """Return integers in proportion to `shares` that sum to 2^32; what is above 0 stays above."""
+    total = sum(shares)
+    weights = [max(int(share / total * SCALE), 1) if share else 0 for share in shares]
+    heaviest = max(range(len(weights)), key=weights.__getitem__)
+    weights[heaviest] += SCALE - sum(weights)
+    return weights

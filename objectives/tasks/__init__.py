@@ -1,0 +1,1 @@
+"""The objectives: registry names them; each module fills rows of a batch from tokens."""

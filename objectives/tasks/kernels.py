@@ -1,0 +1,95 @@
+"""What the objectives' compiled functions share."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from manifests.prng.jit import compiled
+from manifests.special_tokens import Control
+from objectives.tasks.batch import FORGOTTEN, PADDING, Rows, Segments
+
+FIXED = 32
+"""Ratios are fixed-point numbers with so many binary places: the same on every machine."""
+
+_PADDING, _FORGOTTEN = np.int32(PADDING), np.int32(FORGOTTEN)
+
+
+class Ids(NamedTuple):
+    """Control ids as compiled functions can take them; -1 where the vocabulary has none."""
+
+    end: int
+    sep: int
+    eom: int
+    mask_1: int
+    mask_step: int
+    masks: int
+
+
+def ids_of(control: Control) -> Ids:
+    """Return the control ids of a plan."""
+    sep, eom, mask_1 = (-1 if i is None else i for i in (control.sep, control.eom, control.mask_1))
+    return Ids(control.end, sep, eom, mask_1, control.mask_step, control.masks)
+
+
+# A call that is not inlined costs as much as 50 tokens do; more, where it is given all of Segments.
+
+
+@compiled(inline=True)
+def copy(tokens: npt.NDArray[Any], start: int, size: int, row: Any, at: int) -> int:
+    """Write `size` tokens from `start` on at position `at` of a row; return where they end."""
+    source, target = tokens[start : start + size], row[at : at + size]
+    for i in range(len(source)):
+        target[i] = source[i]
+    return at + size
+
+
+@compiled(inline=True)
+def copy_segment(segments: Segments, segment: int, row: Any, at: int, end: int) -> int:
+    """Write a whole segment, its end token if it has one, at `at`; return where it ends."""
+    at = copy(segments.tokens, segments.starts[segment], segments.lengths[segment], row, at)
+    if segments.closed[segment]:
+        row[at] = end
+        at += 1
+    return at
+
+
+@compiled(inline=True)
+def mark(weights: Any, documents: Any, start: int, stop: int, document: int) -> None:
+    """Give positions of a row weight 1 and the number of their document."""
+    number, some = np.int32(document), documents[start:stop]
+    for i in range(len(some)):
+        some[i] = number
+    same = weights[start:stop]
+    for i in range(len(same)):
+        same[i] = np.float32(1)
+
+
+@compiled()
+def addresses(segments: Segments, sequence: int) -> int:
+    """Return how many addresses a sequence is made from: its tokens and its end tokens."""
+    count = 0
+    for segment in range(segments.first[sequence], segments.first[sequence + 1]):
+        count += segments.lengths[segment] + segments.closed[segment]
+    return count
+
+
+@compiled(inline=True)
+def pad(segments: Segments, sequence: int, rows: Rows, used: int, end: int) -> None:
+    """Write padding from position `used` on: end tokens that nobody learns to predict.
+
+    As many positions as a tombstone took from the sequence are FORGOTTEN, at the row's end.
+    """
+    if used < rows.tokens.shape[1]:
+        _pad(segments, sequence, rows, used, end)
+
+
+@compiled()
+def _pad(segments: Segments, sequence: int, rows: Rows, used: int, end: int) -> None:
+    length = rows.tokens.shape[1]
+    whole = length - segments.allowances[sequence]
+    forgotten = length - (whole - addresses(segments, sequence))
+    rows.tokens[sequence, used:] = end
+    rows.weights[sequence, used:] = 0
+    rows.documents[sequence, used:forgotten] = _PADDING
+    rows.documents[sequence, forgotten:] = _FORGOTTEN

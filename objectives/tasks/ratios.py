@@ -1,0 +1,28 @@
+"""A share that is drawn between two bounds."""
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from manifests.config import Config
+from objectives.tasks.kernels import FIXED
+
+
+class Ratios(Config):
+    """The bounds; what they are a share of, objectives say."""
+
+    ratio_low: float = Field(default=0.0, ge=0, le=1)
+    """Least share."""
+    ratio_high: float = Field(default=0.9, ge=0, le=1)
+    """Largest share."""
+
+    @property
+    def fixed(self) -> tuple[int, int]:
+        """Both as fixed-point numbers."""
+        return round(self.ratio_low * (1 << FIXED)), round(self.ratio_high * (1 << FIXED))
+
+    @model_validator(mode="after")
+    def _bounds_are_in_order(self) -> Self:
+        if self.ratio_low > self.ratio_high:
+            raise ValueError(f"ratio_low is {self.ratio_low}, above ratio_high {self.ratio_high}")
+        return self

@@ -1,0 +1,124 @@
+"""`stackpile prepare`, and its jobs one by one."""
+
+import gc
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from manifests.console.options import AsJson, BeamOptions, RunnerName
+
+CorpusFile = Annotated[str, typer.Argument(metavar="CORPUS.toml", help="What goes in, and how.")]
+Out = Annotated[
+    str | None, typer.Option("--out", help="Output directory or URL; CORPUS.toml's when not given.")
+]
+RetryFailed = Annotated[
+    bool, typer.Option("--retry-failed", help="Try inputs again that could not be read.")
+]
+
+
+JOBS = {
+    "license-filter": "Run the first job: which documents may be trained on, and why.",
+    "dedup": "Run the second job: which documents are near-duplicates of others.",
+    "tokenize": "Run the third job: the documents that stay become shards of tokens.",
+}
+WHOLE = "Filter, deduplicate and tokenize a corpus; parts that are done are passed over."
+
+
+def register(app: typer.Typer) -> None:
+    """Add the subcommands of this package."""
+    app.command("prepare", help=WHOLE)(_command(list(JOBS)))
+    app.command("plan")(plan)
+    app.command("thresholds")(thresholds)
+    for name, told in JOBS.items():
+        app.command(name, help=told)(_command([name]))
+
+
+def plan(corpus: CorpusFile, out: Out = None, as_json: AsJson = False) -> None:
+    """Cut every input into parts, and say what there is to do."""
+    from manifests.console.output import answer
+    from pipelines.license_filter.job import plan as make
+    from pipelines.preparation import load_preparation
+    from pipelines.summary import plan_table, plan_values
+
+    table = make(load_preparation(corpus, out))
+    answer(as_json, plan_values(table), lambda: plan_table(table))
+
+
+def thresholds(
+    directory: Annotated[str, typer.Argument(metavar="DIR", help="An output (out/).")],
+    changes: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[FILTER=NUMBER ...]", help="A threshold, or =false, or =true."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell what other thresholds of [filters] would keep, from scores: no text is read again."""
+    from manifests.console.output import answer
+    from manifests.lineage.chain import load_chain
+    from pipelines.inspect import thresholds as comparing
+
+    told = comparing.compare(load_chain(directory), changes or [])
+    answer(as_json, told, lambda: comparing.render(told))
+
+
+def _command(jobs: list[str]) -> Callable[..., None]:
+    """Return the function of a subcommand that runs some of the jobs, in their order.
+
+    Only the first job reads inputs, so only where it runs there are some to be tried again.
+    """
+
+    def with_inputs(
+        corpus: CorpusFile,
+        beam_options: BeamOptions = None,
+        out: Out = None,
+        runner: RunnerName = None,
+        retry_failed: RetryFailed = False,
+        as_json: AsJson = False,
+    ) -> None:
+        _run(jobs, corpus, beam_options, out, runner, as_json, retry_failed)
+
+    def without(
+        corpus: CorpusFile,
+        beam_options: BeamOptions = None,
+        out: Out = None,
+        runner: RunnerName = None,
+        as_json: AsJson = False,
+    ) -> None:
+        _run(jobs, corpus, beam_options, out, runner, as_json)
+
+    return with_inputs if "license-filter" in jobs else without
+
+
+def _run(
+    jobs: list[str],
+    corpus: str,
+    beam_options: list[str] | None,
+    out: str | None,
+    runner: str | None,
+    as_json: bool,
+    retry_failed: bool = False,
+) -> None:
+    if jobs != ["dedup"]:  # its workers are threads
+        _start_workers(runner, beam_options)
+    # Imports make no garbage, and looking for it takes a tenth of their time.
+    gc.disable()
+    from manifests.console.output import answer
+    from pipelines.preparation import load_preparation
+    from pipelines.prepare import run_jobs
+    from pipelines.runtime.runners import Runner
+    from pipelines.summary import as_table, as_values
+
+    gc.enable()
+    engine = Runner(runner, tuple(beam_options or ()))
+    preparation = load_preparation(corpus, out, engine, retry_failed)
+    done = run_jobs(preparation, [job.replace("-", "_") for job in jobs])
+    answer(as_json, as_values(done), lambda: as_table(preparation, done))
+
+
+def _start_workers(runner: str | None, options: list[str] | None) -> None:
+    """Let workers import what they need while this process does: each takes a second for it."""
+    from pipelines.runtime import workers
+
+    if runner in (None, workers.ENGINE) and workers.several(options or []):
+        workers.started()

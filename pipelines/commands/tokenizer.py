@@ -1,0 +1,78 @@
+"""`stackpile tokenizer train` and `rebuild`: a tokenizer.json of your own, or a published one."""
+
+from typing import Annotated, Any
+
+import typer
+
+from manifests.console.options import AsJson
+from manifests.errors import BadCall
+
+CorpusFile = Annotated[
+    str, typer.Argument(metavar="CORPUS.toml", help="A corpus whose dedup has ended.")
+]
+Prepared = Annotated[
+    str | None,
+    typer.Option("--prepared", metavar="DIR", help="Its output; CORPUS.toml's when not given."),
+]
+Written = Annotated[str, typer.Option("--out", metavar="FILE", help="The tokenizer to write.")]
+
+FILE = "tokenizer.json"
+
+app = typer.Typer(no_args_is_help=True, help="Train a tokenizer, or rebuild a published one.")
+
+
+def register(parent: typer.Typer) -> None:
+    """Add the subcommand and its own."""
+    parent.add_typer(app, name="tokenizer")
+
+
+@app.command()
+def train(
+    corpus: CorpusFile,
+    *,
+    vocabulary: Annotated[int, typer.Option(min=512, help="Ids, control tokens included.")] = 32000,
+    masks: Annotated[int, typer.Option(min=1, max=899, help="Mask tokens among them.")] = 100,
+    prepared: Prepared = None,
+    out: Written = FILE,
+    as_json: AsJson = False,
+) -> None:
+    """Train a byte-level BPE on the documents that stay, heldout ones left out."""
+    from manifests.tokenizer.tokenizer import train_tokenizer
+    from pipelines.preparation import load_preparation
+    from pipelines.tokenize.job import redacted_sources, what_stays
+    from pipelines.tokenize.tokenizer import sample
+
+    preparation = load_preparation(corpus, prepared)
+    texts = sample(what_stays(preparation), redacted_sources(preparation))
+    _write(out, train_tokenizer(texts, vocabulary, masks), as_json)
+
+
+@app.command()
+def rebuild(
+    name: Annotated[str, typer.Argument(help="gpt2, codegen2 or codegen2.5.")],
+    merges: Annotated[str, typer.Argument(metavar="VOCAB.bpe", help="GPT-2's merges.")],
+    *,
+    out: Written = FILE,
+    as_json: AsJson = False,
+) -> None:
+    """Rebuild a published tokenizer from GPT-2's merges, its ids the published ones."""
+    from manifests.io import files
+    from manifests.tokenizer.published import REBUILT
+
+    if name not in REBUILT:
+        raise BadCall(f"{name!r} is none of {', '.join(REBUILT)}")
+    if not files.exists(merges):
+        raise BadCall(f"{merges}: there is no such file")
+    _write(out, REBUILT[name](files.read_bytes(merges)), as_json)
+
+
+def _write(out: str, content: bytes, as_json: bool) -> None:
+    from manifests.console.output import answer
+    from manifests.io import files
+    from manifests.tokenizer.tokenizer import describe_tokenizer
+
+    files.write_bytes(out, content)
+    record = describe_tokenizer(out)
+    told: dict[str, Any] = {"out": out, **record.model_dump(mode="json")}
+    masks = f"{record.control.masks} masks among them"
+    answer(as_json, told, lambda: f"{out}: written; {record.vocabulary:,} ids, {masks}")

@@ -1,0 +1,1 @@
+"""CORPUS.toml: sources, filters, deduplication and tokenization."""

@@ -1,0 +1,1 @@
+"""The second job: documents/ to signatures/, clusters and duplicates/."""

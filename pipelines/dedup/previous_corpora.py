@@ -1,0 +1,144 @@
+"""What clusters are made of: the parts of this corpus, and those of corpora that are frozen."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from filters.dedup.minhash import Profile
+from filters.dedup.union_find import Indexes
+from manifests.errors import BadCall, BadData
+from manifests.io import files
+from manifests.lineage.manifest import load_manifest, manifest_digest
+from manifests.verify.parts import FROZEN_TABLE
+from pipelines.dedup.signatures import signature_path
+from pipelines.license_filter.job import PARTS_FILE
+from pipelines.license_filter.plan import read_rows
+
+FROZEN = pa.schema(
+    [
+        pa.field("part", pa.uint32(), nullable=False),  # after the last of this corpus
+        pa.field("name", pa.string(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("documents", pa.int64(), nullable=False),
+        pa.field("signature", pa.string(), nullable=False),
+        pa.field("corpus", pa.uint32(), nullable=False),  # its place in `[dedup] frozen`
+    ]
+)
+"""Columns of dedup/frozen.parquet."""
+
+
+@dataclass(frozen=True)
+class SignedPart:
+    """A part's signatures, and where they lie."""
+
+    part: int
+    source: str
+    documents: int
+    signatures: str
+    """A URL."""
+    duplicates: str | None
+    """Of a frozen part: a URL of what was removed from it. None for a part of this corpus."""
+
+    @property
+    def frozen(self) -> bool:
+        """Whether nothing of it may be removed."""
+        return self.duplicates is not None
+
+    def gone(self) -> Indexes:
+        """Return the rows that are not there any more: int64, ascending."""
+        if self.duplicates is None:
+            return np.empty(0, np.int64)
+        with files.open_input(self.duplicates) as source:
+            rows = pq.read_table(source, columns=["row"])["row"].to_numpy()
+        return np.asarray(rows, np.int64)
+
+    def read(self, columns: list[str]) -> pa.Table:
+        """Return columns of the signatures."""
+        with files.open_input(self.signatures) as source:
+            return pq.read_table(source, columns=columns)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """All parts of a deduplication, by their numbers. It travels to workers, who read the tables.
+
+    Attributes:
+        directory: dedup/.
+        frozen: directories of finished dedups.
+    """
+
+    directory: str
+    frozen: tuple[str, ...] = ()
+
+    def read(self) -> list[SignedPart]:
+        """Read the tables; numbers ascend."""
+        own = [
+            SignedPart(
+                part=row["part"],
+                source=row["source"],
+                documents=row["documents"],
+                signatures=files.join(self.directory, signature_path(row["signature"])),
+                duplicates=None,
+            )
+            for row in read_rows(files.join(self.directory, PARTS_FILE))
+        ]
+        url = files.join(self.directory, FROZEN_TABLE)
+        rows = read_rows(url) if self.frozen else []
+        return own + [self._frozen(row) for row in rows]
+
+    def _frozen(self, row: dict[str, Any]) -> SignedPart:
+        directory = self.frozen[row["corpus"]]
+        return SignedPart(
+            part=row["part"],
+            source=row["source"],
+            documents=row["documents"],
+            signatures=files.join(directory, signature_path(row["signature"])),
+            duplicates=files.join(directory, "duplicates", f"{row['name']}.parquet"),
+        )
+
+
+def write_frozen(directory: str, frozen: tuple[str, ...], profile: Profile, scope: str) -> None:
+    """Write frozen.parquet, or take it away where nothing is frozen.
+
+    Raises:
+        BadCall: a directory holds no finished dedup.
+        BadData: its signatures were made in another way.
+    """
+    url = files.join(directory, FROZEN_TABLE)
+    if not frozen:
+        files.remove(url)
+        return
+    number = len(read_rows(files.join(directory, PARTS_FILE)))
+    rows: list[dict[str, Any]] = []
+    for corpus, old in enumerate(frozen):
+        _check(old, profile, scope)
+        for row in read_rows(files.join(old, PARTS_FILE)):
+            told = {name: row[name] for name in ("name", "source", "documents", "signature")}
+            rows.append({**told, "part": number + len(rows), "corpus": corpus})
+    with files.replacing(url) as output:
+        pq.write_table(pa.Table.from_pylist(rows, schema=FROZEN), output)
+
+
+def frozen_digests(frozen: tuple[str, ...]) -> list[str]:
+    """Return the SHA-256 of each frozen dedup's manifest."""
+    return [manifest_digest(directory) for directory in frozen]
+
+
+def _check(old: str, profile: Profile, scope: str) -> None:
+    if not files.exists(files.join(old, "manifest.json")):
+        raise BadCall(f"dedup.frozen: {old}: holds no finished dedup")
+    manifest = load_manifest(old)
+    if manifest.step != "dedup":
+        raise BadCall(f"dedup.frozen: {old}: is the output of {manifest.step}, not of dedup")
+    made = manifest.extra.get("profile", {}).get("name")
+    if manifest.extra.get("profile_digest") != profile.digest:
+        raise BadData(
+            f"{old}: its signatures are of profile {made!r}, not of this {profile.name!r}; "
+            "deduplicate it again with the same one"
+        )
+    made = manifest.config["dedup"]["scope"]
+    if made != scope:
+        raise BadData(f"{old}: copies were looked for in scope {made!r}, here it is {scope!r}")

@@ -1,5 +1,0 @@
-"""A real corpus with nothing to download: the Python packages that are installed here."""
-
-from pipelines.demo_corpus.gather import Gathered, gather
-
-__all__ = ["Gathered", "gather"]

@@ -1,0 +1,1 @@
+"""What an output holds: totals, one document, examples of rejections, clusters, differences."""

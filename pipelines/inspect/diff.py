@@ -1,0 +1,158 @@
+"""What changed between two outputs: config, funnel, tokens and shards."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich import box
+from rich.console import Group, RenderableType
+
+from manifests.console import formatting
+from manifests.console.output import TameTable, unwrapped
+from manifests.dataset.dataset import read_shard_table
+from manifests.lineage.chain import Chain, flows
+
+ROWS = 60
+"""Changes that a table lists; the rest is counted, and --json has it."""
+
+Change = list[Any]
+"""[before, after]; None where there was, or is, nothing."""
+
+
+def diff(before: Chain, after: Chain) -> dict[str, Any]:
+    """Return what changed, as plain values for JSON: dotted name -> [before, after]."""
+    return {
+        "before": before.last.directory,
+        "after": after.last.directory,
+        "same": before.last.digest == after.last.digest,
+        "config": changes(_configs(before), _configs(after)),
+        "totals": changes(_totals(before), _totals(after)),
+        "funnel": changes(_funnel(before), _funnel(after)),
+        "failed": changes(_failed(before), _failed(after)),
+        "shards": _shards(before, after),
+    }
+
+
+def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Change]:
+    """Compare two flat tables, in the order of their names."""
+    return {
+        name: [before.get(name), after.get(name)]
+        for name in sorted(before.keys() | after.keys())
+        if before.get(name) != after.get(name)
+    }
+
+
+def flat(value: Any, name: str = "") -> dict[str, Any]:
+    """Flatten nested tables and lists to dotted names: `source[0].license.policy`."""
+    if isinstance(value, Mapping) and value:
+        items = ((f"{name}.{key}" if name else str(key), each) for key, each in value.items())
+    elif isinstance(value, list) and any(isinstance(each, Mapping) for each in value):
+        items = ((f"{name}[{place}]", each) for place, each in enumerate(value))
+    else:
+        return {name: value}
+    return {key: leaf for inner, each in items for key, leaf in flat(each, inner).items()}
+
+
+def _configs(chain: Chain) -> dict[str, Any]:
+    settings: dict[str, Any] = {}
+    for link in chain.links:
+        settings |= flat(link.manifest.config)
+        if link.manifest.extra:
+            settings |= flat(link.manifest.extra, f"{link.manifest.step}.extra")
+    tokenizer = chain.last.manifest.tokenizer
+    return settings | (flat(tokenizer.model_dump(mode="json"), "tokenizer") if tokenizer else {})
+
+
+def _totals(chain: Chain) -> dict[str, Any]:
+    return {
+        name: value
+        for link in chain.links
+        for name, value in flat(link.manifest.totals.model_dump(), link.manifest.step).items()
+    }
+
+
+def _funnel(chain: Chain) -> dict[str, Any]:
+    table: dict[str, Any] = {}
+    for name, flow in flows(chain).items():
+        table[f"{name}: documents in"] = flow.came.documents
+        for step, rules in flow.rejected.items():
+            for rule, count in rules.items():
+                table[f"{name}: {step} {rule}"] = count.documents
+        table[f"{name}: documents kept"] = flow.kept.documents
+        table[f"{name}: bytes kept"] = flow.kept.bytes
+        table[f"{name}: tokens"] = flow.tokens
+    return table
+
+
+def _failed(chain: Chain) -> dict[str, Any]:
+    return {f"{each.source}: {each.input}": each.error for each in chain.failed}
+
+
+def _shards(before: Chain, after: Chain) -> dict[str, Any]:
+    """Compare shards by content: a shard that only moved is the same."""
+    old, new = _shard_rows(before), _shard_rows(after)
+    return {
+        "same": len(old.keys() & new.keys()),
+        "removed": sorted(old[digest] for digest in old.keys() - new.keys()),
+        "added": sorted(new[digest] for digest in new.keys() - old.keys()),
+    }
+
+
+def _shard_rows(chain: Chain) -> dict[str, str]:
+    link = chain.link("tokenize")
+    if link is None:
+        return {}
+    table = read_shard_table(link.directory, link.manifest)
+    return dict(zip(table["sha256"].to_pylist(), table["shard"].to_pylist(), strict=True))
+
+
+def render(changed: dict[str, Any]) -> RenderableType:
+    """Return what `diff` prints for people."""
+    if changed["same"]:
+        return unwrapped(f"{changed['before']} and {changed['after']} are the same, to the byte.")
+    blocks: list[RenderableType] = [
+        unwrapped(f"before: {changed['before']}\nafter:  {changed['after']}")
+    ]
+    for title in ("config", "totals", "funnel", "failed"):
+        if changed[title]:
+            blocks.append(_table(title, changed[title]))
+    shards = changed["shards"]
+    blocks.append(
+        unwrapped(
+            f"shards: {formatting.count(shards['same'])} the same, "
+            f"{formatting.count(len(shards['removed']))} removed, "
+            f"{formatting.count(len(shards['added']))} added"
+        )
+    )
+    return Group(*blocks)
+
+
+def _table(title: str, changed: Mapping[str, Change]) -> TameTable:
+    table = TameTable(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    table.add_column("what", overflow="fold")
+    table.add_column("before", justify="right", overflow="fold")
+    table.add_column("after", justify="right", overflow="fold")
+    table.add_column("change", justify="right")
+    for name, (old, new) in list(changed.items())[:ROWS]:
+        table.add_row(name, _value(old), _value(new), _difference(old, new))
+    more = len(changed) - ROWS
+    if more > 0:
+        table.caption = f"and {formatting.count(more)} more changes: --json lists them all"
+        table.caption_justify = "left"
+    return table
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return "-"
+    return formatting.count(value) if _is_number(value) and abs(value) >= 1000 else str(value)
+
+
+def _difference(old: Any, new: Any) -> str:
+    if not (_is_number(old) and _is_number(new)):
+        return ""
+    sign = "+" if new > old else ""
+    return f"{sign}{new - old:,.6g}" if isinstance(new - old, float) else f"{sign}{new - old:,}"
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,0 +1,240 @@
+"""What is inside: totals, the funnel, the tokenizer, the chain and what could not be read.
+
+Only manifests are read, so the time does not depend on the number of shards.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from manifests.console import formatting
+from manifests.console.output import numbers_table, unwrapped
+from manifests.lineage.chain import Chain, Flow, flows
+from manifests.lineage.receipts import Count
+from pipelines.inspect import forgotten
+
+ROWS = 40
+"""Components that a table lists one by one; the smaller ones of a source share a row."""
+
+
+def inspect(chain: Chain) -> dict[str, Any]:
+    """Return everything that the manifests of a chain say, as plain values for JSON."""
+    last = chain.last.manifest
+    return {
+        "directory": chain.last.directory,
+        "step": last.step,
+        "totals": {**last.totals.model_dump(mode="json"), **_came(chain)},
+        "funnel": {name: _plain(flow) for name, flow in flows(chain).items()},
+        "rejected": {
+            step: {rule: count.model_dump() for rule, count in rules.items()}
+            for step, rules in rejected(flows(chain)).items()
+        },
+        "tokenizer": last.tokenizer.model_dump(mode="json") if last.tokenizer else None,
+        "components": {name: each.model_dump() for name, each in last.components.items()},
+        "heldout_components": {
+            name: each.model_dump() for name, each in last.heldout_components.items()
+        },
+        "forgotten": forgotten.summary(chain),
+        "counts": {link.manifest.step: link.manifest.counts for link in chain.links},
+        "chain": [
+            {
+                "step": link.manifest.step,
+                "directory": link.directory,
+                "sha256": link.digest,
+                "digest": link.manifest.digest,
+                "config": link.manifest.config,
+                "extra": link.manifest.extra,
+            }
+            for link in chain.links
+        ],
+        "chain_ends": chain.missing,
+        "failed": [failure.model_dump() for failure in chain.failed],
+    }
+
+
+def rejected(parts: Mapping[str, Flow]) -> dict[str, dict[str, Count]]:
+    """Return what each rule of each step took, components together, largest first."""
+    total: dict[str, dict[str, Count]] = {}
+    for flow in parts.values():
+        for step, rules in flow.rejected.items():
+            into = total.setdefault(step, {})
+            for rule, count in rules.items():
+                into[rule] = into.get(rule, Count()) + count
+    return {
+        step: dict(sorted(rules.items(), key=lambda item: (-item[1].documents, item[0])))
+        for step, rules in total.items()
+    }
+
+
+def grouped(parts: Mapping[str, Flow], most: int = ROWS) -> list[tuple[str, Flow, int]]:
+    """Return (label, flow, components in it) by size: the small ones of a source in one row.
+
+    Every component is in exactly one row, and a row that holds several says how many.
+    """
+    ordered = sorted(parts, key=lambda name: (_weight(parts[name]), name))
+    alone = ordered if len(ordered) <= most else ordered[:most]
+    rows = [(name, parts[name], 1) for name in alone]
+    rest: dict[str, list[str]] = {}
+    for name in ordered[len(alone) :]:
+        rest.setdefault(parts[name].source, []).append(name)
+    for source, names in sorted(rest.items()):
+        label = f"{source}: {formatting.count(len(names))} smaller ones"
+        several = together([parts[name] for name in names])
+        rows.append((names[0] if len(names) == 1 else label, several, len(names)))
+    return rows
+
+
+def together(several: list[Flow]) -> Flow:
+    """Add flows up."""
+    tokens = [flow.tokens for flow in several if flow.tokens is not None]
+    names = {str(number): flow for number, flow in enumerate(several)}
+    return Flow(
+        source=several[0].source if several else "",
+        came=sum((flow.came for flow in several), Count()),
+        rejected=rejected(names),
+        kept=sum((flow.kept for flow in several), Count()),
+        tokens=sum(tokens) if tokens else None,
+    )
+
+
+def render(chain: Chain) -> RenderableType:
+    """Return what `inspect` prints for people."""
+    parts = flows(chain)
+    blocks: list[RenderableType] = [_headline(chain, parts), _components(parts)]
+    blocks.append(_rules(parts))
+    blocks.append(_links(chain))
+    if chain.failed:
+        blocks.append(_failures(chain))
+    return Group(*(item for block in blocks for item in (block, Text())))
+
+
+def _weight(flow: Flow) -> tuple[int, int, int]:
+    return (-(flow.tokens or 0), -flow.kept.bytes, -flow.came.bytes)
+
+
+def _headline(chain: Chain, parts: Mapping[str, Flow]) -> Text:
+    last = chain.last.manifest
+    total = together(list(parts.values()))
+    lines = [
+        f"{chain.last.directory}: {last.step}",
+        f"  came in    {formatting.plural(total.came.documents, 'document')}, "
+        f"{formatting.size(total.came.bytes)} of text",
+        f"  kept       {formatting.plural(total.kept.documents, 'document')}, "
+        f"{formatting.size(total.kept.bytes)} "
+        f"({formatting.share(total.kept.bytes, total.came.bytes)} of the text)",
+    ]
+    if last.tokenizer is not None:
+        totals, tokenizer = last.totals, last.tokenizer
+        heldout = sum(each.tokens for each in last.heldout_components.values())
+        lines += [
+            f"  tokens     {formatting.count(totals.tokens or 0)} in "
+            f"{formatting.plural(totals.shards or 0, 'shard')}, "
+            f"{formatting.plural(totals.blocks or 0, 'block')}; "
+            f"{formatting.count(heldout)} of them held out",
+            f"  tokenizer  {tokenizer.file}, {formatting.count(tokenizer.vocabulary)} ids "
+            f"as {tokenizer.dtype}, sha256 {tokenizer.sha256[:12]}",
+        ]
+        gone = forgotten.sentence(chain)
+        lines += [f"  forgotten  {gone}"] if gone else []
+    return unwrapped("\n".join(lines))
+
+
+def _components(parts: Mapping[str, Flow]) -> Table:
+    """Return the funnel by source and component: a source's sum, then its components."""
+    table = numbers_table(
+        "Components", "", "came in", "rejected", "copies", "kept", "text kept", "tokens"
+    )
+    rows = grouped(parts)
+    for source in dict.fromkeys(flow.source for _, flow, _ in rows):
+        mine = [flow for flow in parts.values() if flow.source == source]
+        table.add_row(*_component_cells(source, together(mine)), style="bold")
+        for label, flow, _ in rows:
+            if flow.source == source:
+                slug = label.removeprefix(f"{source}/").removeprefix(f"{source}: ")
+                table.add_row(*_component_cells(f"  {slug}", flow))
+    table.add_section()
+    everything = together(list(parts.values()))
+    table.add_row(*_component_cells(formatting.plural(len(parts), "component"), everything))
+    return table
+
+
+def _component_cells(label: str, flow: Flow) -> tuple[str, ...]:
+    duplicates = flow.lost("dedup").documents
+    others = sum(flow.lost(step).documents for step in flow.rejected) - duplicates
+    return (
+        label,
+        formatting.count(flow.came.documents),
+        formatting.count(others),
+        formatting.count(duplicates),
+        formatting.count(flow.kept.documents),
+        formatting.size(flow.kept.bytes),
+        "-" if flow.tokens is None else formatting.count(flow.tokens),
+    )
+
+
+def _rules(parts: Mapping[str, Flow]) -> Table:
+    table = numbers_table("Rejected, by rule", "", "documents", "text", "of all text", "mostly in")
+    came = together(list(parts.values())).came
+    for step, rules in rejected(parts).items():
+        table.add_row(step, style="bold")
+        for rule, count in rules.items():
+            table.add_row(
+                f"  {rule}",
+                formatting.count(count.documents),
+                formatting.size(count.bytes),
+                formatting.share(count.bytes, came.bytes),
+                _mostly(parts, step, rule),
+            )
+    if not table.rows:
+        table.add_row("nothing was rejected")
+    return table
+
+
+def _mostly(parts: Mapping[str, Flow], step: str, rule: str) -> str:
+    """Name the component that lost most documents to a rule."""
+    lost = {
+        name: flow.rejected[step][rule].documents
+        for name, flow in parts.items()
+        if rule in flow.rejected.get(step, {})
+    }
+    return max(sorted(lost), key=lost.__getitem__)
+
+
+def _links(chain: Chain) -> Text:
+    lines = ["Chain of manifests, by SHA-256"]
+    for link in chain.links:
+        lines.append(f"  {link.manifest.step:<14}  {link.digest[:16]}  {link.directory}")
+    return unwrapped("\n".join([*lines, *([f"  {chain.missing}"] if chain.missing else [])]))
+
+
+def _failures(chain: Chain) -> Text:
+    lines = [f"Inputs that could not be read: {formatting.count(len(chain.failed))}"]
+    for failure in chain.failed[:ROWS]:
+        lines.append(f"  {failure.source}: {failure.input}: {failure.error}")
+    more = len(chain.failed) - ROWS
+    return unwrapped(
+        "\n".join([*lines, *([f"  and {more:,} more: see --json"] if more > 0 else [])])
+    )
+
+
+def _plain(flow: Flow) -> dict[str, Any]:
+    return {
+        "source": flow.source,
+        "documents_in": flow.came.documents,
+        "bytes_in": flow.came.bytes,
+        "rejected": {
+            step: {rule: count.model_dump() for rule, count in rules.items()}
+            for step, rules in flow.rejected.items()
+        },
+        "documents": flow.kept.documents,
+        "bytes": flow.kept.bytes,
+        "tokens": flow.tokens,
+    }
+
+
+def _came(chain: Chain) -> dict[str, int]:
+    first = chain.links[0].manifest.totals
+    return {"documents_in": first.documents_in, "bytes_in": first.bytes_in}

@@ -1,0 +1,1 @@
+"""The first job: raw files to documents/ and decisions/."""

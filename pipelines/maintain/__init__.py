@@ -1,0 +1,1 @@
+"""Changes of a finished dataset: forget documents, compact shards, materialize a mixture."""

@@ -1,0 +1,303 @@
+"""Compaction: a dataset without its forgotten documents, of which only touched shards are new.
+
+The result is a new dataset, so mixtures and runs of the old one stay what they are. Untouched
+shards are hard links where the file system can, and copies where it cannot.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from manifests.catalog.describe import describe
+from manifests.console import formatting
+from manifests.dataset.dataset import Dataset
+from manifests.dataset.gather import Documents
+from manifests.dataset.shard_index import ShardPlace, bounds, read_documents, shard_places
+from manifests.dataset.tombstones import Ranges
+from manifests.dataset.writer import DatasetShard, ShardRecord, finish_dataset
+from manifests.errors import BadCall, BadData
+from manifests.io import files
+from manifests.io.digest import digest, short_digest
+from manifests.lineage.manifest import (
+    FILE,
+    Manifest,
+    load_manifest,
+    manifest_digest,
+)
+from manifests.lineage.receipts import Receipt, file_record, save_receipt
+from manifests.schemas import FORMAT
+from manifests.shards import block_table
+from manifests.tokenizer.tokenizer import decode, load_tokenizer
+from manifests.verify.cleanup import strays
+from manifests.verify.parts import read_table
+from pipelines.maintain.compact_manifest import KEY, make_manifest
+from pipelines.preparation import finish
+from pipelines.runtime.job import Job
+from pipelines.runtime.runners import Runner
+
+STEP = "compact"
+TABLE = "compact.parquet"
+BATCH = 1 << 22
+"""Tokens read at once: 8 MB."""
+
+KNOWN = ("id", "text_hash", "repositories", "path", "license")
+"""What the new table takes from the old one of a document."""
+
+Mask = npt.NDArray[np.bool_]
+
+ROWS = pa.schema(
+    [
+        pa.field("part", pa.string(), nullable=False),  # the name of the receipt
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("input", pa.string(), nullable=False),  # the shard's path in the old dataset
+        pa.field("number", pa.int64(), nullable=False),  # its row of shards.parquet
+        pa.field("touched", pa.bool_(), nullable=False),
+    ]
+)
+"""Columns of compact.parquet: a row for each shard of the old dataset."""
+
+
+def compact(directory: str, out: str, runner: Runner) -> dict[str, Any]:
+    """Write a dataset without the forgotten documents of another, and say what was done.
+
+    Stopped, the same call goes on. Tombstones that come after the start are left to the next one.
+
+    Returns:
+        For JSON: `directory` and `out` (None where nothing is forgotten), `rewritten`, `kept` and
+        `dropped` shards, and the `documents` and `tokens` that are gone.
+
+    Raises:
+        BadCall: `out` holds something else, or nothing would be left.
+        BadData: a shard is damaged, or another compaction into `out` has begun meanwhile.
+    """
+    dataset = Dataset.open(directory)
+    stones = dataset.tombstones
+    if not stones:
+        return {"directory": directory, "out": None} | dict.fromkeys(
+            ("rewritten", "kept", "dropped", "documents", "tokens"), 0
+        )
+    job_digest = digest([STEP, FORMAT, manifest_digest(directory), stones.names])
+    _check_out(directory, out, job_digest)
+    table, rows = files.join(out, TABLE), _rows(dataset)
+    with files.replacing(table) as output:
+        pq.write_table(rows, output)
+    receipts = Job(Compact(out, directory, job_digest, stones.names), table, STEP).run(runner)
+    _check_alone(out, table, rows)
+    records = [receipt.extra["shard"] for receipt in receipts if receipt.extra["shard"]]
+    if not records:
+        raise BadCall(f"{directory}: everything is forgotten: nothing would be left")
+    summary = finish_dataset(out, (ShardRecord.model_validate(record) for record in records))
+    files.link_or_copy(dataset.tokenizer_path, files.join(out, dataset.tokenizer.file))
+    manifest = make_manifest(dataset, out, job_digest, receipts, summary, TABLE)
+    finish(out, manifest)
+    _remove_strays(out, table, rows, manifest)
+    describe(out, manifest, summary.licenses, again=True)
+    touched = sum(receipt.extra["touched"] for receipt in receipts)
+    dropped = len(receipts) - len(records)
+    return {
+        "directory": directory,
+        "out": out,
+        "rewritten": touched - dropped,
+        "kept": len(receipts) - touched,
+        "dropped": dropped,
+        **manifest.extra[KEY]["gone"],
+    }
+
+
+def _check_out(directory: str, out: str, job_digest: str) -> None:
+    if os.path.abspath(out) == os.path.abspath(directory):
+        raise BadCall(f"{out}: a dataset is not compacted in its place; name another directory")
+    if files.exists(files.join(out, FILE)) and load_manifest(out).digest != job_digest:
+        raise BadCall(f"{out}: holds another dataset; name another directory")
+
+
+def _check_alone(out: str, table: str, rows: pa.Table) -> None:
+    """Stop where another compaction has begun here: it removes what only this one needs."""
+    if not read_table(table).equals(rows):
+        raise _not_alone(out)
+
+
+def _not_alone(out: str) -> BadData:
+    return BadData(
+        f"{out}: another compaction has begun here meanwhile; run this one again, or name another "
+        "directory"
+    )
+
+
+def _remove_strays(out: str, table: str, rows: pa.Table, manifest: Manifest) -> None:
+    """Remove the shards of an earlier compaction into the same place, which was stopped.
+
+    Plain readers would take them for shards of this dataset, and they hold documents that were
+    forgotten since. Another compaction that is under way is safe: one that began later has written
+    its own table of parts, so that nothing is removed here; one that began earlier finds this one's
+    table when its parts are done, and stops. What it lost meanwhile is made again.
+    """
+    left = strays(out, manifest)
+    if left and read_table(table).equals(rows) and load_manifest(out) == manifest:
+        for path in left:
+            files.remove(files.join(out, path))
+
+
+def _rows(dataset: Dataset) -> pa.Table:
+    """Return the table of parts; a part's name changes with its shard and what is forgotten."""
+    rows = []
+    for place in shard_places(dataset.shards):
+        part, touched = _part(place, dataset.tombstones.documents(*place.component))
+        rows.append(
+            {
+                "part": part,
+                "source": place.row["component"].split("/")[0],
+                "input": place.row["shard"],
+                "number": place.number,
+                "touched": touched,
+            }
+        )
+    return pa.Table.from_pylist(rows, schema=ROWS)
+
+
+def _part(place: ShardPlace, gone: Ranges) -> tuple[str, bool]:
+    """Return the name of a shard's part, and whether any of its documents is among `gone`."""
+    first = place.first_address
+    low, high = gone[:, 0].searchsorted((first, first + place.addresses)).tolist()
+    identity = [place.row[name] for name in ("shard", "sha256", "table_sha256")]
+    name = short_digest([STEP, FORMAT, *identity, (gone[low:high] - first).tolist()])
+    return name, low < high
+
+
+@dataclass
+class Compact:
+    """Makes a shard of the new dataset, and a receipt, from each of the old one."""
+
+    directory: str
+    """Of the new dataset."""
+    origin: str
+    """Of the old one."""
+    digest: str
+    """The step digest."""
+    tombstones: tuple[str, ...]
+    """Names of those that are obeyed."""
+
+    def setup(self) -> None:
+        """Open the old dataset."""
+        self._dataset = Dataset.open(self.origin)
+        self._places = shard_places(self._dataset.shards)
+        self._tokenizer = load_tokenizer(self._dataset.tokenizer_path)
+
+    def receipts(self, row: dict[str, Any]) -> Iterator[str]:
+        """Yield the one name."""
+        yield row["part"]
+
+    def work(self, row: dict[str, Any]) -> Iterator[Receipt]:
+        """Link an untouched shard, or write a touched one without what is forgotten."""
+        place = self._places[row["number"]]
+        documents = read_documents(self.origin, place)
+        edges = bounds(place, documents)
+        name, heldout = place.component
+        gone = self._dataset.tombstones.documents(name, heldout, self._names(name, heldout))
+        if row["part"] != _part(place, gone)[0]:
+            raise _not_alone(self.directory)
+        kept = ~np.isin(edges[:-1], gone[:, 0])
+        record = self._rewrite(row, place, documents, kept) if row["touched"] else None
+        if not row["touched"]:
+            record = self._link(place, documents)
+        paths = replace(place, row=record.model_dump()).side_files if record else []
+        receipt = Receipt(
+            name=row["part"],
+            step=STEP,
+            digest=self.digest,
+            files={path: file_record(self.directory, path) for path in paths},
+            extra={
+                "shard": record.model_dump(mode="json") if record else None,
+                "touched": row["touched"],
+                "component": place.component,
+                "gone": self._gone(place, documents, kept),
+            },
+        )
+        save_receipt(self.directory, receipt)
+        yield receipt
+
+    def _names(self, component: str, heldout: bool) -> list[str]:
+        """Those of the tombstones that speak of a component: later ones are not obeyed."""
+        return [n for n in self._dataset.tombstones.of(component, heldout) if n in self.tombstones]
+
+    def _link(self, place: ShardPlace, documents: pa.Table) -> ShardRecord:
+        for path in place.side_files:
+            files.link_or_copy(files.join(self.origin, path), files.join(self.directory, path))
+        first = place.first_block
+        table = np.array(self._dataset.blocks[first : first + place.row["blocks"]])
+        table["shard"] = 0
+        licenses = Counter(name or "" for name in documents["license"].to_pylist())
+        return ShardRecord(
+            **place.row,
+            text_bytes=0,
+            block_table=block_table.to_text(table),
+            licenses=dict(sorted(licenses.items())),
+        )
+
+    def _rewrite(
+        self, row: dict[str, Any], place: ShardPlace, documents: pa.Table, kept: Mask
+    ) -> ShardRecord | None:
+        """Write the documents that stay; None, and no file, where none does."""
+        if not kept.any():
+            return None
+        shard = DatasetShard(
+            self.directory,
+            _renamed(place.row["shard"], row["part"]),
+            place.row["component"],
+            heldout=place.row["heldout"],
+            dtype=self._dataset.tokenizer.dtype,
+        )
+        with shard:
+            for rows, read in self._read(place, documents, np.flatnonzero(kept)):
+                for number, document in enumerate(rows.to_pylist()):
+                    tokens = read.tokens[read.starts[number] : read.starts[number + 1]]
+                    known = {name: document[name] for name in KNOWN}
+                    shard.add(tokens, **known, text_bytes=0)
+            return shard.close()
+
+    def _read(
+        self, place: ShardPlace, documents: pa.Table, chosen: npt.NDArray[np.intp]
+    ) -> Iterator[tuple[pa.Table, Documents]]:
+        """Yield rows of a shard's table with their tokens, about BATCH tokens at once."""
+        component = self._dataset.component(*place.component)
+        total = np.cumsum(documents["tokens"].to_numpy()[chosen].astype(np.int64))
+        cuts = np.flatnonzero(np.diff(total // BATCH)) + 1
+        for some in np.split(chosen, cuts) if len(chosen) else []:
+            numbers = place.first_document + some
+            yield documents.take(pa.array(some)), component.gather(numbers, forgotten=True)
+
+    def _gone(self, place: ShardPlace, documents: pa.Table, kept: Mask) -> dict[str, int]:
+        """Count what is forgotten; its text as its tokens give it back."""
+        text = 0
+        for _, read in self._read(place, documents, np.flatnonzero(~kept)):
+            for start, stop in pairwise(read.starts.tolist()):
+                text += len(decode(self._tokenizer, read.tokens[start:stop].tolist()).encode())
+        tokens = documents["tokens"].to_numpy()[~kept]
+        return {"documents": int((~kept).sum()), "tokens": int(tokens.sum()), "bytes": text}
+
+
+def _renamed(path: str, part: str) -> str:
+    """Return a shard's path with the digest of its new content in place of the old one."""
+    return f"{path.removesuffix('.tar').rpartition('-')[0]}-{part[:8]}.tar"
+
+
+def render(told: Mapping[str, Any]) -> str:
+    """Return what `compact` says for people."""
+    if told["out"] is None:
+        return f"{told['directory']}: nothing is forgotten, so there is nothing to compact"
+    return (
+        f"{told['out']}: written without {formatting.plural(told['documents'], 'document')}, "
+        f"{formatting.plural(told['tokens'], 'token')}: "
+        f"{formatting.plural(told['rewritten'], 'shard')} rewritten, "
+        f"{formatting.count(told['dropped'])} left out, "
+        f"{formatting.count(told['kept'])} as they were\n"
+        f"it is a new dataset: mixtures and runs of {told['directory']} go on with it"
+    )

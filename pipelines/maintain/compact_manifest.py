@@ -1,0 +1,110 @@
+"""The manifest of a compacted dataset: what the old one held, less what is forgotten."""
+
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from manifests.dataset.dataset import Dataset
+from manifests.dataset.writer import DatasetSummary
+from manifests.io import files
+from manifests.lineage.manifest import ComponentTotals, Manifest, Parent, manifest_digest
+from manifests.lineage.receipts import ComponentFunnel, Count, Funnel, Receipt
+from pipelines.preparation import totals_of
+
+KEY = "compact"
+"""Of the manifest's `extra`: the tombstones that were obeyed, and what went by them."""
+
+RULE = "forgotten"
+"""The rule under which it counts what is gone."""
+
+Gone = Mapping[tuple[str, bool], Counter[str]]
+"""(component, heldout) -> documents, tokens and bytes that are forgotten."""
+
+
+def make_manifest(
+    dataset: Dataset,
+    out: str,
+    job_digest: str,
+    receipts: Sequence[Receipt],
+    summary: DatasetSummary,
+    table: str,
+) -> Manifest:
+    """Return the manifest of a dataset from that of the one it was compacted from.
+
+    Args:
+        dataset: the old one; its manifest becomes the parent.
+        out: where the new one lies, its tokenizer.json with it.
+        job_digest: of the step.
+        receipts: of all old shards; `extra` has their component and what is gone of them.
+        summary: what `finish_dataset` wrote.
+        table: name of the table of parts.
+    """
+    old = dataset.manifest
+    gone: dict[tuple[str, bool], Counter[str]] = {}
+    for receipt in receipts:
+        name, heldout = receipt.extra["component"]
+        gone.setdefault((name, heldout), Counter()).update(receipt.extra["gone"])
+    funnel = _funnel(old, gone)
+    sums = sum(gone.values(), Counter[str]())
+    url = files.join(out, dataset.tokenizer.file)
+    local = files.is_local(out) and files.is_local(dataset.directory)
+    path = os.path.relpath(dataset.directory, out) if local else dataset.directory
+    return Manifest(
+        step="tokenize",
+        digest=job_digest,
+        config=old.config,
+        parent=Parent(path=path, digest=manifest_digest(dataset.directory)),
+        totals=totals_of(funnel, len(receipts), **summary.sizes),
+        funnel=funnel,
+        tables={
+            **summary.tables,
+            dataset.tokenizer.file: files.sha256(url),
+            table: files.sha256(files.join(out, table)),
+        },
+        tokenizer=old.tokenizer,
+        components=_sized(summary.components, old.components, gone, False),
+        heldout_components=_sized(summary.heldout_components, old.heldout_components, gone, True),
+        extra={
+            **old.extra,
+            KEY: {
+                "tombstones": list(dataset.tombstones.names),
+                "gone": {name: sums[name] for name in ("documents", "tokens", "bytes")},
+            },
+        },
+    )
+
+
+def _funnel(old: Manifest, gone: Gone) -> Funnel:
+    """What the old dataset held of each component, and what is forgotten of it."""
+    return {
+        source: {name: _less(kept, name, gone) for name, kept in components.items()}
+        for source, components in old.funnel.items()
+    }
+
+
+def _less(before: ComponentFunnel, name: str, gone: Gone) -> ComponentFunnel:
+    lost = gone.get((name, False), Counter()) + gone.get((name, True), Counter())
+    text = min(lost["bytes"], before.bytes)
+    count = Count(documents=lost["documents"], bytes=text)
+    return ComponentFunnel(
+        documents_in=before.documents,
+        bytes_in=before.bytes,
+        rejected={RULE: count} if count.documents else {},
+        documents=before.documents - count.documents,
+        bytes=before.bytes - text,
+        tokens=None if before.tokens is None else before.tokens - lost["tokens"],
+    )
+
+
+def _sized(
+    new: Mapping[str, ComponentTotals],
+    old: Mapping[str, ComponentTotals],
+    gone: Gone,
+    heldout: bool,
+) -> dict[str, ComponentTotals]:
+    """Fill in the bytes of text: shards do not know them, the old manifest does."""
+    sizes = {name: old[name].bytes - gone[name, heldout]["bytes"] for name in new}
+    return {
+        name: totals.model_copy(update={"bytes": max(0, sizes[name])})
+        for name, totals in new.items()
+    }

@@ -1,0 +1,1 @@
+"""One HTML page about an output: its sections, and drawings as SVG."""

@@ -1,0 +1,54 @@
+"""The section of the report that a mixture fills: how often it shows each component."""
+
+from typing import Any
+
+from manifests.console import formatting
+from manifests.mixture.config import load_mixture
+from manifests.mixture.mixture import mixture_table
+from pipelines.report import svg
+from pipelines.report.html import details, figure, section
+from pipelines.report.svg import PALETTE, Bar
+
+BARS = 25
+"""Components drawn one by one, those with most tokens of the mixture; the table has every one."""
+
+
+def mixture(path: str) -> str:
+    """Draw the epochs and the shares that a mixture gives its components.
+
+    Raises:
+        BadCall, BadData: as `load_mixture` and `mixture_table` do.
+    """
+    rows = sorted(
+        mixture_table(load_mixture(path)), key=lambda row: (-row["got"], row["component"])
+    )
+    groups = list(dict.fromkeys(sorted(row["group"] for row in rows)))
+    color = {name: PALETTE[place % len(PALETTE)] for place, name in enumerate(groups)}
+    seen = sum(row["tokens"] * row["epochs"] for row in rows)
+    return section(
+        "The mixture",
+        f"{path.rsplit('/', 1)[-1]}: {formatting.short_count(seen)} tokens to train on, the end of "
+        "each document counted. How often it sees each component, and what share of it that is, "
+        "the largest share first; one color a group.",
+        figure(svg.bars("Epochs of components", [_epochs(row, color) for row in rows[:BARS]])),
+        details(f"Every component ({len(rows)})", HEAD, [_cells(row) for row in rows], words=2),
+    )
+
+
+HEAD = ["component", "group", "tokens there", "share asked", "share got", "epochs"]
+
+
+def _epochs(row: dict[str, Any], color: dict[str, str]) -> Bar:
+    text = f"{row['epochs']:.2f} epochs, {formatting.share(row['got'], 1)}"
+    return Bar(row["component"], row["epochs"], text, color[row["group"]])
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    return [
+        row["component"],
+        row["group"],
+        formatting.count(row["tokens"]),
+        formatting.share(row["asked"], 1),
+        formatting.share(row["got"], 1),
+        f"{row['epochs']:.2f}",
+    ]

@@ -1,0 +1,217 @@
+"""One HTML page about an output: drawn, not only listed; complete in itself, without a script."""
+
+import json
+from collections.abc import Mapping
+from html import escape
+from importlib.resources import files as package_files
+from string import Template
+
+from manifests.console import formatting
+from manifests.lineage.chain import Chain, Flow, flows
+from manifests.lineage.receipts import Count
+from pipelines.inspect.forgotten import sentence
+from pipelines.inspect.summary import grouped, rejected, together
+from pipelines.inspect.survey import Survey, survey
+from pipelines.report import mixture_section, survey_section, svg
+from pipelines.report.html import details, disclosure, figure, section, table
+from pipelines.report.svg import LOST, PALETTE, Bar, Stage, tag
+
+BARS = 20
+"""Components drawn one by one; the table below the drawing has every one."""
+
+RULES = 6
+"""Rules drawn one by one at each stage; the others of the stage share a band."""
+
+STAGES = {
+    "license_filter": "license filter",
+    "dedup": "dedup",
+    "tokenize": "tokenize",
+}
+
+
+def report(chain: Chain, mixture: str | None = None) -> str:
+    """Return the page; equal outputs give equal pages.
+
+    Args:
+        chain: the jobs behind an output.
+        mixture: a MIX.toml whose epochs are drawn, too.
+
+    Raises:
+        BadCall: the mixture has faults.
+        BadData: a table of documents is missing or is none.
+    """
+    return page(chain, survey(chain), mixture_section.mixture(mixture) if mixture else "")
+
+
+def page(chain: Chain, surveyed: Survey, mixture: str = "") -> str:
+    """Draw what is known of a chain, and the section of a mixture."""
+    parts = flows(chain)
+    body = [
+        _head(chain, parts),
+        _funnel(chain, parts),
+        _components(parts, surveyed.measure),
+        mixture,
+        survey_section.licenses(surveyed),
+        survey_section.lengths(surveyed),
+        survey_section.copies(surveyed),
+        survey_section.samples(surveyed),
+        _failed(chain),
+        _provenance(chain),
+    ]
+    template = (
+        package_files("pipelines.report").joinpath("templates/report.html").read_text("utf-8")
+    )
+    title = escape(f"{_name(chain)}: what is inside")
+    return Template(template).substitute(title=title, body="\n".join(filter(None, body)))
+
+
+def _name(chain: Chain) -> str:
+    return chain.last.directory.rstrip("/").rsplit("/", 1)[-1]
+
+
+def _head(chain: Chain, parts: Mapping[str, Flow]) -> str:
+    total, totals = together(list(parts.values())), chain.last.manifest.totals
+    heldout = sum(each.tokens for each in chain.last.manifest.heldout_components.values())
+    numbers = [
+        ("tokens", total.tokens and formatting.short_count(total.tokens)),
+        ("held out", heldout and f"{formatting.short_count(heldout)}"),
+        ("documents", formatting.short_count(total.kept.documents)),
+        ("text", formatting.size(total.kept.bytes)),
+        ("of the text kept", formatting.share(total.kept.bytes, total.came.bytes)),
+        ("components", formatting.count(len(parts))),
+        ("shards", totals.shards and formatting.count(totals.shards)),
+    ]
+    cells = "".join(
+        tag("div", tag("dt", escape(name)) + tag("dd", escape(str(value))))
+        for name, value in numbers
+        if value
+    )
+    lead = f"Output of {chain.last.manifest.step}, manifest {chain.last.digest[:16]}"
+    gone = sentence(chain)
+    lead += f". Forgotten: {gone}" if gone else ""
+    return (
+        tag("h1", escape(_name(chain)))
+        + tag("p", escape(lead), class_="soft")
+        + tag("dl", cells, class_="figures")
+    )
+
+
+def _funnel(chain: Chain, parts: Mapping[str, Flow]) -> str:
+    taken = rejected(parts)
+    came = together(list(parts.values())).came
+    stages = [Stage("came in", came.bytes, _both(came))]
+    for link in chain.links:
+        step, totals = link.manifest.step, link.manifest.totals
+        kept = Count(documents=totals.documents, bytes=totals.bytes)
+        text = (
+            _both(kept)
+            if step != "tokenize"
+            else f"{formatting.short_count(totals.tokens or 0)} tokens"
+        )
+        stages.append(Stage(STAGES[step], kept.bytes, text, _lost(taken.get(step, {}))))
+    rows = [
+        [STAGES[step], rule, *_counts(count), formatting.share(count.bytes, came.bytes)]
+        for step in STAGES
+        for rule, count in taken.get(step, {}).items()
+    ]
+    head = ["step", "rule", "documents", "text", "of all text"]
+    return section(
+        "The funnel",
+        "Bytes of text from left to right; what leaves the band was rejected, by the first rule "
+        "that took it.",
+        figure(svg.funnel("Text kept and rejected at each stage", stages)),
+        details(f"Every rule ({len(rows)})", head, rows, words=2),
+    )
+
+
+def _lost(rules: Mapping[str, Count]) -> list[Bar]:
+    ordered = sorted(rules.items(), key=lambda item: (-item[1].bytes, item[0]))
+    alone = ordered if len(ordered) <= RULES else ordered[: RULES - 1]
+    bars = [Bar(rule, count.bytes, _both(count), LOST) for rule, count in alone]
+    rest = ordered[len(alone) :]
+    if rest:
+        count = sum((each for _, each in rest), Count())
+        bars.append(Bar(f"{len(rest)} other rules", count.bytes, _both(count), LOST))
+    return bars
+
+
+def _components(parts: Mapping[str, Flow], measure: str) -> str:
+    def amount(flow: Flow) -> int:
+        return flow.kept.bytes if flow.tokens is None else flow.tokens
+
+    sources = sorted({flow.source for flow in parts.values()})
+    colors = {source: PALETTE[place % len(PALETTE)] for place, source in enumerate(sources)}
+    write = formatting.short_count if measure == "tokens" else formatting.size
+    total = sum(map(amount, parts.values()))
+    bars = [
+        Bar(
+            label,
+            amount(flow),
+            f"{write(amount(flow))}, {formatting.share(amount(flow), total)}",
+            colors[flow.source],
+        )
+        for label, flow, _ in grouped(parts, BARS)
+    ]
+    rows = [
+        [
+            name,
+            *_counts(flow.came),
+            *(formatting.count(flow.lost(step).documents) for step in ("license_filter", "dedup")),
+            *_counts(flow.kept),
+            "-" if flow.tokens is None else formatting.count(flow.tokens),
+        ]
+        for name, flow, _ in grouped(parts, len(parts))
+    ]
+    head = [
+        "component",
+        "documents in",
+        "text in",
+        "rejected",
+        "duplicates",
+        "kept",
+        "text",
+        "tokens",
+    ]
+    return section(
+        "Components",
+        f"What was kept of each language or set, in {measure}; one color a source.",
+        figure(svg.bars(f"Components by {measure}", bars)),
+        details(f"Every component ({len(rows)})", head, rows),
+    )
+
+
+def _failed(chain: Chain) -> str:
+    if not chain.failed:
+        return ""
+    rows = [[each.source, each.input, each.error] for each in chain.failed]
+    return section(
+        "Inputs that could not be read",
+        f"{formatting.plural(len(rows), 'input')}; the jobs went on without them.",
+        table(["source", "input", "reason"], rows, words=3),
+    )
+
+
+def _provenance(chain: Chain) -> str:
+    rows = [[STAGES[link.manifest.step], link.digest, link.manifest.digest] for link in chain.links]
+    configs = "".join(
+        disclosure(
+            f"Config of {STAGES[link.manifest.step]}",
+            tag(
+                "pre",
+                escape(json.dumps(link.manifest.config, indent=2, ensure_ascii=False)),
+                tabindex=0,
+            ),
+        )
+        for link in chain.links
+    )
+    ends = chain.missing or "The chain reaches the raw files."
+    head = ["step", "SHA-256 of manifest.json", "step digest"]
+    return section("Where it came from", ends, table(head, rows, words=3), configs)
+
+
+def _both(count: Count) -> str:
+    return f"{formatting.size(count.bytes)}, {formatting.short_count(count.documents)} documents"
+
+
+def _counts(count: Count) -> tuple[str, str]:
+    return formatting.count(count.documents), formatting.size(count.bytes)

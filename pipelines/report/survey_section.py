@@ -1,0 +1,179 @@
+"""The sections of the report that the tables of documents fill: from licenses to samples."""
+
+from html import escape
+
+from manifests.console import formatting
+from manifests.lineage.receipts import Count
+from pipelines.inspect.survey import Sample, Survey
+from pipelines.report import svg
+from pipelines.report.html import details, figure, section
+from pipelines.report.svg import PALETTE, Bar, tag
+
+BARS = 20
+"""Licenses drawn one by one; the table below the drawing has every one."""
+
+TEXT = 1500
+"""Characters of a sample's text that are shown; the page says when there are more."""
+
+
+LIKENESS = (
+    "How alike a near-duplicate is to the document that stays: the Jaccard similarity of their "
+    "shingles, estimated from signatures, or exact where the job compared exactly. One below the "
+    "threshold is alike to it by way of others in the cluster."
+)
+
+
+def licenses(surveyed: Survey) -> str:
+    """Draw which licenses the documents are under."""
+    ordered = sorted(surveyed.licenses.items(), key=lambda item: (-item[1].bytes, item[0]))
+    total = sum(count.bytes for _, count in ordered)
+    alone = ordered if len(ordered) <= BARS else ordered[: BARS - 1]
+    rest = ordered[len(alone) :]
+    drawn = [
+        (name or "none known", count, PALETTE[0] if name else PALETTE[5]) for name, count in alone
+    ]
+    if rest:
+        count = sum((each for _, each in rest), Count())
+        drawn.append((f"{len(rest)} other expressions", count, PALETTE[5]))
+    bars = [
+        Bar(
+            name,
+            count.bytes,
+            f"{formatting.share(count.bytes, total)}, "
+            f"{formatting.plural(count.documents, 'document')}",
+            color,
+        )
+        for name, count, color in drawn
+    ]
+    rows = [
+        [name or "none known", formatting.count(count.documents), formatting.count(count.bytes)]
+        for name, count in ordered
+    ]
+    return section(
+        "Licenses",
+        f"SPDX expressions that the documents were judged by, in {surveyed.measure}. "
+        + _read_note(surveyed),
+        figure(svg.bars(f"Licenses by {surveyed.measure}", bars)) if bars else "",
+        details(
+            f"Every expression ({len(rows)})", ["license", "documents", surveyed.measure], rows
+        ),
+    )
+
+
+def lengths(surveyed: Survey) -> str:
+    """Draw how long documents are; nothing where there are none."""
+    if not surveyed.lengths:
+        return ""
+    powers = range(min(surveyed.lengths), max(surveyed.lengths) + 1)
+    total = sum(surveyed.lengths.values())
+    bars = [
+        Bar(_short_power(power), number, _percent(number, total))
+        for power in powers
+        for number in [surveyed.lengths.get(power, 0)]
+    ]
+    title = "Length of documents"
+    axis = f"{surveyed.measure} a document (1k is 1,024), each column up to the next one's number"
+    rows = [[_power(power), formatting.count(surveyed.lengths.get(power, 0))] for power in powers]
+    return section(
+        title,
+        f"Percent of documents by their length in {surveyed.measure}. " + _read_note(surveyed),
+        figure(svg.columns(title, bars, axis)),
+        details("As a table", [f"{surveyed.measure} from", "documents"], rows),
+    )
+
+
+def copies(surveyed: Survey) -> str:
+    """Draw duplicate clusters by size, and how alike their documents are; nothing without any."""
+    if not surveyed.clusters:
+        return ""
+    binned: dict[int, int] = {}
+    for size, number in surveyed.clusters.items():
+        power = max(1, size - 1).bit_length() - 1
+        binned[power] = binned.get(power, 0) + number
+    bars = [
+        Bar(
+            _cluster_label(power),
+            binned.get(power, 0),
+            formatting.short_count(binned.get(power, 0)),
+        )
+        for power in range(max(binned) + 1)
+    ]
+    rows = [
+        [formatting.count(s), formatting.count(n)] for s, n in sorted(surveyed.clusters.items())
+    ]
+    near = [
+        Bar(f"{place / 20:.2f}", number, formatting.short_count(number), PALETTE[1])
+        for place in range(min(surveyed.similarity, default=0), 21)
+        for number in [surveyed.similarity.get(place, 0)]
+    ]
+    title = "Near-duplicates by similarity"
+    axis = "Jaccard similarity, each column up to its own number"
+    return section(
+        "Duplicate clusters",
+        "Clusters by the number of documents in them; one document of each stays.",
+        figure(svg.columns("Clusters by size", bars, "documents in a cluster")),
+        details(f"Every size ({len(rows)})", ["documents in a cluster", "clusters"], rows),
+        tag("h3", title) + tag("p", LIKENESS) + figure(svg.columns(title, near, axis))
+        if surveyed.similarity
+        else "",
+    )
+
+
+def samples(surveyed: Survey) -> str:
+    """Show some documents with their origin; nothing where there are none."""
+    if not surveyed.samples:
+        return ""
+    return section(
+        "Samples",
+        "One document of each of the largest components, chosen by the digest of the manifest.",
+        *map(_sample, surveyed.samples),
+    )
+
+
+def _sample(sample: Sample) -> str:
+    origin = sample.origin
+    repositories = ", ".join(origin["repositories"]) or "no repository"
+    facts = [repositories, origin["license"] or "no license known", f"id {origin['id']}"]
+    if "tokens" in origin:
+        facts.append(formatting.plural(origin["tokens"], "token"))
+    text, more = sample.text[:TEXT], len(sample.text) - TEXT
+    note = f"... and {formatting.plural(more, 'more character')}" if more > 0 else ""
+    return (
+        tag("h3", escape(f"{origin['component']}: {origin['path'] or 'no path'}"))
+        + tag("p", escape(" · ".join(facts)), class_="soft")
+        + (tag("pre", escape(text), tabindex=0) if text else tag("p", "An empty document."))
+        + (tag("p", escape(note), class_="soft") if note else "")
+    )
+
+
+def _power(power: int) -> str:
+    return "0" if power == 0 else formatting.count(1 << (power - 1))
+
+
+def _short_power(power: int) -> str:
+    """Write 2^(power - 1) in few characters: 512, 1k, 2k ... 1M."""
+    digits = max(0, power - 1)
+    unit = min(digits // 10, 4)
+    return "0" if power == 0 else f"{1 << (digits - 10 * unit)}{['', 'k', 'M', 'G', 'T'][unit]}"
+
+
+def _percent(part: int, whole: int) -> str:
+    return formatting.share(part, whole).removesuffix(" %").replace(" ", "")
+
+
+def _cluster_label(power: int) -> str:
+    first, last = (1 << power) + 1, (2 << power)
+    return (
+        formatting.count(first)
+        if first == last
+        else f"{formatting.count(first)}-{formatting.count(last)}"
+    )
+
+
+def _read_note(surveyed: Survey) -> str:
+    if surveyed.read == surveyed.tables:
+        return ""
+    return (
+        f"Counted in {formatting.count(surveyed.read)} of {formatting.count(surveyed.tables)} "
+        "tables, evenly spread."
+    )

@@ -1,0 +1,1 @@
+"""What every job shares: a step over parts (job), Beam's runners, workers, and progress bars."""

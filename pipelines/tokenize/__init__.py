@@ -1,0 +1,1 @@
+"""The third job: documents that are kept to token shards."""

@@ -1,0 +1,223 @@
+import hashlib
+import re
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import xxhash
+from datasketch import MinHash
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from filters.dedup.minhash import load_profile, minima, optimal_cut, signatures, similarity
+from manifests.errors import BadCall
+
+NAMES = ["stack-v1.2", "stack-v1.2-clean", "stack-v1.0", "stack-v2", "fineweb"]
+PROFILES = {name: load_profile(name) for name in NAMES}
+
+some_texts = st.lists(
+    st.text("ab_9 .\n\té😀", max_size=60) | st.text(max_size=60), min_size=1, max_size=4
+)
+
+
+def shingles(text, profile):
+    """The definition, in plain Python; None for a text that is too short."""
+    tokens = re.split(profile.separator, text.lower() if profile.lower else text)
+    if not profile.keep_empty:
+        tokens = [token for token in tokens if token]
+    if len(tokens) < profile.least_tokens:
+        return None
+    count = len(tokens) - profile.shingle + 1
+    return {" ".join(tokens[i : i + profile.shingle]).encode() for i in range(count)}
+
+
+def by_datasketch(text, profile):
+    sketch = MinHash(
+        num_perm=profile.permutations,
+        seed=profile.seed,
+        scheme=profile.scheme,
+        hashfunc=xxhash.xxh32_intdigest,
+    )
+    sketch.update_batch(list(shingles(text, profile)))
+    return sketch.hashvalues
+
+
+def compare(texts, profile):
+    column = pa.array(texts, pa.large_string())
+    values, has_signature = minima(column, profile)
+    found = signatures(column, profile)
+    bands, rows = profile.cut
+    assert found.bands.shape == (len(texts), bands)
+    for i, text in enumerate(texts):
+        assert has_signature[i] == found.has_signature[i] == (shingles(text, profile) is not None)
+        if not has_signature[i]:
+            assert not found.bands[i].any()
+            continue
+        expected = by_datasketch(text, profile)
+        np.testing.assert_array_equal(values[i], expected)
+        for band in range(bands):
+            row_bytes = expected[band * rows : (band + 1) * rows].astype("<u4").tobytes()
+            assert found.bands[i, band] == xxhash.xxh64_intdigest(row_bytes, band)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_real_files_as_datasketch_hashes_them(name, real_texts):
+    compare(real_texts.to_pylist()[::4], PROFILES[name])
+
+
+@pytest.mark.parametrize("name", NAMES)
+@settings(max_examples=30)
+@given(texts=some_texts)
+def test_any_text_as_datasketch_hashes_it(name, texts):
+    # "" is one empty token to re.split; to us it is no token at all.
+    compare([text or "-" for text in texts], PROFILES[name])
+
+
+SIGNED = {
+    "stack-v1.2": "caf067059925264b",
+    "stack-v1.2-clean": "f5e85a85e252cd72",
+    "stack-v1.0": "6afacd2c5da6aa53",
+    "stack-v2": "e5a1932a5cd73ad1",
+    "fineweb": "3ea010fbaae09452",
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_shipped_profile_signs_as_ever(name):
+    """Signatures lie on disk for years: another seed, hash, scheme or cut is another profile."""
+    text = "def f(a, b):\n    return Größe_1(a) + b  # " + " ".join(f"word{i}" for i in range(50))
+    found = signatures(pa.array([text], pa.large_string()), PROFILES[name])
+    data = found.bands.astype("<u8").tobytes() + found.sketches.astype("<u8").tobytes()
+    assert hashlib.blake2b(data, digest_size=8).hexdigest() == SIGNED[name]
+
+
+def test_short_documents_have_no_signature():
+    column = pa.array(["", "a b c d", "a b c d e", None, "\n\n\n\n"], pa.large_string())
+    assert signatures(column, PROFILES["stack-v1.2"]).has_signature.tolist() == [
+        False,
+        False,
+        True,
+        False,
+        True,
+    ]
+    assert signatures(column, PROFILES["stack-v1.2-clean"]).has_signature.tolist() == [
+        False,
+        False,
+        True,
+        False,
+        False,
+    ]
+
+
+def test_long_and_repetitive_documents():
+    varied = " ".join(f"w{i}" for i in range(30_000))
+    compare(["word " * 100_000, varied, varied + " " + varied], PROFILES["stack-v1.2-clean"])
+
+
+def test_documents_do_not_influence_one_another(real_texts):
+    profile = PROFILES["stack-v1.2"]
+    together = signatures(real_texts, profile).bands
+    alone = [signatures(real_texts.slice(i, 1), profile).bands[0] for i in range(len(real_texts))]
+    np.testing.assert_array_equal(together, alone)
+
+
+def test_more_documents_than_one_chunk():
+    texts = [f"a b c d {i % 7}" for i in range(9_000)]
+    found = signatures(pa.array(texts, pa.large_string()), PROFILES["stack-v1.2"])
+    assert found.has_signature.all()
+    assert len(np.unique(found.bands[:, 0])) <= 7
+    np.testing.assert_array_equal(found.bands[0], found.bands[8_995])
+
+
+def test_similar_files_share_bands_and_others_do_not(real_texts):
+    profile = PROFILES["stack-v1.2"]
+    texts = [max(real_texts.to_pylist(), key=len), min(real_texts.to_pylist(), key=len)]
+    edited = texts[0].replace("import", "include", 1)
+    found = signatures(pa.array([texts[0], edited, texts[1]], pa.large_string()), profile)
+    shared = (found.bands[0] == found.bands[1:]).mean(axis=1)
+    assert shared[0] > 0.7 and shared[1] < 0.1
+    sketches = found.sketches
+    assert similarity(sketches[:1], sketches[1:2], 256).dtype == np.float32
+    assert similarity(sketches[:1], sketches[1:2], 256)[0] > 0.9
+    assert similarity(sketches[:1], sketches[2:], 256)[0] < 0.2
+    assert similarity(sketches, sketches, 256).tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_sketches_estimate_jaccard_similarity(name):
+    profile = PROFILES[name]
+    words = [f"w{i}" for i in range(1500)]
+    texts = [" ".join(words[start : start + 1000]) for start in range(0, 500, 10)]
+    sketches = signatures(pa.array(texts, pa.large_string()), profile).sketches
+    assert sketches.shape == (len(texts), profile.sketch_words)
+    sets = [shingles(text, profile) for text in texts]
+    exact = np.array([len(sets[0] & each) / len(sets[0] | each) for each in sets])
+    estimated = similarity(np.repeat(sketches[:1], len(texts), 0), sketches, profile.permutations)
+    # Neighbors share most of their minima, so that errors are not independent.
+    assert np.abs(estimated - exact).max() < 3.5 * 0.043 * (256 / profile.permutations) ** 0.5
+    assert np.abs((estimated - exact).mean()) < 2 * 0.043 * (256 / profile.permutations) ** 0.5
+
+
+def test_one_token_fifty_million_times_takes_seconds_and_little_memory():
+    text = pa.array(["a " * 50_000_000, "a " * 50], pa.large_string())
+    found = signatures(text, PROFILES["stack-v1.2-clean"])
+    np.testing.assert_array_equal(found.bands[0], found.bands[1])
+
+
+@pytest.mark.parametrize("name", ["stack-v1.2", "stack-v1.0", "stack-v2"])
+def test_shipped_cuts_are_optimal(name):
+    profile = PROFILES[name]
+    assert profile.cut == optimal_cut(profile.threshold, profile.permutations)
+
+
+def test_the_default_profile_is_bigcodes():
+    profile = PROFILES["stack-v1.2"]
+    assert (profile.cut, profile.shingle, profile.permutations) == ((25, 10), 5, 256)
+
+
+def write(path, changes):
+    text = (
+        'name = "mine"\nversion = 1\norigin = "me"\nseparator = " "\nshingle = 3\n'
+        "least_tokens = 3\nseed = 1\npermutations = 64\nthreshold = 0.5\n"
+    )
+    path.write_text(text + changes)
+    return str(path)
+
+
+def test_a_users_own_profile(tmp_path):
+    profile = load_profile(write(tmp_path / "mine.toml", ""))
+    assert profile.cut == optimal_cut(0.5, 64)
+    compare(["a-b c d e", "x y"], profile)
+    bands, rows = profile.cut
+    same = load_profile(write(tmp_path / "same.toml", f"bands = {bands}\nrows = {rows}\n"))
+    assert same.digest == profile.digest
+    other = load_profile(write(tmp_path / "other.toml", "lower = true\n"))
+    assert other.digest != profile.digest
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ("bands = 4\n", "bands and rows"),
+        ("bands = 9\nrows = 8\n", "72 permutations"),
+        ('hash = "md5"\n', "hash"),
+        ("shingles = 3\n", "did you mean 'shingle'"),
+    ],
+)
+def test_faults_of_a_profile(tmp_path, changes, said):
+    with pytest.raises(BadCall, match=said):
+        load_profile(write(tmp_path / "bad.toml", changes))
+
+
+@pytest.mark.parametrize("separator", ["(", "x", " *"])
+def test_faults_of_a_separator(tmp_path, separator):
+    path = write(tmp_path / "bad.toml", "")
+    text = (tmp_path / "bad.toml").read_text().replace('" "', f"'{separator}'")
+    (tmp_path / "bad.toml").write_text(text)
+    with pytest.raises(BadCall, match="separator"):
+        load_profile(path)
+
+
+def test_an_unknown_profile():
+    with pytest.raises(BadCall, match=r"'stack'.*stack-v1\.2"):
+        load_profile("stack")

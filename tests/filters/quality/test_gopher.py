@@ -1,0 +1,91 @@
+import re
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from filters.quality.batch import Batch
+from filters.quality.prose_words import BULLETS, STOP_WORDS, words
+from filters.quality.registry import FILTERS, apply, settings
+
+SPACE = re.compile("[ \t\n\v\f\r]+")
+prose = st.lists(
+    st.text("aT#.\u2026 \n\té-*9")
+    | st.text()
+    | st.sampled_from(["The", "of...", "- and\n", " be "])
+).map("".join)
+
+
+def batch(texts, component="pile-cc", kind="the-pile"):
+    column = pa.array(texts, pa.large_string())
+    return Batch(kind, [component] * len(texts), [""] * len(texts), column)
+
+
+@given(st.lists(prose, min_size=1, max_size=4))
+def test_counts_are_those_of_a_plain_program(texts):
+    found = words(batch(texts))
+    for i, text in enumerate(texts):
+        told = [word for word in SPACE.split(text) if word]
+        lines = [stripped for line in text.split("\n") if (stripped := line.strip(" \t\v\f\r"))]
+        assert found.words[i] == len(told)
+        assert found.characters[i] == sum(map(len, told))
+        assert found.alphabetic[i] == sum(
+            any(c > "\x7f" or c.isalpha() for c in word) for word in told
+        )
+        lower = {re.sub("[A-Z]", lambda m: m[0].lower(), word) for word in told}
+        assert found.stop[i] == len(lower & set(STOP_WORDS))
+        assert found.hashes[i] == text.count("#")
+        assert found.ellipses[i] == len(re.findall("\\.\\.\\.|\u2026", text))
+        assert found.lines[i] == len(lines)
+        assert found.bullets[i] == sum(line.startswith(BULLETS) for line in lines)
+        assert found.trailing[i] == sum(line.endswith(("...", "\u2026")) for line in lines)
+
+
+GOOD = "The rules of prose ask that a page be made of words with a few letters. " * 5
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        (GOOD, None),
+        (GOOD[:200], "words_least"),
+        (GOOD * 2000, "words_most"),
+        ("a b " * 30 + "the of", "mean_word_least"),
+        ("pneumonoultramicroscopic " * 60 + "the of", "mean_word_most"),
+        (GOOD + "#tag " * 20, "symbols"),
+        (GOOD + "wait... " * 20, "symbols"),
+        ("- the wordings of every list\n" * 20, "bullet_lines"),
+        (
+            ("Nine plain words stand in front of this one more teaser with the end...\n" * 5)
+            + "And one line of words that ends as it should.\n",
+            "ellipsis_lines",
+        ),
+        (GOOD + "1234 " * 40, "alphabetic_words"),
+        ("Die Regeln fragen nach ganzen Worten und Zeilen. " * 10, "stop_words"),
+    ],
+)
+def test_rules(text, rule):
+    assert list(apply(settings(None), batch([text])).rule) == [rule]
+
+
+def test_they_act_on_web_pages_alone():
+    thresholds = settings(None)
+    for kind, component, acts in [
+        ("the-pile", "openwebtext2", True),
+        ("jsonl", "web", True),
+        ("the-pile", "dm-mathematics", False),
+        ("jsonl", "documents", False),
+        ("the-stack", "markdown", False),
+    ]:
+        rules = list(apply(thresholds, batch(["few words"], component, kind)).rule)
+        assert rules == ["words_least" if acts else None], component
+
+
+def test_a_batch_without_words():
+    scores = apply(settings(None), batch(["", None])).scores
+    assert all(
+        score[1] in (0, 1)
+        for name, score in scores.items()
+        if FILTERS[name].where.__name__ == "web"
+    )

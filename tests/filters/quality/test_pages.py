@@ -1,0 +1,61 @@
+import pyarrow as pa
+import pytest
+
+from filters.quality.batch import Batch
+from filters.quality.comments import comment_share
+from filters.quality.html_text import visible
+from filters.quality.registry import apply, settings
+
+
+def batch(texts, component):
+    column = pa.array(texts, pa.large_string())
+    return Batch("the-stack", [component] * len(texts), [""] * len(texts), column)
+
+
+PAGE = "<html><body><p>" + "Some words that people read. " * 6 + "</p></body></html>"
+
+
+@pytest.mark.parametrize(
+    ("page", "rule"),
+    [
+        (PAGE, None),
+        ("<p>" + "x y " * 25 + "z" + "</p>", None),
+        ("<p>" + "x y " * 25 + "</p>", "html_characters"),
+        (PAGE + "<script>" + "var a;" * 200 + "</script>", "html_share"),
+        ("<a b=c>" * 20 + "<style>" + "p { color: red }" * 40 + "</style>", "html_characters"),
+    ],
+)
+def test_pages(page, rule):
+    lax = settings({"mean_line": False, "longest_line": False})
+    assert list(apply(lax, batch([page], "html")).rule) == [rule]
+    assert list(apply(lax, batch([page], "php")).rule) == [None]
+
+
+def test_what_cannot_be_parsed_has_a_reason_of_its_own(monkeypatch):
+    def refuse(*_, **__):
+        raise AssertionError("a parser's own check")
+
+    monkeypatch.setattr("bs4.BeautifulSoup", refuse)
+    outcome = apply(settings({"mean_line": False}), batch([PAGE], "html"))
+    assert list(outcome.rule) == ["html_parsed"]
+    assert visible(batch([PAGE], "html")).parsed[0] == 0
+
+
+def test_deeply_nested_pages_end_in_a_verdict():
+    found = visible(batch(["<div>" * 3000 + "x", "<" * 5000, "<![CDATA[ <!"], "html"))
+    assert set(found.parsed) <= {0, 1}
+
+
+def test_comments_are_measured_when_they_are_asked_for():
+    sources = {
+        "python": ('"""Say it."""\nx = 1  # one\n', 18),
+        "java": ("int x; // one\n/* two */", 15),
+        "javascript": ("x // one", 6),
+    }
+    for component, (text, comments) in sources.items():
+        assert comment_share(batch([text], component))[0] == pytest.approx(comments / len(text))
+    assert "comments_least" not in settings(None)
+    asked = settings({"comments_least": True, "comments_most": 0.5})
+    rules = apply(asked, batch(["x = 12345\n", "# all of it is said here\n"], "python")).rule
+    assert list(rules) == ["comments_least", "comments_most"]
+    assert list(apply(asked, batch(["x = 12345\n"], "c")).rule) == [None]

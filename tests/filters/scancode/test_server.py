@@ -1,0 +1,187 @@
+import contextlib
+import json
+import os
+import random
+import signal
+import socket
+import threading
+import time
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from license_expression import get_license_index
+
+from filters.scancode import client, server, veto
+from filters.scancode.cache import Cache, cache_name, text_key
+from filters.scancode.client import Detector
+from filters.scancode.detector import Match, load_index
+from manifests.errors import BadData
+
+GPL = b"released under the gnu gplv2+, see the file that somebody made up"
+
+
+@pytest.fixture
+def detector(tmp_path, monkeypatch):
+    """A client of a server in a thread of this process, whose detector is made up."""
+    monkeypatch.setattr(server, "load_index", lambda: None)
+    monkeypatch.setattr(server, "detect", made_up)
+    with served(tmp_path, monkeypatch, 0.3) as connected:
+        yield connected
+
+
+@contextlib.contextmanager
+def served(tmp_path, monkeypatch, seconds):
+    monkeypatch.setattr(client, "runtime_directory", lambda cache: str(tmp_path))
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(tmp_path / server.SOCKET))
+    listener.listen(8)
+    serving = server.Server(Cache(str(tmp_path)), listener, children=2, seconds=seconds)
+    thread = threading.Thread(target=serving.run, args=[0.5])
+    connected = Detector(str(tmp_path))
+    connected._connect()
+    thread.start()
+    yield connected
+    connected.close()
+    thread.join()
+    listener.close()
+
+
+def made_up(text):
+    if "slow" in text:
+        time.sleep(60)
+    if text.startswith("/") and not os.path.exists(text):
+        open(text, "w").close()
+        os.kill(os.getpid(), signal.SIGKILL)
+    if "dies" in text:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return [Match(text, "a rule", 100.0, False)]
+
+
+def test_texts_are_detected_once_and_kept(detector, tmp_path):
+    answer = detector.detect([b"a", b"b", b"a"])
+    assert [found[0].expression for found in answer.found] == ["a", "b", "a"]
+    assert answer[1:] == (0, 2, 0)
+    assert detector.detect([b"a", b"b"])[1:] == (2, 0, 0)
+    other = Detector(str(tmp_path))
+    assert other.detect([b"a", b"c"])[1:] == (1, 1, 0)
+    other.close()
+
+
+@pytest.mark.parametrize("text", [b"slow", b"dies"])
+def test_a_text_that_never_ends_is_given_up_and_never_kept(detector, tmp_path, text):
+    answer = detector.detect([b"a", text, b"b"])
+    assert answer.found[1] is None
+    assert [found[0].expression for found in answer.found if found] == ["a", "b"]
+    assert answer[1:] == (0, 2, 1)
+    assert Cache(str(tmp_path)).get(text_key(text)) is None
+    assert detector.detect([text]).timed_out == 1
+    assert detector.detect([b"c"]).detected == 1
+
+
+def test_a_text_is_tried_once_more_alone(detector, tmp_path):
+    mark = str(tmp_path / "tried")
+    answer = detector.detect([b"a", mark.encode(), b"b"])
+    assert answer.found[1][0].expression == mark
+    assert answer[1:] == (0, 3, 0)
+
+
+def test_a_file_that_scancode_would_read_for_minutes_is_given_up(tmp_path, monkeypatch):
+    """A database of licenses, 3 MB of ids: its time grows with the square of their number."""
+    ids = [
+        entry["spdx_license_key"] for entry in get_license_index() if "spdx_license_key" in entry
+    ]
+    drawn = random.Random(1).choices(ids, k=120_000)
+    database = json.dumps({"licenses": drawn}, indent=1)
+    assert len(database) > 3_000_000
+    (text,) = veto.distinct_texts(veto.statements(pa.array([database], pa.large_string())))
+    load_index()
+    with served(tmp_path, monkeypatch, 2.0) as detector:
+        answer = detector.detect([GPL, text])
+    assert (answer.found[1], answer.detected, answer.timed_out) == (None, 1, 1)
+    assert answer.found[0][0].expression == "gpl-2.0-plus"
+    kept = Cache(str(tmp_path))
+    assert kept.get(text_key(GPL)) is not None
+    assert kept.get(text_key(text)) is None
+
+
+def test_workers_at_the_same_time_ask_once_for_each_text(detector, tmp_path):
+    texts = [f"text {number}".encode() for number in range(60)]
+    workers = [Detector(str(tmp_path)) for _ in range(4)]
+    answers: list[Any] = [None] * 4
+
+    def work(number):
+        answers[number] = workers[number].detect(texts[number * 10 : number * 10 + 30])
+
+    threads = [threading.Thread(target=work, args=[number]) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for worker in workers:
+        worker.close()
+    for number, answer in enumerate(answers):
+        said = [found[0].expression.encode() for found in answer.found]
+        assert said == texts[number * 10 : number * 10 + 30]
+    lines = (tmp_path / cache_name()).read_bytes().splitlines()
+    assert len(lines) == len(set(lines)) == 60
+
+
+def test_no_texts(detector):
+    assert detector.detect([]) == ([], 0, 0, 0)
+
+
+def test_the_machines_own_server_starts_is_shared_and_survives_a_kill(tmp_path):
+    one, two = Detector(str(tmp_path)), Detector(str(tmp_path))
+    assert one.detect([GPL]).detected == 1
+    assert two.detect([GPL]) == (one.detect([GPL]).found, 1, 0, 0)
+    (match,) = one.detect([GPL]).found[0] or ()
+    assert match.expression == "gpl-2.0-plus"
+    runtime = client.runtime_directory(str(tmp_path))
+    peer = two._connect().getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+    os.kill(int.from_bytes(peer[:4], "little"), signal.SIGKILL)
+    again = Detector(str(tmp_path)).detect([GPL])
+    assert (again.cached, again.detected) == (1, 0)
+    assert two.detect([b"no license here, it is made up"]).detected == 1
+    assert len(os.listdir(runtime)) == 3
+
+
+def test_it_has_as_many_children_as_cores_that_it_may_use(tmp_path, monkeypatch):
+    asked = []
+
+    class Idle:
+        def __init__(self, cache, listener, children, seconds):
+            asked.append(children)
+
+        def run(self, idle_seconds):
+            pass
+
+    monkeypatch.setattr(server, "Server", Idle)
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {1, 5, 7})
+    server.main(str(tmp_path), str(tmp_path))
+    assert asked == [3]
+
+
+def test_a_detector_that_cannot_keep_what_it_finds_says_so(tmp_path):
+    (tmp_path / "file").write_text("no directory")
+    start = time.monotonic()
+    with pytest.raises(BadData) as caught:
+        Detector(str(tmp_path / "file")).detect([b"a license that nobody knows"])
+    runtime = client.runtime_directory(str(tmp_path / "file"))
+    assert str(caught.value).startswith("the license detector cannot start: FileExistsError: ")
+    assert str(caught.value).endswith(f"(all that it said is in {runtime}/detector.log)")
+    assert time.monotonic() - start < client.START_SECONDS / 2
+
+
+def test_a_directory_with_too_long_a_name_for_a_socket_is_said(tmp_path, monkeypatch):
+    directory = tmp_path / ("long" * 30)
+    directory.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(directory))
+    with pytest.raises(BadData, match=r"cannot start: OSError: AF_UNIX path too long \(all"):
+        Detector(str(tmp_path)).detect([b"a license that nobody knows"])
+
+
+def test_a_detector_that_said_nothing(tmp_path):
+    (tmp_path / "log").write_text("\n")
+    assert "cannot start: it says nothing (all" in client._why_not(str(tmp_path / "log"))

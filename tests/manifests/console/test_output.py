@@ -1,0 +1,96 @@
+"""No terminal obeys what a text, a path or a name says."""
+
+import json
+
+import pytest
+from rich.console import Group
+
+from manifests.console.output import answer, numbers_table, print_answer, printable, unwrapped
+from pipelines.inspect.clusters import render as render_clusters
+from pipelines.inspect.diff import render as render_diff
+from pipelines.inspect.document import render as render_document
+
+EVIL = "\x1b]0;title\x07\x1b[2Jred\x9b31m\x7f"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a\tb\nc", "a\tb\nc"),
+        ("a\r\nb\r", "a\nb"),
+        ("a\rb", "a\ufffdb"),
+        ("\x1b[31mred", "\ufffd[31mred"),
+        ("\x9b31m\x00\x7f", "\ufffd31m\ufffd\ufffd"),
+        ("if\u202e abc\u2066", "if\ufffd abc\ufffd"),
+        ("größe\u3000中文\u00a0👩\u200d💻", "größe\u3000中文\u00a0👩\u200d💻"),
+        ("\ud800", "\ufffd"),
+    ],
+)
+def test_what_would_command_a_terminal_is_replaced(text: str, shown: str) -> None:
+    assert printable(text) == shown
+    assert unwrapped(text).plain == shown
+
+
+def assert_tame(printed: str) -> None:
+    assert "2Jred" in printed
+    for command in "\x1b\x07\x9b\x7f":
+        assert command not in printed
+
+
+def test_answers_and_tables_are_tame(capsys: pytest.CaptureFixture[str]) -> None:
+    print_answer(EVIL)
+    table = numbers_table("names", "", "files")
+    table.add_row(EVIL, "1")
+    print_answer(Group(table))
+    printed = capsys.readouterr().out
+    assert_tame(printed)
+    assert printed.count("2Jred") == 2
+
+
+def test_a_difference_is_tame(capsys: pytest.CaptureFixture[str]) -> None:
+    shards: dict[str, object] = {"same": 1, "removed": [], "added": []}
+    told = {"before": "a", "after": "b", "same": False, "config": {EVIL: [EVIL, None]}}
+    print_answer(render_diff({**told, "totals": {}, "funnel": {}, "failed": {}, "shards": shards}))
+    printed = capsys.readouterr().out
+    assert_tame(printed)
+    assert printed.count("2Jred") == 2
+
+
+def test_json_holds_all_and_commands_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    told = {"path": EVIL, "text": "größe\n\u202e\ud800"}
+    answer(True, told, lambda: "")
+    printed = capsys.readouterr().out
+    assert_tame(printed)
+    assert json.loads(printed) == told and "größe" in printed and "\u202e" not in printed
+
+
+def test_a_document_is_tame(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = {
+        "id": "0" * 32,
+        "why": f"kept ({EVIL})",
+        "forgotten": False,
+        "origin": {"path": EVIL, "repositories": [EVIL]},
+        "occurrences": [],
+        "shards": [],
+        "text": f"first\tline\n{EVIL}",
+        "text_from": "documents",
+    }
+    print_answer(render_document(shown))
+    printed = capsys.readouterr().out
+    assert_tame(printed)
+    assert "first   line\n" in printed
+
+
+def test_clusters_are_tame(capsys: pytest.CaptureFixture[str]) -> None:
+    one = {"id": "0" * 32, "component": "a/b", "path": EVIL, "text": "x"}
+    cluster = {
+        "size": 2,
+        "rule": "minhash",
+        "similarity": 0.9,
+        "stays": {**one, "text": f"same\n{EVIL}"},
+        "goes": {**one, "text": f"same\n{EVIL}!"},
+    }
+    print_answer(render_clusters({"largest": [cluster], "sample": []}))
+    printed = capsys.readouterr().out
+    assert_tame(printed)
+    assert printed.count("2Jred") == 4

@@ -1,0 +1,51 @@
+import pytest
+from pydantic import ValidationError
+
+from manifests.errors import BadCall
+from manifests.special_tokens import Control
+
+CODEGEN2 = Control(end=50256, sep=50299, eom=50300, mask_1=51199, masks=899, vocabulary=51200)
+
+
+def test_masks_of_codegen2_descend():
+    assert CODEGEN2.mask(1) == 51199
+    assert CODEGEN2.mask(2) == 51198
+    assert CODEGEN2.mask(899) == 50301
+    assert CODEGEN2.can_infill
+
+
+@pytest.mark.parametrize("number", [0, -1, 900])
+def test_a_mask_that_is_not_there(number):
+    with pytest.raises(BadCall, match=f"<mask_{number}>: the vocabulary has 899 masks"):
+        CODEGEN2.mask(number)
+
+
+def test_a_vocabulary_without_masks_cannot_infill():
+    plain = Control(end=0, vocabulary=257)
+    assert not plain.can_infill
+    with pytest.raises(BadCall, match="has 0 masks"):
+        plain.mask(1)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"end": 10, "vocabulary": 10}, "end is 10"),
+        ({"end": 0, "masks": 3, "vocabulary": 10}, "mask_1 is missing"),
+        ({"end": 0, "mask_1": 1, "masks": 3, "vocabulary": 10}, "mask_3 is -1"),
+        ({"end": 0, "mask_1": 1, "mask_step": 0, "masks": 3, "vocabulary": 10}, "mask_step"),
+    ],
+)
+def test_ids_outside_the_vocabulary_are_refused(fields, message):
+    with pytest.raises(ValidationError, match=message):
+        Control(**fields)
+
+
+def test_ids_for_filling_in_the_middle_are_written_where_there_are_any():
+    """Plans and manifests of vocabularies without them keep their digests."""
+    plain = Control(end=0, vocabulary=10)
+    assert not any(name.startswith("fim") for name in plain.model_dump(mode="json"))
+    with_them = Control(end=0, fim_prefix=1, fim_suffix=2, fim_middle=3, vocabulary=10)
+    assert Control.model_validate(with_them.model_dump(mode="json")) == with_them
+    with pytest.raises(ValidationError, match="fim_middle is 10, not below the vocabulary 10"):
+        Control(end=0, fim_middle=10, vocabulary=10)

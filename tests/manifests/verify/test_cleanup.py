@@ -1,0 +1,225 @@
+"""clean: what nothing needs goes, everything else stays, and a running job is left alone."""
+
+import json
+import os
+import shutil
+
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from manifests.errors import BadCall, BadData
+from manifests.io import files
+from manifests.lineage.chain import load_chain
+from manifests.lineage.manifest import load_manifest, save_manifest
+from manifests.lineage.receipts import load_receipt, save_receipt
+from manifests.verify.cleanup import HOUR, remove, render, wasted
+from manifests.verify.verify import verify
+from pipelines.commands.locate import register
+from tests.outputs import printed
+
+TEMPORARY = ".python-00000.tar.0123456789abcdef0123456789abcdef.tmp"
+DEDUP_SIGNATURE = "5" * 32
+
+
+@pytest.fixture
+def tidy(output):
+    """An output whose dedup says where its signatures lie, as the job does."""
+    path = output / "dedup" / "parts.parquet"
+    table = pq.read_table(path)
+    table = table.append_column("signature", pa.array([DEDUP_SIGNATURE] * table.num_rows))
+    pq.write_table(table, path)
+    (output / "dedup" / "signatures").mkdir()
+    (output / "dedup" / "signatures" / f"{DEDUP_SIGNATURE}.parquet").write_bytes(b"hashes")
+    return output
+
+
+def listing(directory):
+    return sorted(str(p.relative_to(directory)) for p in directory.rglob("*") if p.is_file())
+
+
+def write(path, data=b"left over", age=0.0):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    stamp = path.stat().st_mtime - age
+    os.utime(path, (stamp, stamp))
+    return str(path)
+
+
+def names(found):
+    return sorted(f"{each.directory}/{each.path}" for each in found.files)
+
+
+def test_a_whole_output_has_nothing_to_go(tidy):
+    assert wasted(str(tidy)).files == []
+    assert "nothing can go" in printed(render(wasted(str(tidy)), removed=False))
+
+
+def test_what_no_manifest_needs_goes_and_all_else_stays(tidy):
+    before = listing(tidy)
+    stale = [
+        write(tidy / "license_filter/documents" / f"{'0' * 32}.parquet"),
+        write(tidy / "license_filter/decisions" / f"{'0' * 32}.parquet"),
+        write(tidy / "dedup/duplicates" / f"{'0' * 32}.parquet"),
+        write(tidy / "dedup/signatures" / f"{'0' * 32}.parquet"),
+        write(tidy / "tokenize-small/shards/the-stack/python-00000-ffffffff.tar"),
+        write(tidy / "tokenize-small/shards/the-stack/python-00000-ffffffff.tar.idx"),
+    ]
+    write(tidy / "tokenize-small/notes.txt")
+    found = wasted(str(tidy))
+    assert names(found) == sorted(stale)
+    assert found.plain()["bytes"] == 6 * len("left over")
+    assert set(listing(tidy)) > set(before)
+    remove(found)
+    assert listing(tidy) == sorted([*before, "tokenize-small/notes.txt"])
+    assert wasted(str(tidy)).files == []
+
+
+def test_receipts_of_stale_parts_go_first(tidy):
+    directory = str(tidy / "license_filter")
+    receipt = load_receipt(directory, sorted((tidy / "license_filter/receipts").iterdir())[0].stem)
+    gone = f"documents/{'0' * 32}.parquet"
+    write(tidy / "license_filter" / gone)
+    assert receipt
+    old = receipt.model_copy(
+        update={"name": "0" * 32, "files": {gone: next(iter(receipt.files.values()))}}
+    )
+    save_receipt(directory, old)
+    assert [each.path for each in wasted(str(tidy)).files] == [gone]  # it may be a running job's
+    place = tidy / "license_filter/receipts" / f"{'0' * 32}.json"
+    write(place, place.read_bytes(), age=2 * HOUR)
+    found = wasted(str(tidy))
+    assert [each.path for each in found.files] == [f"receipts/{'0' * 32}.json", gone]
+
+
+def test_a_temporary_file_is_left_for_an_hour(tidy):
+    place = tidy / "tokenize-small/shards/the-stack" / TEMPORARY
+    write(place, age=HOUR / 2)
+    assert wasted(str(tidy)).files == []
+    old = [write(place, age=2 * HOUR), write(tidy / TEMPORARY, age=2 * HOUR)]
+    found = wasted(str(tidy))
+    assert {each.kind for each in found.files} == {"temporary"}
+    assert names(found) == sorted(old)
+    remove(found)
+    assert not place.exists()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "clusters/%s/forests/0-column-1-0.npy",
+        "exact/%s/0.u32",
+        "exact/%s/0.npy",
+        "exact/%s/0.parquet",
+    ],
+)
+def test_intermediate_files_are_left_for_an_hour(tidy, path):
+    place = tidy / "dedup" / (path % ("0" * 32))
+    write(place, age=HOUR / 2)
+    assert wasted(str(tidy)).files == []
+    write(place, age=2 * HOUR)
+    assert names(wasted(str(tidy))) == [str(place)]
+
+
+def test_a_job_that_has_not_ended_keeps_everything_but_old_temporary_files(tidy):
+    (tidy / "tokenize-small/manifest.json").unlink()
+    write(tidy / "tokenize-small/shards/the-stack/python-00000-ffffffff.tar")
+    old = write(tidy / "tokenize-small/shards/the-stack" / TEMPORARY, age=2 * HOUR)
+    assert names(wasted(str(tidy))) == [old]
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_a_job_that_begins_or_ends_meanwhile_stops_it(tidy, begun):
+    left = write(tidy / "dedup/duplicates" / f"{'0' * 32}.parquet")
+    found = wasted(str(tidy))
+    if begun:
+        (tidy / "dedup/manifest.json").unlink()
+    else:
+        manifest = load_manifest(str(tidy / "dedup"))
+        save_manifest(str(tidy / "dedup"), manifest.model_copy(update={"digest": "9" * 64}))
+    with pytest.raises(BadData, match="dedup: a job has begun or ended meanwhile"):
+        remove(found)
+    assert files.exists(left)
+
+
+def test_documents_go_only_on_request_and_verify_says_so(tidy, output_made_once, tmp_path):
+    assert not any(each.kind == "documents" for each in wasted(str(tidy)).files)
+    found = wasted(str(tidy), documents=True)
+    assert {each.kind for each in found.files} == {"documents"}
+    assert len(found.files) == 2
+    plain = tmp_path / "plain"
+    shutil.copytree(output_made_once, plain)
+    for path in (plain / "license_filter/documents").iterdir():
+        path.unlink()
+    checked = verify(load_chain(str(plain)))
+    assert checked.faults == []
+    assert "documents: was cleaned away" in checked.notes[0]
+
+
+def test_one_missing_document_file_is_still_a_fault(output):
+    sorted(output.glob("license_filter/documents/*"))[0].unlink()
+    assert verify(load_chain(str(output))).faults
+
+
+@pytest.mark.parametrize("missing", ["tokenize-small", "dedup"])
+def test_documents_stay_while_they_are_needed(tidy, missing):
+    shutil.rmtree(tidy / missing)
+    with pytest.raises(BadCall, match="documents/ are still needed"):
+        wasted(str(tidy), documents=True)
+
+
+def test_one_jobs_directory_will_do(tidy):
+    left = write(tidy / "dedup/duplicates" / f"{'0' * 32}.parquet")
+    write(tidy / "license_filter/documents" / f"{'0' * 32}.parquet")
+    assert names(wasted(str(tidy / "dedup"))) == [left]
+
+
+def test_an_object_store_is_cleaned_too(tidy):
+    write(tidy / "dedup/duplicates" / f"{'0' * 32}.parquet")
+    store = fsspec.filesystem("memory")
+    store.put(str(tidy), "/clean/out", recursive=True)
+    found = wasted("memory://clean/out")
+    assert [each.path for each in found.files] == [f"duplicates/{'0' * 32}.parquet"]
+    remove(found)
+    assert wasted("memory://clean/out").files == []
+    assert 0 <= files.idle("memory://clean/out/dedup/manifest.json") < 600
+    assert files.exists("memory://clean/out/dedup/manifest.json")
+
+
+def test_what_is_no_output_is_told(tmp_path):
+    with pytest.raises(BadCall, match="is not an output: it holds none of license_filter"):
+        wasted(str(tmp_path))
+
+
+def test_nothing_goes_without_yes(tidy):
+    app = typer.Typer()
+    app.callback()(lambda: None)
+    register(app)
+    left = write(tidy / "dedup/duplicates" / f"{'0' * 32}.parquet")
+
+    def run(*options):
+        return CliRunner().invoke(app, ["clean", str(tidy), *options], catch_exceptions=False)
+
+    assert "Nothing was removed" in run().stdout
+    told = json.loads(run("--json").stdout)
+    assert (told["bytes"], told["removed"]) == (9, False)
+    assert files.exists(left)
+    assert "Removed" in run("--yes").stdout
+    assert not files.exists(left)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_dataset_of_any_name_is_known_by_its_manifest(tidy, whole):
+    (tidy / "tokenize-small").rename(tidy / "without-them")
+    (tidy / "without-them" / "receipts").mkdir(exist_ok=True)
+    left = write(tidy / "without-them/shards/the-stack/python-00000-ffffffff.tar")
+    assert names(wasted(str(tidy if whole else tidy / "without-them"))) == [left]
+
+
+def test_documents_can_go_once_a_dataset_of_any_name_is_made_from_them(tidy):
+    (tidy / "tokenize-small").rename(tidy / "without-them")
+    (tidy / "without-them" / "receipts").mkdir(exist_ok=True)
+    assert {each.kind for each in wasted(str(tidy), documents=True).files} == {"documents"}

@@ -1,0 +1,221 @@
+"""Plans: what they are made of, what their digest covers, how caps become stages."""
+
+import json
+import logging
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from manifests.errors import BadCall, BadData
+from manifests.mixture.mixture import Group, Mixture
+from objectives.stream.epoch_caps import integer_weights
+from objectives.stream.order import SCALE
+from objectives.stream.plan import Plan, Slot, load_plan, make_plan, save_plan
+from objectives.stream.plan_stages import with_stage
+from objectives.stream.sampler import Places
+
+TOKENS = {"the-pile/arxiv": 4_000_000, "the-stack/c": 30_000_000, "the-stack/python": 6_000_000}
+NL = {"name": "nl", "components": ["the-pile/*"], "weight": 1.0}
+PL = {"name": "pl", "components": ["the-stack/*"], "weight": 1.0}
+
+
+def plain(sequences, length):
+    return [Slot(objective="clm", allowance=0)] * sequences
+
+
+def half(sequences, length):
+    return [Slot(objective="clm", allowance=8 * (i % 2)) for i in range(sequences)]
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory, made_up_dataset):
+    directory = tmp_path_factory.mktemp("plan") / "tokenize-a"
+    return made_up_dataset(directory, TOKENS, {"the-stack/c": 50_000})
+
+
+def plan_of(dataset, *groups, deal=plain, batch=8, length=256, heldout=False, **fields):
+    mixture = Mixture(datasets=[dataset], group=[Group(**g) for g in groups or (NL, PL)], **fields)
+    return make_plan(mixture, deal, batch=batch, sequence_length=length, heldout=heldout)
+
+
+def test_a_plan_of_a_large_mixture(dataset):
+    plan = plan_of(dataset, deal=half, batch=33, seed=5, tokens=1_000_000)
+    assert (plan.sequences_per_unit, plan.interleave, plan.group) == (16, 64, 1024)
+    assert plan.unit_size == 16 * 256 - 8 * 8
+    assert [c.name for c in plan.components] == sorted(TOKENS)
+    assert [c.addresses for c in plan.components] == [TOKENS[n] for n in sorted(TOKENS)]
+    (stage,) = plan.stages
+    assert abs(stage.weights[0] - SCALE // 2) <= 2
+    assert plan.positions == -(-1_000_000 * 16 // plan.unit_size)
+
+
+@pytest.mark.parametrize(
+    ("batch", "length", "expected"),
+    [(8, 2048, (16, 8)), (128, 2048, (16, 128)), (512, 2048, (4, 512)), (4096, 2048, (4, 512))],
+)
+def test_small_mixtures_shrink_units_then_interleaving(dataset, caplog, batch, length, expected):
+    plan = plan_of(dataset, batch=batch, length=length)
+    assert (plan.sequences_per_unit, plan.interleave) == expected
+    assert plan.group * length <= sum(TOKENS.values()) // 8
+    assert bool(caplog.records) == (expected != (16, batch))
+    again = plan_of(dataset, batch=plan.interleave, length=length)
+    assert again.digest == plan.digest
+
+
+def test_a_mixture_smaller_than_a_unit(tmp_path, made_up_dataset, caplog):
+    tiny = made_up_dataset(tmp_path / "tokenize-t", {"own/a": 100, "own/b": 300})
+    group = {"name": "own", "components": ["own/*"], "weight": 1}
+    plan = plan_of(tiny, group, length=2048)
+    assert (plan.sequences_per_unit, plan.interleave) == (4, 1)
+    assert "holds only 400 tokens" in caplog.text
+    assert sum(Places(plan).counts(100)) == 100 * 2048
+
+
+def test_a_heldout_plan(dataset):
+    plan = plan_of(dataset, PL, heldout=True)
+    (component,) = plan.components
+    assert (component.name, component.heldout, component.addresses) == ("the-stack/c", True, 50_000)
+
+
+def test_the_digest(dataset):
+    plan = plan_of(dataset, seed=1)
+    components = [c.model_copy(update={"dataset": "elsewhere"}) for c in plan.components]
+    moved = plan.model_copy(update={"components": components, "positions": 7})
+    assert moved.digest == plan.digest
+    renamed = [components[0].model_copy(update={"digest": "f" * 64}), *components[1:]]
+    others = [
+        plan_of(dataset, seed=2),
+        plan_of(dataset, seed=1, length=512),
+        plan_of(dataset, seed=1, batch=16),
+        plan_of(dataset, seed=1, deal=half),
+        plan_of(dataset, {**NL, "weight": 2.0}, PL, seed=1),
+        plan.model_copy(update={"settings": {"span_corruption": {"ratio_high": 0.5}}}),
+        plan.model_copy(update={"components": renamed}),
+    ]
+    assert len({p.digest for p in [plan, *others]}) == len(others) + 1
+
+
+def test_a_later_stage_changes_only_the_digest_of_stages(dataset):
+    plan = plan_of(dataset, deal=half)
+    slots = half(16, 256)[::-1]
+    staged = with_stage(plan, 1000, [0, SCALE, 0], slots)
+    assert [stage.position for stage in staged.stages] == [0, 1024]
+    assert staged.digest == plan.digest
+    assert staged.stages_digest(1024) == plan.stages_digest(1024)
+    assert staged.stages_digest(1025) != plan.stages_digest(1025)
+    replaced = with_stage(staged, 1024, [SCALE, 0, 0], slots)
+    assert [stage.weights for stage in replaced.stages[1:]] == [[SCALE, 0, 0]]
+    with pytest.raises(BadCall, match="allowances must sum as those of the first stage"):
+        with_stage(plan, 1000, [0, SCALE, 0], plain(16, 256))
+    with pytest.raises(BadCall, match="sum to 2"):
+        with_stage(plan, 1000, [0, 1, 0], slots)
+
+
+def test_caps_become_stages(dataset):
+    plan = plan_of(dataset, {**NL, "max_epochs": 2.0}, {**PL, "max_epochs": 1.0}, tokens=40_000_000)
+    places = Places(plan)
+    seen = [
+        count / component.addresses
+        for count, component in zip(places.counts(plan.positions), plan.components, strict=True)
+    ]
+    limits = [2.0, 1.0, 1.0]
+    slack = 2 * plan.group * plan.sequence_length
+    for share, limit, component in zip(seen, limits, plan.components, strict=True):
+        assert share <= limit
+        assert share == pytest.approx(limit, abs=slack / component.addresses) or limit == 1.0
+    assert len(plan.stages) > 1
+    assert plan.stages[-1].weights[0] == 0
+    longer = plan_of(
+        dataset, {**NL, "max_epochs": 2.0}, {**PL, "max_epochs": 1.0}, tokens=42_000_000
+    )
+    assert longer.digest == plan.digest
+    assert longer.stages[: len(plan.stages)] == plan.stages
+
+
+def test_caps_below_a_unit(tmp_path, made_up_dataset, caplog):
+    tiny = made_up_dataset(tmp_path / "tokenize-t", {"own/a": 1000, "own/b": 2_000_000})
+    capped = {"name": "a", "components": ["own/a"], "weight": 1, "max_epochs": 1}
+    other = {"name": "b", "components": ["own/b"], "weight": 1}
+    caplog.set_level(logging.WARNING)
+    plan = plan_of(tiny, capped, other, tokens=500_000)
+    assert "own/a: is left out" in caplog.text
+    assert [stage.weights for stage in plan.stages] == [[0, SCALE]]
+    with pytest.raises(BadCall, match="lets no component be seen"):
+        plan_of(tiny, capped)
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=1, max_size=30).filter(lambda x: sum(x) > 1e-3))
+def test_integer_weights(shares):
+    weights = integer_weights(shares)
+    assert sum(weights) == SCALE
+    for weight, share in zip(weights, shares, strict=True):
+        assert abs(weight - share / sum(shares) * SCALE) <= len(shares) + 1
+        assert (weight > 0) == (share > 0)
+
+
+def test_a_file_read_is_the_plan_written(dataset, tmp_path):
+    plan = plan_of(dataset, deal=half)
+    path = str(tmp_path / "plan.json")
+    save_plan(plan, path)
+    assert load_plan(path) == plan
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"seed": 9}, "digest: the file says"),
+        ({"format": 2}, "plan.json: format: Input should be 1"),
+        ({"interleave": 3}, "interleave is 3, not a power of two"),
+        ({"extra": 1}, "plan.json: extra: Extra inputs"),
+    ],
+)
+def test_a_file_that_was_changed_is_refused(dataset, tmp_path, change, message):
+    path = tmp_path / "plan.json"
+    save_plan(plan_of(dataset), str(path))
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(BadData, match=message):
+        load_plan(str(path))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", "not JSON", "\xff"])
+def test_a_file_that_is_no_plan(tmp_path, text):
+    path = Path(tmp_path / "plan.json")
+    path.write_text(text, encoding="latin-1")
+    with pytest.raises(BadData, match=r"plan.json: is not a plan"):
+        load_plan(str(path))
+    with pytest.raises(BadData, match="there is no such file"):
+        load_plan(str(tmp_path / "none.json"))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"stages": []}, "at least 1"),
+        ({"components": []}, "at least 1"),
+        ({"sequence_length": 4}, "greater than or equal to 16"),
+    ],
+)
+def test_plans_that_do_not_hold_together(dataset, change, message):
+    with pytest.raises(ValidationError, match=message):
+        Plan.model_validate({**dict(plan_of(dataset)), **change})
+
+
+def test_a_batch_of_nothing(dataset):
+    with pytest.raises(BadCall, match="batch: must be at least 1"):
+        plan_of(dataset, batch=0)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 200_000), st.integers(0, 10**12))
+def test_counts_add_up_at_any_position(dataset, near, far):
+    plan = plan_of(dataset, deal=half)
+    places = Places(plan)
+    group = plan.group
+    for position in (near, far):
+        whole = position // group * group
+        inside = sum(256 - places.at(p).slot.allowance for p in range(whole, position))
+        expected = whole // plan.sequences_per_unit * plan.unit_size + inside
+        assert sum(places.counts(position)) == expected

@@ -1,0 +1,189 @@
+"""Places: each address of a component once per epoch, across stages; counts by brute force."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from manifests.special_tokens import Control
+from objectives.stream.order import SCALE, Piece, Unit
+from objectives.stream.plan import Plan, PlanComponent, Slot, Stage
+from objectives.stream.plan_stages import with_stage
+from objectives.stream.sampler import Places
+
+CONTROL = Control(end=0, vocabulary=10)
+
+
+@st.composite
+def plans(draw):
+    """Small plans with up to three stages; components from 1 address on."""
+    sequences = draw(st.sampled_from([1, 2, 3, 4]))
+    interleave = draw(st.sampled_from([1, 2, 4]))
+    sizes = draw(st.lists(st.integers(1, 400), min_size=1, max_size=5))
+    allowances = draw(st.lists(st.integers(0, 12), min_size=sequences, max_size=sequences))
+    stages: list[Stage] = []
+    for number in range(draw(st.integers(1, 3))):
+        parts = draw(
+            st.lists(st.integers(0, 9), min_size=len(sizes), max_size=len(sizes)).filter(any)
+        )
+        weights = [part * SCALE // sum(parts) for part in parts]
+        weights[weights.index(max(weights))] += SCALE - sum(weights)
+        dealt = draw(st.permutations(allowances))
+        slots = [Slot(objective="clm", allowance=allowance) for allowance in dealt]
+        start = (stages[-1].position if stages else 0) + draw(st.integers(1, 5)) * (
+            interleave * sequences
+        )
+        stages.append(Stage(position=start if number else 0, weights=weights, slots=slots))
+    return Plan(
+        seed=draw(st.integers(0, 5)),
+        sequence_length=16,
+        sequences_per_unit=sequences,
+        interleave=interleave,
+        control=CONTROL,
+        components=[
+            PlanComponent(
+                name=f"s/{i}", dataset="d", addresses=n, tokens=n, documents=0, digest="0"
+            )
+            for i, n in enumerate(sizes)
+        ],
+        stages=stages,
+        positions=1,
+    )
+
+
+@settings(max_examples=150, deadline=None)
+@given(plans(), st.integers(0, 200))
+def test_counts_are_those_of_brute_force(plan, position):
+    places = Places(plan)
+    counts = [0] * len(plan.components)
+    for g in range(position):
+        place = places.at(g)
+        taken = sum(piece.count for piece in place.pieces)
+        assert taken == plan.sequence_length - place.slot.allowance
+        counts[place.component] += taken
+    assert places.counts(position) == counts
+
+
+@settings(max_examples=60, deadline=None)
+@given(plans())
+def test_each_address_once_per_epoch_across_stages(plan):
+    """Whole groups hold each address of an epoch at most once, and finished epochs all of them."""
+    places = Places(plan)
+    seen: dict[tuple[int, int], np.ndarray] = {}
+    units: Counter[tuple[int, int, int]] = Counter()
+    for g in range(plan.group * 20):
+        place = places.at(g)
+        size = plan.components[place.component].addresses
+        units[place.component, place.unit.epoch, place.unit.number] += 1
+        for piece in place.pieces:
+            ring = seen.setdefault((place.component, piece.epoch), np.zeros(size, int))
+            ring[(piece.address + np.arange(piece.count)) % size] += 1
+    assert max(ring.max() for ring in seen.values()) == 1
+    assert set(units.values()) == {plan.sequences_per_unit}
+    for number, count in enumerate(places.counts(plan.group * 20)):
+        size = plan.components[number].addresses
+        # Units are drawn in another order than they lie, so the last two epochs may be open.
+        for epoch in range(count // size - 1 - plan.unit_size // size):
+            assert seen[number, epoch].min() == 1
+
+
+@settings(max_examples=50, deadline=None)
+@given(plans(), st.lists(st.integers(0, 10**11), min_size=1, max_size=5))
+def test_a_place_does_not_depend_on_what_was_asked_before(plan, positions):
+    used = Places(plan)
+    asked = [used.at(position) for position in positions]
+    assert asked == [Places(plan).at(position) for position in positions]
+
+
+def three_components(sizes=(50_000, 70_000, 90_000)):
+    weights = [SCALE // 2, SCALE // 4, SCALE // 4]
+    allowances = [0, 0, 0, 0, 4, 4, 8, 8]
+    slots = [Slot(objective="clm", allowance=h) for h in allowances]
+    components = [
+        PlanComponent(name=f"s/{i}", dataset="d", addresses=n, tokens=n, documents=0, digest="0")
+        for i, n in enumerate(sizes)
+    ]
+    return Plan(
+        seed=1,
+        sequence_length=64,
+        sequences_per_unit=8,
+        interleave=16,
+        control=CONTROL,
+        components=components,
+        stages=[Stage(position=0, weights=weights, slots=slots)],
+        positions=1,
+    )
+
+
+def test_neighbors_come_from_different_units():
+    places = Places(three_components())
+    batch = [places.at(position) for position in range(16)]
+    assert len({(place.component, place.unit.start) for place in batch}) == 16
+    assert Counter(place.component for place in batch) == {0: 8, 1: 4, 2: 4}
+
+
+def test_every_unit_has_every_slot_once_in_an_order_of_its_own():
+    plan = three_components()
+    places = Places(plan)
+    orders = set()
+    for lane in range(16):
+        slots = [places.at(lane + 16 * s).slot.allowance for s in range(8)]
+        assert sorted(slots) == [0, 0, 0, 0, 4, 4, 8, 8]
+        orders.add(tuple(slots))
+    assert len(orders) > 10
+
+
+def keys_of(plan, name, groups=60):
+    """What a component's sequences are made from, by (epoch, unit, sequence)."""
+    places = Places(plan)
+    index = [c.name for c in plan.components].index(name)
+    found = (places.at(g) for g in range(groups * plan.group))
+    return {
+        (p.unit.epoch, p.unit.number, p.sequence): (p.key, p.slot, p.pieces)
+        for p in found
+        if p.component == index
+    }
+
+
+def test_another_component_or_other_weights_change_nobody_elses_sequences():
+    plan = three_components()
+    other = plan.components[2].model_copy(update={"name": "s/new"})
+    weights = [SCALE // 8, SCALE // 8, SCALE // 4, SCALE // 2]
+    stage = plan.stages[0].model_copy(update={"weights": weights})
+    more = plan.model_copy(update={"components": [other, *plan.components], "stages": [stage]})
+    before, after = keys_of(plan, "s/1"), keys_of(more, "s/1")
+    common = before.keys() & after.keys()
+    assert len(common) > 500
+    assert all(before[at] == after[at] for at in common)
+
+
+def test_the_vector_of_one_place():
+    """The order is a format: this place must never change while Plan.format is 1."""
+    place = Places(three_components()).at(10**11 + 12345)
+    assert (place.component, place.sequence, place.slot.allowance) == (1, 3, 8)
+    assert place.unit == Unit(epoch=21785716, number=78, start=1525000158112)
+    assert place.key == 3815406733611189479
+    assert place.pieces == [Piece(epoch=21785716, address=34960, count=56)]
+
+
+def test_a_stage_keeps_the_epochs_going():
+    plan = three_components()
+    staged = with_stage(plan, 1000, [0, SCALE, 0], plan.stages[0].slots)
+    before = Places(plan).counts(1024)
+    after = Places(staged).counts(1024 + plan.group)
+    assert after == [before[0], before[1] + 16 * plan.unit_size, before[2]]
+    assert Places(plan).at(1023) == Places(staged).at(1023)
+    assert Places(staged).at(1024).component == 1
+
+
+@pytest.mark.parametrize("position", [0, 10**9, 10**11])
+def test_the_mixture_holds_at_any_position(position):
+    places = Places(three_components())
+    counts = places.counts(position + 128 * 100)
+    before = places.counts(position)
+    gained = [b - a for a, b in zip(before, counts, strict=True)]
+    size = places.plan.unit_size
+    assert gained[0] == pytest.approx(800 * size, abs=3 * size)
+    assert gained[1] == pytest.approx(400 * size, abs=3 * size)

@@ -1,0 +1,39 @@
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from objectives.stream.skip import step_position
+
+windows = st.lists(st.integers(0, 300), unique=True, max_size=8).map(
+    lambda edges: list(pairwise(sorted(edges)))[::2]
+)
+
+
+def walked(start, steps, rows, skipped):
+    """The same, step by step."""
+    found = []
+    for _ in range(steps):
+        while hit := [stop for first, stop in skipped if first < start + rows and start < stop]:
+            start = hit[0]
+        found.append(start)
+        start += rows
+    return found
+
+
+@given(st.integers(0, 300), st.integers(1, 40), windows)
+def test_steps_are_those_of_a_walk(start, rows, skipped):
+    found = [step_position(start, step, rows, skipped) for step in range(30)]
+    assert found == walked(start, 30, rows, skipped)
+
+
+@given(st.integers(0, 300), st.integers(0, 30), st.integers(1, 40), windows)
+def test_going_on_from_any_step_is_the_same(start, step, rows, skipped):
+    middle = step_position(start, step, rows, skipped)
+    for more in range(10):
+        whole = step_position(start, step + more, rows, skipped)
+        assert step_position(middle, more, rows, skipped) == whole
+
+
+def test_an_example():
+    assert [step_position(0, step, 10, [(25, 40)]) for step in range(4)] == [0, 10, 40, 50]

@@ -1,0 +1,292 @@
+"""The stream: exact, stateless, the same for everyone; and what is behind a sequence."""
+
+import hashlib
+import json
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from manifests.errors import BadCall, BadData
+from manifests.mixture.mixture import load_mixture, make_mixture
+from manifests.special_tokens import Control
+from objectives.stream.order import SCALE
+from objectives.stream.plan import make_plan
+from objectives.stream.plan_stages import with_stage
+from objectives.stream.stream import Stream
+from objectives.tasks.batch import PADDING
+from objectives.tasks.registry import dealer
+from objectives.tasks.span_corruption import restore
+from tests.objectives.windows import addresses_in
+
+
+@pytest.fixture(scope="module")
+def stream(memory, three):
+    return Stream(memory.plan(three), {c.name: c for c in three})
+
+
+def stream_of(memory, *components, **fields):
+    return Stream(memory.plan(components, **fields), {c.name: c for c in components})
+
+
+positions = st.one_of(st.integers(0, 5000), st.integers(0, 10**11))
+
+
+@settings(max_examples=60, deadline=None)
+@given(positions, st.integers(0, 20))
+def test_a_sequence_alone_equals_the_same_in_a_batch(memory, stream, position, rows):
+    batch = stream.batch(position, rows)
+    assert batch.tokens.shape == (rows, 128)
+    for row in range(rows):
+        alone = stream.batch(position + row, 1)
+        for name, array in alone.arrays().items():
+            assert np.array_equal(array[0], batch.arrays()[name][row]), name
+
+
+@pytest.mark.parametrize("objective", ["clm", "codegen2"])
+def test_tokens_alone(memory, three, objective):
+    stream = stream_of(memory, *three, objective=objective)
+    for position, rows in ((0, 1), (5, 20), (300, 0), (10**9, 33)):
+        expected = stream.batch(position, rows).tokens
+        assert np.array_equal(stream.tokens(position, rows), expected)
+    with pytest.raises(BadCall, match="there is no position -1"):
+        stream.tokens(-1, 1)
+
+
+def test_the_types_of_a_batch(stream):
+    arrays = stream.batch(0, 4).arrays()
+    assert {name: array.dtype.name for name, array in arrays.items()} == {
+        "tokens": "int64",
+        "weights": "float32",
+        "documents": "int32",
+        "prefix": "int32",
+        "objective": "uint8",
+        "component": "uint16",
+    }
+    assert not arrays["prefix"].any()
+
+
+@settings(max_examples=60, deadline=None)
+@given(positions)
+def test_a_sequence_is_its_addresses(stream, three, position):
+    """Whatever the objective, what can be restored is what the place says."""
+    place = stream.places.at(position)
+    batch = stream.batch(position, 1)
+    expected = addresses_in(
+        [three[place.component].window(p.address, p.count) for p in place.pieces]
+    )
+    found = restore(batch.tokens[0], batch.documents[0], stream.plan.control)
+    assert np.array_equal(found, expected)
+    assert batch.component[0] == place.component
+    assert batch.objective[0] == (place.slot.objective == "span_corruption")
+
+
+def test_an_epoch_is_every_token_once(memory):
+    component = memory.component("s/a", np.random.default_rng(1).integers(0, 200, 300))
+    stream = stream_of(memory, component)
+    seen = np.zeros(component.addresses, int)
+    rows = 3 * component.addresses // 100
+    for position in range(rows):
+        place = stream.places.at(position)
+        for piece in place.pieces:
+            if piece.epoch == 0:
+                seen[(piece.address + np.arange(piece.count)) % component.addresses] += 1
+    assert (seen == 1).all()
+
+
+def test_half_the_sequences_of_every_unit_are_corrupted(stream):
+    objectives = stream.batch(0, stream.plan.group).objective.reshape(16, 8)
+    assert (objectives.sum(axis=0) == 8).all()
+
+
+def test_counts(stream):
+    group = stream.plan.group
+    counts = stream.counts(6 * group)
+    assert sum(c["addresses"] for c in counts.values()) == 6 * 8 * stream.plan.unit_size
+    long = counts["the-pile/long"]
+    assert long["epochs"] == long["addresses"] / 5708
+
+
+def test_padding_is_rare(memory):
+    lengths = np.minimum(np.random.default_rng(0).lognormal(6, 1.3, 1500).astype(int), 30_000)
+    stream = stream_of(memory, memory.component("s/a", lengths), length=2048)
+    documents = stream.batch(0, 256).documents
+    assert np.count_nonzero(documents == PADDING) / documents.size < 0.001
+
+
+@pytest.mark.parametrize("objective", ["clm", "codegen2", "span_corruption"])
+@pytest.mark.parametrize(
+    "lengths", [[0], [1], [2], [0, 0, 0], [3] * 1000, [5000], [1, 2, 0], [127], [128], [40_000, 1]]
+)
+def test_strange_components(memory, objective, lengths):
+    """Smaller than a unit or a sequence, empty documents, one of 300 sequences: all are rings."""
+    component = memory.component("s/a", lengths)
+    stream = stream_of(memory, component, objective=objective, length=128)
+    for position in (0, 1, 77, 10**6):
+        place = stream.places.at(position)
+        batch = stream.batch(position, 1)
+        found = restore(batch.tokens[0], batch.documents[0], stream.plan.control)
+        windows = [component.window(p.address, p.count) for p in place.pieces]
+        assert np.array_equal(found, addresses_in(windows))
+        origins = stream.origin(position)["documents"]
+        assert sum(o["tokens"] for o in origins) == len(found) - sum(len(w.ends) for w in windows)
+
+
+@pytest.mark.parametrize("objective", ["clm", "codegen2"])
+def test_a_million_documents_of_three_tokens(memory, objective):
+    component = memory.component("s/a", np.full(1_000_000, 3))
+    stream = stream_of(memory, component, objective=objective, length=2048)
+    for position in (0, 10**9):
+        batch = stream.batch(position, 16)
+        assert (batch.documents.max(axis=1) >= 480).all()
+        for row in range(16):
+            pieces = stream.places.at(position + row).pieces
+            windows = [component.window(piece.address, piece.count) for piece in pieces]
+            found = restore(batch.tokens[row], batch.documents[row], stream.plan.control)
+            assert np.array_equal(found, addresses_in(windows))
+
+
+def test_the_vector_of_some_batches(stream):
+    """The stream is a format: these batches must never change while Plan.format is 1."""
+    found = hashlib.sha256()
+    for position in (0, 12345, 10**11):
+        for name, array in stream.batch(position, 40).arrays().items():
+            found.update(name.encode() + array.tobytes())
+    assert found.hexdigest() == "7dcd1d7175ca47be9117daa77b8fc7ffb5c567ae99be75d273702dd9b56f41fb"
+
+
+def test_an_epoch_of_batches_holds_every_token_once_across_stages(memory):
+    """Weights and slots change on the way; what was drawn of an epoch is not drawn again."""
+    one = memory.component("s/a", np.random.default_rng(2).integers(0, 300, 300))
+    other = memory.component("s/b", [900] * 30)
+    plan = memory.plan([one, other], objective="clm", length=64)
+    half, slots = SCALE // 2, plan.stages[0].slots
+    for position, weights in ((300, [SCALE, 0]), (700, [half // 2, SCALE - half // 2])):
+        plan = with_stage(plan, position, weights, slots)
+    stream = Stream(plan, {"s/a": one, "s/b": other})
+    seen = np.zeros(one.addresses, int)
+    for position in range(0, 3 * plan.group * 8, 50):
+        batch = stream.batch(position, 50)
+        for row in range(50):
+            place = stream.places.at(position + row)
+            if place.component == 0 and place.pieces[-1].epoch == 0:
+                (piece,) = place.pieces
+                at = (piece.address + np.arange(piece.count)) % one.addresses
+                expected = addresses_in([one.window(piece.address, piece.count)])
+                assert np.array_equal(batch.tokens[row], expected)
+                seen[at] += 1
+    # All but the sequences that hold a seam.
+    assert seen.max() == 1
+    assert np.count_nonzero(seen == 0) <= 2 * 64
+
+
+@settings(max_examples=60, deadline=None)
+@given(positions)
+def test_origins_name_the_tokens(stream, three, position):
+    """The tokens of a sequence are those that its origins name, in their order."""
+    origin = stream.origin(position)
+    json.dumps(origin)
+    batch = stream.batch(position, 1)
+    component = next(c for c in three if c.name == origin["component"])
+    firsts = component.ends - component.lengths
+    named = [
+        (firsts[o["document"]] + o["start"] + np.arange(o["tokens"])) % 50_000
+        for o in origin["documents"]
+    ]
+    found = restore(batch.tokens[0], batch.documents[0], stream.plan.control)
+    assert np.array_equal(np.concatenate(named), found[found != 50256])
+    for o in origin["documents"]:
+        assert o["row"]["path"] == f"src/{o['document']}.py"
+        assert 0 <= o["start"] <= o["start"] + o["tokens"] <= o["row"]["tokens"]
+
+
+def test_a_state_is_small_and_its_own(memory, stream, three):
+    state = json.loads(json.dumps(stream.state_dict(10**11)))
+    assert len(json.dumps(state)) < 300
+    assert stream.load_state_dict(state) == 10**11
+    other = stream_of(memory, *three, seed=2)
+    with pytest.raises(BadCall, match=r"state: is of plan [0-9a-f]{12}, not of [0-9a-f]{12}"):
+        other.load_state_dict(state)
+
+
+def test_a_state_outlives_later_stages_but_not_changed_ones(memory, stream, three):
+    components = {c.name: c for c in three}
+    weights, slots = [0, 0, SCALE], stream.plan.stages[0].slots
+    later = Stream(with_stage(stream.plan, 1280, weights, slots), components)
+    assert later.load_state_dict(stream.state_dict(1280)) == 1280
+    with pytest.raises(BadCall, match="stages before position 1281 are not those"):
+        later.load_state_dict(stream.state_dict(1281))
+    assert stream.plan.group == 128
+    assert memory.equal(later.batch(1152, 128), stream.batch(1152, 128))
+    assert (later.batch(1280, 128).component == 2).all()
+
+
+@pytest.mark.parametrize(
+    "state", [{}, {"format": 2}, {"format": 1, "position": -1}, {"format": 1, "position": "7"}]
+)
+def test_what_is_no_state(stream, state):
+    with pytest.raises(BadCall, match="is not a stream's state"):
+        stream.load_state_dict(state)
+
+
+def test_a_stream_refuses_other_components(memory, three):
+    plan = memory.plan(three)
+    components = {c.name: c for c in three}
+    with pytest.raises(BadCall, match="component the-stack/c is not there"):
+        Stream(plan, {"the-stack/tiny": three[1]})
+    other = memory.component("the-stack/c", [5, 6])
+    with pytest.raises(BadData, match="the-stack/c: addresses is 13, but the plan was made when"):
+        Stream(plan, components | {"the-stack/c": other})
+
+
+def test_a_vocabulary_without_masks_can_only_copy(memory, three):
+    components = {c.name: c for c in three}
+    control = Control(end=50256, vocabulary=50257)
+    Stream(memory.plan(three, objective="clm", control=control), components)
+    with pytest.raises(BadCall, match="span_corruption: <sep>, <eom> and masks are not in"):
+        Stream(memory.plan(three, control=control), components)
+
+
+def test_settings_of_an_objective(memory, three):
+    components = {c.name: c for c in three}
+    plan = memory.plan(three, settings={"span_corruption": {"ratio_low": 0.9, "ratio_high": 0.9}})
+    changed = Stream(plan, components).batch(0, 64)
+    plain = Stream(memory.plan(three), components).batch(0, 64)
+    assert not memory.equal(changed, plain)
+    wrong = memory.plan(three, settings={"span_corruption": {"ratio_hi": 0.9}})
+    with pytest.raises(BadCall, match="ratio_hi: unknown key; did you mean 'ratio_high'"):
+        Stream(wrong, components)
+    nobody = memory.plan(three, settings={"nobody": {}})
+    with pytest.raises(BadCall, match="there is no objective 'nobody'"):
+        Stream(nobody, components)
+
+
+@pytest.mark.parametrize(("position", "rows"), [(-1, 1), (0, -1)])
+def test_there_is_nothing_before_the_start(stream, position, rows):
+    with pytest.raises(BadCall, match="there is no position"):
+        stream.batch(position, rows)
+
+
+def test_a_stream_over_shards(small_dataset, tmp_path, memory):
+    """From a dataset's directory to batches, in this process and in a copy sent to another."""
+    out = str(tmp_path / "MIX.toml")
+    make_mixture([small_dataset], {"the-stack": 1.0, "the-pile": 1.0}, epochs=3, out=out)
+    plan = make_plan(load_mixture(out), dealer("codegen2"), batch=4, sequence_length=64)
+    stream = Stream.open(plan)
+    batch = stream.batch(0, 32)
+    assert memory.equal(pickle.loads(pickle.dumps(stream)).batch(0, 32), batch)
+    for row in range(32):
+        place = stream.places.at(row)
+        component = stream._components[place.component]
+        windows = [component.window(p.address, p.count) for p in place.pieces]
+        expected = addresses_in(windows, plan.control.end)
+        found = restore(batch.tokens[row], batch.documents[row], plan.control)
+        assert np.array_equal(found, expected)
+    origin = stream.origin(5)
+    json.dumps(origin)
+    assert origin["documents"][0]["row"]["repositories"]
+    heldout = make_plan(load_mixture(out), dealer("clm"), batch=4, sequence_length=64, heldout=True)
+    assert [c.name for c in heldout.components] == ["the-stack/python"]
+    assert Stream.open(heldout).batch(0, 4).tokens.shape == (4, 64)

@@ -1,0 +1,131 @@
+"""The laws of InCoder's causal masking."""
+
+from collections import Counter
+from math import exp, factorial
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from objectives.tasks.causal_masking import (
+    COST,
+    MOST_SPANS,
+    Settings,
+    _cut,
+    allowances,
+    fill,
+    restore,
+    spans_up_to,
+)
+from objectives.tasks.spans import documents_of
+from tests.objectives.rows import (
+    CONTROL,
+    LAWS,
+    addresses_of,
+    assert_alone_as_in_a_batch,
+    assert_padded,
+    keys,
+    row_of,
+    sources,
+)
+from tests.objectives.windows import addresses_in, segments_of
+
+DEFAULTS = Settings()
+
+
+@settings(max_examples=LAWS)
+@given(
+    sources,
+    st.integers(0, 60),
+    keys,
+    st.builds(Settings, spans=st.floats(0.1, 8), shortest=st.integers(1, 12)),
+    st.sampled_from([CONTROL.masks, 2]),
+)
+def test_the_laws(windows, allowance, key, chosen, masks):
+    control = CONTROL.model_copy(update={"masks": masks})
+    row = row_of(fill, windows, allowance, key, chosen, control)
+    assert np.array_equal(restore(row.tokens, row.documents, control), addresses_in(windows))
+    assert_padded(row, control)
+    lengths = segments_of([windows], [allowance], [key]).lengths
+    eligible = int(np.count_nonzero(lengths >= chosen.shortest))
+    parts = documents_of(row.tokens, row.documents)
+    assert sum(CONTROL.eom in part for part in parts) == min(eligible, allowance // COST)
+    for part in parts:
+        check_document(part, control)
+
+
+def check_document(part, control):
+    is_mask = (part >= control.mask(control.masks)) & (part <= control.mask(1))
+    found = part[is_mask].tolist()
+    count = len(found) // 2
+    assert found == 2 * [control.mask(number + 1) for number in range(count)]
+    assert np.count_nonzero(part == control.eom) == count
+    assert control.sep not in part
+    if count:
+        body = int(np.flatnonzero(is_mask)[count])
+        assert (np.diff(np.flatnonzero(is_mask[:body])) > 1).all()  # a gap between any two
+        answers = np.split(part[body:], np.flatnonzero(part[body:] == control.eom) + 1)
+        assert len(answers.pop()) == 0
+        assert all(len(answer) > 2 for answer in answers)  # none is empty
+        assert control.end not in part[body:]
+
+
+def test_every_token_is_learned_but_masks():
+    row = row_of(fill, [addresses_of([40, 50])], 12, 3, DEFAULTS)
+    is_mask = row.tokens > CONTROL.eom
+    assert is_mask.sum() == 8
+    learned = (row.weights == 1) | is_mask
+    learned[0] = True
+    assert learned[: row.used].all()
+    assert (row.weights[is_mask] == 0).all()
+    other = row_of(fill, [addresses_of([40, 50])], 12, 3, Settings(mask_weight=0.5))
+    assert np.array_equal(other.tokens, row.tokens)
+    is_mask[0] = False
+    assert (other.weights[is_mask] == 0.5).all()
+
+
+@given(
+    st.lists(st.tuples(sources, keys), min_size=1, max_size=6), st.randoms(use_true_random=False)
+)
+def test_a_row_does_not_depend_on_the_others(drawn, order):
+    assert_alone_as_in_a_batch(fill, drawn, 12, DEFAULTS, order)
+
+
+def test_the_form_of_the_paper():
+    (source,) = [addresses_of([40])]
+    row = row_of(fill, [source], 3, 8, DEFAULTS)
+    position = row.tokens.tolist().index(CONTROL.mask(1))
+    tokens = addresses_in([source]).tolist()
+    span = row.tokens.tolist()[row.tokens.tolist().index(CONTROL.end) + 2 : -1]
+    assert row.tokens.tolist() == [
+        *tokens[:position],
+        CONTROL.mask(1),
+        *tokens[position + len(span) :],
+        CONTROL.mask(1),
+        *span,
+        CONTROL.eom,
+    ]
+
+
+@pytest.mark.parametrize("mean", [0.5, 1.0, 4.0])
+def test_the_number_of_spans_is_poisson_truncated_to_1_and_more(mean):
+    found = np.diff([0, *spans_up_to(mean).astype(np.int64).tolist()]) / 2**32
+    poisson = [exp(-mean) * mean**n / factorial(n) for n in range(1, len(found) + 1)]
+    assert np.allclose(found, np.array(poisson) / (1 - exp(-mean)), atol=1e-9)
+    assert len(found) <= MOST_SPANS
+
+
+def test_lengths_are_uniform():
+    cuts = np.empty((1, 2), np.int64)
+    seen: Counter[int] = Counter()
+    for key in range(8_000):
+        assert _cut(np.uint64(key), 8, cuts) == 1
+        seen[int(cuts[0, 1])] += 1
+    assert sorted(seen) == list(range(1, 9))
+    assert sum((n - 1000) ** 2 / 1000 for n in seen.values()) < 24.3  # 99.9 % of 7
+
+
+def test_default_allowances():
+    assert allowances(4, 2048) == [6, 6, 9, 12]
+    assert allowances(2, 256) == [3, 3]

@@ -1,0 +1,203 @@
+"""The laws of filling in the middle."""
+
+from collections import Counter
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from manifests.dataset.token_range import Window
+from manifests.errors import BadCall
+from manifests.tokenizer.byte_symbols import byte_symbols
+from manifests.tokenizer.tokenizer import load_text_tokenizer, train_tokenizer
+from objectives.tasks.fim import Settings, allowances, fill, restore, sentinels_of
+from objectives.tasks.spans import documents_of
+from objectives.tasks.token_splits import make_halves
+from tests.objectives.rows import (
+    CONTROL,
+    LAWS,
+    addresses_of,
+    assert_alone_as_in_a_batch,
+    assert_padded,
+    keys,
+    row_of,
+    sources,
+)
+from tests.objectives.windows import addresses_in, segments_of
+
+SENTINELS = (50295, 50296, 50297)
+PREFIX, SUFFIX, MIDDLE = SENTINELS
+BETWEEN = Settings(level="token", sentinels=SENTINELS)
+INSIDE = Settings(sentinels=SENTINELS)
+TEXTS = [
+    "for 中文 in übergröße:\n\treturn 'naïve' # 中文中文 🦀🦀\n" * 20,
+    "the theory of the thing " * 20,
+]
+
+
+@settings(max_examples=LAWS)
+@given(
+    sources,
+    st.integers(0, 40),
+    keys,
+    st.builds(
+        lambda rate, spm, shortest: BETWEEN.model_copy(
+            update={"rate": rate, "spm_rate": spm, "shortest": shortest}
+        ),
+        st.floats(0, 1),
+        st.floats(0, 1),
+        st.integers(1, 12),
+    ),
+)
+def test_the_laws_between_tokens(windows, allowance, key, chosen):
+    row = row_of(fill, windows, allowance, key, chosen)
+    expected = addresses_in(windows)
+    assert np.array_equal(restore(row.tokens, row.documents, CONTROL, chosen), expected)
+    assert_padded(row)
+    assert (row.weights[1 : row.used] == 1).all()
+    lengths = segments_of([windows], [allowance], [key]).lengths
+    rearranged = 0
+    for part in documents_of(row.tokens, row.documents):
+        rearranged += check_form(part)
+    assert rearranged <= min(allowance // 3, np.count_nonzero(lengths >= chosen.shortest))
+    if chosen.rate == 1:
+        assert rearranged == min(allowance // 3, np.count_nonzero(lengths >= chosen.shortest))
+    assert row.used == len(expected) + 3 * rearranged
+
+
+def check_form(part):
+    """Check one document of a row; return whether it is rearranged."""
+    found = [int(token) for token in part if token in SENTINELS]
+    if found:
+        assert found == [PREFIX, SUFFIX, MIDDLE]
+        assert part[0] == PREFIX
+        assert CONTROL.end not in part[:-1]
+    return bool(found)
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    path = tmp_path_factory.mktemp("tokenizer") / "tokenizer.json"
+    path.write_bytes(train_tokenizer(TEXTS, 400, 4))
+    return str(path)
+
+
+class Texts:
+    """Windows of texts, and texts of tokens."""
+
+    def __init__(self, path):
+        self.tokenizer, self.halves = load_text_tokenizer(path), make_halves(path)
+        numbers = {symbol: number for number, symbol in enumerate(byte_symbols())}
+        self.spelled = {
+            number: bytes(numbers[symbol] for symbol in text)
+            for text, number in self.tokenizer.get_vocab().items()
+        } | {CONTROL.end: b"<end>"}
+
+    def window(self, texts):
+        ids = [self.tokenizer.encode(text).ids for text in texts]
+        tokens = np.array([i for each in ids for i in each], np.uint16)
+        return Window(tokens, np.cumsum([len(each) + 1 for each in ids]) - 1)
+
+    def bytes_of(self, tokens):
+        return b"".join(self.spelled[token] for token in tokens.tolist())
+
+
+@pytest.fixture(scope="module")
+def texts(path):
+    return Texts(path)
+
+
+ALPHABET = st.sampled_from("the ory中文ü🦀\n'")
+
+
+@settings(max_examples=LAWS)
+@given(st.lists(st.text(ALPHABET, max_size=60), min_size=1, max_size=5), st.integers(0, 40), keys)
+def test_the_laws_inside_tokens(texts, written, allowance, key):
+    chosen = INSIDE.model_copy(update={"rate": 1.0, "shortest": 2})
+    window = texts.window(written)
+    row = row_of(fill, [window], allowance, key, chosen, halves=texts.halves)
+    assert_padded(row)
+    assert len(row.tokens) == len(addresses_in([window])) + allowance
+    back = texts.bytes_of(restore(row.tokens, row.documents, CONTROL, chosen))
+    assert back == "".join(text + "<end>" for text in written).encode()
+    for part in documents_of(row.tokens, row.documents):
+        check_form(part)
+        if part[0] == PREFIX and allowance > 30:  # room for any halves: cuts are between characters
+            for piece in pieces_of(part):
+                texts.bytes_of(piece).decode()
+
+
+def pieces_of(part):
+    """What lies between a document's sentinels and its end."""
+    part = part[: len(part) - int(part[-1] == CONTROL.end)]
+    at = [0, *np.flatnonzero(np.isin(part, [SUFFIX, MIDDLE])).tolist(), len(part)]
+    return [part[a + 1 : b] for a, b in pairwise(at)]
+
+
+@given(
+    st.lists(
+        st.tuples(st.lists(st.text(ALPHABET, max_size=40), min_size=1, max_size=3), keys),
+        min_size=1,
+        max_size=4,
+    ),
+    st.randoms(use_true_random=False),
+)
+def test_a_row_does_not_depend_on_the_others(texts, written, order):
+    drawn = [([texts.window(each)], key) for each, key in written]
+    assert_alone_as_in_a_batch(fill, drawn, 12, INSIDE, order, halves=texts.halves)
+
+
+def test_cuts_are_uniform_over_characters(texts):
+    """Three characters, whatever their tokens: both cuts are on any of four places."""
+    chosen = INSIDE.model_copy(update={"rate": 1.0, "spm_rate": 0.0, "shortest": 1})
+    window = texts.window(["the"])
+    seen: Counter[tuple[int, int]] = Counter()
+    assert len(window.tokens) == 1
+    for key in range(8_000):
+        row = row_of(fill, [window], 20, key, chosen, halves=texts.halves)
+        (part,) = documents_of(row.tokens, row.documents)
+        front, back, _ = (texts.bytes_of(piece) for piece in pieces_of(part))
+        seen[len(front), 3 - len(back)] += 1
+    expected = {(a, b): 500 if a == b else 1000 for a in range(4) for b in range(a, 4)}
+    assert set(seen) == set(expected)
+    assert sum((seen[k] - e) ** 2 / e for k, e in expected.items()) < 27.9  # 99.9 % of 9
+
+
+def test_rates_are_those_of_the_settings():
+    orders: Counter[str] = Counter()
+    chosen = BETWEEN.model_copy(update={"rate": 0.9, "spm_rate": 0.25})
+    for key in range(4_000):
+        row = row_of(fill, [addresses_of([30])], 3, key * 7919, chosen)
+        if row.tokens[0] != PREFIX:
+            orders["plain"] += 1
+        else:
+            orders["spm" if row.tokens[1] == SUFFIX else "psm"] += 1
+    # PSM with an empty prefix, one in 16, looks like SPM.
+    expected = {"plain": 400, "spm": 900 + 2700 * 61 / 961, "psm": 2700 * 900 / 961}
+    assert sum((orders[k] - e) ** 2 / e for k, e in expected.items()) < 13.8  # 99.9 % of 2
+
+
+def test_without_room_for_halves_cuts_fall_between_tokens(texts):
+    chosen = INSIDE.model_copy(update={"rate": 1.0, "shortest": 1})
+    window = texts.window(["the theory of the thing"])
+    whole = set(window.tokens.tolist())
+    for key in range(200):
+        row = row_of(fill, [window], 3, key, chosen, halves=texts.halves)
+        assert row.tokens[0] == PREFIX
+        assert set(row.tokens.tolist()) <= whole | {*SENTINELS, CONTROL.end}
+
+
+def test_sentinels_are_the_vocabularys_unless_named():
+    named = {"fim_prefix": 50295, "fim_suffix": 50297, "fim_middle": 50296}
+    assert sentinels_of(CONTROL.model_copy(update=named), Settings()) == (50295, 50297, 50296)
+    with pytest.raises(BadCall, match="are not in the tokenizer's vocabulary"):
+        sentinels_of(CONTROL, Settings())
+    with pytest.raises(BadCall, match="must be below the vocabulary, 51200"):
+        sentinels_of(CONTROL, Settings(sentinels=(1, 2, 51200)))
+
+
+def test_default_allowances():
+    assert allowances(4, 2048) == [6, 9, 12, 21]
+    assert allowances(2, 256) == [3, 3]

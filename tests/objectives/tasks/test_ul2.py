@@ -1,0 +1,102 @@
+"""The laws of UL2's denoisers."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from objectives.tasks.registry import MIXES, OBJECTIVES, PREFIXED
+from objectives.tasks.ul2 import AROUND, DENOISERS, Denoiser, Mode, restore
+from tests.objectives.rows import (
+    CONTROL,
+    LAWS,
+    addresses_of,
+    assert_alone_as_in_a_batch,
+    assert_padded,
+    keys,
+    row_of,
+    sources,
+)
+from tests.objectives.windows import addresses_in, segments_of
+
+DEFAULTS = Mode()
+denoisers = st.sampled_from(list(DENOISERS.values()))
+
+
+def spans_in(row):
+    """(body, spans): what stands before <sep>, and what each mask behind it is answered with."""
+    used = row.tokens[: row.used]
+    (sep,) = np.flatnonzero(used == CONTROL.sep)
+    answers = used[sep + 1 : -1]
+    starts = np.flatnonzero(answers > CONTROL.eom)
+    return used[:sep], np.split(answers, starts)[1:]
+
+
+@settings(max_examples=LAWS)
+@given(denoisers, sources, st.integers(0, 70), keys, st.sampled_from([CONTROL.masks, 3]))
+def test_the_laws(denoiser, windows, allowance, key, masks):
+    control = CONTROL.model_copy(update={"masks": masks})
+    row = row_of(denoiser.fill, windows, allowance, key, DEFAULTS, control)
+    expected = addresses_in(windows)
+    assert np.array_equal(restore(row.tokens, row.documents, control), expected)
+    assert_padded(row, control)
+    lengths = segments_of([windows], [allowance], [key]).lengths
+    if not (lengths >= 2).any() or allowance < 4:
+        assert row.prefix == 0
+        assert np.array_equal(row.tokens[: row.used], expected)
+        return
+    body, spans = spans_in(row)
+    assert row.prefix == len(body) + 1
+    assert (row.weights[: row.prefix] == 0).all()
+    assert (row.weights[row.prefix : row.used] == 1).all()
+    numbers = [CONTROL.mask(number + 1) for number in range(len(spans))]
+    assert body[body > CONTROL.eom].tolist() == numbers
+    assert [int(span[0]) for span in spans] == numbers
+    assert all(len(span) > 1 for span in spans)
+    assert all(CONTROL.end not in span for span in spans)
+    for span in spans:  # inside one document: its tokens are numbered through
+        assert (np.diff(span[1:]) % 50_000 == 1).all()
+
+
+@pytest.mark.parametrize("name", DENOISERS)
+def test_shares_and_lengths_are_the_published_ones(name):
+    denoiser = DENOISERS[name]
+    (allowance,) = set(denoiser.allowances(3, 2048))
+    row = row_of(denoiser.fill, [addresses_of([2047 - allowance])], allowance, 1, DEFAULTS)
+    _, spans = spans_in(row)
+    masked = sum(len(span) - 1 for span in spans)
+    assert masked == pytest.approx(denoiser.share * (2047 - allowance), abs=0.5)
+    assert masked / len(spans) == pytest.approx(denoiser.mean, rel=0.1)
+    assert len(row.tokens) - row.used == 1  # the place of a task token
+
+
+@pytest.mark.parametrize("name", [*DENOISERS, "ul2_s", "ul2_s_half"])
+def test_a_task_token_takes_the_place_of_padding(name):
+    objective = OBJECTIVES[name]
+    (allowance,) = set(objective.allowances(2, 256))
+    windows = [addresses_of([100, 154 - allowance])]
+    plain = row_of(objective.fill, windows, allowance, 4, DEFAULTS)
+    marked = row_of(objective.fill, windows, allowance, 4, Mode(mode=50295))
+    assert marked.tokens.tolist() == [50295, *plain.tokens[: plain.used].tolist()]
+    assert marked.used == 256
+    assert marked.weights[0] == 0
+
+
+@given(
+    denoisers,
+    st.lists(st.tuples(sources, keys), min_size=1, max_size=6),
+    st.randoms(use_true_random=False),
+)
+def test_a_row_does_not_depend_on_the_others(denoiser, drawn, order):
+    assert_alone_as_in_a_batch(denoiser.fill, drawn, 12, DEFAULTS, order)
+
+
+def test_the_smallest_allowance_pays_for_a_span():
+    assert Denoiser(0.15, 64).allowances(1, 32) == [AROUND + 2]
+
+
+def test_shares_of_s():
+    ul2, simplified = MIXES["ul2"], MIXES["ul2_simplified"]
+    assert ul2["ul2_s"] / sum(ul2.values()) == pytest.approx(1 / 7)
+    assert simplified["ul2_s_half"] / sum(simplified.values()) == pytest.approx(0.5)
+    assert set(ul2) | set(simplified) <= PREFIXED

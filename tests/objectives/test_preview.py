@@ -1,0 +1,142 @@
+"""peek: what a token is, and how a sequence is shown."""
+
+import json
+
+import numpy as np
+import pytest
+import typer
+from rich.console import Console
+from typer.testing import CliRunner
+
+from manifests.errors import BadCall
+from manifests.mixture.mixture import load_mixture, make_mixture
+from manifests.special_tokens import Control
+from objectives.commands import register
+from objectives.preview import KINDS, kinds_of, render, runs
+from objectives.stream.plan import make_plan, save_plan
+from objectives.tasks.batch import PADDING
+from objectives.tasks.registry import dealer
+
+CONTROL = Control(end=0, sep=1, eom=2, mask_1=9, masks=3, vocabulary=100)
+TOKENS = np.array([10, 9, 11, 0, 1, 9, 20, 21, 2, 12, 0, 0, 0])
+DOCUMENTS = np.array([0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, PADDING, PADDING], np.int32)
+
+
+@pytest.fixture
+def app():
+    made = typer.Typer()
+    made.callback()(lambda: None)
+    register(made)
+    return made
+
+
+@pytest.fixture
+def mixture(small_dataset, tmp_path):
+    out = str(tmp_path / "MIX.toml")
+    make_mixture([small_dataset], {"the-stack": 1.0, "the-pile": 1.0}, out=out)
+    return out
+
+
+def run(app, *arguments):
+    return CliRunner().invoke(app, ["peek", *arguments], catch_exceptions=False)
+
+
+def test_kinds():
+    kinds = [KINDS[kind] for kind in kinds_of(TOKENS, DOCUMENTS, CONTROL, "span_corruption")]
+    assert kinds == [
+        *("text", "mask", "text", "end", "sep", "mask", "span", "span", "eom"),
+        *("text", "end", "padding", "padding"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("objective", "tokens", "documents", "spans"),
+    [
+        ("causal_masking", [9, 11, 0, 9, 20, 2, 12, 9, 9, 21, 2], [0] * 6 + [1] * 5, [4, 9]),
+        (
+            "ul2_r3",
+            [10, 9, 0, 11, 8, 1, 9, 20, 8, 21, 2],
+            [0, 0, 0, 1, 1, 1, 0, 0, 1, 1, 1],
+            [7, 9],
+        ),
+        ("fim", [50, 10, 51, 11, 52, 20, 0, 12, 0], [0] * 7 + [1] * 2, [5]),
+        ("clm", [10, 11, 0, 12, 0], [0, 0, 0, 1, 1], []),
+    ],
+)
+def test_what_the_model_is_to_fill_in(objective, tokens, documents, spans):
+    kinds = kinds_of(np.array(tokens), np.array(documents), CONTROL, objective, (50, 51, 52))
+    assert np.flatnonzero(kinds == KINDS.index("span")).tolist() == spans
+
+
+def test_the_plan_of_a_run(app, mixture, tmp_path):
+    settings = {"fim": {"level": "character", "sentinels": [1, 2, 3], "rate": 1.0}}
+    deal = dealer({"fim": 1.0, "ul2_x3": 1.0, "prefix_lm": 2.0})
+    plan = make_plan(load_mixture(mixture), deal, batch=4, sequence_length=64, settings=settings)
+    save_plan(plan, str(tmp_path / "plan.json"))
+    found = json.loads(run(app, str(tmp_path / "plan.json"), "-n", "32", "--json").stdout)
+    assert found["plan"] == plan.digest
+    by_name = {sequence["objective"]: sequence for sequence in found["sequences"]}
+    assert sorted(by_name) == ["fim", "prefix_lm", "ul2_x3"]
+    shown = run(app, str(tmp_path / "plan.json"), "-n", "32").stdout
+    assert "prefix of " in shown
+
+
+def test_without_masks_all_is_text():
+    plain = Control(end=0, vocabulary=100)
+    kinds = {KINDS[kind] for kind in kinds_of(TOKENS, DOCUMENTS, plain, "clm")}
+    assert kinds == {"text", "end", "padding"}
+
+
+def test_runs_hold_every_token():
+    kinds = kinds_of(TOKENS, DOCUMENTS, CONTROL, "span_corruption")
+    found = runs(TOKENS, DOCUMENTS, kinds, lambda ids: " ".join(map(str, ids)))
+    assert " ".join(piece["text"] for piece in found).split() == [str(t) for t in TOKENS]
+    assert sum(piece["tokens"] for piece in found) == len(TOKENS)
+
+
+def test_a_text_cannot_command_the_terminal():
+    document = {"start": 0, "tokens": 2, "row": {"path": "a\x1b[2J\nb", "tokens": 2}}
+    sequence = {
+        "position": 0,
+        "component": "s/a",
+        "epoch": 0,
+        "objective": "clm",
+        "loss": 1.0,
+        "padding": 0.0,
+        "forgotten": 0.25,
+        "prefix": 0,
+        "documents": [document] * 10,
+        "runs": [{"kind": "text", "tokens": 2, "text": "x\x1b[31m\x07y [bold]z"}],
+    }
+    console = Console(width=200, color_system=None)
+    with console.capture() as capture:
+        console.print(render([sequence]))
+    shown = capture.get()
+    assert "\x1b" not in shown
+    assert "\x07" not in shown
+    assert "x␛[31m␇y [bold]z" in shown
+    assert "and 2 more" in shown
+    assert "padding 0.00%, forgotten 25.00%" in shown
+
+
+def test_the_command(app, mixture):
+    shown = run(app, mixture, "-n", "16", "--length", "64").stdout
+    for expected in ("<sep><mask_1>", "<eom>", "position 15", "span_corruption", "owner/", "[MIT]"):
+        assert expected in shown, expected
+
+
+def test_as_json(app, mixture):
+    result = run(app, mixture, "-n", "3", "--length", "64", "--objective", "clm", "--json")
+    found = json.loads(result.stdout)
+    assert len(found["plan"]) == 64
+    assert [sequence["position"] for sequence in found["sequences"]] == [0, 1, 2]
+    for sequence in found["sequences"]:
+        assert sequence["objective"] == "clm"
+        assert sum(piece["tokens"] for piece in sequence["runs"]) == 64
+        assert sequence["loss"] == 63 / 64
+        assert {piece["kind"] for piece in sequence["runs"]} <= {"text", "end"}
+
+
+def test_an_objective_that_is_not_there(app, mixture):
+    with pytest.raises(BadCall, match="did you mean 'codegen2'"):
+        run(app, mixture, "--objective", "codegen")

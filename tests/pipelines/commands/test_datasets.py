@@ -1,0 +1,51 @@
+"""forget, materialize and compact as they are typed, one after the other on one dataset."""
+
+import json
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from manifests.dataset.dataset import Dataset
+from manifests.errors import BadCall
+from pipelines import commands
+from tests.datasets import Document, write_documents
+
+
+@pytest.fixture
+def run():
+    """`run("forget", ...) -> what it printed`."""
+    app = typer.Typer()
+    commands.register(app)
+
+    def call(*arguments):
+        done = CliRunner().invoke(app, [str(each) for each in arguments], catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    return call
+
+
+def test_the_road_of_an_opt_out(tmp_path, small_tokenizer, run):
+    rows = [Document(n, 20, repositories=[f"o/{n % 5}"]) for n in range(40)]
+    directory = write_documents(tmp_path / "tokenize-a", rows, small_tokenizer)
+    (tmp_path / "list.txt").write_text("o/1\n")
+    told = json.loads(run("forget", directory, "--repos", tmp_path / "list.txt", "--json"))
+    assert (told["documents"], told["tokens"]) == (8, 160)
+    assert "nothing new to forget" in run("forget", directory, "--repos", tmp_path / "list.txt")
+    assert "no document here for owner nobody" in run("forget", directory, "--owners", "nobody")
+    with pytest.raises(BadCall, match="none is given"):
+        run("forget", directory)
+
+    mixture = tmp_path / "MIX.toml"
+    shown = run("mix", directory, "--weight", "own=1", "--out", mixture)
+    assert "168 tokens of them forgotten, and left out" in shown
+    beam = ("--", "--direct_num_workers=1")
+    assert "32 documents in 1 shard" in run("materialize", mixture, *beam)
+    out = json.loads(run("materialize", mixture, "--json", *beam))
+    assert out["out"] == str(tmp_path / "MIX")
+
+    told = json.loads(run("compact", directory, "--json", *beam))
+    assert told["out"] == f"{directory}-compact"
+    assert sum(Dataset.open(told["out"]).shards["documents"].to_pylist()) == 32
+    assert "nothing is forgotten" in run("compact", told["out"], *beam)

@@ -1,0 +1,96 @@
+"""CORPUS.toml: every fault is named, and at once."""
+
+from pathlib import Path
+
+import pytest
+
+from manifests.errors import BadCall
+from pipelines.corpus.corpus import Tokenizer, load_corpus
+
+SOURCE = '[[source]]\nname = "a"\nkind = "jsonl"\nfiles = "*.jsonl"\n'
+
+
+def load(tmp_path: Path, text: str):
+    path = tmp_path / "CORPUS.toml"
+    path.write_text(text)
+    return load_corpus(str(path))
+
+
+def test_defaults_are_filled_in_and_paths_start_at_the_file(tmp_path: Path) -> None:
+    corpus = load(tmp_path, SOURCE)
+    assert corpus.source[0].files == str(tmp_path / "*.jsonl")
+    assert corpus.output == str(tmp_path / "out")
+    assert corpus.source[0].missing == "reject"
+    assert corpus.tokenize.tokenizer == Tokenizer(train=32000)
+    assert corpus.dedup.profile == "stack-v1.2"
+
+
+def test_urls_are_left_alone(tmp_path: Path) -> None:
+    corpus = load(tmp_path, SOURCE.replace("*.jsonl", "s3://bucket/*.jsonl"))
+    assert corpus.source[0].files == "s3://bucket/*.jsonl"
+
+
+def test_all_faults_are_listed_at_once(tmp_path: Path) -> None:
+    text = SOURCE + 'licence = { policy = "strict" }\npriority = 300\n[dedop]\n'
+    with pytest.raises(BadCall) as caught:
+        load(tmp_path, text)
+    message = str(caught.value)
+    assert "source[0].licence: unknown key; did you mean 'license'?" in message
+    assert "source[0].priority" in message and "(it is 300)" in message
+    assert "dedop: unknown key; did you mean 'dedup'?" in message
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "source: is missing"),
+        ("source = []", "source: list should have at least 1 item"),
+        (SOURCE + SOURCE, "the name 'a' is given twice"),
+        (SOURCE.replace('"a"', '"A b"'), "is not made of"),
+        (SOURCE.replace("jsonl", "json", 1), "source\\[0\\].kind"),
+        (SOURCE + 'license = { policy = "lax" }', "no license policy 'lax'"),
+        (SOURCE + '[dedup]\nprofile = "x"', "no dedup profile 'x'"),
+        (SOURCE + "[filters]\nlongest_lime = 3", "did you mean 'longest_line'"),
+        (SOURCE + "[filters]\nlongest_line = nan", r"filters: longest_line: .* \(it is nan\)$"),
+        (SOURCE + "[tokenize]\ntokenizer = { train = 3 }", "tokenize.tokenizer"),
+        (SOURCE + "[tokenize]\ntokenizer = { trian = 999 }", "did you mean 'train'"),
+        (SOURCE + "[tokenize]\ntokenizer = {}", "give a path"),
+        (SOURCE + '[tokenize]\ntokenizer = "t.json"', "t.json: there is no such file"),
+        (SOURCE + "[tokenize]\nheldout = 1.5", "tokenize.heldout"),
+        (SOURCE + 'component = "x"\ncolumns = { component = "y" }', "either component or"),
+        (SOURCE.replace("jsonl", "the-pile", 1) + 'component = "x"', "component is for kinds"),
+        ("a = [", "is not TOML"),
+    ],
+)
+def test_a_fault_is_one_clear_sentence(tmp_path: Path, text: str, sentence: str) -> None:
+    with pytest.raises(BadCall, match=sentence):
+        load(tmp_path, text)
+
+
+def test_all_files_that_cannot_be_used_are_named_at_once(tmp_path: Path) -> None:
+    (tmp_path / "bad.txt").write_text("is this one?\n")
+    (tmp_path / "worse.txt").write_text("nor this\n")
+    bad = 'license = { policy = "none.toml" }\n'
+    text = SOURCE + bad + SOURCE.replace('"a"', '"b"') + bad
+    text += '[opt_out]\nfiles = ["none.txt", "bad.txt", "worse.txt"]\n'
+    text += '[decontaminate]\nfiles = ["none.jsonl", "nor.jsonl"]\n'
+    text += '[tokenize]\ntokenizer = "t.json"\n[dedup]\nprofile = "x"\n'
+    with pytest.raises(BadCall) as caught:
+        load(tmp_path, text)
+    missing = [
+        f"{tmp_path}/CORPUS.toml: decontaminate.files: none.jsonl: there is no such file",
+        f"{tmp_path}/CORPUS.toml: decontaminate.files: nor.jsonl: there is no such file",
+        f"{tmp_path}/CORPUS.toml: opt_out.files: none.txt: there is no such file",
+        f"{tmp_path}/CORPUS.toml: tokenize.tokenizer: {tmp_path}/t.json: there is no such file",
+    ]
+    *found, bad_line, worse_line, profile, policy = str(caught.value).split("\n")
+    assert found == missing
+    assert bad_line.startswith(f"{tmp_path}/bad.txt: line 1: 'is this one?' is no owner")
+    assert worse_line.startswith(f"{tmp_path}/worse.txt: line 1: 'nor this' is no owner")
+    assert profile.startswith("there is no dedup profile 'x'")
+    assert policy == f"{tmp_path}/none.toml: there is no such file"
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BadCall, match=r"nothing\.toml: there is no such file"):
+        load_corpus(str(tmp_path / "nothing.toml"))

@@ -1,0 +1,45 @@
+from pathlib import Path
+
+import pytest
+
+from manifests.errors import BadCall
+from manifests.lineage.chain import load_chain
+from pipelines.inspect.clusters import clusters, render
+from tests.corpora import code
+from tests.documents import deduplicate, document, write_filtered
+from tests.outputs import printed
+
+
+def test_the_largest_and_a_sample_are_shown_side_by_side(tmp_path: Path) -> None:
+    near = [code(1), code(1) + "x = 1\n", code(1).replace("return", "yield", 1)]
+    rows = [*near, code(2), code(2), code(3), code(4), code(4)]
+    write_filtered(tmp_path, [[document(text, stars=9 - i)] for i, text in enumerate(rows)])
+    deduplicate(tmp_path)
+    chain = load_chain(str(tmp_path / "dedup"))
+    told = clusters(chain, 2)
+    assert [each["size"] for each in told["largest"]] == [3, 2]
+    assert len(told["sample"]) == 2
+    largest = told["largest"][0]
+    assert largest["stays"]["text"] == near[0] and largest["goes"]["text"] in near[1:]
+    assert [each["size"] for each in clusters(chain, 9)["sample"]].count(2) == 2
+    text = printed(render(told))
+    assert "The largest clusters" in text and "3 documents; rule minhash" in text
+    assert "the texts are equal" in text and ("x = 1" in text or "yield" in text)
+
+
+def test_what_stays_in_a_frozen_corpus_has_no_text_here(tmp_path: Path) -> None:
+    write_filtered(tmp_path / "old", [[document(code(1))]])
+    deduplicate(tmp_path / "old")
+    write_filtered(tmp_path / "new", [[document(code(1) + "x = 1\n", path="a.py")]])
+    deduplicate(tmp_path / "new", frozen=[str(tmp_path / "old/dedup")])
+    told = clusters(load_chain(str(tmp_path / "new/dedup")))
+    text = printed(render(told))
+    assert "in a frozen corpus" in text and "a.py" in text and "one of the texts is not" in text
+
+
+def test_without_dedup_there_are_no_clusters(tmp_path: Path) -> None:
+    write_filtered(tmp_path, [[document(code(1))]])
+    with pytest.raises(BadCall, match="holds no dedup"):
+        clusters(load_chain(str(tmp_path / "license_filter")))
+    deduplicate(tmp_path)
+    assert "there are no duplicates" in printed(render(clusters(load_chain(str(tmp_path)))))

@@ -1,0 +1,117 @@
+"""Texts of rejected rows come from inputs that are as they were; from others nothing comes."""
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import zstandard
+
+from manifests.lineage.chain import Chain, Link
+from manifests.lineage.manifest import Manifest, Totals
+from manifests.schemas import PLAN
+from pipelines.inspect import originals
+from pipelines.inspect.originals import Place, texts
+
+TEXTS = ["first\n", "zweite Zeile: größer\n", "third\n", "fourth\n"]
+
+
+def chain(directory: Path, source: dict[str, Any], path: Path) -> Chain:
+    """Write a plan with one input, and return the chain of a license_filter beside it."""
+    row = {
+        "source": source["name"],
+        "input": path.name,
+        "url": str(path),
+        "start": 0,
+        "stop": None,
+        "bytes": path.stat().st_size,
+        "version": str(path.stat().st_mtime_ns),
+        "step": "",
+        "part": "",
+        "error": None,
+        "refused": False,
+    }
+    pq.write_table(pa.Table.from_pylist([row], schema=PLAN), directory / "plan.parquet")
+    manifest = Manifest(
+        step="license_filter",
+        digest="0" * 64,
+        config={"source": [source]},
+        totals=Totals(),
+        funnel={},
+    )
+    return Chain((Link(str(directory / "license_filter"), manifest, "1" * 64),))
+
+
+def place(path: Path, row: int, text: str | None = None) -> Place:
+    return Place("ours", path.name, row, len((TEXTS[row] if text is None else text).encode()))
+
+
+def test_from_parquet_by_row_group(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"content": TEXTS}), path, row_group_size=2)
+    mine = chain(tmp_path, {"name": "ours", "kind": "the-stack"}, path)
+    wanted = [place(path, row) for row in (3, 1)]
+    assert texts(mine, wanted) == {each: TEXTS[each.row] for each in wanted}
+
+
+@pytest.mark.parametrize(
+    ("name", "compress"),
+    [
+        ("a.jsonl", bytes),
+        ("a.jsonl.gz", gzip.compress),
+        ("a.jsonl.zst", zstandard.ZstdCompressor().compress),
+    ],
+)
+def test_from_lines_as_the_job_counts_them(tmp_path: Path, name: str, compress: Any) -> None:
+    lines = [json.dumps({"body": text}) for text in TEXTS]
+    lines[1:1] = ["", "  "]
+    lines[4] = json.dumps({"body": ["third", "list"]})
+    path = tmp_path / name
+    path.write_bytes(compress("\n".join(lines).encode()))
+    source = {"name": "ours", "kind": "jsonl", "columns": {"text": "body"}}
+    wanted = [place(path, 1), place(path, 2, "third\n\nlist")]
+    found = texts(chain(tmp_path, source, path), wanted)
+    assert found == {wanted[0]: TEXTS[1], wanted[1]: "third\n\nlist"}
+
+
+def test_a_prefix_that_the_job_took_off_is_no_part_of_the_text(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"content": ["<reponame>größer/x\n" + TEXTS[1]]}), path)
+    mine = chain(tmp_path, {"name": "ours", "kind": "starcoderdata"}, path)
+    wanted = place(path, 0, TEXTS[1])
+    assert texts(mine, [wanted]) == {wanted: TEXTS[1]}
+
+
+def test_nothing_comes_of_what_is_not_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in TEXTS))
+    mine = chain(tmp_path, {"name": "ours", "kind": "jsonl"}, path)
+    wanted = place(path, 2)
+    assert texts(mine, [wanted]) == {wanted: TEXTS[2]}
+    assert texts(mine, [Place("ours", "other.jsonl", 0, 3), place(path, 0, "")]) == {}
+    assert texts(mine, [Place("ours", path.name, 99, 3), Place("ours", path.name, 0, 999)]) == {}
+    path.write_text(path.read_text() + "{}\n")
+    assert texts(mine, [wanted]) == {}
+    path.unlink()
+    assert texts(mine, [wanted]) == {}
+    (tmp_path / "plan.parquet").unlink()
+    assert texts(mine, [wanted]) == {}
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "a.jsonl.zst", "a.jsonl.gz", "a.jsonl"])
+def test_what_cannot_be_read_is_no_error(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(b"nothing of the kind")
+    mine = chain(tmp_path, {"name": "ours", "kind": "jsonl"}, path)
+    assert texts(mine, [place(path, 0)]) == {}
+
+
+def test_a_row_far_into_a_file_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in TEXTS))
+    mine = chain(tmp_path, {"name": "ours", "kind": "jsonl"}, path)
+    monkeypatch.setattr(originals, "LOOK", 40)
+    assert list(texts(mine, [place(path, 0), place(path, 3)])) == [place(path, 0)]

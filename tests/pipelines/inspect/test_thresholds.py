@@ -1,0 +1,133 @@
+"""What other thresholds would keep is what a run at those thresholds keeps."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from filters.quality import registry
+from manifests.errors import BadCall
+from manifests.lineage.chain import load_chain
+from pipelines.inspect.thresholds import changed, compare, render, rules_at
+from pipelines.license_filter.job import run
+from pipelines.preparation import load_preparation
+from pipelines.runtime.runners import Runner
+from tests.corpora import code, stack_row, write_stack
+from tests.outputs import printed
+
+CORPUS = """
+[[source]]
+name = "stack"
+kind = "the-stack"
+files = "stack/*/*.parquet"
+license = { header = "off" }
+[opt_out]
+files = ["opt-outs.txt"]
+[decontaminate]
+files = ["HumanEval.jsonl"]
+[tokenize]
+tokenizer = { train = 700 }
+[filters]
+FILTERS
+"""
+SOLUTION = "    for word in sorted(x):\n        return word\n"
+TASK = {
+    "task_id": "7",
+    "prompt": 'def f(x):\n    """ Say it. """\n',
+    "canonical_solution": SOLUTION,
+}
+OTHERS = ("longest_line=50", "near_empty=false", "alphanumeric=0.5")
+
+
+def decided(path: Path, filters: str, out: str) -> Path:
+    """Run the job over rows that filters, licenses, an opt-out and a benchmark take."""
+    long = "x = '" + "ab" * 40 + "'\n"
+    rows = [
+        stack_row(code(1), ["MIT"]),
+        stack_row(code(2) + long, ["MIT"], repository="gone/away"),
+        stack_row(code(3) + long, ["GPL-3.0-only"]),
+        stack_row(code(4) + long, ["MIT"]),
+        stack_row("x=1", ["MIT"]),
+        stack_row(code(5) + SOLUTION, ["MIT"]),
+        stack_row(code(6) + long + SOLUTION, ["MIT"]),
+        stack_row(SOLUTION + "-+*/" * 20, ["MIT"]),
+        stack_row(None, ["MIT"]),
+    ]
+    write_stack(path / "stack/python/a.parquet", rows)
+    (path / "opt-outs.txt").write_text("gone\n")
+    (path / "HumanEval.jsonl").write_text(json.dumps(TASK))
+    (path / "CORPUS.toml").write_text(CORPUS.replace("FILTERS", filters))
+    one = Runner(options=("--direct_num_workers=1",))
+    preparation = load_preparation(str(path / "CORPUS.toml"), str(path / out), one)
+    run(preparation)
+    return Path(preparation.output)
+
+
+def rules(output: Path) -> list[str | None]:
+    (table,) = (output / "license_filter/decisions").iterdir()
+    found: list[str | None] = pq.read_table(table)["rule"].to_pylist()
+    return found
+
+
+def test_the_rules_are_those_of_a_run_at_the_other_thresholds(tmp_path: Path) -> None:
+    before = decided(tmp_path, "", "before")
+    after = decided(tmp_path, "\n".join(change.replace("=", " = ") for change in OTHERS), "after")
+    (path,) = (before / "license_filter/decisions").iterdir()
+    rows = pq.read_table(path)
+    assert rules_at(registry.settings(None), rows) == rules(before)
+    assert rules_at(registry.settings(changed(None, OTHERS)), rows) == rules(after)
+    assert {"opted_out", "license_denied", "longest_line", "benchmark", "null_text", None} <= set(
+        rules(after)
+    )
+    told = compare(load_chain(str(before)), OTHERS)
+    funnel = {name: each["then"]["documents"] for name, each in told["rules"].items()}
+    expected = [rule or "kept" for rule in rules(after)]
+    assert {name: n for name, n in funnel.items() if n} == {
+        name: expected.count(name) for name in expected
+    }
+    kept = told["components"]["stack/python"]
+    assert kept["then"]["documents"] == rules(after).count(None)
+    assert kept["now"]["documents"] == rules(before).count(None)
+    assert told["thresholds"]["longest_line"] == [1000, 50]
+    shown = printed(render(told))
+    assert "longest_line 1000 -> 50" in shown and "near_empty 5 -> off" in shown
+    assert "kept" in shown
+
+
+def test_the_funnel_counts_documents_and_bytes_as_the_decisions_have_them(tmp_path: Path) -> None:
+    chain = load_chain(str(decided(tmp_path, "", "out")))
+    now = {name: each["now"] for name, each in compare(chain, [])["rules"].items()}
+    funnel = chain.last.manifest.funnel["stack"]["stack/python"]
+    counted = {name: count.model_dump() for name, count in funnel.rejected.items()}
+    assert now == {"kept": {"documents": funnel.documents, "bytes": funnel.bytes}, **counted}
+    assert funnel.bytes_in == sum(each["bytes"] for each in now.values()) > funnel.bytes > 0
+
+
+def test_no_change_changes_nothing(tmp_path: Path) -> None:
+    told = compare(load_chain(str(decided(tmp_path, "longest_line = 70", "out"))), [])
+    assert told["thresholds"] == {}
+    assert all(each["now"] == each["then"] for each in told["rules"].values())
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        (["longest_line"], "'longest_line' is not written FILTER=NUMBER"),
+        (["longest_line=many"], "is not written FILTER=NUMBER"),
+        (["longest_lines=3"], "did you mean 'longest_line'"),
+        (["comments_least=true"], "comments_least: was off when the job ran"),
+    ],
+)
+def test_what_cannot_be_told_is_a_wrong_call(
+    tmp_path: Path, changes: list[str], sentence: str
+) -> None:
+    chain = load_chain(str(decided(tmp_path, "", "out")))
+    with pytest.raises(BadCall, match=sentence):
+        compare(chain, changes)
+
+
+def test_without_decisions_there_is_nothing_to_ask(small_dataset: Any) -> None:
+    with pytest.raises(BadCall, match="holds no license_filter"):
+        compare(load_chain(small_dataset), [])

@@ -1,0 +1,64 @@
+"""Every row of decisions/ is about the row of the input that it names, and documents/ agree."""
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from filters import document_ids
+from pipelines.license_filter.job import run
+from pipelines.preparation import load_preparation
+from pipelines.runtime.runners import Runner
+from tests.corpora import code, stack_row, write_stack
+
+CORPUS = """
+[[source]]
+name = "stack"
+kind = "the-stack"
+files = "stack/*.parquet"
+license = { header = "off" }
+[tokenize]
+tokenizer = { train = 700 }
+"""
+LANGUAGES = {"Python": "py", "C": "c", "Go": "go"}
+
+
+def table(directory: Path) -> list[dict[str, Any]]:
+    (path,) = directory.iterdir()
+    found: list[dict[str, Any]] = pq.read_table(path).to_pylist()
+    return found
+
+
+def test_rows_of_several_languages_stay_with_their_texts(tmp_path: Path) -> None:
+    rows = [
+        stack_row(
+            code(number, lines=5 + number % 7),
+            ["GPL-3.0-only"] if number % 5 == 0 else ["MIT"],
+            lang=list(LANGUAGES)[number % 3],
+            path=f"{number}.{list(LANGUAGES.values())[number % 3]}",
+            repository=f"owner/repo{number}",
+        )
+        for number in range(30)
+    ]
+    write_stack(tmp_path / "stack/a.parquet", rows, group=7)
+    (tmp_path / "CORPUS.toml").write_text(CORPUS)
+    one = Runner(options=("--direct_num_workers=1",))
+    preparation = load_preparation(str(tmp_path / "CORPUS.toml"), str(tmp_path / "out"), one)
+    run(preparation)
+    decided = table(Path(preparation.license_filter, "decisions"))
+    assert sorted(row["input_row"] for row in decided) == list(range(30))
+    for row in decided:
+        given = rows[row["input_row"]]
+        texts = pa.array([given["content"]], pa.large_string())
+        place = [[given["max_stars_repo_name"]], [given["max_stars_repo_path"]]]
+        (id,) = document_ids.document_ids("stack", [place[0]], place[1], texts).to_pylist()
+        assert row["id"] == id and row["bytes"] == len(given["content"])
+        assert row["component"] == f"stack/{given['lang'].lower()}"
+        assert row["kept"] == (row["rule"] is None) == (row["input_row"] % 5 != 0)
+        assert row["evidence"]["license"] == given["max_stars_repo_licenses"][0]
+        assert row["longest_line"] == max(map(len, given["content"].split("\n")))
+    kept = [rows[row["input_row"]] for row in decided if row["kept"]]
+    documents = table(Path(preparation.license_filter, "documents"))
+    assert [row["text"] for row in documents] == [row["content"] for row in kept]
+    assert [row["path"] for row in documents] == [row["max_stars_repo_path"] for row in kept]

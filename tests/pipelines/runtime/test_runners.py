@@ -1,0 +1,60 @@
+"""Which options an engine gets, and what is said when a job fails."""
+
+import os
+
+import pytest
+
+from manifests.errors import BadCall, BadData, StackpileError
+from pipelines.runtime.quiet_beam import beam
+from pipelines.runtime.runners import Runner, run
+
+
+def test_the_engine_in_this_process_has_a_worker_for_each_core_and_no_more_than_parts() -> None:
+    assert Runner().arguments(1) == ["--direct_num_workers=1"]
+    assert f"--direct_num_workers={os.cpu_count()}" in Runner().arguments(10**6)
+    given = Runner(options=("--direct_num_workers=7",)).arguments(100)
+    assert [each for each in given if "workers" in each] == ["--direct_num_workers=7"]
+
+
+def test_spark_is_told_to_optimize_the_graph_so_that_it_reads_in_parallel() -> None:
+    assert "--experiments=pre_optimize=all" in Runner("SparkRunner").arguments(9)
+    assert "--runner=SparkRunner" in Runner("SparkRunner").arguments(9)
+    own = Runner("SparkRunner", ("--experiments=other",)).arguments(9)
+    assert [each for each in own if each.startswith("--experiments")] == ["--experiments=other"]
+
+
+def test_an_engine_that_beam_does_not_know_is_a_wrong_call() -> None:
+    with pytest.raises(BadCall, match="NoSuchRunner"):
+        run(Runner("NoSuchRunner"), 1, lambda pipeline: None)
+
+
+class Fail(beam.DoFn):
+    """Fails when it is set up, as a step does where a file is missing, or at its first element."""
+
+    def __init__(self, error: type[StackpileError], early: bool) -> None:
+        self.error, self.early = error, early
+
+    def setup(self) -> None:
+        self._fail(self.early)
+
+    def process(self, element: int) -> None:
+        self._fail(True)
+
+    def _fail(self, now: bool) -> None:
+        if now:
+            raise self.error("shard 7: is not whole")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("error", [BadData, BadCall])
+@pytest.mark.parametrize("early", [True, False])
+def test_a_failure_is_the_workers_own_sentence_and_nothing_else(
+    workers: int, error: type[StackpileError], early: bool, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def build(pipeline: beam.Pipeline) -> None:
+        _ = pipeline | beam.Create([1]) | beam.ParDo(Fail(error, early))
+
+    runner = Runner(options=(f"--direct_num_workers={workers}",))
+    with pytest.raises(error, match=r"^shard 7: is not whole$"):
+        run(runner, 9, build)
+    assert capfd.readouterr() == ("", "")
