@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from manifests.errors import BadCall, StackpileError
+from manifests.errors import StackpileError, UsageError
 
 PACKAGES = ("pipelines", "objectives", "trainer")
 """Each has `commands` with a function `register(app)`; subcommands are listed in this order."""
@@ -75,7 +75,7 @@ def explain(error: BaseException) -> tuple[str, int]:
         extra = EXTRAS.get(module)
         if extra:
             said = f"{module} is not installed; pip install 'stackpile[{extra}]' brings it"
-            return said, BadCall.exit_code
+            return said, UsageError.exit_code
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}no space left on the disk; make room, and the same command goes on", 1

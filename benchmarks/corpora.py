@@ -37,7 +37,7 @@ kind = "the-pile"
 files = "none"
 [dedup]
 profile = "{profile}"
-most_removed = 1.0
+max_removed = 1.0
 """
 
 

@@ -33,7 +33,7 @@ license = {{ missing = "accept", header = "off" }}
 [dedup]
 profile = "{profile}"
 verify = "{verify}"
-most_removed = 1
+max_removed = 1
 [tokenize]
 tokenizer = {{ train = 32000 }}
 """

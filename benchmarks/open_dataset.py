@@ -32,7 +32,7 @@ from manifests.lineage.receipts import ComponentFunnel
 from manifests.schemas import SHARDS
 from manifests.shards import block_table
 from manifests.shards.writer import BLOCK_TOKENS
-from manifests.special_tokens import Control
+from manifests.special_tokens import SpecialTokens
 
 SHARD_COUNT = 100_000
 COMPONENTS = 400
@@ -117,7 +117,7 @@ def _manifest(directory: Path, names: Sequence[str], sums: Sequence[str], per: i
             sha256="0" * 64,
             vocabulary=51200,
             dtype="uint16",
-            control=Control(
+            control=SpecialTokens(
                 end=50256, sep=50299, eom=50300, mask_1=51199, masks=899, vocabulary=51200
             ),
         ),

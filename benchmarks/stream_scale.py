@@ -24,7 +24,7 @@ from manifests.io import files
 from manifests.lineage.manifest import Manifest, TokenizerRecord, Totals, save_manifest
 from manifests.lineage.receipts import ComponentFunnel
 from manifests.mixture.mixture import load_mixture, make_mixture
-from manifests.special_tokens import Control
+from manifests.special_tokens import SpecialTokens
 from objectives.stream.plan import make_plan
 from objectives.stream.stream import Stream
 from objectives.tasks.registry import dealer
@@ -63,7 +63,9 @@ def make(directory: Path, shards: int, components: int) -> None:
         for name, total in summary.components.items()
     }
     size = sum(total.bytes for total in summary.components.values())
-    control = Control(end=50256, sep=50299, eom=50300, mask_1=51199, masks=899, vocabulary=51200)
+    control = SpecialTokens(
+        end=50256, sep=50299, eom=50300, mask_1=51199, masks=899, vocabulary=51200
+    )
     manifest = Manifest(
         step="tokenize",
         digest="0" * 64,

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from manifests.errors import BadCall
+from manifests.errors import UsageError
 from manifests.io import files
 from manifests.io.digest import canonical_json
 
@@ -54,14 +54,14 @@ def load_benchmarks(urls: Iterable[str]) -> list[Text]:
         the texts in the order of the files; a file's name without its endings is the benchmark.
 
     Raises:
-        BadCall: a file is missing, is broken off, of no known benchmark, holds a row that cannot be
-            read, or no text that could be looked for, such as none of MBPP's test split.
+        UsageError: a file is missing, is broken off, of no known benchmark, holds a row that cannot
+            be read, or no text that could be looked for, such as none of MBPP's test split.
     """
     found: list[Text] = []
     for url in urls:
         texts = list(_texts(url))
         if not any(_length(each.text) >= LEAST for each in texts):
-            raise BadCall(f"{url}: holds no text that could be looked for")
+            raise UsageError(f"{url}: holds no text that could be looked for")
         found += texts
     return found
 
@@ -103,23 +103,23 @@ def _rows(url: str) -> Iterator[dict[str, Any]]:
                         raise ValueError("a line is no object")
                     yield row
     except FileNotFoundError:
-        raise BadCall(f"{url}: there is no such file") from None
+        raise UsageError(f"{url}: there is no such file") from None
     except (EOFError, OSError, ValueError) as error:
-        raise BadCall(f"{url}: is not JSON lines, or broken off: {error}") from None
+        raise UsageError(f"{url}: is not JSON lines, or broken off: {error}") from None
 
 
 def _pieces(row: Mapping[str, Any], place: str) -> list[tuple[str, str]]:
-    """Return (name, text) of a row's pieces by the keys that it has; BadCall, naming the place."""
+    """Return (name, text) of a row's pieces by its keys; UsageError names the place."""
     read = next((pieces for keys, pieces in FORMATS if row.keys() >= keys), None)
     if read is None:
-        raise BadCall(f"{place} is of no known benchmark; its keys are {', '.join(row)}")
+        raise UsageError(f"{place} is of no known benchmark; its keys are {', '.join(row)}")
     try:
         found = read(row)
     except (AttributeError, KeyError, TypeError) as error:
-        raise BadCall(f"{place} cannot be read: {error}") from None
+        raise UsageError(f"{place} cannot be read: {error}") from None
     for name, text in found:
         if not isinstance(text, str) or re.search("[\ud800-\udfff]", text):
-            raise BadCall(f"{place} cannot be read: {name!r} is no text")
+            raise UsageError(f"{place} cannot be read: {name!r} is no text")
     return found
 
 

@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from manifests.errors import BadCall
+from manifests.errors import UsageError
 from manifests.io import files
 from manifests.io.digest import canonical_json
 
@@ -112,7 +112,7 @@ def load_opt_outs(urls: Iterable[str]) -> OptOuts:
     """Read lists of opt-outs; none is no opt-out.
 
     Raises:
-        BadCall: a file is missing or no UTF-8, or a line holds something else than one entry.
+        UsageError: a file is missing or no UTF-8, or a line holds something else than one entry.
     """
     return listed(
         (f"{url}: line {number}", entry)
@@ -123,7 +123,7 @@ def load_opt_outs(urls: Iterable[str]) -> OptOuts:
 
 
 def listed(entries: Iterable[tuple[str, str]]) -> OptOuts:
-    """Return opt-outs from (place, entry) pairs; BadCall, naming the place, for a bad entry."""
+    """Return opt-outs from (place, entry) pairs; UsageError, naming the place, for a bad entry."""
     found: dict[str, set[str]] = {
         kind: set() for kind in ("owners", "repositories", "paths", "directories", "ids")
     }
@@ -139,9 +139,9 @@ def _lines(url: str) -> list[str]:
         with files.open_input(url) as source:
             return source.read().decode().splitlines()
     except FileNotFoundError:
-        raise BadCall(f"{url}: there is no such file") from None
+        raise UsageError(f"{url}: there is no such file") from None
     except UnicodeDecodeError:
-        raise BadCall(f"{url}: is not UTF-8") from None
+        raise UsageError(f"{url}: is not UTF-8") from None
 
 
 def _entry(entry: str, place: str) -> tuple[str, str]:
@@ -150,7 +150,7 @@ def _entry(entry: str, place: str) -> tuple[str, str]:
     owner, _, rest = entry.partition("/")
     name, slash, path = rest.partition("/")
     if re.search(r"\s|:", f"{owner}/{name}") or not owner or (slash and not name):
-        raise BadCall(
+        raise UsageError(
             f"{place}: {entry!r} is no owner, OWNER/NAME, OWNER/NAME/PATH or id of 32 hex digits"
         )
     repository = f"{owner}/{name}".lower()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files as package_files
 
-from manifests.errors import BadCall, BadData
+from manifests.errors import DataError, UsageError
 
 OTHER = re.compile("[^a-z0-9]+")
 SLUG = re.compile("[a-z0-9]+(-[a-z0-9]+)*")
@@ -59,11 +59,11 @@ def slug(name: str) -> str:
     A slug is its own slug.
 
     Raises:
-        BadData: nothing of the name is a letter of a to z or a digit.
+        DataError: nothing of the name is a letter of a to z or a digit.
     """
     found = table().exceptions.get(name.strip().lower()) or _by_rule(name)
     if not found:
-        raise BadData(f"component {name!r}: has no letter of a to z and no digit to be named by")
+        raise DataError(f"component {name!r}: has no letter of a to z and no digit to be named by")
     return found
 
 
@@ -81,7 +81,7 @@ def check_slugs(wanted: Iterable[str], known: Iterable[str], what: str) -> list[
         what: the file and the field, for the message.
 
     Raises:
-        BadCall: names that are not known, each with the nearest one that is.
+        UsageError: names that are not known, each with the nearest one that is.
     """
     known = sorted(known)
     faults = []
@@ -92,5 +92,5 @@ def check_slugs(wanted: Iterable[str], known: Iterable[str], what: str) -> list[
             near = difflib.get_close_matches(slugs[-1], known, n=1)
             faults.append(f"{name!r}" + (f" (did you mean {near[0]!r}?)" if near else ""))
     if faults:
-        raise BadCall(f"{what}: unknown components: {', '.join(faults)}")
+        raise UsageError(f"{what}: unknown components: {', '.join(faults)}")
     return slugs

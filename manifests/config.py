@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from manifests.errors import BadCall
+from manifests.errors import UsageError
 
 T = TypeVar("T", bound="Config")
 
@@ -25,42 +25,42 @@ def load_config(path: str, model: type[T], overrides: Sequence[str] = ()) -> T:
     """Read `path` as TOML, apply `key.of.table=value` overrides, and check it against `model`.
 
     Raises:
-        BadCall: the file cannot be read, is no TOML, or has faults; the message lists them all.
+        UsageError: the file cannot be read, is no TOML, or has faults; the message lists them all.
     """
     try:
         with open(path, "rb") as source:
             table = tomllib.load(source)
     except FileNotFoundError:
-        raise BadCall(f"{path}: there is no such file") from None
+        raise UsageError(f"{path}: there is no such file") from None
     except IsADirectoryError:
-        raise BadCall(f"{path}: is a directory, not a TOML file") from None
+        raise UsageError(f"{path}: is a directory, not a TOML file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadCall(f"{path}: is not TOML: {error}") from None
+        raise UsageError(f"{path}: is not TOML: {error}") from None
     for override in overrides:
         _override(table, override)
     return parse_config(path, model, table)
 
 
 def parse_config(path: str, model: type[T], table: dict[str, Any]) -> T:
-    """Check a table that was read from `path`; BadCall lists every fault."""
+    """Check a table that was read from `path`; UsageError lists every fault."""
     try:
         return model.model_validate(table)
     except ValidationError as error:
         faults = [_sentence(model, fault) for fault in error.errors(include_url=False)]
-        raise BadCall("\n".join(f"{path}: {fault}" for fault in faults)) from None
+        raise UsageError("\n".join(f"{path}: {fault}" for fault in faults)) from None
 
 
 def shipped(directory: Path, name: str, what: str) -> str:
     """Return the path of a TOML file that ships with Stackpile, by name; a path stays a path.
 
     Raises:
-        BadCall: none of that name ships.
+        UsageError: none of that name ships.
     """
     if name.endswith(".toml"):
         return name
     known = sorted(path.stem for path in directory.glob("*.toml"))
     if name not in known:
-        raise BadCall(
+        raise UsageError(
             f"there is no {what} {name!r}; known are {', '.join(known)}, or the path of a TOML file"
         )
     return str(directory / f"{name}.toml")
@@ -69,7 +69,7 @@ def shipped(directory: Path, name: str, what: str) -> str:
 def _override(table: dict[str, Any], override: str) -> None:
     name, found, text = override.partition("=")
     if not found or not name:
-        raise BadCall(f"{override!r}: an override is written key=value")
+        raise UsageError(f"{override!r}: an override is written key=value")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
@@ -78,7 +78,7 @@ def _override(table: dict[str, Any], override: str) -> None:
     for parent in parents:
         table = table.setdefault(parent, {})
         if not isinstance(table, dict):
-            raise BadCall(f"{override!r}: {parent} is a value, not a table")
+            raise UsageError(f"{override!r}: {parent} is a value, not a table")
     table[last] = value
 
 

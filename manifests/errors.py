@@ -1,19 +1,29 @@
-"""The two ways in which a command can fail, and nothing else."""
+"""The errors that Stackpile raises: each message is one sentence for the user."""
 
 
 class StackpileError(Exception):
-    """One clear sentence that names the file and the field; `exit_code` is the process's."""
+    """An error that ends a command.
+
+    The message names the file and the field. `exit_code` is the exit code of the process.
+    """
 
     exit_code = 1
 
 
-class BadData(StackpileError):
-    """The data is bad: a shard, a manifest or an input is not what it should be (exit code 1)."""
+class DataError(StackpileError):
+    """A shard, a manifest or an input has wrong content (exit code 1)."""
 
     exit_code = 1
 
 
-class BadCall(StackpileError):
-    """The command was called wrongly: an argument or a config is not usable (exit code 2)."""
+class UsageError(StackpileError):
+    """An argument of the command line or a config has a wrong value (exit code 2)."""
 
     exit_code = 2
+
+
+class InputError(Exception):
+    """An input file of a job cannot be read.
+
+    The job records the message in the list of failed inputs and goes on with other inputs.
+    """

@@ -5,10 +5,10 @@ from typing import Any, Self
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from manifests.config import Config
-from manifests.errors import BadCall
+from manifests.errors import UsageError
 
 
-class Control(Config):
+class SpecialTokens(Config):
     """The control ids of a vocabulary, as a plan holds them."""
 
     end: int = Field(ge=0)
@@ -57,10 +57,10 @@ class Control(Config):
         """Return the id of `<mask_number>`, numbered from 1.
 
         Raises:
-            BadCall: the vocabulary has no such mask.
+            UsageError: the vocabulary has no such mask.
         """
         if self.mask_1 is None or not 1 <= number <= self.masks:
-            raise BadCall(f"<mask_{number}>: the vocabulary has {self.masks} masks")
+            raise UsageError(f"<mask_{number}>: the vocabulary has {self.masks} masks")
         return self.mask_1 + (number - 1) * self.mask_step
 
     @property

@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from manifests.dataset.dataset import Dataset
-from manifests.special_tokens import Control
+from manifests.special_tokens import SpecialTokens
 from manifests.tokenizer.tokenizer import decode, load_tokenizer
 from objectives.stream.plan import Plan
 from objectives.stream.stream import Stream
@@ -95,7 +95,7 @@ def runs(
 def kinds_of(
     tokens: npt.NDArray[np.int64],
     documents: npt.NDArray[np.int32],
-    control: Control,
+    control: SpecialTokens,
     objective: str,
     sentinels: Sequence[int] = (),
 ) -> npt.NDArray[np.intp]:
@@ -127,7 +127,7 @@ def _answers(
     objective: str,
     tokens: npt.NDArray[np.int64],
     documents: npt.NDArray[np.int32],
-    control: Control,
+    control: SpecialTokens,
     sentinels: Sequence[int],
 ) -> list[int]:
     """Return the positions behind which stands what the model is to fill in."""

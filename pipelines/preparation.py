@@ -49,7 +49,7 @@ class Preparation:
 def load_preparation(
     path: str, output: str | None = None, runner: Runner | None = None, retry_failed: bool = False
 ) -> Preparation:
-    """Read CORPUS.toml; BadCall lists every fault."""
+    """Read CORPUS.toml; UsageError lists every fault."""
     corpus = load_corpus(path)
     declared = load_config(path, Corpus).model_dump(mode="json", exclude={"output"})
     return Preparation(

@@ -34,8 +34,8 @@ def run_jobs(preparation: Preparation, jobs: Iterable[str] = JOBS) -> dict[str, 
     """Run jobs in the order given, passing over the parts that are done.
 
     Raises:
-        BadCall: CORPUS.toml asks for something that cannot be.
-        BadData: too many inputs cannot be read, or the job before has not ended.
+        UsageError: CORPUS.toml asks for something that cannot be.
+        DataError: too many inputs cannot be read, or the job before has not ended.
     """
     done: dict[str, Done] = {}
     for job in jobs:

@@ -90,7 +90,7 @@ def deduplicate(
         Source(name=name, kind="the-pile", files="none", priority=priority)
         for name, priority in (priorities or {"a": 1}).items()
     ]
-    corpus = Corpus(source=sources, dedup=Dedup(**({"most_removed": 1.0} | settings)))
+    corpus = Corpus(source=sources, dedup=Dedup(**({"max_removed": 1.0} | settings)))
     declared = corpus.model_dump(mode="json")
     return job.run(Preparation(corpus, declared, str(output), runner))
 

@@ -10,9 +10,9 @@ from manifests.lineage.manifest import (
     save_manifest,
 )
 from manifests.lineage.receipts import ComponentFunnel
-from manifests.special_tokens import Control
+from manifests.special_tokens import SpecialTokens
 
-CONTROL = Control(end=50256, sep=50299, eom=50300, mask_1=51199, masks=899, vocabulary=51200)
+CONTROL = SpecialTokens(end=50256, sep=50299, eom=50300, mask_1=51199, masks=899, vocabulary=51200)
 
 
 def write_manifest(

@@ -8,7 +8,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 import stackpile
-from manifests.errors import BadCall, BadData
+from manifests.errors import DataError, UsageError
 
 ERROR: list[BaseException] = []
 
@@ -44,7 +44,9 @@ def test_a_command_that_works(app: typer.Typer):
     assert (result.exit_code, result.stdout, result.stderr) == (0, "done\n", "")
 
 
-@pytest.mark.parametrize(("error", "code"), [(BadData("a.tar: is cut"), 1), (BadCall("no"), 2)])
+@pytest.mark.parametrize(
+    ("error", "code"), [(DataError("a.tar: is cut"), 1), (UsageError("no"), 2)]
+)
 def test_our_own_errors(app: typer.Typer, error: Exception, code: int):
     result = run(app, error)
     assert (result.exit_code, said(result)) == (code, str(error))

@@ -3,7 +3,7 @@
 import os
 import sys
 
-from manifests.errors import BadCall, StackpileError
+from manifests.errors import StackpileError, UsageError
 from trainer.config import load_run_config
 from trainer.train import train
 
@@ -12,7 +12,7 @@ def main(arguments: list[str]) -> int:
     """Train as RUN.toml says; an error is one sentence on stderr."""
     try:
         if not arguments or arguments[0].startswith("-"):
-            raise BadCall("usage: torchrun ... -m trainer RUN.toml [key=value ...]")
+            raise UsageError("usage: torchrun ... -m trainer RUN.toml [key=value ...]")
         train(load_run_config(arguments[0], arguments[1:]))
     except StackpileError as error:
         # Every process finds a bad call; data is bad for the one that reads it.

@@ -23,7 +23,7 @@ from torch.distributed.checkpoint.state_dict_loader import load
 from torch.distributed.checkpoint.state_dict_saver import async_save
 from torch.optim import AdamW
 
-from manifests.errors import BadData
+from manifests.errors import DataError
 from manifests.io import files
 from trainer.optimizer import optimizer_tensors
 
@@ -156,7 +156,7 @@ def _load(place: str, tensors: dict[str, Tensor], alone: bool) -> None:
             load(cast(dict[str, Any], tensors), storage_reader=reader, no_dist=alone)
     except faults as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[-1]
-        raise BadData(f"{place}: cannot be read into this model: {reason}") from error
+        raise DataError(f"{place}: cannot be read into this model: {reason}") from error
 
 
 class _Reader(FileSystemReader):

@@ -12,7 +12,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from manifests.config import Config, load_config
-from manifests.errors import BadCall
+from manifests.errors import UsageError
 from objectives.stream.skip import step_position
 from trainer.models import MODELS
 from trainer.models.layers import Shape
@@ -162,7 +162,7 @@ class RunConfig(Config):
             position: where the last of them ended.
 
         Raises:
-            BadCall: the whole budget is skipped.
+            UsageError: the whole budget is skipped.
         """
         if self.schedule.steps:
             return self.schedule.steps
@@ -172,7 +172,7 @@ class RunConfig(Config):
             range(most), positions, key=lambda step: step_position(position, step, rows, skip)
         )
         if not done + left:
-            raise BadCall(f"data.skip: leaves none of the budget's {positions} sequences")
+            raise UsageError(f"data.skip: leaves none of the budget's {positions} sequences")
         return done + left
 
     def warmup(self, steps: int) -> int:
@@ -185,11 +185,11 @@ class RunConfig(Config):
         """Return how many micro-batches each process takes an update.
 
         Raises:
-            BadCall: they do not come out even.
+            UsageError: they do not come out even.
         """
         at_once = world_size * self.batch.micro_batch
         if self.batch.sequences % at_once:
-            raise BadCall(
+            raise UsageError(
                 f"batch.sequences: {self.batch.sequences} does not divide by {at_once} "
                 f"({world_size} processes x batch.micro_batch {self.batch.micro_batch})"
             )
@@ -197,7 +197,7 @@ class RunConfig(Config):
 
 
 def load_run_config(path: str, overrides: Sequence[str] = ()) -> RunConfig:
-    """Read RUN.toml; its relative paths become absolute ones. BadCall lists every fault."""
+    """Read RUN.toml; its relative paths become absolute ones. UsageError lists every fault."""
     config = load_config(path, RunConfig, overrides)
     base = os.path.dirname(os.path.abspath(path))
     places = {name: os.path.join(base, getattr(config, name)) for name in ("output", "mixture")}

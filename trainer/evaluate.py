@@ -16,7 +16,7 @@ from rich.table import Table
 
 from manifests.console.output import numbers_table
 from manifests.dataset.dataset import Dataset
-from manifests.errors import BadCall
+from manifests.errors import UsageError
 from manifests.tokenizer.tokenizer import decode, load_tokenizer
 from trainer.models import Decoder
 from trainer.run import Run
@@ -34,7 +34,7 @@ def evaluate_run(run: Run, limit: int, step: int | None = None) -> dict[str, Any
         `step`, and `components`: name -> what `evaluate` returns, and `all` for their sum.
 
     Raises:
-        BadCall: the run has no such checkpoint, or none of its components has held-out documents.
+        UsageError: the run has no such checkpoint, or no component has held-out documents.
     """
     tokenizer = load_tokenizer(run.tokenizer)
     model = run.model(step).to("cuda" if torch.cuda.is_available() else "cpu")
@@ -52,7 +52,7 @@ def evaluate_run(run: Run, limit: int, step: int | None = None) -> dict[str, Any
                 limit=limit,
             )
     if not components:
-        raise BadCall(f"{run.path}: none of its components has held-out documents")
+        raise UsageError(f"{run.path}: none of its components has held-out documents")
     sums = {
         key: sum(found[key] for found in components.values())
         for key in ("documents", "tokens", "bytes", "entropy")

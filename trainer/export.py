@@ -13,9 +13,9 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from manifests.errors import BadCall
+from manifests.errors import UsageError
 from manifests.io import files
-from manifests.special_tokens import Control
+from manifests.special_tokens import SpecialTokens
 from trainer.models import CodeGen2, Decoder, codegen2, llama
 from trainer.run import Run
 
@@ -35,7 +35,7 @@ def export_run(run: Run, directory: str, step: int | None = None) -> dict[str, A
 
 
 def export(
-    model: Decoder, control: Control, context: int, tokenizer: bytes, directory: str
+    model: Decoder, control: SpecialTokens, context: int, tokenizer: bytes, directory: str
 ) -> dict[str, Any]:
     """Write `directory`: weights, configs and tokenizer; return its config.json.
 
@@ -47,10 +47,10 @@ def export(
         directory: a local path that does not exist yet.
 
     Raises:
-        BadCall: the directory exists.
+        UsageError: the directory exists.
     """
     if os.path.exists(directory):
-        raise BadCall(f"{directory}: exists; export writes a new directory")
+        raise UsageError(f"{directory}: exists; export writes a new directory")
     codegen = isinstance(model, CodeGen2)
     tensors = _codegen_tensors(model) if codegen else _llama_tensors(model)
     config = _codegen_config(model, context) if codegen else _llama_config(model, context)
@@ -73,7 +73,7 @@ def export(
     return config
 
 
-def _tokenizer_config(tokenizer: bytes, control: Control, context: int) -> dict[str, Any]:
+def _tokenizer_config(tokenizer: bytes, control: SpecialTokens, context: int) -> dict[str, Any]:
     names = {token["id"]: token["content"] for token in json.loads(tokenizer)["added_tokens"]}
     end = names[control.end]
     return {

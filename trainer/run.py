@@ -9,7 +9,7 @@ from typing import Any, cast
 import torch
 
 from manifests.dataset.dataset import Dataset
-from manifests.errors import BadCall, BadData
+from manifests.errors import DataError, UsageError
 from manifests.io import files
 from manifests.mixture.mixture import load_mixture
 from manifests.mixture.resolve import resolve
@@ -37,9 +37,9 @@ class Run:
 
     @classmethod
     def open(cls, path: str) -> "Run":
-        """Open a run's directory; BadCall where there is none."""
+        """Open a run's directory; UsageError where there is none."""
         if not files.exists(files.join(path, PLAN)):
-            raise BadCall(f"{path}: is no run: it has no {PLAN}")
+            raise UsageError(f"{path}: is no run: it has no {PLAN}")
         config = load_run_config(files.join(path, "run.toml"))
         return cls(path, config, load_plan(files.join(path, PLAN)))
 
@@ -62,9 +62,9 @@ class Run:
         """Return the step of the last checkpoint, or of the `wanted` one."""
         steps = whole_steps(self.checkpoints)
         if not steps:
-            raise BadCall(f"{self.path}: has no checkpoint yet")
+            raise UsageError(f"{self.path}: has no checkpoint yet")
         if wanted is not None and wanted not in steps:
-            raise BadCall(f"{self.path}: has no checkpoint of step {wanted}, only of {steps}")
+            raise UsageError(f"{self.path}: has no checkpoint of step {wanted}, only of {steps}")
         return steps[-1] if wanted is None else wanted
 
     def model(self, step: int | None = None) -> Decoder:
@@ -81,18 +81,18 @@ class Run:
         return MODELS[config.name](config.shape, self.plan.control.vocabulary)
 
     def metric(self, step: int) -> dict[str, Any]:
-        """Return the metrics of a step; BadCall where the run has not made it."""
+        """Return the metrics of a step; UsageError where the run has not made it."""
         for line in read_metrics(self.metrics):
             if line["step"] == step:
                 return line
-        raise BadCall(f"{self.path}: has not made step {step}")
+        raise UsageError(f"{self.path}: has not made step {step}")
 
 
 def begin(config: RunConfig, world: World) -> Run:
     """Open the run of a config, and begin it where it has not been.
 
     Raises:
-        BadCall: the directory holds another run: other data, another model or another seed.
+        UsageError: the directory holds another run: other data, another model or another seed.
     """
     path = config.output
     begun = Run.open(path) if files.exists(files.join(path, PLAN)) else None
@@ -151,7 +151,7 @@ def _same(begun: Run, config: RunConfig, plan: Plan) -> None:
     }
     for field, (old, new) in pairs.items():
         if old != new:
-            raise BadCall(
+            raise UsageError(
                 f"{begun.path}: {field} was {old} when this run began and is {new} now; "
                 "give another output, or what it began with"
             )
@@ -167,7 +167,7 @@ def read_metrics(path: str) -> list[dict[str, Any]]:
     try:
         return [cast(dict[str, Any], json.loads(line)) for line in lines]
     except ValueError:
-        raise BadData(f"{path}: holds a line that is no JSON") from None
+        raise DataError(f"{path}: holds a line that is no JSON") from None
 
 
 def keep_metrics(path: str, step: int) -> None:

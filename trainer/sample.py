@@ -7,8 +7,8 @@ from rich.text import Text
 from torch import Tensor
 
 from manifests.console.output import printable
-from manifests.errors import BadCall
-from manifests.special_tokens import Control
+from manifests.errors import UsageError
+from manifests.special_tokens import SpecialTokens
 from manifests.tokenizer.tokenizer import decode, load_text_tokenizer, load_tokenizer
 from objectives.stream.plan import Plan
 from objectives.tasks import fim, ul2
@@ -24,7 +24,7 @@ def sample_text(
     `how` is passed on to `complete`.
 
     Raises:
-        BadCall: the run has no such checkpoint, it learned to fill no gaps, or the prompt is too
+        UsageError: the run has no such checkpoint, it learned to fill no gaps, or the prompt is too
             long.
     """
     encoder, control = load_text_tokenizer(run.tokenizer), run.plan.control
@@ -37,7 +37,7 @@ def sample_text(
         prompt = _infill_prompt(run.plan, ids[0], ids[1])
         stop = {control.end, *([] if control.eom is None else [control.eom])}
     if len(prompt) >= run.plan.sequence_length:
-        raise BadCall(
+        raise UsageError(
             f"prefix: the prompt has {len(prompt)} tokens, and the model was trained on "
             f"{run.plan.sequence_length} at once"
         )
@@ -53,7 +53,7 @@ def _infill_prompt(plan: Plan, prefix: list[int], suffix: list[int]) -> list[int
     whose spans stand in the order of span corruption's.
 
     Raises:
-        BadCall: it learned none of them.
+        UsageError: it learned none of them.
     """
     control = plan.control
     learned = {slot.objective for stage in plan.stages for slot in stage.slots}
@@ -68,20 +68,20 @@ def _infill_prompt(plan: Plan, prefix: list[int], suffix: list[int]) -> list[int
         return [*prefix, mask, *suffix, control.end, mask]
     if not learned.isdisjoint(ul2.DENOISERS):
         return infill_prompt(prefix, suffix, control)
-    raise BadCall("--suffix: this run learned no objective that fills gaps")
+    raise UsageError("--suffix: this run learned no objective that fills gaps")
 
 
-def infill_prompt(prefix: list[int], suffix: list[int], control: Control) -> list[int]:
+def infill_prompt(prefix: list[int], suffix: list[int], control: SpecialTokens) -> list[int]:
     """Return CodeGen2's infill prompt; the model answers with the span and `<eom>`.
 
     It is `prefix <mask_1> suffix <|endoftext|> <sep> <mask_1>` (model card of codegen2-1B).
 
     Raises:
-        BadCall: the vocabulary has no masks.
+        UsageError: the vocabulary has no masks.
     """
     mask = control.mask(1)
     if control.sep is None:
-        raise BadCall("<sep>: the vocabulary has none, so the model cannot infill")
+        raise UsageError("<sep>: the vocabulary has none, so the model cannot infill")
     return [*prefix, mask, *suffix, control.end, control.sep, mask]
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from rich.text import Text
 
 from manifests.console.output import unwrapped
-from manifests.errors import BadCall
+from manifests.errors import UsageError
 from objectives.stream.stream import Stream
 from trainer.run import Run
 
@@ -14,11 +14,11 @@ def trace(run: Run, step: int, row: int) -> dict[str, Any]:
     """Return the position of row `row` (from 0) of update `step` (from 1), and its documents.
 
     Raises:
-        BadCall: the run has not made the update, or the update has no such row.
+        UsageError: the run has not made the update, or the update has no such row.
     """
     metrics = run.metric(step)
     if not 0 <= row < metrics["sequences"]:
-        raise BadCall(f"--row {row}: step {step} has rows 0 to {metrics['sequences'] - 1}")
+        raise UsageError(f"--row {row}: step {step} has rows 0 to {metrics['sequences'] - 1}")
     position = metrics["position"] + row
     return {
         "step": step,

@@ -23,7 +23,7 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.distributed.tensor import DTensor
 
-from manifests.errors import BadData, StackpileError
+from manifests.errors import DataError, StackpileError
 from objectives.stream.skip import step_position
 from objectives.stream.stream import Stream
 from objectives.stream.torch_dataset import batches
@@ -91,8 +91,8 @@ def train(config: RunConfig) -> dict[str, Any]:
     """Train, or go on with, the run of a config; return the metrics of its last update.
 
     Raises:
-        BadCall: the config does not fit the run's directory, the mixture, or the processes.
-        BadData: the loss is not finite, or the data is bad.
+        UsageError: the config does not fit the run's directory, the mixture, or the processes.
+        DataError: the loss is not finite, or the data is bad.
         Interrupted: SIGINT or SIGTERM came; a checkpoint holds what was done.
     """
     with open_world() as world:
@@ -233,7 +233,7 @@ class Training:
     def _check(self, loss: float) -> None:
         if not math.isfinite(loss):
             step = self.progress.step + 1
-            raise BadData(
+            raise DataError(
                 f"{self.run.path}: the loss of step {step} is {loss}; "
                 f"the last checkpoint is of step {self.saved}; `stackpile trace {self.run.path} "
                 f"--step {step}` names the documents of that step"

@@ -20,7 +20,7 @@ from filters.dedup.minhash_kernels import (
 from filters.dedup.shingle_tokens import spaced
 from filters.utf8 import Bytes, Offsets
 from manifests.config import Config, load_config, shipped
-from manifests.errors import BadCall
+from manifests.errors import UsageError
 from manifests.io.digest import digest
 from manifests.prng.jit import compiled
 
@@ -50,7 +50,7 @@ class Profile(Config):
     """Whether the empty tokens between two separators count, as re.split gives them."""
     shingle: int = Field(ge=1, le=64)
     """Tokens of a shingle, joined by single spaces."""
-    least_tokens: int = Field(ge=1)
+    min_tokens: int = Field(ge=1)
     """Documents with fewer tokens have no signature."""
     hash: Literal["xxh32"] = "xxh32"
     """Hash of a shingle's UTF-8, as `xxhash.xxh32_intdigest`."""
@@ -108,7 +108,7 @@ def load_profile(name: str) -> Profile:
     """Return a profile that ships with Stackpile, by name, or one from the path of a TOML file.
 
     Raises:
-        BadCall: there is no such profile, or its file has faults.
+        UsageError: there is no such profile, or its file has faults.
     """
     name = shipped(PROFILES, name, "dedup profile")
     profile = load_config(name, Profile)
@@ -120,14 +120,14 @@ def _check_profile(path: str, profile: Profile) -> None:
     try:
         separator = re.compile(profile.separator)
     except re.error as error:
-        raise BadCall(f"{path}: separator: is no regular expression: {error}") from None
+        raise UsageError(f"{path}: separator: is no regular expression: {error}") from None
     if not separator.fullmatch(" ") or separator.match(""):
-        raise BadCall(f"{path}: separator: must match a space, and never nothing")
+        raise UsageError(f"{path}: separator: must match a space, and never nothing")
     if (profile.bands is None) != (profile.rows is None):
-        raise BadCall(f"{path}: bands and rows: give both or neither")
+        raise UsageError(f"{path}: bands and rows: give both or neither")
     bands, rows = profile.cut
     if bands * rows > profile.permutations:
-        raise BadCall(
+        raise UsageError(
             f"{path}: bands: {bands} bands of {rows} rows need {bands * rows} permutations, "
             f"and there are {profile.permutations}"
         )
@@ -201,7 +201,7 @@ def tokenized(texts: Any, profile: Profile) -> tuple[Bytes, Offsets]:
 def _minima(data: Bytes, offsets: Offsets, profile: Profile) -> tuple[Minima, Mask]:
     permutations = _permutations(profile.permutations, profile.seed)
     values, tokens = sketch(data, offsets, profile.shingle, permutations)
-    return values, tokens >= max(profile.least_tokens, profile.shingle)
+    return values, tokens >= max(profile.min_tokens, profile.shingle)
 
 
 @lru_cache

@@ -23,7 +23,7 @@ from filters.licenses.spdx import (
     written,
 )
 from manifests.config import Config, load_config, shipped
-from manifests.errors import BadCall
+from manifests.errors import UsageError
 from manifests.io.digest import digest
 
 Layer = Literal["header", "repository", "source"]
@@ -153,14 +153,14 @@ def load_policy(name: str) -> Policy:
     """Return a policy that ships with Stackpile, by name, or one from the path of a TOML file.
 
     Raises:
-        BadCall: there is no such policy, its file has faults, or it lists an unknown license.
+        UsageError: there is no such policy, its file has faults, or it lists an unknown license.
     """
     name = shipped(POLICIES, name, "license policy")
     file = load_config(name, PolicyFile)
     trees = {text: parse(text) for text in file.licenses}
     strangers = [text for text, tree in trees.items() if not is_license(tree)]
     if strangers:
-        raise BadCall(f"{name}: licenses: not an SPDX id: {', '.join(map(repr, strangers))}")
+        raise UsageError(f"{name}: licenses: not an SPDX id: {', '.join(map(repr, strangers))}")
     allowed = sorted({written(tree) for tree in trees.values()})
     told = {"name": file.name, "version": file.version, "require": file.require, "allowed": allowed}
     return Policy(file.name, file.version, file.require, frozenset(allowed), digest(told))

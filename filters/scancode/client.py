@@ -15,7 +15,7 @@ from filters.scancode.cache import Found, cache_directory, load_seed, text_key
 from filters.scancode.detector import Match
 from filters.scancode.frames import Frames, send
 from filters.scancode.server import SOCKET
-from manifests.errors import BadData
+from manifests.errors import DataError
 
 START_SECONDS = 60.0
 """Until a new server listens: it imports little before it does."""
@@ -55,7 +55,7 @@ def runtime_directory(cache: str) -> str:
     path = os.path.join(tempfile.gettempdir(), f"stackpile-{os.getuid()}-{name}")
     os.makedirs(path, mode=0o700, exist_ok=True)
     if os.stat(path).st_uid != os.getuid():
-        raise BadData(f"{path}: belongs to another user")
+        raise DataError(f"{path}: belongs to another user")
     return path
 
 
@@ -76,7 +76,7 @@ class Detector:
         """Return what ScanCode finds in normalized texts, each distinct one looked at once.
 
         Raises:
-            BadData: the server cannot be started (it says why), or is killed again and again.
+            DataError: the server cannot be started (it says why), or is killed again and again.
         """
         keys = [text_key(text) for text in texts]
         distinct = dict(zip(keys, texts, strict=True))
@@ -112,7 +112,7 @@ class Detector:
                 pass
             finally:
                 self.close()
-        raise BadData(f"the license detector was ended {ATTEMPTS} times while it worked")
+        raise DataError(f"the license detector was ended {ATTEMPTS} times while it worked")
 
     def _connect(self) -> socket.socket:
         if self._connection is not None:
@@ -132,10 +132,12 @@ class Detector:
                 # One that finds another there ends with 0, and no other code is of use.
                 failed += server is not None and server.returncode != 0
                 if failed == STARTS:
-                    raise BadData(_why_not(os.path.join(runtime, LOG)))
+                    raise DataError(_why_not(os.path.join(runtime, LOG)))
                 server = _start(self._cache, runtime, self._seed)
             time.sleep(0.05)
-        raise BadData(f"{runtime}: the license detector does not start within {START_SECONDS:g} s")
+        raise DataError(
+            f"{runtime}: the license detector does not start within {START_SECONDS:g} s"
+        )
 
 
 def _why_not(log: str) -> str:

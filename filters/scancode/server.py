@@ -24,6 +24,9 @@ from filters.scancode.frames import Frames, send
 SECONDS = 30.0
 """For a text, at most: a safety net, hundreds of times what one takes."""
 
+GIVEN_UP = f"header not read: ScanCode took longer than {SECONDS:g} s, twice"
+"""The evidence of a document with a passage that was given up."""
+
 IDLE_SECONDS = 60.0
 """Without a request, until it ends: longer than a worker is busy with other things of a part."""
 

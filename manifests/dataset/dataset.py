@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from manifests.dataset.token_range import Window
 from manifests.dataset.tombstones import Tombstones
-from manifests.errors import BadCall, BadData
+from manifests.errors import DataError, UsageError
 from manifests.io import files
 from manifests.lineage.manifest import ComponentTotals, Manifest, TokenizerRecord, load_manifest
 from manifests.schemas import SHARDS
@@ -51,7 +51,7 @@ class Dataset:
         self.blocks = block_table.read_blocks(files.join(directory, block_table.FILE))
         first = np.cumsum([0, *self.shards["blocks"].to_numpy()])
         if len(self.blocks) != first[-1]:
-            raise BadData(
+            raise DataError(
                 f"{files.join(directory, block_table.FILE)}: has {len(self.blocks)} blocks; "
                 f"{SHARD_TABLE} says {first[-1]}"
             )
@@ -65,8 +65,8 @@ class Dataset:
         """Open a dataset: its manifest, shards.parquet and block table, but none of its shards.
 
         Raises:
-            BadData: one of the three is missing, the manifest or shards.parquet was edited, or the
-                block table is not as long as shards.parquet says. Its rows are checked when a
+            DataError: one of the three is missing, the manifest or shards.parquet was edited, or
+                the block table is not as long as shards.parquet says. Its rows are checked when a
                 component is opened.
         """
         return cls(directory)
@@ -94,23 +94,23 @@ class Dataset:
         """Return a component; the same object each time.
 
         Raises:
-            BadCall: the dataset has no such component.
-            BadData: its shards or blocks do not add up to what manifest.json says.
+            UsageError: the dataset has no such component.
+            DataError: its shards or blocks do not add up to what manifest.json says.
         """
         if (name, heldout) not in self._components:
             known = self.manifest.heldout_components if heldout else self.manifest.components
             if name not in known:
                 kind = "heldout component" if heldout else "component"
                 names = ", ".join(sorted(known)) or "none"
-                raise BadCall(f"{self.directory}: has no {kind} {name!r}; it has: {names}")
+                raise UsageError(f"{self.directory}: has no {kind} {name!r}; it has: {names}")
             self._components[name, heldout] = ShardComponent(self, name, heldout, known[name])
         return self._components[name, heldout]
 
     def shard_range(self, name: str, heldout: bool) -> range:
-        """Return the rows of shards.parquet that are a component's; BadData where scattered."""
+        """Return the rows of shards.parquet that are a component's; DataError where scattered."""
         found = self._runs.get((name, heldout), [])
         if len(found) != 1:
-            raise BadData(
+            raise DataError(
                 f"{files.join(self.directory, SHARD_TABLE)}: the shards of {name} are not together"
             )
         return found[0]
@@ -197,14 +197,16 @@ class ShardComponent:
         place = files.join(self._dataset.directory, SHARD_TABLE)
         digests = b"".join(bytes.fromhex(text) for text in rows["sha256"].to_pylist())
         if hashlib.sha256(digests).hexdigest() != totals.digest:
-            raise BadData(f"{place}: the shards of {self.name} are not those of manifest.json")
+            raise DataError(f"{place}: the shards of {self.name} are not those of manifest.json")
         place = files.join(self._dataset.directory, block_table.FILE)
         numbers = np.repeat(np.array(self._shards), rows["blocks"].to_numpy())
         if not np.array_equal(table["shard"], numbers):
-            raise BadData(f"{place}: the blocks of {self.name} are not in the order of its shards")
+            raise DataError(
+                f"{place}: the blocks of {self.name} are not in the order of its shards"
+            )
         found = int(table["documents"].sum(dtype=np.int64)), int(self._first_address[-1])
         if found != (self.documents, self.addresses):
-            raise BadData(
+            raise DataError(
                 f"{place}: the blocks of {self.name} add up to {found[0]} documents and "
                 f"{found[1]} addresses; manifest.json says {self.documents} and {self.addresses}"
             )
@@ -231,8 +233,8 @@ class ShardComponent:
             out: what the tokens are written to; [count or more], new memory by default.
 
         Raises:
-            BadCall: the address is not in the ring, or the count is negative.
-            BadData: a shard that it touches is missing, cut, or wrong in a bit.
+            UsageError: the address is not in the ring, or the count is negative.
+            DataError: a shard that it touches is missing, cut, or wrong in a bit.
         """
         block = self._block(address, count)
         if out is None:
@@ -301,7 +303,7 @@ class ShardComponent:
 
     def _block(self, address: int, count: int) -> int:
         if not 0 <= address < self.addresses or count < 0:
-            raise BadCall(f"{self.name}: has no {count} addresses from {address} on")
+            raise UsageError(f"{self.name}: has no {count} addresses from {address} on")
         return int(self._first_address.searchsorted(address, side="right")) - 1
 
     def document_at(self, address: int) -> tuple[int, bool]:
@@ -325,11 +327,11 @@ class ShardComponent:
         """Return the row of a document: the columns of SHARD_DOCUMENTS, and `shard`, its path.
 
         Raises:
-            BadCall: the component has no such document.
-            BadData: the table beside the shard is missing or is not the one that was written.
+            UsageError: the component has no such document.
+            DataError: the table beside the shard is missing or is not the one that was written.
         """
         if not 0 <= document < self.documents:
-            raise BadCall(f"{self.name}: has no document {document}, only {self.documents}")
+            raise UsageError(f"{self.name}: has no document {document}, only {self.documents}")
         shard = int(self._first_of_shard.searchsorted(document, side="right")) - 1
         row = document - int(self._first_of_shard[shard])
         (found,) = self._tables(shard).slice(row, 1).to_pylist()
@@ -346,7 +348,7 @@ class ShardComponent:
         data = files.read_bytes(url)
         expected = self._dataset.shards["table_sha256"][self._shards.start + shard].as_py()
         if hashlib.sha256(data).hexdigest() != expected:
-            raise BadData(f"{url}: is not the file that {SHARD_TABLE} speaks of (SHA-256)")
+            raise DataError(f"{url}: is not the file that {SHARD_TABLE} speaks of (SHA-256)")
         return pq.read_table(pa.BufferReader(data))
 
     def read_documents(self) -> Iterator[npt.NDArray[Any]]:
@@ -355,7 +357,7 @@ class ShardComponent:
         Those that are forgotten are left out.
 
         Raises:
-            BadData: as `window` does.
+            DataError: as `window` does.
         """
         forgotten = set(self._dataset.tombstones.documents(self.name, self.heldout)[:, 0].tolist())
         address = 0
@@ -376,18 +378,18 @@ class ShardComponent:
 
 
 def tokenizer_of(directory: str, manifest: Manifest) -> TokenizerRecord:
-    """Return what a dataset's manifest says of its tokenizer; BadData for another job's."""
+    """Return what a dataset's manifest says of its tokenizer; DataError for another job's."""
     if manifest.step != "tokenize" or manifest.tokenizer is None:
-        raise BadData(f"{directory}: is the output of {manifest.step}: it has no shards")
+        raise DataError(f"{directory}: is the output of {manifest.step}: it has no shards")
     return manifest.tokenizer
 
 
 def read_shard_table(directory: str, manifest: Manifest) -> pa.Table:
-    """Return shards.parquet; BadData where it is not the one that the manifest speaks of."""
+    """Return shards.parquet; DataError where it is not the one that the manifest speaks of."""
     url = files.join(directory, SHARD_TABLE)
     data = files.read_bytes(url)
     if hashlib.sha256(data).hexdigest() != manifest.tables.get(SHARD_TABLE):
-        raise BadData(f"{url}: is not the file that manifest.json speaks of (SHA-256)")
+        raise DataError(f"{url}: is not the file that manifest.json speaks of (SHA-256)")
     table = pq.read_table(pa.BufferReader(data), schema=SHARDS)
     # Arrow keeps for itself what it needed to read: as much again.
     pa.default_memory_pool().release_unused()

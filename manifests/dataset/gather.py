@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import types
 
-from manifests.errors import BadCall, BadData
+from manifests.errors import DataError, UsageError
 from manifests.prng.jit import compiled
 from manifests.shards.reader import BlockReader
 
@@ -59,12 +59,12 @@ class Gather:
             numbers: integers [n], each at least 0 and below the component's documents.
 
         Raises:
-            BadCall: the component has no such document.
-            BadData: a shard that holds one is missing, cut, or wrong in a bit.
+            UsageError: the component has no such document.
+            DataError: a shard that holds one is missing, cut, or wrong in a bit.
         """
         numbers = np.asarray(numbers, dtype=np.int64)
         if len(numbers) and not 0 <= int(numbers.min()) <= int(numbers.max()) < len(self._stops):
-            raise BadCall(f"{self._name}: has documents 0 to {len(self._stops) - 1} only")
+            raise UsageError(f"{self._name}: has documents 0 to {len(self._stops) - 1} only")
         blocks = self._first.searchsorted(numbers, side="right") - 1
         for block in np.unique(blocks[~self._known[blocks]]).tolist():
             self._learn(block)
@@ -90,7 +90,7 @@ class Gather:
         length = int(self._reader.table["tokens"][block])
         if (np.diff(stops, prepend=0, append=length) < 0).any():
             url = self._reader.shard(block).url
-            raise BadData(f"{url}: the offsets of a block do not ascend to its {length} tokens")
+            raise DataError(f"{url}: the offsets of a block do not ascend to its {length} tokens")
         self._stops[first : first + len(ends)] = stops
         self._known[block] = True
 
@@ -126,7 +126,7 @@ class Gather:
                     places[rows] * width + out.ctypes.data,
                 )
             if failed >= 0:
-                raise BadData(
+                raise DataError(
                     f"{shard.url}: ends before byte {positions[rows[failed]]}; it became shorter"
                 )
 

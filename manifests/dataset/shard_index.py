@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from manifests.dataset.dataset import SHARD_TABLE
-from manifests.errors import BadData
+from manifests.errors import DataError
 from manifests.io import files
 
 
@@ -72,12 +72,12 @@ def read_documents(
     """Return the table beside a shard, or some columns of it.
 
     Raises:
-        BadData: it is missing, or is not the one that was written.
+        DataError: it is missing, or is not the one that was written.
     """
     url = files.join(directory, place.side_files[-1])
     data = files.read_bytes(url)
     if hashlib.sha256(data).hexdigest() != place.row["table_sha256"]:
-        raise BadData(f"{url}: is not the file that {SHARD_TABLE} speaks of (SHA-256)")
+        raise DataError(f"{url}: is not the file that {SHARD_TABLE} speaks of (SHA-256)")
     return pq.read_table(pa.BufferReader(data), columns=None if columns is None else list(columns))
 
 

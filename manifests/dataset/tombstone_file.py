@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import Field, ValidationError
 
-from manifests.errors import BadData
+from manifests.errors import DataError
 from manifests.io import files
 from manifests.lineage.receipts import Record, first_fault
 
@@ -72,23 +72,25 @@ class Stone:
 
 
 def read_stone(url: str, name: str) -> Stone:
-    """Return a tombstone; BadData where it is missing, was edited, or is none."""
+    """Return a tombstone; DataError where it is missing, was edited, or is none."""
     if not files.exists(url):
-        raise BadData(f"{url}: the tombstone is missing: what it forgot cannot be left out")
+        raise DataError(f"{url}: the tombstone is missing: what it forgot cannot be left out")
     data = files.read_bytes(url)
     if tombstone_name(data) != name:
-        raise BadData(f"{url}: is not what its name says (SHA-256): it was edited or cut")
+        raise DataError(f"{url}: is not what its name says (SHA-256): it was edited or cut")
     try:
         table = pq.ParquetFile(pa.BufferReader(data)).read()
         header = Header.model_validate_json((table.schema.metadata or {}).get(KEY, b""))
     except ValidationError as error:
-        raise BadData(f"{url}: is not a tombstone: {first_fault(error)}") from None
+        raise DataError(f"{url}: is not a tombstone: {first_fault(error)}") from None
     except pa.ArrowException as error:
-        raise BadData(f"{url}: is not a tombstone: {error}") from None
+        raise DataError(f"{url}: is not a tombstone: {error}") from None
     if header.version > VERSION:
-        raise BadData(f"{url}: is of version {header.version}; this program reads up to {VERSION}")
+        raise DataError(
+            f"{url}: is of version {header.version}; this program reads up to {VERSION}"
+        )
     if not table.schema.equals(TOMBSTONE):
-        raise BadData(f"{url}: is not a tombstone: its columns are {table.schema.names}")
+        raise DataError(f"{url}: is not a tombstone: its columns are {table.schema.names}")
     return Stone(url, header, table)
 
 

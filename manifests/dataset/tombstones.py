@@ -31,7 +31,7 @@ from manifests.dataset.tombstone_file import (
     tombstone_name,
     tombstone_url,
 )
-from manifests.errors import BadData
+from manifests.errors import DataError
 from manifests.io import files
 from manifests.io.digest import canonical_json
 from manifests.lineage.manifest import ComponentTotals, Manifest
@@ -112,7 +112,7 @@ class Tombstones:
             names: only what these tombstones say (`Stage.tombstones[NAME]`); all by default.
 
         Raises:
-            BadData: a tombstone is missing, was edited, or is of another dataset.
+            DataError: a tombstone is missing, was edited, or is of another dataset.
         """
         return _read_only(joined(self.documents(component, heldout, names)))
 
@@ -132,7 +132,7 @@ class Tombstones:
             return NONE
         found = np.unique(np.concatenate(parts), axis=0)
         if (found[1:, 0] < found[:-1, 1]).any():
-            raise BadData(
+            raise DataError(
                 f"{files.join(self.directory, FOLDER)}: two tombstones cut {component} "
                 "at different documents"
             )
@@ -153,7 +153,7 @@ class Tombstones:
         return list(found)
 
     def check(self, name: str) -> None:
-        """Raise BadData where a tombstone is missing, was edited, or is of another dataset."""
+        """Raise DataError where a tombstone is missing, was edited, or is of another dataset."""
         _ = self._stone(name)
 
     @cached_property
@@ -180,7 +180,7 @@ class Tombstones:
 
     def _check(self, stone: Stone) -> None:
         if misfit := self._misfit(stone):
-            raise BadData(
+            raise DataError(
                 f"{stone.url}: is of another dataset: {misfit}; where shards were made anew, "
                 "`stackpile forget` again what is to be forgotten, then `stackpile clean "
                 f"{self.directory} --yes` takes it away"
@@ -191,7 +191,7 @@ class Tombstones:
             if (np.diff(edges) < np.arange(len(edges) - 1) % 2).any() or (
                 edges[-1] > totals.addresses
             ):
-                raise BadData(f"{stone.url}: its rows are not documents of {component}, in order")
+                raise DataError(f"{stone.url}: its rows are not documents of {component}, in order")
 
 
 def joined(documents: Ranges) -> Ranges:

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from pydantic import Field
 
 from manifests.dataset.dataset import SHARD_TABLE, read_shard_table, tokenizer_of
-from manifests.errors import BadData
+from manifests.errors import DataError
 from manifests.io import files
 from manifests.io.digest import canonical_json, short_digest
 from manifests.lineage.manifest import HEX, ComponentTotals, load_manifest
@@ -211,7 +211,7 @@ def rebuild_blocks(directory: str) -> None:
     """Write the block table again from the shards themselves: every byte of them is read.
 
     Raises:
-        BadData: a shard is not what it must be, or the shards are not those of the manifest;
+        DataError: a shard is not what it must be, or the shards are not those of the manifest;
             then nothing is written.
     """
     manifest = load_manifest(directory)
@@ -219,7 +219,7 @@ def rebuild_blocks(directory: str) -> None:
     paths = read_shard_table(directory, manifest)["shard"].to_pylist()
     data = block_table.numbered(scan_shard(files.join(directory, path), dtype) for path in paths)
     if hashlib.sha256(data).hexdigest() != manifest.tables.get(block_table.FILE):
-        raise BadData(
+        raise DataError(
             f"{directory}: its shards do not give the {block_table.FILE} of manifest.json"
         )
     files.write_bytes(files.join(directory, block_table.FILE), data)

@@ -14,7 +14,7 @@ from typing import IO, Any, cast
 
 from fsspec.core import url_to_fs
 
-from manifests.errors import BadData
+from manifests.errors import DataError
 from manifests.io import object_store
 from manifests.io.digest import canonical_json
 
@@ -206,7 +206,7 @@ def link_or_copy(source: str, target: str) -> None:
         try:
             os.link(local_path(source), temporary)
         except FileNotFoundError:
-            raise BadData(f"{source}: there is no such file") from None
+            raise DataError(f"{source}: there is no such file") from None
         except OSError:  # another file system, or one without hard links
             pass
         else:
@@ -231,12 +231,12 @@ def write_json(url: str, value: Any) -> None:
 
 
 def read_bytes(url: str) -> bytes:
-    """Return a file's content; BadData, naming it, where there is none."""
+    """Return a file's content; DataError, naming it, where there is none."""
     try:
         with open_input(url) as source:
             return source.read()
     except FileNotFoundError:
-        raise BadData(f"{url}: there is no such file") from None
+        raise DataError(f"{url}: there is no such file") from None
 
 
 def sha256(url: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from fsspec.core import url_to_fs
 from fsspec.utils import glob_translate
 
-from manifests.errors import BadCall, BadData, StackpileError
+from manifests.errors import DataError, StackpileError, UsageError
 
 ATTEMPTS = 7
 """Calls in a row that a store may fail before a job gives up."""
@@ -49,9 +49,9 @@ def call(url: str, work: Callable[[Any, str], T]) -> T:
     """Return `work(filesystem, path)`, which must be safe to repeat.
 
     Raises:
-        BadCall: no package is installed that opens the URL, its protocol is not known, or a store
-            of its kind cannot do such a thing.
-        BadData: the store denied access, or failed ATTEMPTS times in a row.
+        UsageError: no package is installed that opens the URL, its protocol is not known, or a
+            store of its kind cannot do such a thing.
+        DataError: the store denied access, or failed ATTEMPTS times in a row.
         FileNotFoundError, and others of FINAL: as the store said.
     """
     filesystem, path = _filesystem(url)
@@ -62,14 +62,14 @@ def call(url: str, work: Callable[[Any, str], T]) -> T:
             filesystem.invalidate_cache()
             return work(filesystem, path)
         except NotImplementedError:
-            raise BadCall(f"{url}: this kind of store cannot do that") from None
+            raise UsageError(f"{url}: this kind of store cannot do that") from None
         except FINAL:
             raise
         except Exception as error:
             if isinstance(error, PermissionError) or type(error).__name__ == "NoCredentialsError":
-                raise BadData(f"{url}: the store denies access: {_said(error)}") from None
+                raise DataError(f"{url}: the store denies access: {_said(error)}") from None
             if not left:
-                raise BadData(
+                raise DataError(
                     f"{url}: the store failed {ATTEMPTS} times in a row: {_said(error)}"
                 ) from None
         time.sleep(wait)
@@ -84,9 +84,11 @@ def _filesystem(url: str) -> tuple[Any, str]:
     except ImportError:
         package = PACKAGES.get(protocol)
         hint = f"pip install {package}" if package else "see fsspec's documentation"
-        raise BadCall(f"{url}: nothing installed here opens {protocol}:// URLs: {hint}") from None
+        raise UsageError(
+            f"{url}: nothing installed here opens {protocol}:// URLs: {hint}"
+        ) from None
     except ValueError as error:
-        raise BadCall(f"{url}: cannot be opened: {error}") from None
+        raise UsageError(f"{url}: cannot be opened: {error}") from None
     return filesystem, path
 
 
@@ -107,14 +109,14 @@ def put(source: str, url: str, size: int) -> None:
     A store that took another number of bytes failed: what it took is not left there.
 
     Raises:
-        BadCall: there is no bucket of that name; directories are made as they are needed.
+        UsageError: there is no bucket of that name; directories are made as they are needed.
     """
 
     def work(store: Any, path: str) -> None:
         try:
             store.put_file(source, path)
         except FileNotFoundError:
-            raise BadCall(f"{url}: there is no such bucket") from None
+            raise UsageError(f"{url}: there is no such bucket") from None
         store.invalidate_cache()
         if (stored := int(store.info(path)["size"])) != size:
             remove_whatever_is_there(store, path)
@@ -194,11 +196,11 @@ class RemoteFile(io.RawIOBase):
         return self._position
 
     def readinto(self, buffer: Any) -> int:
-        """Fill a buffer; BadData where the file became shorter meanwhile."""
+        """Fill a buffer; DataError where the file became shorter meanwhile."""
         size = max(0, min(len(buffer), self._size - self._position))
         data = read_range(self._url, self._position, size)
         if len(data) != size:
-            raise BadData(
+            raise DataError(
                 f"{self._url}: ends at byte {self._position + len(data)}, not at "
                 f"{self._size}: it was replaced while it was read"
             )

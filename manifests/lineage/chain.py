@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from os.path import normpath
 
-from manifests.errors import BadCall, BadData
+from manifests.errors import DataError, UsageError
 from manifests.io import files
 from manifests.lineage.manifest import FILE, FailedInput, Manifest, load_manifest, manifest_digest
 from manifests.lineage.receipts import DIRECTORY, ComponentFunnel, Count
@@ -78,8 +78,8 @@ def load_chain(directory: str) -> Chain:
     """Read the manifests behind a directory: a job's, or an output's (then its last job's).
 
     Raises:
-        BadCall: there is no such directory, it holds no job, or several tokenizers to choose from.
-        BadData: a manifest is missing, newer than this program, edited, or not in order.
+        UsageError: there is no such directory, it holds no job, or it holds several tokenizers.
+        DataError: a manifest is missing, newer than this program, edited, or not in order.
     """
     link = _load_link(_job_directory(directory))
     links, missing, broken = [link], None, False
@@ -136,19 +136,23 @@ def _job_directory(directory: str) -> str:
     if files.exists(files.join(directory, FILE)):
         return directory
     if not files.exists(directory):
-        raise BadCall(f"{directory}: there is no such directory")
+        raise UsageError(f"{directory}: there is no such directory")
     names = files.list_names(directory)
     for step in reversed(STEPS):
         of_step = [name for name in names if name == step or name.startswith(f"{step}-")]
         done = [name for name in of_step if files.exists(files.join(directory, name, FILE))]
         if len(done) > 1:
             choices = " or ".join(files.join(directory, name) for name in done)
-            raise BadCall(f"{directory}: holds several tokenized datasets; name {choices}")
+            raise UsageError(f"{directory}: holds several tokenized datasets; name {choices}")
         if done:
             return files.join(directory, done[0])
     if DIRECTORY in names or set(names) & set(STEPS):
-        raise BadData(f"{directory}: manifest.json is missing: the job has not ended; run it again")
-    raise BadCall(f"{directory}: is not a dataset: it holds no manifest.json and no finished job")
+        raise DataError(
+            f"{directory}: manifest.json is missing: the job has not ended; run it again"
+        )
+    raise UsageError(
+        f"{directory}: is not a dataset: it holds no manifest.json and no finished job"
+    )
 
 
 def _beside(directory: str, path: str) -> str:

@@ -5,11 +5,11 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from manifests.errors import BadData
+from manifests.errors import DataError
 from manifests.io import files
 from manifests.io.digest import digest
 from manifests.lineage.receipts import ComponentFunnel, Funnel, Record, first_fault
-from manifests.special_tokens import Control
+from manifests.special_tokens import SpecialTokens
 
 VERSION = 1
 """Version of the manifest's own schema; a program reads its own and older ones."""
@@ -58,7 +58,7 @@ class TokenizerRecord(Record):
     """One more than the largest id, control ids among them."""
     dtype: Literal["uint16", "uint32"]
     """Of the tokens on disk."""
-    control: Control
+    control: SpecialTokens
 
 
 class ComponentTotals(Record):
@@ -146,26 +146,26 @@ def load_manifest(directory: str) -> Manifest:
     """Read and check a directory's manifest.json.
 
     Raises:
-        BadData: there is none, it is of a newer version, it was edited by hand, or its sums
+        DataError: there is none, it is of a newer version, it was edited by hand, or its sums
             do not agree.
     """
     url = files.join(directory, FILE)
     try:
         content = json.loads(files.read_bytes(url))
     except ValueError as error:
-        raise BadData(f"{url}: is not JSON: {error}") from None
+        raise DataError(f"{url}: is not JSON: {error}") from None
     version = content.get("version") if isinstance(content, dict) else None
     if not isinstance(version, int):
-        raise BadData(f"{url}: version is missing: this is not a manifest")
+        raise DataError(f"{url}: version is missing: this is not a manifest")
     if version > VERSION:
-        raise BadData(f"{url}: is of version {version}; this program reads up to {VERSION}")
+        raise DataError(f"{url}: is of version {version}; this program reads up to {VERSION}")
     seal = content.pop("seal", None)
     try:
         manifest = Manifest.model_validate(content)
     except ValidationError as error:
-        raise BadData(f"{url}: {first_fault(error)}") from None
+        raise DataError(f"{url}: {first_fault(error)}") from None
     if seal != digest(content):
-        raise BadData(f"{url}: seal does not match the content: the file was edited by hand")
+        raise DataError(f"{url}: seal does not match the content: the file was edited by hand")
     return manifest
 
 

@@ -5,7 +5,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from manifests.errors import BadData
+from manifests.errors import DataError
 from manifests.io import files
 from manifests.schemas import FORMAT
 
@@ -122,7 +122,7 @@ def load_receipt(directory: str, name: str) -> Receipt | None:
     """Return the receipt of a part; None when it has none.
 
     Raises:
-        BadData: the file is there, but it is no receipt of this version.
+        DataError: the file is there, but it is no receipt of this version.
     """
     url = receipt_url(directory, name)
     if not files.exists(url):
@@ -130,11 +130,11 @@ def load_receipt(directory: str, name: str) -> Receipt | None:
     try:
         receipt = Receipt.model_validate_json(files.read_bytes(url))
     except ValidationError as error:
-        raise BadData(f"{url}: is not a receipt: {first_fault(error)}") from None
+        raise DataError(f"{url}: is not a receipt: {first_fault(error)}") from None
     if receipt.version != FORMAT:
-        raise BadData(f"{url}: is of version {receipt.version}; this program reads {FORMAT}")
+        raise DataError(f"{url}: is of version {receipt.version}; this program reads {FORMAT}")
     if receipt.name != name:
-        raise BadData(f"{url}: name is {receipt.name!r}, not that of the file")
+        raise DataError(f"{url}: name is {receipt.name!r}, not that of the file")
     return receipt
 
 

@@ -50,7 +50,7 @@ def load_mixture(path: str, overrides: Sequence[str] = ()) -> Mixture:
     """Read MIX.toml; its datasets become paths that hold wherever the caller stands.
 
     Raises:
-        BadCall: the file is not there, is no TOML, or has faults.
+        UsageError: the file is not there, is no TOML, or has faults.
     """
     mixture = load_config(path, Mixture, overrides)
     base = os.path.dirname(path)

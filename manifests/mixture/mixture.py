@@ -10,7 +10,7 @@ from typing import Any
 
 from manifests.components import slug
 from manifests.config import parse_config
-from manifests.errors import BadCall
+from manifests.errors import UsageError
 from manifests.lineage.manifest import load_manifest
 from manifests.mixture.columns import columns_of, pile_epochs
 from manifests.mixture.config import Group, Mixture, load_mixture, save_mixture
@@ -84,10 +84,10 @@ def make_mixture(
         out: the file.
 
     Raises:
-        BadCall: a weight is not above 0, or a group matches nothing, or any fault of `resolve`.
+        UsageError: a weight is not above 0, or a group matches nothing, or any fault of `resolve`.
     """
     if not directories:
-        raise BadCall("mix: name at least one dataset directory")
+        raise UsageError("mix: name at least one dataset directory")
     known = _known(directories)
     groups = _groups(known, weights or {}, repeats or {}, recipe)
     _cap(groups, max_epochs or {})
@@ -120,11 +120,13 @@ def _groups(
     sources = sorted({columns["source"] for columns in known.values()})
     if recipe is not None:
         if weights or repeats:
-            raise BadCall("--recipe: it has its own groups; give --weight and --repeat without it")
+            raise UsageError(
+                "--recipe: it has its own groups; give --weight and --repeat without it"
+            )
         kinds = {columns["source"]: columns["kind"] for columns in known.values()}
         return load_recipe(recipe).groups(recipe, kinds)
     if not weights and not repeats:
-        raise BadCall(
+        raise UsageError(
             f"--weight: give at least one GROUP=W, or --recipe; sources there are: {sources}"
         )
     groups = []
@@ -132,7 +134,7 @@ def _groups(
         for name, value in values.items():
             if not 0 < value < float("inf"):
                 what = "a weight is" if field == "weight" else "epochs are"
-                raise BadCall(f"--{option}: {name}={value}: {what} a number above 0")
+                raise UsageError(f"--{option}: {name}={value}: {what} a number above 0")
             chosen = [p for part in name.split("+") for p in _patterns(known, part, option)]
             groups.append({"name": name, "components": chosen, field: value})
     return groups
@@ -146,14 +148,14 @@ def _patterns(known: Known, part: str, option: str) -> list[str]:
         if any(fnmatch.fnmatchcase(name, patterns[0]) for name in known):
             return patterns
         names = {*known, *(columns["source"] for columns in known.values())}
-        raise BadCall(f"--{option}: {part!r} matches no component; {nearest(part, names)}")
+        raise UsageError(f"--{option}: {part!r} matches no component; {nearest(part, names)}")
     columns = {name for each in known.values() for name in each}
     if column not in columns:
-        raise BadCall(f"--{option}: {part!r}: there is no column; {nearest(column, columns)}")
+        raise UsageError(f"--{option}: {part!r}: there is no column; {nearest(column, columns)}")
     chosen = [name for name, each in known.items() if each.get(column) == slug(value)]
     if not chosen:
         values = {each[column] for each in known.values() if column in each}
-        raise BadCall(f"--{option}: {part!r} is no component's; {nearest(slug(value), values)}")
+        raise UsageError(f"--{option}: {part!r} is no component's; {nearest(slug(value), values)}")
     return chosen
 
 
@@ -162,9 +164,9 @@ def _cap(groups: Sequence[dict[str, Any]], caps: Mapping[str, float]) -> None:
     names = {group["name"] for group in groups}
     for name, most in caps.items():
         if name and name not in names:
-            raise BadCall(f"--max-epochs: there is no group {name!r}; {nearest(name, names)}")
+            raise UsageError(f"--max-epochs: there is no group {name!r}; {nearest(name, names)}")
         if not 0 < most < float("inf"):
-            raise BadCall(f"--max-epochs: {most}: epochs are a number above 0")
+            raise UsageError(f"--max-epochs: {most}: epochs are a number above 0")
     for group in groups:
         capped = {name: most for name, most in caps.items() if name in ("", group["name"])}
         if capped:

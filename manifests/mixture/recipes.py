@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import Field
 
 from manifests.config import Config, load_config, shipped
-from manifests.errors import BadCall
+from manifests.errors import UsageError
 
 DIRECTORY = Path(__file__).parent / "recipes"
 
@@ -39,7 +39,7 @@ class Recipe(Config):
             kinds: source -> its kind, of all sources there are.
 
         Raises:
-            BadCall: a group finds no source.
+            UsageError: a group finds no source.
         """
         return [_group(name, each, kinds) for each in self.group]
 
@@ -48,7 +48,7 @@ def _group(recipe: str, group: RecipeGroup, kinds: dict[str, str]) -> dict[str, 
     sources = sorted(source for source, kind in kinds.items() if kind in group.kinds)
     if not sources:
         there = ", ".join(f"{source} ({kind})" for source, kind in sorted(kinds.items()))
-        raise BadCall(
+        raise UsageError(
             f"--recipe {recipe}: {group.name} needs a source of kind {' or '.join(group.kinds)}; "
             f"there are: {there}"
         )
@@ -60,6 +60,6 @@ def load_recipe(name: str) -> Recipe:
     """Read a recipe that ships with Stackpile, by its name, or a TOML file, by its path.
 
     Raises:
-        BadCall: there is none, or the file has faults.
+        UsageError: there is none, or the file has faults.
     """
     return load_config(shipped(DIRECTORY, name, "recipe"), Recipe)

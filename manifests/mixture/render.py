@@ -63,7 +63,7 @@ def diff(before: str, after: str) -> dict[str, Any]:
         changed; None where it is not in the mixture.
 
     Raises:
-        BadCall, BadData: as `load_mixture` and `mixture_table` do.
+        UsageError, DataError: as `load_mixture` and `mixture_table` do.
     """
     mixtures = [load_mixture(before), load_mixture(after)]
     old, new = ({row["component"]: row for row in mixture_table(each)} for each in mixtures)

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from itertools import count
 
 from manifests.dataset.tombstones import Tombstones
-from manifests.errors import BadCall
+from manifests.errors import UsageError
 from manifests.lineage.manifest import Manifest, load_manifest
 from manifests.mixture.config import Mixture
-from manifests.special_tokens import Control
+from manifests.special_tokens import SpecialTokens
 
 LISTED = 8
 """Names that an error lists where none is near to what was meant."""
@@ -61,7 +61,7 @@ class Resolved:
     members: Sequence[Member]
     group_shares: Sequence[float]
     budget: int
-    control: Control
+    control: SpecialTokens
 
     def shares(self, exhausted: Collection[int] = ()) -> list[float]:
         """Return each member's share, those that left at 0; all are 0 when every one has left."""
@@ -103,9 +103,9 @@ def resolve(mixture: Mixture, heldout: bool = False) -> Resolved:
     component that has none is left out.
 
     Raises:
-        BadCall: a pattern matches nothing, a component is in two groups, weights and budgets
+        UsageError: a pattern matches nothing, a component is in two groups, weights and budgets
             contradict each other, or the datasets have different tokenizers.
-        BadData: a manifest is not there or is damaged.
+        DataError: a manifest is not there or is damaged.
     """
     manifests = {directory: load_manifest(directory) for directory in mixture.datasets}
     control = _control(manifests)
@@ -113,7 +113,7 @@ def resolve(mixture: Mixture, heldout: bool = False) -> Resolved:
     total = sum(member.addresses for member in members)
     if not total:
         held = "heldout tokens" if heldout else "tokens"
-        raise BadCall(f"datasets: the components of this mixture hold no {held}")
+        raise UsageError(f"datasets: the components of this mixture hold no {held}")
     sizes = [sum(m.addresses for m in members if m.group == g) for g in range(len(mixture.group))]
     budget = total if heldout else _budget(mixture, sizes)
     shares = _group_shares(mixture, sizes, total if heldout else budget, heldout)
@@ -121,25 +121,25 @@ def resolve(mixture: Mixture, heldout: bool = False) -> Resolved:
     if all(member.cap is not None for member in members):
         most = sum(member.cap or 0 for member in members)
         if budget > most and (mixture.tokens or mixture.epochs):
-            raise BadCall(
+            raise UsageError(
                 f"tokens: the budget is {budget:,}, but max_epochs lets only {most:,} be seen"
             )
         return Resolved(mixture, members, shares, min(budget, most), control)
     return resolved
 
 
-def _control(manifests: Mapping[str, Manifest]) -> Control:
-    first: tuple[str, str, Control] | None = None
+def _control(manifests: Mapping[str, Manifest]) -> SpecialTokens:
+    first: tuple[str, str, SpecialTokens] | None = None
     for directory, manifest in manifests.items():
         if manifest.tokenizer is None:
-            raise BadCall(f"{directory}: is the output of {manifest.step}, not of tokenize")
+            raise UsageError(f"{directory}: is the output of {manifest.step}, not of tokenize")
         mine = manifest.tokenizer
         if first is None:
             first = directory, mine.sha256, mine.control
         elif first[1] != mine.sha256:
-            raise BadCall(f"datasets: {first[0]} and {directory} have different tokenizers")
+            raise UsageError(f"datasets: {first[0]} and {directory} have different tokenizers")
     if first is None:
-        raise BadCall("datasets: names none")
+        raise UsageError("datasets: names none")
     return first[2]
 
 
@@ -186,31 +186,33 @@ def _groups_of(mixture: Mixture, known: Collection[str]) -> dict[str, int]:
         for pattern in group.components:
             found = fnmatch.filter(sorted(known), pattern)
             if not found:
-                raise BadCall(
+                raise UsageError(
                     f"group[{index}].components: {pattern!r} (group {group.name!r}) matches no "
                     f"component; {nearest(pattern, known)}"
                 )
             for name in found:
                 if groups.setdefault(name, index) != index:
                     other = mixture.group[groups[name]].name
-                    raise BadCall(
+                    raise UsageError(
                         f"group[{index}].components: {name} is in two groups, "
                         f"{other!r} and {group.name!r}"
                     )
         for name, epochs in group.inner_epochs.items():
             if groups.get(name) != index:
-                raise BadCall(f"group[{index}].inner_epochs: {name!r} is not in this group")
+                raise UsageError(f"group[{index}].inner_epochs: {name!r} is not in this group")
             if not 0 < epochs < float("inf"):
-                raise BadCall(f"group[{index}].inner_epochs: {name} must be above 0, not {epochs}")
+                raise UsageError(
+                    f"group[{index}].inner_epochs: {name} must be above 0, not {epochs}"
+                )
     return groups
 
 
 def _budget(mixture: Mixture, sizes: Sequence[int]) -> int:
     if mixture.tokens and mixture.epochs:
-        raise BadCall("tokens: a mixture has a budget of tokens or of epochs, not both")
+        raise UsageError("tokens: a mixture has a budget of tokens or of epochs, not both")
     if all(group.epochs for group in mixture.group):
         if mixture.tokens or mixture.epochs:
-            raise BadCall("tokens: every group has epochs, and they add up to a budget already")
+            raise UsageError("tokens: every group has epochs, and they add up to a budget already")
         each = zip(mixture.group, sizes, strict=True)
         return max(1, round(sum((group.epochs or 0) * size for group, size in each)))
     return mixture.tokens or max(1, round((mixture.epochs or 1) * sum(sizes)))
@@ -224,7 +226,7 @@ def _group_shares(
     weights = 0.0
     for index, group in enumerate(mixture.group):
         if (group.weight is None) == (group.epochs is None):
-            raise BadCall(
+            raise UsageError(
                 f"group[{index}]: {group.name!r} needs a weight or epochs, one of the two"
             )
         if group.epochs is not None:
@@ -232,7 +234,7 @@ def _group_shares(
         weights += group.weight or 0.0
     left = 1 - sum(shares)
     if weights and left <= 0:
-        raise BadCall("tokens: the groups with epochs leave nothing of the budget to the others")
+        raise UsageError("tokens: the groups with epochs leave nothing of the budget to the others")
     for index, group in enumerate(mixture.group):
         if group.weight is not None:
             shares[index] = left * group.weight / weights

@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import IO
 
-from manifests.errors import BadData
+from manifests.errors import DataError
 
 LIMIT = 8 << 30
 """Bytes that the blocks may take: sixteen thousand of them, which is eight times what a plan that
@@ -152,7 +152,7 @@ class BlockCache:
             os.makedirs(folder, exist_ok=True)
             return open(os.path.join(folder, ".lock"), "ab")
         except OSError as error:
-            raise BadData(
+            raise DataError(
                 f"{folder}: blocks cannot be kept here ({error.strerror}); XDG_CACHE_HOME names "
                 "another place"
             ) from None

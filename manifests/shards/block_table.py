@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
-from manifests.errors import BadData
+from manifests.errors import DataError
 from manifests.io import files
 
 FILE = "blocks.bin"
@@ -39,13 +39,13 @@ def read_blocks(url: str) -> BlockTable:
     """Return a block table, mapped into memory where the file is local; read-only.
 
     Raises:
-        BadData: the file is missing, or its size is not a multiple of 24 bytes.
+        DataError: the file is missing, or its size is not a multiple of 24 bytes.
     """
     if not files.exists(url):
-        raise BadData(f"{url}: the block table is missing (it can be rebuilt from the shards)")
+        raise DataError(f"{url}: the block table is missing (it can be rebuilt from the shards)")
     size = files.size(url)
     if size % BLOCK.itemsize:
-        raise BadData(f"{url}: has {size} bytes, not a multiple of {BLOCK.itemsize}")
+        raise DataError(f"{url}: has {size} bytes, not a multiple of {BLOCK.itemsize}")
     if size and files.is_local(url):
         return np.memmap(files.local_path(url), dtype=BLOCK, mode="r")
     return np.frombuffer(files.read_bytes(url), dtype=BLOCK)

@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from manifests.errors import BadData
+from manifests.errors import DataError
 from manifests.io import files
 from manifests.shards.block_cache import BlockCache, block_name, cache_directory
 from manifests.shards.block_table import BlockTable, offset_count, opens_inside
@@ -80,7 +80,7 @@ class Handles:
         """Return `size` bytes of a shard from `offset` on.
 
         Raises:
-            BadData: the shard is missing, or has another size; checked at the first touch.
+            DataError: the shard is missing, or has another size; checked at the first touch.
         """
         try:
             if files.is_local(shard.url):
@@ -89,7 +89,7 @@ class Handles:
             else:
                 data = self._read_remote(shard, offset, size)
         except FileNotFoundError:
-            raise BadData(f"{shard.url}: the shard is missing") from None
+            raise DataError(f"{shard.url}: the shard is missing") from None
         self._check_end(shard, offset, len(data), size)
         return data
 
@@ -99,25 +99,25 @@ class Handles:
             with self._lock:
                 done = os.preadv(self._descriptor(shard), [out.data], offset)
         except FileNotFoundError:
-            raise BadData(f"{shard.url}: the shard is missing") from None
+            raise DataError(f"{shard.url}: the shard is missing") from None
         self._check_end(shard, offset, done, out.nbytes)
 
     def _check_end(self, shard: ShardFile, offset: int, done: int, size: int) -> None:
         if done != size:
-            raise BadData(f"{shard.url}: ends at byte {offset + done}; it became shorter")
+            raise DataError(f"{shard.url}: ends at byte {offset + done}; it became shorter")
 
     @contextmanager
     def descriptor(self, shard: ShardFile) -> Iterator[int]:
         """Lend the descriptor of a local shard: it stays open meanwhile.
 
         Raises:
-            BadData: as `read` does.
+            DataError: as `read` does.
         """
         with self._lock:
             try:
                 found = self._descriptor(shard)
             except FileNotFoundError:
-                raise BadData(f"{shard.url}: the shard is missing") from None
+                raise DataError(f"{shard.url}: the shard is missing") from None
             yield found
 
     def _descriptor(self, shard: ShardFile) -> int:
@@ -140,7 +140,7 @@ class Handles:
         if size != shard.size:
             if shard.url in self._open:
                 os.close(self._open.pop(shard.url))
-            raise BadData(f"{shard.url}: has {size} bytes; shards.parquet says {shard.size}")
+            raise DataError(f"{shard.url}: has {size} bytes; shards.parquet says {shard.size}")
         self._sized.add(shard.url)
 
     def __del__(self) -> None:
@@ -217,7 +217,7 @@ class BlockReader:
         """Return a block from its offsets' payload to its tokens', compared with the block table.
 
         Raises:
-            BadData: a bit is wrong, or the block is not the one that the table speaks of.
+            DataError: a bit is wrong, or the block is not the one that the table speaks of.
         """
         if self.is_local:
             data = self._fetch(block)
@@ -237,7 +237,7 @@ class BlockReader:
         data = self.handles.read(self.shard(block), origin, self._size(block))
         if not self._is_right(block, data):
             number = block - int(np.searchsorted(self._shard, self._shard[block]))
-            raise BadData(
+            raise DataError(
                 f"{self.shard(block).url}: block {number}, at byte {origin}: its checksum is "
                 f"{self._crc(block, data):08x}; the block table says "
                 f"{int(self.table['crc32'][block]):08x}"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from manifests.errors import BadData
+from manifests.errors import DataError
 from manifests.io import files
 from manifests.shards.block_table import BLOCK, BlockTable
 from manifests.shards.writer import NPY_HEADER, SECTOR, member_header, npy_header
@@ -27,7 +27,7 @@ def scan_shard(url: str, dtype: npt.DTypeLike) -> BlockTable:
         dtype: of its tokens.
 
     Raises:
-        BadData: the first byte that cannot be, or the byte at which the file was cut.
+        DataError: the first byte that cannot be, or the byte at which the file was cut.
     """
     scan = _Scan(url, memoryview(files.read_bytes(url)), np.dtype(dtype).newbyteorder("<"))
     found = scan.blocks()
@@ -36,7 +36,7 @@ def scan_shard(url: str, dtype: npt.DTypeLike) -> BlockTable:
         goes_on = number + 1 < len(found) and found[number + 1].opens_inside
         documents = block.starts + block.opens_inside - goes_on
         if goes_on and documents:
-            raise BadData(
+            raise DataError(
                 f"{url}: block {number}, at byte {block.at}: holds the start of a document that "
                 "goes on, and the end of another"
             )
@@ -67,10 +67,10 @@ class _Scan:
         while bytes(self.content[self.position : self.position + 1]).strip(b"\0"):
             found.append(self._block(len(found)))
         if found and found[0].opens_inside:
-            raise BadData(f"{self.url}: block 0 opens inside a document that no block starts")
+            raise DataError(f"{self.url}: block 0 opens inside a document that no block starts")
         self._expect(bytes(2 * SECTOR), "the end of the archive")
         if self.position != len(self.content):
-            raise BadData(f"{self.url}: goes on after its end, at byte {self.position}")
+            raise DataError(f"{self.url}: goes on after its end, at byte {self.position}")
         return found
 
     def _block(self, number: int) -> _Block:
@@ -84,7 +84,7 @@ class _Scan:
         count = len(tokens) // self.dtype.itemsize
         offsets = np.frombuffer(data, dtype="<u4").astype(np.int64)
         if not len(offsets) or offsets[-1] != count or (np.diff(offsets) < 0).any():
-            raise BadData(
+            raise DataError(
                 f"{self.url}: block {number}, at byte {at}: its offsets do not ascend to {count}"
             )
         crc = zlib.crc32(tokens, zlib.crc32(data))
@@ -93,7 +93,7 @@ class _Scan:
     def _first_prefix(self) -> str:
         found = FIRST_NAME.match(self.content[:100])
         if not found:
-            raise BadData(f"{self.url}: byte 0: is not the header of a block's offsets")
+            raise DataError(f"{self.url}: byte 0: is not the header of a block's offsets")
         return found[1].decode("ascii")
 
     def _member(self, name: str, dtype: np.dtype[Any]) -> memoryview:
@@ -105,7 +105,7 @@ class _Scan:
         self._expect(npy_header(dtype.str, length // dtype.itemsize), f"the npy header of {name}")
         payload = self.content[self.position : self.position + length]
         if len(payload) < length:
-            raise BadData(f"{self.url}: was cut inside {name}, at byte {len(self.content)}")
+            raise DataError(f"{self.url}: was cut inside {name}, at byte {len(self.content)}")
         self.position += length
         self._expect(bytes(-self.position % SECTOR), f"the zeros after {name}")
         return payload
@@ -115,9 +115,9 @@ class _Scan:
         if not expected.startswith(found):
             pairs = enumerate(zip(found, expected, strict=False))
             place, have, want = next((i, a, b) for i, (a, b) in pairs if a != b)
-            raise BadData(
+            raise DataError(
                 f"{self.url}: byte {self.position + place} is {have}, not {want}, in {what}"
             )
         if len(found) < len(expected):
-            raise BadData(f"{self.url}: was cut at byte {len(self.content)}, in {what}")
+            raise DataError(f"{self.url}: was cut at byte {len(self.content)}, in {what}")
         self.position += len(expected)

@@ -27,7 +27,7 @@ from typing import IO, Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from manifests.errors import BadCall, BadData
+from manifests.errors import DataError, UsageError
 from manifests.io import files
 from manifests.shards.block_table import BLOCK, BlockTable
 
@@ -88,13 +88,13 @@ class ShardWriter:
             block_tokens: most tokens in a block; smaller only in tests.
 
         Raises:
-            BadCall: a prefix or a dtype that the format does not know.
+            UsageError: a prefix or a dtype that the format does not know.
         """
         if not PREFIX.fullmatch(key_prefix):
-            raise BadCall(f"{url}: {key_prefix!r} cannot be a key: use {PREFIX.pattern}")
+            raise UsageError(f"{url}: {key_prefix!r} cannot be a key: use {PREFIX.pattern}")
         self._dtype = np.dtype(dtype).newbyteorder("<")
         if self._dtype not in (np.dtype("<u2"), np.dtype("<u4")):
-            raise BadCall(f"{url}: tokens are uint16 or uint32, not {self._dtype}")
+            raise UsageError(f"{url}: tokens are uint16 or uint32, not {self._dtype}")
         self._url, self._prefix, self._block_tokens = url, key_prefix, block_tokens
         self._stack = ExitStack()
         self._output: IO[bytes] = self._stack.enter_context(files.replacing(url))
@@ -134,10 +134,10 @@ class ShardWriter:
             tokens: integers [n], n >= 0, without control ids.
 
         Raises:
-            BadData: a token does not fit the shard's dtype.
+            DataError: a token does not fit the shard's dtype.
         """
         if tokens.size and not 0 <= int(tokens.min()) <= int(tokens.max()) < self._limit():
-            raise BadData(f"{self._url}: a token does not fit {self._dtype.name}")
+            raise DataError(f"{self._url}: a token does not fit {self._dtype.name}")
         tokens = tokens.astype(self._dtype)
         full = self._block.tokens + len(tokens) > self._block_tokens
         if (full or len(self._block.starts) >= self._block_tokens) and self._block.pieces:

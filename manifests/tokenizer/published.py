@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from tokenizers import AddedToken, models
 
-from manifests.errors import BadData
+from manifests.errors import DataError
 from manifests.tokenizer.byte_symbols import byte_symbols, gpt2_order
 from manifests.tokenizer.tokenizer import END, EOM, SEP, byte_level, mask_names
 
@@ -44,7 +44,7 @@ def codegen2_tokenizer(merges: bytes) -> bytes:
         merges: the content of GPT-2's vocab.bpe: a line of version, then a merge a line.
 
     Raises:
-        BadData: the merges are not GPT-2's in number or in form.
+        DataError: the merges are not GPT-2's in number or in form.
     """
     control = [*DUMMIES, SEP, EOM, *mask_names(CODEGEN2_MASKS)]
     return _gpt2_with([*_runs(" ", LONGEST_SPACES), *_runs("\t", LONGEST_TABS), *control], merges)
@@ -86,7 +86,7 @@ def _gpt2_pairs(merges: bytes) -> list[tuple[str, str]]:
     kept = [line for line in lines if line and not line.startswith("#version")]
     pairs = [(left, right) for left, _, right in (line.partition(" ") for line in kept)]
     if len(pairs) != 50_000 or not all(left and right for left, right in pairs):
-        raise BadData(f"the merges are not GPT-2's 50,000 pairs: there are {len(pairs)} lines")
+        raise DataError(f"the merges are not GPT-2's 50,000 pairs: there are {len(pairs)} lines")
     return pairs
 
 

@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from manifests.errors import BadCall, BadData
+from manifests.errors import DataError, UsageError
 from manifests.io import files
 from manifests.lineage.manifest import TokenizerRecord
-from manifests.special_tokens import Control
+from manifests.special_tokens import SpecialTokens
 
 END = ("<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>")
 """Names of the end token, the first one found being it: GPT-2's, Llama's, Gemma's."""
@@ -32,7 +32,7 @@ def load_tokenizer(path: str) -> Tokenizer:
     """Return a tokenizer with its control tokens: for decoding, never for encoding a corpus.
 
     Raises:
-        BadData: the file is missing or is no tokenizer.json.
+        DataError: the file is missing or is no tokenizer.json.
     """
     return _build(path, _parse(path, files.read_bytes(path)))
 
@@ -45,8 +45,8 @@ def load_text_tokenizer(path: str, control: Sequence[str] | None = None) -> Toke
         control: the control tokens; by default every added token that is not pure whitespace.
 
     Raises:
-        BadCall: a control token that the file does not have.
-        BadData: the file is missing, is no tokenizer.json, or cannot do without the tokens.
+        UsageError: a control token that the file does not have.
+        DataError: the file is missing, is no tokenizer.json, or cannot do without the tokens.
     """
     parsed = _parse(path, files.read_bytes(path))
     names = control_tokens(path, parsed, control)
@@ -57,10 +57,10 @@ def load_text_tokenizer(path: str, control: Sequence[str] | None = None) -> Toke
     tokenizer = _build(path, {**stripped, "truncation": None, "padding": None})
     for name, tokens in zip(names, encode_documents(tokenizer, names), strict=True):
         if not ids.isdisjoint(tokens.tolist()):
-            raise BadData(f"{path}: the text {name!r} cannot be kept from being a control token")
+            raise DataError(f"{path}: the text {name!r} cannot be kept from being a control token")
     for token in kept:
         if tokenizer.token_to_id(token["content"]) != token["id"]:
-            raise BadData(f"{path}: {token['content']!r} has another id without control tokens")
+            raise DataError(f"{path}: {token['content']!r} has another id without control tokens")
     return tokenizer
 
 
@@ -89,7 +89,7 @@ def control_tokens(
         return [name for name in added if name.strip()]
     unknown = [name for name in control if name not in added]
     if unknown:
-        raise BadCall(f"{path}: has no added token {unknown[0]!r}")
+        raise UsageError(f"{path}: has no added token {unknown[0]!r}")
     return list(control)
 
 
@@ -104,7 +104,7 @@ def decode(tokenizer: Tokenizer, ids: Iterable[int]) -> str:
     return str(tokenizer.decode(list(ids), skip_special_tokens=False))
 
 
-def control_of(path: str, end: str | None = None) -> Control:
+def control_of(path: str, end: str | None = None) -> SpecialTokens:
     """Return the control ids of a tokenizer.json; sep, eom and masks only where it has them.
 
     Args:
@@ -112,8 +112,8 @@ def control_of(path: str, end: str | None = None) -> Control:
         end: the end token's name; by default the first of END that the file has.
 
     Raises:
-        BadCall: it has no end token (of that name).
-        BadData: its masks are not at equal distances.
+        UsageError: it has no end token (of that name).
+        DataError: its masks are not at equal distances.
     """
     return _control(path, _parse(path, files.read_bytes(path)), end)
 
@@ -133,20 +133,20 @@ def describe_tokenizer(path: str, end: str | None = None) -> TokenizerRecord:
     )
 
 
-def _control(path: str, parsed: dict[str, Any], end: str | None) -> Control:
+def _control(path: str, parsed: dict[str, Any], end: str | None) -> SpecialTokens:
     ids = {token["content"]: token["id"] for token in parsed["added_tokens"]}
     ends = [name for name in ([end] if end else END) if name in ids]
     if not ends:
         wanted = repr(end) if end else f"any of {', '.join(END)}"
-        raise BadCall(f"{path}: has no end token: {wanted} is not among its added tokens")
+        raise UsageError(f"{path}: has no end token: {wanted} is not among its added tokens")
     found = {int(match[1]): ids[name] for name in ids if (match := MASK.fullmatch(name))}
     masks = [found[number] for number in range(1, len(found) + 1) if number in found]
     steps = set(np.diff(masks).tolist())
     if len(masks) != len(found) or len(steps) > 1:
-        raise BadData(f"{path}: <mask_1> to <mask_{max(found)}> are not ids at equal distances")
+        raise DataError(f"{path}: <mask_1> to <mask_{max(found)}> are not ids at equal distances")
     vocabulary = parsed["model"]["vocab"]
     known = vocabulary.values() if isinstance(vocabulary, dict) else range(len(vocabulary))
-    return Control(
+    return SpecialTokens(
         end=ids[ends[0]],
         sep=ids.get(SEP),
         eom=ids.get(EOM),
@@ -168,11 +168,11 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int, masks: int) -> bytes:
             <mask_1>.
 
     Raises:
-        BadCall: the vocabulary has no room for 256 bytes and the control tokens.
+        UsageError: the vocabulary has no room for 256 bytes and the control tokens.
     """
     control = [END[0], SEP, EOM, *mask_names(masks)]
     if vocabulary < 256 + len(control):
-        raise BadCall(f"a vocabulary of {vocabulary} has no room for bytes and {masks} masks")
+        raise UsageError(f"a vocabulary of {vocabulary} has no room for bytes and {masks} masks")
     tokenizer = byte_level(models.BPE())
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary - len(control),
@@ -203,7 +203,7 @@ def _parse(path: str, data: bytes) -> dict[str, Any]:
     except ValueError:
         parsed = None
     if not isinstance(parsed, dict) or not {"model", "added_tokens"} <= parsed.keys():
-        raise BadData(f"{path}: is not a tokenizer.json of Hugging Face")
+        raise DataError(f"{path}: is not a tokenizer.json of Hugging Face")
     return parsed
 
 
@@ -211,4 +211,4 @@ def _build(path: str, parsed: dict[str, Any]) -> Tokenizer:
     try:
         return Tokenizer.from_str(json.dumps(parsed))
     except Exception as error:  # the library raises nothing narrower
-        raise BadData(f"{path}: is not a tokenizer that can be loaded: {error}") from None
+        raise DataError(f"{path}: is not a tokenizer that can be loaded: {error}") from None

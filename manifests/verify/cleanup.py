@@ -22,7 +22,7 @@ from manifests.console.output import numbers_table, unwrapped
 from manifests.dataset.dataset import read_shard_table
 from manifests.dataset.tombstone_file import FOLDER, SUFFIX
 from manifests.dataset.tombstones import Tombstones
-from manifests.errors import BadCall, BadData
+from manifests.errors import DataError, UsageError
 from manifests.io import files
 from manifests.lineage.chain import STEPS, load_chain
 from manifests.lineage.manifest import FILE, Manifest, load_manifest, manifest_digest
@@ -97,8 +97,8 @@ def wasted(output: str, documents: bool = False) -> Wasted:
         documents: whether documents/ are to go, too.
 
     Raises:
-        BadCall: it is no output; or documents/ are asked for, but not all jobs have ended.
-        BadData: a manifest or a table of the output cannot be believed.
+        UsageError: it is no output; or documents/ are asked for, but not all jobs have ended.
+        DataError: a manifest or a table of the output cannot be believed.
     """
     jobs = _jobs(output)
     found: list[Waste] = []
@@ -136,13 +136,13 @@ def remove(found: Wasted) -> None:
     """Remove what can go.
 
     Raises:
-        BadData: a job has begun or ended since it was looked at; nothing more is removed.
+        DataError: a job has begun or ended since it was looked at; nothing more is removed.
     """
     for directory, digest in found.manifests.items():
         mine = [each for each in found.files if each.directory == directory]
         ended = files.exists(files.join(directory, FILE))
         if mine and (manifest_digest(directory) if ended else None) != digest:
-            raise BadData(f"{directory}: a job has begun or ended meanwhile; look again")
+            raise DataError(f"{directory}: a job has begun or ended meanwhile; look again")
         for each in mine:
             files.remove(files.join(directory, each.path))
 
@@ -155,7 +155,7 @@ def _jobs(output: str) -> list[str]:
         return [output]
     jobs = [url for name in names if _is_job(url := files.join(output, name))]
     if not jobs:
-        raise BadCall(f"{output}: is not an output: it holds none of {', '.join(STEPS)}")
+        raise UsageError(f"{output}: is not an output: it holds none of {', '.join(STEPS)}")
     return jobs
 
 
@@ -242,10 +242,12 @@ def _documents(output: str, jobs: list[str], known: set[str]) -> Iterator[Waste]
     for directory in tokenized:
         chain = load_chain(directory)
         if chain.missing:
-            raise BadCall(f"{output}: documents/ are still needed: {chain.missing}")
+            raise UsageError(f"{output}: documents/ are still needed: {chain.missing}")
     first = [each for each in jobs if _step_of(each) == STEPS[0]]
     if not tokenized or not first:
-        raise BadCall(f"{output}: documents/ are still needed: there are no shards made from them")
+        raise UsageError(
+            f"{output}: documents/ are still needed: there are no shards made from them"
+        )
     for path in files.tree(first[0]):
         if path.startswith("documents/") and path.endswith(".parquet") and path not in known:
             yield Waste(first[0], path, "documents", files.size(files.join(first[0], path)))

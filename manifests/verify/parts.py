@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from manifests.errors import BadData
+from manifests.errors import DataError
 from manifests.io import files
 from manifests.lineage.receipts import FileRecord
 from manifests.schemas import DOCUMENTS, DUPLICATES
@@ -22,7 +22,7 @@ FROZEN_TABLE = "frozen.parquet"
 
 
 def read_parts(directory: str) -> list[dict[str, Any]]:
-    """Return the rows of a step's parts.parquet; BadData where there is none."""
+    """Return the rows of a step's parts.parquet; DataError where there is none."""
     rows: list[dict[str, Any]] = read_table(files.join(directory, PARTS_TABLE)).to_pylist()
     return rows
 
@@ -35,26 +35,26 @@ def read_frozen(directory: str) -> list[dict[str, Any]]:
 
 
 def read_table(url: str, columns: list[str] | None = None) -> pa.Table:
-    """Return a Parquet file, or some of its columns; BadData where it is missing or is none."""
+    """Return a Parquet file, or some of its columns; DataError where it is missing or is none."""
     if not files.exists(url):
-        raise BadData(f"{url}: the file is missing")
+        raise DataError(f"{url}: the file is missing")
     try:
         with files.open_input(url) as source:
             return pq.read_table(source, columns=columns)
     except (pa.ArrowException, OSError) as error:
-        raise BadData(f"{url}: cannot be read as Parquet: {error}") from None
+        raise DataError(f"{url}: cannot be read as Parquet: {error}") from None
 
 
 def check_file(directory: str, path: str, record: FileRecord) -> None:
-    """Check a file's size and SHA-256 against what was recorded of it; BadData if they differ."""
+    """Check a file's size and SHA-256 against what was recorded of it; DataError if they differ."""
     url = files.join(directory, path)
     if not files.exists(url):
-        raise BadData(f"{url}: the file is missing")
+        raise DataError(f"{url}: the file is missing")
     size = files.size(url)
     if size != record.bytes:
-        raise BadData(f"{url}: has {size} bytes; {record.bytes} were recorded")
+        raise DataError(f"{url}: has {size} bytes; {record.bytes} were recorded")
     if files.sha256(url) != record.sha256:
-        raise BadData(f"{url}: its SHA-256 is not the recorded one")
+        raise DataError(f"{url}: its SHA-256 is not the recorded one")
 
 
 def check_part(directory: str, row: dict[str, Any]) -> None:
@@ -65,30 +65,32 @@ def check_part(directory: str, row: dict[str, Any]) -> None:
         row: the part's row of parts.parquet.
 
     Raises:
-        BadData: it names the file, and the first row that is wrong.
+        DataError: it names the file, and the first row that is wrong.
     """
     url = files.join(directory, "documents", f"{row['name']}.parquet")
     documents = read_table(url, ["id", "component", "bytes"])
     if files.sha256(url) != row["sha256"]:
-        raise BadData(f"{url}: its SHA-256 is not the one in {PARTS_TABLE}")
+        raise DataError(f"{url}: its SHA-256 is not the one in {PARTS_TABLE}")
     with files.open_input(url) as source:
         if not pq.read_schema(source).equals(DOCUMENTS):
-            raise BadData(f"{url}: its columns are not those of documents/")
+            raise DataError(f"{url}: its columns are not those of documents/")
     for field, found in (
         ("documents", documents.num_rows),
         ("bytes", pc.sum(documents["bytes"]).as_py() or 0),
     ):
         if found != row[field]:
-            raise BadData(f"{url}: has {found} {field}; {PARTS_TABLE} says {row[field]}")
+            raise DataError(f"{url}: has {found} {field}; {PARTS_TABLE} says {row[field]}")
     decided_url = files.join(directory, "decisions", f"{row['name']}.parquet")
     decided = read_table(decided_url, ["id", "component", "bytes", "kept", "rule"])
     both = pc.equal(decided["kept"], pc.is_null(decided["rule"]))
     if not pc.all(both).as_py() and decided.num_rows:
         place = both.to_pylist().index(False)
-        raise BadData(f"{decided_url}: row {place}: a rule is for rejected rows, and only for them")
+        raise DataError(
+            f"{decided_url}: row {place}: a rule is for rejected rows, and only for them"
+        )
     kept = decided.filter(decided["kept"]).select(documents.column_names)
     if not kept.equals(documents.cast(kept.schema)):
-        raise BadData(f"{decided_url}: its kept rows are not the rows of {url}")
+        raise DataError(f"{decided_url}: its kept rows are not the rows of {url}")
 
 
 @dataclass(frozen=True)
@@ -127,12 +129,12 @@ def check_duplicates(
         gone: the duplicates of all parts.
 
     Raises:
-        BadData: it names the first row that is wrong.
+        DataError: it names the first row that is wrong.
     """
     url = duplicates_url(directory, row["name"])
     table = read_table(url)
     if not table.schema.equals(DUPLICATES):
-        raise BadData(f"{url}: its columns are not those of duplicates/")
+        raise DataError(f"{url}: its columns are not those of duplicates/")
     rows = table["row"].to_numpy().astype(np.int64)
     _first(url, np.flatnonzero(np.diff(rows) <= 0) + 1, "does not come after the row before it")
     _first(url, np.flatnonzero(rows >= row["documents"]), "is beyond the part's last document")
@@ -151,4 +153,4 @@ def check_duplicates(
 
 def _first(url: str, wrong: npt.NDArray[np.intp], what: str) -> None:
     if len(wrong):
-        raise BadData(f"{url}: entry {wrong[0]} {what}")
+        raise DataError(f"{url}: entry {wrong[0]} {what}")

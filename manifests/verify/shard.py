@@ -13,7 +13,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from manifests.errors import BadData
+from manifests.errors import DataError
 from manifests.io import files
 from manifests.shards.block_table import BlockTable, offset_count, opens_inside
 from manifests.shards.writer import NPY_HEADER, SECTOR, member_header, npy_header
@@ -63,7 +63,7 @@ class _Walk:
     def take(self, size: int, what: str) -> bytes:
         data = self._source.read(size)
         if len(data) < size:
-            raise BadData(
+            raise DataError(
                 f"{self.url}: ends at byte {self.position + len(data)}, in {what}; "
                 f"shards.parquet says {self._size} bytes"
             )
@@ -75,7 +75,7 @@ class _Walk:
         data = self.take(len(wanted), what)
         if data != wanted:
             place = next(i for i in range(len(data)) if data[i] != wanted[i])
-            raise BadData(
+            raise DataError(
                 f"{self.url}: byte {self.position - len(wanted) + place}, in {what}, is "
                 f"{data[place]:#04x}, not {wanted[place]:#04x}"
             )
@@ -94,14 +94,14 @@ def check_shard(
         vocabulary: one more than the largest id.
 
     Raises:
-        BadData: it names the first byte that is wrong, or the member that holds it.
+        DataError: it names the first byte that is wrong, or the member that holds it.
     """
     _check_table(url, row, table)
     kind = np.dtype(dtype).newbyteorder("<")
     try:
         source = files.open_input(url)
     except FileNotFoundError:
-        raise BadData(f"{url}: the shard is missing") from None
+        raise DataError(f"{url}: the shard is missing") from None
     with source:
         prefix = _prefix(row, source, table, kind.itemsize)
         walk = _Walk(url, source, row["bytes"])
@@ -116,9 +116,9 @@ def check_shard(
         samples.append(walk.position)
         walk.expect(bytes(2 * SECTOR), "the zeros at the end")
         if source.read(1):
-            raise BadData(f"{url}: goes on after byte {walk.position}, where it should end")
+            raise DataError(f"{url}: goes on after byte {walk.position}, where it should end")
     if walk.sha256.hexdigest() != row["sha256"]:
-        raise BadData(
+        raise DataError(
             f"{url}: its SHA-256 is not the one in shards.parquet, though every block agrees "
             "with the block table"
         )
@@ -135,7 +135,7 @@ def _check_table(url: str, row: dict[str, Any], table: BlockTable) -> None:
         ("tokens", int(table["tokens"].sum(dtype=np.int64))),
     ):
         if found != row[field]:
-            raise BadData(
+            raise DataError(
                 f"{url}: shards.parquet says {row[field]} {field}, the block table {found}"
             )
 
@@ -175,7 +175,7 @@ def _read_sample(
     offsets_at, offsets = _read_member(walk, f"{key}.offsets.npy", np.dtype("<u4"), count)
     tokens_at, tokens = _read_member(walk, f"{key}.tokens.npy", dtype, length)
     if tokens_at != table["data_offset"][block]:
-        raise BadData(
+        raise DataError(
             f"{walk.url}: the tokens of {key} start at byte {tokens_at}; the block table says "
             f"{table['data_offset'][block]}"
         )
@@ -203,11 +203,11 @@ def _check_sum(url: str, row: dict[str, Any], sample: _Sample, asked: int) -> No
         inside = place - len(sample.offsets)
         at = sample.offsets_at + place if inside < 0 else sample.tokens_at + inside
         if _mended_sha256(url, at, flip) == row["sha256"]:
-            raise BadData(
+            raise DataError(
                 f"{url}: byte {at}, in {sample.key}.{'offsets' if inside < 0 else 'tokens'}.npy, "
                 f"is {payload[place]:#04x}, not {payload[place] ^ flip:#04x}"
             )
-    raise BadData(
+    raise DataError(
         f"{url}: in block {sample.key}, bytes {sample.offsets_at} to "
         f"{sample.tokens_at + len(sample.tokens)}: its checksum is {crc:08x}, not {asked:08x} "
         "as in the block table"
@@ -234,12 +234,14 @@ def _check_offsets(url: str, sample: _Sample, table: BlockTable, block: int) -> 
     offsets = np.frombuffer(sample.offsets, "<u4").astype(np.int64)
     falling = np.flatnonzero(np.diff(offsets) < 0)
     if len(falling):
-        raise BadData(f"{name}: entry {falling[0] + 1} is less than the one before it")
+        raise DataError(f"{name}: entry {falling[0] + 1} is less than the one before it")
     if offsets[-1] != table["tokens"][block]:
-        raise BadData(f"{name}: ends with {offsets[-1]}, not with {table['tokens'][block]} tokens")
+        raise DataError(
+            f"{name}: ends with {offsets[-1]}, not with {table['tokens'][block]} tokens"
+        )
     inside = opens_inside(table, block)
     if (offsets[0] > 0) != inside:
-        raise BadData(
+        raise DataError(
             f"{name}: starts with {offsets[0]}, yet the block "
             f"{'opens' if inside else 'does not open'} inside a document"
         )
@@ -250,7 +252,7 @@ def _check_ids(url: str, sample: _Sample, dtype: np.dtype[Any], vocabulary: int)
     tokens = np.frombuffer(sample.tokens, dtype)
     if len(tokens) and int(tokens.max()) >= vocabulary:
         place = int(np.flatnonzero(tokens >= vocabulary)[0])
-        raise BadData(
+        raise DataError(
             f"{url}: byte {sample.tokens_at + place * dtype.itemsize}, in {sample.key}.tokens.npy: "
             f"the id {tokens[place]} is not below the vocabulary {vocabulary}"
         )

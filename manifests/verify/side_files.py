@@ -6,38 +6,38 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
 
-from manifests.errors import BadData
+from manifests.errors import DataError
 from manifests.io import files
 from manifests.schemas import SHARD_DOCUMENTS
 from manifests.verify.shard import Integers, Starts
 
 
 def check_index(url: str, samples: npt.NDArray[np.uint64]) -> None:
-    """Check a .tar.idx: where each sample starts, and where the last one ends; BadData if not."""
+    """Check a .tar.idx: where each sample starts, and where the last one ends; DataError if not."""
     found = files.read_bytes(url)
     wanted = samples.astype("<u8").tobytes()
     if found != wanted:
         place = next((i for i, (a, b) in enumerate(zip(found, wanted, strict=False)) if a != b), -1)
         place = min(len(found), len(wanted)) if place < 0 else place
-        raise BadData(f"{url}: byte {place} is wrong: it is the index of another shard or run")
+        raise DataError(f"{url}: byte {place} is wrong: it is the index of another shard or run")
 
 
 def check_documents(url: str, row: dict[str, Any], starts: Starts) -> None:
     """Check the Parquet beside a shard: its digest, and that its places are those of the shard.
 
     Raises:
-        BadData: it names the first row that is wrong.
+        DataError: it names the first row that is wrong.
     """
     if not files.exists(url):
-        raise BadData(f"{url}: the table of documents is missing")
+        raise DataError(f"{url}: the table of documents is missing")
     if files.sha256(url) != row["table_sha256"]:
-        raise BadData(f"{url}: its SHA-256 is not the one in shards.parquet")
+        raise DataError(f"{url}: its SHA-256 is not the one in shards.parquet")
     with files.open_input(url) as source:
         table = pq.read_table(source)
     if not table.schema.equals(SHARD_DOCUMENTS):
-        raise BadData(f"{url}: its columns are not those of a table of documents")
+        raise DataError(f"{url}: its columns are not those of a table of documents")
     if table.num_rows != row["documents"]:
-        raise BadData(f"{url}: has {table.num_rows} rows; the shard {row['documents']} documents")
+        raise DataError(f"{url}: has {table.num_rows} rows; the shard {row['documents']} documents")
     base = np.zeros(len(starts.samples), np.int64)
     tokens = table["tokens"].to_numpy().astype(np.int64)
     for column, wanted in (("block", starts.blocks), ("start", starts.starts)):
@@ -47,13 +47,15 @@ def check_documents(url: str, row: dict[str, Any], starts: Starts) -> None:
     _same(url, "tokens", tokens, np.diff(addresses))
     others = [name for name in table["component"].unique().to_pylist() if name != row["component"]]
     if others:
-        raise BadData(f"{url}: holds documents of {others[0]}; the shard is of {row['component']}")
+        raise DataError(
+            f"{url}: holds documents of {others[0]}; the shard is of {row['component']}"
+        )
 
 
 def _same(url: str, column: str, found: npt.NDArray[Any], wanted: Integers) -> None:
     wrong = np.flatnonzero(found != wanted)
     if len(wrong):
         place = int(wrong[0])
-        raise BadData(
+        raise DataError(
             f"{url}: row {place}: {column} is {found[place]}, in the shard it is {wanted[place]}"
         )

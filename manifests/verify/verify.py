@@ -12,7 +12,7 @@ import numpy as np
 from manifests.dataset.dataset import SHARD_TABLE, read_shard_table
 from manifests.dataset.tombstone_file import FOLDER, SUFFIX
 from manifests.dataset.tombstones import Tombstones
-from manifests.errors import BadData
+from manifests.errors import DataError
 from manifests.io import files
 from manifests.lineage.chain import Chain, Link
 from manifests.lineage.manifest import ComponentTotals
@@ -64,7 +64,7 @@ class Verified:
 
 @dataclass(frozen=True)
 class _Task:
-    """One file, or a few that belong together: the check raises BadData at its first fault."""
+    """One file, or a few that belong together: the check raises DataError at its first fault."""
 
     bytes: int
     files: int
@@ -85,7 +85,7 @@ def verify(chain: Chain, progress: Progress = lambda done, total: None) -> Verif
         for plan in (_handover, _tables, _by_step):
             try:
                 tasks += plan(parent, link, result)
-            except BadData as fault:
+            except DataError as fault:
                 result.faults.append(str(fault))
     total, done = sum(task.bytes for task in tasks), 0
     with ThreadPoolExecutor(THREADS) as pool:
@@ -93,7 +93,7 @@ def verify(chain: Chain, progress: Progress = lambda done, total: None) -> Verif
         for future in as_completed(running):
             task = running[future]
             error = future.exception()
-            if isinstance(error, BadData):
+            if isinstance(error, DataError):
                 result.faults.append(str(error))
             elif error is not None:
                 raise error
@@ -117,7 +117,7 @@ def _handover(parent: Link | None, link: Link, result: Verified) -> list[_Task]:
                 given = getattr(out, field_name)
                 taken = getattr(came, f"{field_name}_in") if came else 0
                 if given != taken:
-                    raise BadData(
+                    raise DataError(
                         f"{link.directory}/manifest.json: funnel.{source}.{name}.{field_name}_in "
                         f"is {taken}, but {parent.directory} kept {given}"
                     )
@@ -139,9 +139,9 @@ def _check_digest(directory: str, path: str, digest: str) -> Callable[[], None]:
     def check() -> None:
         url = files.join(directory, path)
         if not files.exists(url):
-            raise BadData(f"{url}: the file is missing")
+            raise DataError(f"{url}: the file is missing")
         if files.sha256(url) != digest:
-            raise BadData(f"{url}: its SHA-256 is not the one in manifest.json")
+            raise DataError(f"{url}: its SHA-256 is not the one in manifest.json")
 
     return check
 
@@ -196,14 +196,14 @@ def _receipts(link: Link, wanted: set[str], gone: Container[str] = frozenset()) 
                 found[path] = receipt
     missing = sorted(wanted - found.keys())
     if missing:
-        raise BadData(f"{files.join(link.directory, missing[0])}: has no receipt")
+        raise DataError(f"{files.join(link.directory, missing[0])}: has no receipt")
     for receipt in found.values():
         for path, record in receipt.files.items():
             if path in gone:
                 continue
             yield _Task(record.bytes, 1, _bound(check_file, link.directory, path, record))
     if merge_funnels(found[path].funnel for path in sorted(found)) != link.manifest.funnel:
-        raise BadData(f"{link.directory}/manifest.json: funnel is not the sum of its receipts")
+        raise DataError(f"{link.directory}/manifest.json: funnel is not the sum of its receipts")
 
 
 def _tokenize(link: Link, result: Verified) -> Iterator[_Task]:
@@ -240,7 +240,7 @@ def _check_components(link: Link, rows: list[dict[str, Any]]) -> None:
         title = "heldout_components" if heldout else "components"
         if mine.keys() != said.keys():
             odd = sorted(mine.keys() ^ said.keys())[0]
-            raise BadData(f"{place}: {title}: {odd} is in only one of it and {SHARD_TABLE}")
+            raise DataError(f"{place}: {title}: {odd} is in only one of it and {SHARD_TABLE}")
         for name, totals in said.items():
             _check_totals(f"{place}: {title}.{name}", totals, mine[name])
 
@@ -252,7 +252,7 @@ def _check_totals(place: str, totals: ComponentTotals, rows: list[dict[str, Any]
         found[name] = sum(row[name] for row in rows)
     for name, value in found.items():
         if getattr(totals, name) != value:
-            raise BadData(
+            raise DataError(
                 f"{place}.{name} is {getattr(totals, name)}, but {SHARD_TABLE} gives {value}"
             )
 
@@ -266,10 +266,10 @@ def _block_tables(link: Link, rows: list[dict[str, Any]], result: Verified) -> l
     table = block_table.read_blocks(url)
     numbers = np.repeat(np.arange(len(rows)), [row["blocks"] for row in rows])
     if len(table) != len(numbers):
-        raise BadData(f"{url}: has {len(table)} blocks; {SHARD_TABLE} says {len(numbers)}")
+        raise DataError(f"{url}: has {len(table)} blocks; {SHARD_TABLE} says {len(numbers)}")
     wrong = np.flatnonzero(table["shard"] != numbers)
     if len(wrong):
-        raise BadData(
+        raise DataError(
             f"{url}: byte {int(wrong[0]) * block_table.BLOCK.itemsize}: block {wrong[0]} is of "
             f"shard {table['shard'][wrong[0]]}, not {numbers[wrong[0]]}"
         )
@@ -290,14 +290,14 @@ def _check_shard(
     url = files.join(link.directory, row["shard"])
     try:
         starts = check_shard(url, row, table, tokenizer.dtype, tokenizer.vocabulary)
-    except BadData as fault:
+    except DataError as fault:
         other = by_digest.get(files.sha256(url)) if files.exists(url) else None
         if other and other != row["shard"]:
-            raise BadData(f"{url}: holds the bytes of {other}: shards were swapped") from None
+            raise DataError(f"{url}: holds the bytes of {other}: shards were swapped") from None
         raise fault from None
     other = owners.setdefault(starts.prefix, row["shard"])
     if other != row["shard"]:
-        raise BadData(f"{url}: its keys start with {starts.prefix}, like those of {other}")
+        raise DataError(f"{url}: its keys start with {starts.prefix}, like those of {other}")
     check_index(f"{url}.idx", starts.samples)
     check_documents(f"{url.removesuffix('.tar')}.parquet", row, starts)
 

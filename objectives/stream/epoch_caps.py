@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 
-from manifests.errors import BadCall
+from manifests.errors import UsageError
 from manifests.mixture.resolve import Resolved
 from objectives.stream.order import SCALE, Shares
 
@@ -42,7 +42,7 @@ def schedule(
                 "%s: is left out: max_epochs lets too little be seen", resolved.members[index].name
             )
     if not stages:
-        raise BadCall("max_epochs: lets no component be seen: the mixture is too small for it")
+        raise UsageError("max_epochs: lets no component be seen: the mixture is too small for it")
     return stages, unit
 
 

@@ -8,14 +8,15 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from manifests.config import Config
-from manifests.errors import BadCall, BadData
+from manifests.errors import DataError, UsageError
 from manifests.io import files
 from manifests.io.digest import digest
 from manifests.mixture.config import Mixture
 from manifests.mixture.resolve import Member, Resolved, resolve
-from manifests.special_tokens import Control
+from manifests.special_tokens import SpecialTokens
 from objectives.stream.epoch_caps import schedule
 from objectives.stream.order import SCALE
+from objectives.tasks.slot import Slot, Stage
 
 LOG = logging.getLogger(__name__)
 
@@ -50,36 +51,6 @@ class PlanComponent(Config):
         return self.name.split("@")[0]
 
 
-class Slot(Config):
-    """What one sequence of a unit is made by."""
-
-    objective: str
-    """Name of an objective."""
-    allowance: int = Field(ge=0)
-    """Positions set aside for control ids: the sequence takes this many addresses less."""
-
-
-class Stage(Config):
-    """From `position` on, these weights and these slots."""
-
-    position: int = Field(ge=0)
-    """A multiple of `interleave` x `sequences_per_unit`."""
-    weights: list[int]
-    """Of each component, in the order of the plan's; they sum to 2^32."""
-    slots: list[Slot]
-    """One for each sequence of a unit; dealt to them by a keyed permutation."""
-    tombstones: dict[str, list[str]] = Field(default_factory=dict)
-    """Component, by the plan's name for it -> the tombstones of its dataset that are obeyed: these
-    and no others, so that a position means the same whatever is forgotten later."""
-
-    def content(self) -> dict[str, Any]:
-        """Return what digests are made of."""
-        content = self.model_dump(mode="json")
-        if not self.tombstones:  # so that plans of before there were any keep their digests
-            del content["tombstones"]
-        return content
-
-
 class Plan(Config):
     """The stream as a pure function: a plan and a position say everything."""
 
@@ -93,7 +64,7 @@ class Plan(Config):
     interleave: int = Field(ge=1)
     """C: so many units are read side by side, so that neighbors in a batch are no neighbors on
     disk. A power of two."""
-    control: Control
+    control: SpecialTokens
     components: list[PlanComponent] = Field(min_length=1, max_length=1 << 16)
     stages: list[Stage] = Field(min_length=1)
     settings: dict[str, dict[str, Any]] = Field(default_factory=dict)
@@ -184,10 +155,10 @@ def make_plan(
         tombstones: those to be obeyed, as `Stage` has them; by default all that there are now.
 
     Raises:
-        BadCall: the mixture does not fit its datasets, or the plan has faults.
+        UsageError: the mixture does not fit its datasets, or the plan has faults.
     """
     if batch < 1:
-        raise BadCall(f"batch: must be at least 1, not {batch}")
+        raise UsageError(f"batch: must be at least 1, not {batch}")
     resolved = resolve(mixture, heldout)
     epoch = sum(member.addresses for member in resolved.members)
     per_unit, interleave = _fit(1 << (batch - 1).bit_length(), sequence_length, epoch)
@@ -214,7 +185,7 @@ def make_plan(
             positions=min(-(-resolved.budget * per_unit // size), units * per_unit),
         )
     except ValidationError as error:
-        raise BadCall(f"plan: {error.errors(include_url=False)[0]['msg']}") from None
+        raise UsageError(f"plan: {error.errors(include_url=False)[0]['msg']}") from None
 
 
 def tombstones_of(resolved: Resolved) -> dict[str, list[str]]:
@@ -262,7 +233,7 @@ def load_plan(path: str) -> Plan:
     """Read plan.json.
 
     Raises:
-        BadData: it is not there, is of another format, has faults, or is not what its digest says.
+        DataError: it is not there, is of another format, has faults, or differs from its digest.
     """
     try:
         content = json.loads(files.read_bytes(path))
@@ -271,9 +242,9 @@ def load_plan(path: str) -> Plan:
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in fault["loc"])
-        raise BadData(f"{path}: {place}: {fault['msg']}") from None
+        raise DataError(f"{path}: {place}: {fault['msg']}") from None
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise BadData(f"{path}: is not a plan") from None
+        raise DataError(f"{path}: is not a plan") from None
     if found != plan.digest:
-        raise BadData(f"{path}: digest: the file says {found}, but its content is {plan.digest}")
+        raise DataError(f"{path}: digest: the file says {found}, but its content is {plan.digest}")
     return plan

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import ValidationError
 
-from manifests.errors import BadCall
-from objectives.stream.plan import Plan, Slot, Stage
+from manifests.errors import UsageError
+from objectives.stream.plan import Plan
+from objectives.tasks.slot import Slot, Stage
 
 
 def with_stage(plan: Plan, position: int, weights: Sequence[int], slots: Sequence[Slot]) -> Plan:
@@ -59,4 +60,4 @@ def _with_stages(plan: Plan, stages: Sequence[Stage]) -> Plan:
     try:
         return Plan.model_validate({**dict(plan), "stages": list(stages)})
     except ValidationError as error:
-        raise BadCall(f"plan: {error.errors(include_url=False)[0]['msg']}") from None
+        raise UsageError(f"plan: {error.errors(include_url=False)[0]['msg']}") from None

@@ -6,7 +6,8 @@ from itertools import accumulate
 
 from manifests.prng.splitmix import derive, shuffled
 from objectives.stream.order import Piece, Shares, Unit, pieces, unit
-from objectives.stream.plan import Plan, Slot
+from objectives.stream.plan import Plan
+from objectives.tasks.slot import Slot
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from manifests.config import Config, parse_config
 from manifests.dataset.dataset import Dataset
 from manifests.dataset.token_range import Component
 from manifests.dataset.tombstones import NONE, Ranges, Tombstones
-from manifests.errors import BadCall, BadData
+from manifests.errors import DataError, UsageError
 from objectives.stream.order import Piece
 from objectives.stream.plan import Plan
 from objectives.stream.sampler import Places
@@ -53,9 +53,9 @@ class Stream:
             tokenizer: path of their tokenizer.json, for objectives that cut tokens.
 
         Raises:
-            BadCall: a component is missing, or an objective needs control ids that the vocabulary
-                does not have, or its settings have faults.
-            BadData: a component is not the one that the plan was made from, or its tombstones are
+            UsageError: a component is missing, or an objective needs control ids that the
+                vocabulary does not have, or its settings have faults.
+            DataError: a component is not the one that the plan was made from, or its tombstones are
                 not there.
         """
         self.plan = plan
@@ -97,8 +97,8 @@ class Stream:
         """Return the sequences at `position` .. `position + rows - 1`.
 
         Raises:
-            BadCall: the position or the number of rows is negative, or above all bounds.
-            BadData: a shard is damaged.
+            UsageError: the position or the number of rows is negative, or above all bounds.
+            DataError: a shard is damaged.
         """
         batch = Batch.empty(max(rows, 0), self.plan.sequence_length)
         self._write(batch, position, rows)
@@ -117,7 +117,7 @@ class Stream:
 
     def _write(self, batch: Batch, position: int, rows: int) -> None:
         if position < 0 or rows < 0 or (position + rows) * self.plan.sequence_length >= END:
-            raise BadCall(f"stream: there is no position {position} with {rows} rows")
+            raise UsageError(f"stream: there is no position {position} with {rows} rows")
         with self._lock:
             done = 0
             while done < rows:
@@ -158,7 +158,7 @@ class Stream:
         `row` what the component knows of it (repositories, path, license ...).
         """
         if position < 0:
-            raise BadCall(f"stream: there is no position {position}")
+            raise UsageError(f"stream: there is no position {position}")
         place = self.places.at(position)
         component = self._components[place.component]
         forgotten = self._left_out(self.places.stage(position), place.component)
@@ -226,18 +226,18 @@ class Stream:
         """Return the position to go on from.
 
         Raises:
-            BadCall: the state is of another plan, or stages before its position have changed.
+            UsageError: the state is of another plan, or stages before its position have changed.
         """
         position = state.get("position")
         if state.get("format") != STATE_FORMAT or not isinstance(position, int) or position < 0:
-            raise BadCall("state: is not a stream's state")
+            raise UsageError("state: is not a stream's state")
         if state.get("plan") != self.plan.digest:
-            raise BadCall(
+            raise UsageError(
                 f"state: is of plan {str(state.get('plan'))[:12]}, not of {self.plan.digest[:12]}: "
                 "its positions mean other sequences"
             )
         if state.get("stages") != self.plan.stages_digest(position):
-            raise BadCall(
+            raise UsageError(
                 f"state: the plan's stages before position {position} are not those that made it"
             )
         return position
@@ -247,11 +247,11 @@ def _checked(plan: Plan, index: int, components: Mapping[str, Component]) -> Com
     planned = plan.components[index]
     found = components.get(planned.name)
     if found is None:
-        raise BadCall(f"{planned.dataset}: component {planned.name} is not there")
+        raise UsageError(f"{planned.dataset}: component {planned.name} is not there")
     for field in ("addresses", "documents", "digest"):
         here, there = getattr(found, field), getattr(planned, field)
         if here != there:
-            raise BadData(
+            raise DataError(
                 f"{planned.dataset}: {planned.name}: {field} is {here}, but the plan was made "
                 f"when it was {there}"
             )
@@ -265,7 +265,7 @@ def _forgotten(plan: Plan, tombstones: Mapping[str, Forgotten]) -> dict[tuple[in
     for stage, planned in enumerate(plan.stages):
         for name, stones in planned.tombstones.items():
             if name not in tombstones:
-                raise BadData(f"plan: the tombstones of {name} are not there")
+                raise DataError(f"plan: the tombstones of {name} are not there")
             found[stage, numbers[name]] = tombstones[name](stones)
     return found
 
@@ -279,15 +279,15 @@ def _settings(plan: Plan) -> dict[str, Config]:
     names = {slot.objective for stage in plan.stages for slot in stage.slots}
     for name in sorted(names | set(plan.settings)):
         if name not in OBJECTIVES:
-            raise BadCall(f"plan: there is no objective {name!r}")
+            raise UsageError(f"plan: there is no objective {name!r}")
     found = {}
     for name in sorted(names):
         given = plan.settings.get(name, {})
         found[name] = parse_config(f"plan: {name}", OBJECTIVES[name].settings, given)
         try:
             OBJECTIVES[name].check(plan.control, found[name])
-        except BadCall as error:
-            raise BadCall(f"objective: {name}: {error}") from None
+        except UsageError as error:
+            raise UsageError(f"objective: {name}: {error}") from None
     return found
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from manifests.errors import BadCall
+from manifests.errors import UsageError
 from objectives.stream.skip import step_position
 from objectives.stream.stream import Stream
 from objectives.tasks.batch import Batch
@@ -50,12 +50,12 @@ class StreamDataset(IterableDataset[dict[str, Tensor]]):
             skipped: windows of positions that are left out; see objectives.stream.skip.
 
         Raises:
-            BadCall: the rows cannot be divided among the processes.
+            UsageError: the rows cannot be divided among the processes.
         """
         if rows < 1 or rows % world:
-            raise BadCall(f"batch: {rows} sequences cannot be divided among {world} processes")
+            raise UsageError(f"batch: {rows} sequences cannot be divided among {world} processes")
         if not 0 <= rank < world:
-            raise BadCall(f"rank: {rank} is not below the world size {world}")
+            raise UsageError(f"rank: {rank} is not below the world size {world}")
         self.stream, self.rows, self.position, self.steps = stream, rows, position, steps
         self.rank, self.world = rank, world
         self.skipped = tuple((first, stop) for first, stop in skipped)
@@ -102,7 +102,7 @@ class Steps(Iterator[dict[str, Tensor]]):
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a state; BadCall where it is of another stream, or its steps are others."""
+        """Go on from a state; UsageError where it is of another stream, or its steps are others."""
         data, step, rows = self.data, state["step"], state["rows"]
         start = data.stream.load_state_dict(state["stream"])
         skipped = tuple((first, stop) for first, stop in state["skipped"])
@@ -110,13 +110,13 @@ class Steps(Iterator[dict[str, Tensor]]):
             position = step_position(start, step, rows, skipped)
             # A worker knows where its own next step begins, and not how far the others are.
             several = f" (the least of all {self.stride} workers' positions)"
-            raise BadCall(
+            raise UsageError(
                 f"state: is of batches of {_described(rows, skipped)}; here they are of "
                 f"{_described(data.rows, data.skipped)}: go on with position={position}"
                 + (several if self.stride > 1 else "")
             )
         if start != data.position:
-            raise BadCall(f"state: began at another position than {data.position}")
+            raise UsageError(f"state: began at another position than {data.position}")
         self.step = step
 
 
@@ -147,7 +147,7 @@ def batches(
         skipped: windows of positions that are left out; see objectives.stream.skip.
 
     Raises:
-        BadCall: the rows cannot be divided among the processes.
+        UsageError: the rows cannot be divided among the processes.
     """
     data = StreamDataset(
         stream, rows=rows, position=position, rank=rank, world=world, skipped=skipped

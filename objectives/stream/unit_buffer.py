@@ -93,7 +93,7 @@ class Units:
         """Return sequences from `position` on, at most `rows`; good until the next call.
 
         Raises:
-            BadData: a shard is damaged.
+            DataError: a shard is damaged.
         """
         rows = min(rows, self._lanes.together(position))
         changed = self._lanes.draw(position, rows).tolist()

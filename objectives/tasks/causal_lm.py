@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from manifests.config import Config
 from manifests.prng.jit import compiled
-from manifests.special_tokens import Control
+from manifests.special_tokens import SpecialTokens
 from objectives.tasks.batch import Batch, Rows, Segments
 from objectives.tasks.kernels import copy_segment, mark, pad
 
@@ -23,7 +23,7 @@ def fill(
     segments: Segments,
     sequences: npt.NDArray[np.int64],
     batch: Batch,
-    control: Control,
+    control: SpecialTokens,
     settings: Settings,
 ) -> None:
     """Copy some sequences into their rows of a batch; nothing is random."""

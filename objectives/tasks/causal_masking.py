@@ -21,7 +21,7 @@ from pydantic import Field
 from manifests.config import Config
 from manifests.prng.jit import compiled
 from manifests.prng.splitmix_kernels import below, derive, draw
-from manifests.special_tokens import Control
+from manifests.special_tokens import SpecialTokens
 from objectives.tasks.batch import Batch, Rows, Segments
 from objectives.tasks.kernels import Ids, copy_segment, ids_of, mark, pad
 from objectives.tasks.spans import longest, restored, spread, take_out, weigh_masks
@@ -65,7 +65,7 @@ def fill(
     segments: Segments,
     sequences: npt.NDArray[np.int64],
     batch: Batch,
-    control: Control,
+    control: SpecialTokens,
     settings: Settings,
 ) -> None:
     """Mask spans of some sequences' documents, into their rows of a batch.
@@ -172,7 +172,7 @@ def _weigh_answers(cuts: Numbers, weights: Any, stop: int, weight: float) -> Non
 
 
 def restore(
-    tokens: npt.NDArray[np.int64], documents: npt.NDArray[np.int32], control: Control
+    tokens: npt.NDArray[np.int64], documents: npt.NDArray[np.int32], control: SpecialTokens
 ) -> npt.NDArray[np.int64]:
     """Return the addresses that a row was made from: the inverse of `fill`; see `restored`."""
 

@@ -16,10 +16,10 @@ import numpy.typing as npt
 from pydantic import Field
 
 from manifests.config import Config
-from manifests.errors import BadCall
+from manifests.errors import UsageError
 from manifests.prng.jit import compiled
 from manifests.prng.splitmix_kernels import below, derive, draw
-from manifests.special_tokens import Control
+from manifests.special_tokens import SpecialTokens
 from objectives.tasks.batch import Batch, Rows, Segments
 from objectives.tasks.kernels import FIXED, copy, copy_segment, mark, pad
 from objectives.tasks.spans import documents_of, longest, spread
@@ -68,22 +68,22 @@ class _Chosen(NamedTuple):
     shortest: int
 
 
-def sentinels_of(control: Control, settings: Settings) -> tuple[int, int, int]:
+def sentinels_of(control: SpecialTokens, settings: Settings) -> tuple[int, int, int]:
     """Return the ids of prefix, suffix and middle.
 
     Raises:
-        BadCall: neither the settings nor the vocabulary say them, or one is not in the vocabulary.
+        UsageError: neither the settings nor the vocabulary name them, or one is unknown to it.
     """
     named = (control.fim_prefix, control.fim_suffix, control.fim_middle)
     prefix, suffix, middle = settings.sentinels or named
     if prefix is None or suffix is None or middle is None:
-        raise BadCall(
+        raise UsageError(
             "<fim_prefix>, <fim_suffix> and <fim_middle> are not in the tokenizer's vocabulary; "
             "`sentinels`, in [data.settings.fim] of a RUN.toml, can name other ids, and its run's "
             "plan.json carries them"
         )
     if not all(0 <= number < control.vocabulary for number in (prefix, suffix, middle)):
-        raise BadCall(f"sentinels: ids must be below the vocabulary, {control.vocabulary}")
+        raise UsageError(f"sentinels: ids must be below the vocabulary, {control.vocabulary}")
     return prefix, suffix, middle
 
 
@@ -91,12 +91,12 @@ def tables(settings: Settings, tokenizer: str | None) -> dict[str, Any]:
     """Return what else `fill` is given, from the tokenizer.json of that path.
 
     Raises:
-        BadCall: the level is "character", and there is no such path.
+        UsageError: the level is "character", and there is no such path.
     """
     if settings.level == "token":
         return {}
     if tokenizer is None:
-        raise BadCall("objective: fim: needs the tokenizer.json of the datasets")
+        raise UsageError("objective: fim: needs the tokenizer.json of the datasets")
     return {"halves": make_halves(tokenizer)}
 
 
@@ -109,7 +109,7 @@ def fill(
     segments: Segments,
     sequences: Numbers,
     batch: Batch,
-    control: Control,
+    control: SpecialTokens,
     settings: Settings,
     halves: Halves | None = None,
 ) -> None:
@@ -271,7 +271,7 @@ def _rearrange(
 def restore(
     tokens: npt.NDArray[np.int64],
     documents: npt.NDArray[np.int32],
-    control: Control,
+    control: SpecialTokens,
     settings: Settings,
 ) -> npt.NDArray[np.int64]:
     """Return a row's documents as they were: the inverse of `fill`.

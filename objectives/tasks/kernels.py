@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from manifests.prng.jit import compiled
-from manifests.special_tokens import Control
+from manifests.special_tokens import SpecialTokens
 from objectives.tasks.batch import FORGOTTEN, PADDING, Rows, Segments
 
 FIXED = 32
@@ -26,7 +26,7 @@ class Ids(NamedTuple):
     masks: int
 
 
-def ids_of(control: Control) -> Ids:
+def ids_of(control: SpecialTokens) -> Ids:
     """Return the control ids of a plan."""
     sep, eom, mask_1 = (-1 if i is None else i for i in (control.sep, control.eom, control.mask_1))
     return Ids(control.end, sep, eom, mask_1, control.mask_step, control.masks)

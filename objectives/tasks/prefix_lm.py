@@ -11,7 +11,7 @@ from pydantic import Field
 
 from manifests.prng.jit import compiled
 from manifests.prng.splitmix_kernels import below, draw
-from manifests.special_tokens import Control
+from manifests.special_tokens import SpecialTokens
 from objectives.tasks.batch import Batch, Rows, Segments
 from objectives.tasks.kernels import FIXED, copy_segment, mark, pad
 from objectives.tasks.ratios import Ratios
@@ -35,7 +35,7 @@ def fill(
     segments: Segments,
     sequences: npt.NDArray[np.int64],
     batch: Batch,
-    control: Control,
+    control: SpecialTokens,
     settings: Settings,
 ) -> None:
     """Copy some sequences into their rows of a batch, and draw the prefix of each."""
@@ -46,7 +46,7 @@ def fill_after(
     segments: Segments,
     sequences: npt.NDArray[np.int64],
     batch: Batch,
-    control: Control,
+    control: SpecialTokens,
     settings: Settings,
     mode: int | None,
 ) -> None:

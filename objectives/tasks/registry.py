@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from manifests.config import Config
-from manifests.errors import BadCall
-from manifests.special_tokens import Control
-from objectives.stream.plan import Slot
+from manifests.errors import UsageError
+from manifests.special_tokens import SpecialTokens
 from objectives.tasks import causal_lm, causal_masking, fim, prefix_lm, span_corruption, ul2
+from objectives.tasks.slot import Slot
 
 
 @dataclass(frozen=True)
@@ -22,37 +22,37 @@ class Objective:
             where it is not 0. Sequences may come in any order, and each is written as if alone.
         allowances: (slots, tokens of a sequence) -> the allowance of each slot.
         settings: the model of its settings.
-        check: (control, settings): raises BadCall where the vocabulary lacks what it needs.
+        check: (control, settings): raises UsageError where the vocabulary lacks what it needs.
         tables: (settings, path of tokenizer.json, if there is one): what else `fill` is given.
     """
 
     fill: Callable[..., None]
     allowances: Callable[[int, int], list[int]]
     settings: type[Config]
-    check: Callable[[Control, Any], object]
+    check: Callable[[SpecialTokens, Any], object]
     tables: Callable[[Any, str | None], dict[str, Any]] | None = None
 
 
-def _nothing(control: Control, settings: Config) -> None:
+def _nothing(control: SpecialTokens, settings: Config) -> None:
     """Any vocabulary will do."""
 
 
-def _masks(control: Control, settings: Config) -> None:
+def _masks(control: SpecialTokens, settings: Config) -> None:
     if control.eom is None or not control.masks:
-        raise BadCall("<eom> and masks are not in the tokenizer's vocabulary")
+        raise UsageError("<eom> and masks are not in the tokenizer's vocabulary")
 
 
-def _sep_and_masks(control: Control, settings: Config) -> None:
+def _sep_and_masks(control: SpecialTokens, settings: Config) -> None:
     if not control.can_infill:
-        raise BadCall("<sep>, <eom> and masks are not in the tokenizer's vocabulary")
+        raise UsageError("<sep>, <eom> and masks are not in the tokenizer's vocabulary")
 
 
-def _mode(control: Control, settings: ul2.Mode) -> None:
+def _mode(control: SpecialTokens, settings: ul2.Mode) -> None:
     if settings.mode is not None and settings.mode >= control.vocabulary:
-        raise BadCall(f"mode is {settings.mode}, not below the vocabulary {control.vocabulary}")
+        raise UsageError(f"mode is {settings.mode}, not below the vocabulary {control.vocabulary}")
 
 
-def _sep_masks_and_mode(control: Control, settings: ul2.Mode) -> None:
+def _sep_masks_and_mode(control: SpecialTokens, settings: ul2.Mode) -> None:
     _sep_and_masks(control, settings)
     _mode(control, settings)
 
@@ -97,17 +97,17 @@ def dealer(objective: str | Mapping[str, float]) -> Callable[[int, int], list[Sl
         objective: a name of OBJECTIVES or MIXES, or objectives with their shares.
 
     Raises:
-        BadCall: there is no such objective, or a share is not above 0.
+        UsageError: there is no such objective, or a share is not above 0.
     """
     one = {objective: 1.0} if isinstance(objective, str) else objective
     shares = MIXES.get(objective, one) if isinstance(objective, str) else one
     for name, share in shares.items():
         if name not in OBJECTIVES:
-            raise BadCall(f"objective: there is no {name!r}; {_hint(name)}")
+            raise UsageError(f"objective: there is no {name!r}; {_hint(name)}")
         if not 0 < share < float("inf"):
-            raise BadCall(f"objective: the share of {name} must be above 0, not {share}")
+            raise UsageError(f"objective: the share of {name} must be above 0, not {share}")
     if not shares:
-        raise BadCall("objective: name at least one")
+        raise UsageError("objective: name at least one")
 
     def deal(sequences: int, length: int) -> list[Slot]:
         counts = _apportion(shares, sequences)
@@ -129,7 +129,7 @@ def _hint(name: str) -> str:
 def _apportion(shares: Mapping[str, float], sequences: int) -> dict[str, int]:
     """Divide a unit's sequences by largest remainders: exact where the shares come out even."""
     if len(shares) > sequences:
-        raise BadCall(
+        raise UsageError(
             f"objective: {len(shares)} objectives do not fit a unit of {sequences} sequences"
         )
     total = sum(shares.values())

@@ -18,7 +18,7 @@ from pydantic import Field
 
 from manifests.prng.jit import compiled
 from manifests.prng.splitmix_kernels import below, draw
-from manifests.special_tokens import Control
+from manifests.special_tokens import SpecialTokens
 from objectives.tasks.batch import Batch, Rows, Segments
 from objectives.tasks.kernels import FIXED, Ids, copy_segment, ids_of, mark, pad
 from objectives.tasks.ratios import Ratios
@@ -69,7 +69,7 @@ def fill(
     segments: Segments,
     sequences: npt.NDArray[np.int64],
     batch: Batch,
-    control: Control,
+    control: SpecialTokens,
     settings: Settings,
 ) -> None:
     """Corrupt some sequences into their rows of a batch.
@@ -154,7 +154,7 @@ def _spans(
 
 
 def restore(
-    tokens: npt.NDArray[np.int64], documents: npt.NDArray[np.int32], control: Control
+    tokens: npt.NDArray[np.int64], documents: npt.NDArray[np.int32], control: SpecialTokens
 ) -> npt.NDArray[np.int64]:
     """Return the addresses that a row was made from: the inverse of `fill`; see `restored`."""
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from manifests.prng.jit import compiled
 from manifests.prng.splitmix_kernels import subset
-from manifests.special_tokens import Control
+from manifests.special_tokens import SpecialTokens
 from objectives.tasks.batch import Segments
 from objectives.tasks.kernels import Ids, copy
 
@@ -196,7 +196,7 @@ def documents_of(
 def restored(
     tokens: npt.NDArray[np.int64],
     documents: npt.NDArray[np.int32],
-    control: Control,
+    control: SpecialTokens,
     split: Callable[[npt.NDArray[np.int64]], tuple[int, int]],
 ) -> npt.NDArray[np.int64]:
     """Return the addresses that a row was made from.
@@ -215,7 +215,7 @@ def restored(
 
 
 def put_back(
-    body: npt.NDArray[np.int64], answers: npt.NDArray[np.int64], control: Control
+    body: npt.NDArray[np.int64], answers: npt.NDArray[np.int64], control: SpecialTokens
 ) -> npt.NDArray[np.int64]:
     """Return a document whose spans were taken out: the inverse of `take_out`.
 

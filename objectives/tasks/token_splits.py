@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
-from manifests.errors import BadCall
+from manifests.errors import UsageError
 from manifests.tokenizer.byte_symbols import byte_symbols
 from manifests.tokenizer.tokenizer import load_text_tokenizer
 
@@ -48,8 +48,8 @@ def make_halves(path: str) -> Halves:
         path: of a tokenizer.json.
 
     Raises:
-        BadCall: the tokenizer is no byte-level BPE.
-        BadData: the file is missing or is no tokenizer.json.
+        UsageError: the tokenizer is no byte-level BPE.
+        DataError: the file is missing or is no tokenizer.json.
     """
     tokenizer = load_text_tokenizer(path)
     symbols = byte_symbols()
@@ -84,7 +84,9 @@ def _model(path: str, tokenizer: Tokenizer, symbols: list[str]) -> Tokenizer:
     parsed = json.loads(tokenizer.to_str())
     vocabulary = parsed["model"].get("vocab", {})
     if parsed["model"].get("type") != "BPE" or any(s not in vocabulary for s in symbols):
-        raise BadCall(f"{path}: is no byte-level BPE: its tokens cannot be cut between characters")
+        raise UsageError(
+            f"{path}: is no byte-level BPE: its tokens cannot be cut between characters"
+        )
     without = dict.fromkeys(("normalizer", "pre_tokenizer", "post_processor", "decoder"))
     bare = {**parsed, **without, "added_tokens": []}
     return Tokenizer.from_str(json.dumps(bare))

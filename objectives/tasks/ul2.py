@@ -19,7 +19,7 @@ from pydantic import Field
 
 from manifests.config import Config
 from manifests.prng.jit import compiled
-from manifests.special_tokens import Control
+from manifests.special_tokens import SpecialTokens
 from objectives.tasks import prefix_lm
 from objectives.tasks.batch import Batch, Rows, Segments
 from objectives.tasks.kernels import FIXED, Ids, copy, ids_of, mark, pad
@@ -56,7 +56,7 @@ class Denoiser(NamedTuple):
         segments: Segments,
         sequences: Numbers,
         batch: Batch,
-        control: Control,
+        control: SpecialTokens,
         settings: Mode,
     ) -> None:
         """Take spans out of some sequences, into their rows of a batch.
@@ -82,7 +82,7 @@ class PrefixLm(NamedTuple):
         segments: Segments,
         sequences: Numbers,
         batch: Batch,
-        control: Control,
+        control: SpecialTokens,
         settings: Mode,
     ) -> None:
         """Copy some sequences into their rows of a batch, and draw the prefix of each."""
@@ -199,7 +199,7 @@ def _answers(
 
 
 def restore(
-    tokens: npt.NDArray[np.int64], documents: npt.NDArray[np.int32], control: Control
+    tokens: npt.NDArray[np.int64], documents: npt.NDArray[np.int32], control: SpecialTokens
 ) -> npt.NDArray[np.int64]:
     """Return the addresses that a row without a task token was made from: the inverse of `fill`.
 

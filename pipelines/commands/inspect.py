@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from manifests.errors import BadCall, BadData
+from manifests.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from manifests.verify.verify import Verified
@@ -50,9 +50,9 @@ def inspect(
     from pipelines.inspect import summary as inspecting
 
     if not rejected and (rule is not None or (number is not None and not clusters)):
-        raise BadCall("--rule and -n go with --rejected (-n with --clusters too)")
+        raise UsageError("--rule and -n go with --rejected (-n with --clusters too)")
     if rejected and clusters:
-        raise BadCall("give --rejected or --clusters, not both")
+        raise UsageError("give --rejected or --clusters, not both")
     chain = load_chain(directory)
     if clusters:
         from pipelines.inspect import clusters as clustering
@@ -81,7 +81,7 @@ def verify(directory: Directory, as_json: AsJson = False) -> None:
     if verified.faults:
         more = len(verified.faults) - FAULTS
         rest = [f"and {more} more faults: --json lists them all"] if more > 0 else []
-        raise BadData("\n".join([*verified.faults[:FAULTS], *rest]))
+        raise DataError("\n".join([*verified.faults[:FAULTS], *rest]))
     if not as_json:
         print_answer(_verified(verified))
 
@@ -213,9 +213,11 @@ def _numbers(option: str, texts: list[str]) -> dict[str, float]:
         except ValueError:
             found = ""
         if not found or (not group and option != "--max-epochs"):
-            raise BadCall(f"{option}: {text.lstrip('=')!r} is not written GROUP=W, with a number W")
+            raise UsageError(
+                f"{option}: {text.lstrip('=')!r} is not written GROUP=W, with a number W"
+            )
         if group in numbers:
-            raise BadCall(f"{option}: a group is given twice")
+            raise UsageError(f"{option}: a group is given twice")
         numbers[group] = value
     return numbers
 

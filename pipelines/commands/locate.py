@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from manifests.errors import BadCall
+from manifests.errors import UsageError
 
 Directory = Annotated[
     str, typer.Argument(metavar="DIR", help="An output (out/), or the directory of one step.")
@@ -39,7 +39,7 @@ def where(
     from pipelines.inspect import locate as finding
 
     if (query is None) == (text is None):
-        raise BadCall("give an id, a text or a place, or --file: one of them")
+        raise UsageError("give an id, a text or a place, or --file: one of them")
     chain = load_chain(directory)
     if text is not None:
         found = finding.where_text(chain, _decoded(text, files.read_bytes(text)))
@@ -52,7 +52,7 @@ def _decoded(path: str, data: bytes) -> str:
     try:
         return data.decode()
     except UnicodeDecodeError as error:
-        raise BadCall(f"{path}: is not UTF-8: {error}") from None
+        raise UsageError(f"{path}: is not UTF-8: {error}") from None
 
 
 def clean(

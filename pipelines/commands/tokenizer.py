@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from manifests.console.options import AsJson
-from manifests.errors import BadCall
+from manifests.errors import UsageError
 
 CorpusFile = Annotated[
     str, typer.Argument(metavar="CORPUS.toml", help="A corpus whose dedup has ended.")
@@ -60,9 +60,9 @@ def rebuild(
     from manifests.tokenizer.published import REBUILT
 
     if name not in REBUILT:
-        raise BadCall(f"{name!r} is none of {', '.join(REBUILT)}")
+        raise UsageError(f"{name!r} is none of {', '.join(REBUILT)}")
     if not files.exists(merges):
-        raise BadCall(f"{merges}: there is no such file")
+        raise UsageError(f"{merges}: there is no such file")
     _write(out, REBUILT[name](files.read_bytes(merges)), as_json)
 
 

@@ -15,7 +15,7 @@ from filters.opt_outs import load_opt_outs
 from filters.quality import registry
 from manifests.components import slug
 from manifests.config import Config, load_config
-from manifests.errors import BadCall
+from manifests.errors import UsageError
 from manifests.io import files
 
 Kind = Literal["the-stack", "the-stack-v2", "starcoderdata", "the-pile", "parquet", "jsonl"]
@@ -199,7 +199,7 @@ class Dedup(Config):
     fall short of the profile's threshold stay, the best of them with copies of its own."""
     large: Annotated[int, Field(ge=2)] = 1000
     """Documents above which a cluster is large: boilerplate links what has little in common."""
-    most_removed: Annotated[float, Field(ge=0, le=1)] = 0.6
+    max_removed: Annotated[float, Field(ge=0, le=1)] = 0.6
     """The share of a source that one rule may remove as copies within the source; above it the job
     stops and says what it found. BigCode's Java lost 47 % (bigcode-dataset near_deduplication)."""
 
@@ -314,7 +314,7 @@ def load_corpus(path: str) -> Corpus:
     """Read CORPUS.toml; its relative paths become absolute ones.
 
     Raises:
-        BadCall: it lists every fault of the file, or else of all the files that it names.
+        UsageError: it lists every fault of the file, or else of all the files that it names.
     """
     corpus = load_config(path, Corpus)
     base = os.path.dirname(os.path.abspath(path))
@@ -341,7 +341,7 @@ def load_corpus(path: str) -> Corpus:
         faults.append(f"tokenize.tokenizer: {tokenizer.path}: there is no such file")
     faults = [f"{path}: {fault}" for fault in faults] + _unreadable(resolved)
     if faults:
-        raise BadCall("\n".join(faults))
+        raise UsageError("\n".join(faults))
     return resolved
 
 
@@ -357,7 +357,7 @@ def _unreadable(corpus: Corpus) -> list[str]:
     for read in reads:
         try:
             read()
-        except BadCall as error:
+        except UsageError as error:
             faults[str(error)] = None
     return list(faults)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from filters.dedup.minhash import load_profile
 from filters.dedup.union_find import ALONE, U32, Indexes, Union, parts_and_rows
-from manifests.errors import BadData
+from manifests.errors import DataError
 from manifests.io import files
 from manifests.io.digest import short_digest
 from manifests.lineage.receipts import (
@@ -139,7 +139,7 @@ class Clusters:
         parts = self.parts.read()
         starts = np.cumsum([0, *(part.documents for part in parts)])
         if starts[-1] >= int(ALONE):
-            raise BadData(f"{starts[-1]:,} documents are more than one deduplication can number")
+            raise DataError(f"{starts[-1]:,} documents are more than one deduplication can number")
         numbers = np.array([part.part for part in parts], np.uint32)
         union = Union(int(starts[-1]))
         for path in forests:

@@ -23,10 +23,10 @@ from manifests.io.digest import short_digest
 from manifests.lineage.receipts import Receipt, file_record, is_whole, load_receipt, save_receipt
 from pipelines.dedup.rank_clusters import read_losers
 from pipelines.dedup.shingle_sets import Sets, write_sets
-from pipelines.license_filter.plan import read_rows
 from pipelines.runtime import progress, runners
 from pipelines.runtime.quiet_beam import beam
 from pipelines.runtime.runners import Runner
+from pipelines.runtime.table import read_rows
 
 STEP = "exact"
 

@@ -25,9 +25,9 @@ from pipelines.dedup.previous_corpora import Parts, frozen_digests, write_frozen
 from pipelines.dedup.rank_clusters import EXACT, Verification
 from pipelines.dedup.signatures import Sign, signature_name
 from pipelines.license_filter.job import PARTS_FILE
-from pipelines.license_filter.plan import read_rows
 from pipelines.preparation import Preparation, begin, finish, parent_of, totals_of
 from pipelines.runtime.job import Job
+from pipelines.runtime.table import read_rows
 
 TABLE = pa.schema(
     [
@@ -46,8 +46,8 @@ def run(preparation: Preparation) -> Manifest:
     """Find the near-duplicates of a finished license_filter, and write the manifest.
 
     Raises:
-        BadCall: what is said to be frozen is no finished dedup.
-        BadData: license_filter has no manifest, what is frozen was made in another way, or a rule
+        UsageError: what is said to be frozen is no finished dedup.
+        DataError: license_filter has no manifest, what is frozen was made in another way, or a rule
             removes too much of a source.
     """
     corpus, directory = preparation.corpus, preparation.dedup
@@ -73,13 +73,13 @@ def run(preparation: Preparation) -> Manifest:
         found = settling.run(runner, found)
     listing = ListDuplicates(directory, parts, documents, sorted(found.files), step)
     receipts = Job(listing, table, "duplicates").run(runner)
-    check_losses(receipts, corpus.dedup.most_removed, directory)
+    check_losses(receipts, corpus.dedup.max_removed, directory)
     return finish(directory, _manifest(preparation, profile, step, found, receipts))
 
 
 def _step(dedup: Dedup, profile: Profile, priorities: dict[str, int], table: str) -> str:
     """Return the step digest; what only stops a job is no part of it."""
-    declared = dedup.model_dump(exclude={"profile", "frozen", "most_removed"})
+    declared = dedup.model_dump(exclude={"profile", "frozen", "max_removed"})
     frozen = frozen_digests(tuple(dedup.frozen))
     return digest(["dedup", FORMAT, profile.digest, declared, frozen, priorities, table])
 

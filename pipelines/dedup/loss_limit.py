@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from manifests.console import formatting
-from manifests.errors import BadData
+from manifests.errors import DataError
 from manifests.lineage.receipts import Receipt, merge_funnels
 
 LARGEST = 3
@@ -24,7 +24,7 @@ def check_losses(receipts: Iterable[Receipt], most: float, directory: str) -> No
         directory: dedup/, to say where to look.
 
     Raises:
-        BadData: it says what was found, and how to allow it.
+        DataError: it says what was found, and how to allow it.
     """
     receipts = list(receipts)
     funnel = merge_funnels(receipt.funnel for receipt in receipts)
@@ -33,13 +33,13 @@ def check_losses(receipts: Iterable[Receipt], most: float, directory: str) -> No
         mine = [receipt for receipt in receipts if source in receipt.funnel]
         for rule, removed in sorted(_within(mine).items()):
             if removed > most * came:
-                raise BadData(
+                raise DataError(
                     f"{directory}: rule {rule} removes {formatting.count(removed)} of the "
                     f"{formatting.plural(came, 'document')} of {source} "
                     f"({formatting.share(removed, came)}) as copies of others in the same source, "
-                    f"more than dedup.most_removed = {most:g} allows; the largest clusters: "
+                    f"more than dedup.max_removed = {most:g} allows; the largest clusters: "
                     f"{_named(mine)} (every one is in {directory}/duplicates). If that is right, "
-                    "raise most_removed and run again: nothing is done twice"
+                    "raise max_removed and run again: nothing is done twice"
                 )
 
 

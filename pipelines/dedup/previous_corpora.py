@@ -9,13 +9,13 @@ import pyarrow.parquet as pq
 
 from filters.dedup.minhash import Profile
 from filters.dedup.union_find import Indexes
-from manifests.errors import BadCall, BadData
+from manifests.errors import DataError, UsageError
 from manifests.io import files
 from manifests.lineage.manifest import load_manifest, manifest_digest
 from manifests.verify.parts import FROZEN_TABLE
 from pipelines.dedup.signatures import signature_path
 from pipelines.license_filter.job import PARTS_FILE
-from pipelines.license_filter.plan import read_rows
+from pipelines.runtime.table import read_rows
 
 FROZEN = pa.schema(
     [
@@ -104,8 +104,8 @@ def write_frozen(directory: str, frozen: tuple[str, ...], profile: Profile, scop
     """Write frozen.parquet, or take it away where nothing is frozen.
 
     Raises:
-        BadCall: a directory holds no finished dedup.
-        BadData: its signatures were made in another way.
+        UsageError: a directory holds no finished dedup.
+        DataError: its signatures were made in another way.
     """
     url = files.join(directory, FROZEN_TABLE)
     if not frozen:
@@ -129,16 +129,16 @@ def frozen_digests(frozen: tuple[str, ...]) -> list[str]:
 
 def _check(old: str, profile: Profile, scope: str) -> None:
     if not files.exists(files.join(old, "manifest.json")):
-        raise BadCall(f"dedup.frozen: {old}: holds no finished dedup")
+        raise UsageError(f"dedup.frozen: {old}: holds no finished dedup")
     manifest = load_manifest(old)
     if manifest.step != "dedup":
-        raise BadCall(f"dedup.frozen: {old}: is the output of {manifest.step}, not of dedup")
+        raise UsageError(f"dedup.frozen: {old}: is the output of {manifest.step}, not of dedup")
     made = manifest.extra.get("profile", {}).get("name")
     if manifest.extra.get("profile_digest") != profile.digest:
-        raise BadData(
+        raise DataError(
             f"{old}: its signatures are of profile {made!r}, not of this {profile.name!r}; "
             "deduplicate it again with the same one"
         )
     made = manifest.config["dedup"]["scope"]
     if made != scope:
-        raise BadData(f"{old}: copies were looked for in scope {made!r}, here it is {scope!r}")
+        raise DataError(f"{old}: copies were looked for in scope {made!r}, here it is {scope!r}")

@@ -15,7 +15,7 @@ from rich.progress import Progress
 from filters.licenses.policy import judge_licenses, load_policy
 from manifests.io import files
 from manifests.io.digest import canonical_json
-from manifests.errors import BadCall
+from manifests.errors import UsageError
 from pipelines.demo import layouts
 from pipelines.demo.layouts import CodeFile
 from pipelines.demo.packages import Package, choose, environment, hash64, installed, package
@@ -104,7 +104,7 @@ def gather(directory: str, megabytes: float = 20) -> Gathered:
     The bytes depend on the installed packages alone. Nothing is done where all of it is there.
 
     Raises:
-        BadCall: the directory holds the corpus of another environment.
+        UsageError: the directory holds the corpus of another environment.
     """
     found = installed()
     digest = _digest(found, megabytes)
@@ -132,7 +132,7 @@ def _whole(directory: str, receipt: str, digest: str) -> Gathered | None:
         return None
     known = json.loads(files.read_bytes(receipt))
     if known["digest"] != digest:
-        raise BadCall(
+        raise UsageError(
             f"{directory}: holds the corpus of other packages than are installed here; delete it, "
             "or name another directory"
         )

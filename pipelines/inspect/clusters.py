@@ -11,7 +11,7 @@ from rich.text import Text
 
 from manifests.console import formatting
 from manifests.console.output import printable, unwrapped
-from manifests.errors import BadCall
+from manifests.errors import UsageError
 from manifests.io import files
 from manifests.lineage.chain import Chain
 from manifests.verify.parts import read_table
@@ -36,10 +36,10 @@ def clusters(chain: Chain, most: int = CLUSTERS) -> dict[str, Any]:
         documents/ is not here. The sample has the smallest ids: they are hashes.
 
     Raises:
-        BadCall: the chain holds no dedup.
+        UsageError: the chain holds no dedup.
     """
     if chain.link("dedup") is None:
-        raise BadCall(f"{chain.last.directory}: holds no dedup, so there are no clusters")
+        raise UsageError(f"{chain.last.directory}: holds no dedup, so there are no clusters")
     tables = duplicate_tables(chain)
     largest: list[Row] = []
     sample: list[Row] = []

@@ -54,7 +54,7 @@ def show(chain: Chain, query: str) -> dict[str, Any]:
         this id: ids are not unique, because sources repeat documents.
 
     Raises:
-        BadCall: nothing fits, or several documents do.
+        UsageError: nothing fits, or several documents do.
     """
     id = find_id(chain, query)
     documents = rows_with_id(document_tables(chain), id)

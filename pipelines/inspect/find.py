@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from manifests.dataset.dataset import read_shard_table
-from manifests.errors import BadCall
+from manifests.errors import UsageError
 from manifests.io import files
 from manifests.lineage.chain import Chain
 from manifests.verify.parts import duplicates_url, read_parts, read_table
@@ -75,23 +75,23 @@ def find_id(chain: Chain, query: str) -> bytes:
     """Return the one id (16 bytes) that `query` names: an id, a unique prefix, or a path.
 
     Raises:
-        BadCall: nothing fits, or several documents do; the message lists some.
+        UsageError: nothing fits, or several documents do; the message lists some.
     """
     ids = _ids_by_prefix(chain, query) if PREFIX.fullmatch(query) else {}
     return only_id(chain, query, ids or ids_with_path(chain, query))
 
 
 def only_id(chain: Chain, query: str, ids: Mapping[bytes, str]) -> bytes:
-    """Return the one id of `ids` (id -> what it is), which `query` named; BadCall as `find_id`."""
+    """Return the one id of `ids` (id -> what it is) for `query`; UsageError as `find_id`."""
     if not ids:
-        raise BadCall(
+        raise UsageError(
             f"{chain.last.directory}: holds no document {query!r}, by id or by path (what "
             "license_filter rejected is found by its id alone)"
         )
     if len(ids) > 1:
         some = ", ".join(f"{id.hex()} ({what})" for id, what in sorted(ids.items())[:LISTED])
         more = f" and {len(ids) - LISTED} more" if len(ids) > LISTED else ""
-        raise BadCall(f"{query!r} fits {len(ids)} documents; name one by its id: {some}{more}")
+        raise UsageError(f"{query!r} fits {len(ids)} documents; name one by its id: {some}{more}")
     return next(iter(ids))
 
 

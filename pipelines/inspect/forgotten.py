@@ -59,7 +59,7 @@ def forgotten_ids(chain: Chain) -> frozenset[bytes]:
     """Return the ids of the documents that any tokenized dataset of a chain forgets.
 
     Raises:
-        BadData: a tombstone or a table beside a shard is not what it must be.
+        DataError: a tombstone or a table beside a shard is not what it must be.
     """
     found: set[bytes] = set()
     for link in chain.links:

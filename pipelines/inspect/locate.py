@@ -10,7 +10,7 @@ from rich.text import Text
 from manifests.console import formatting
 from manifests.console.output import unwrapped
 from manifests.dataset.dataset import Dataset
-from manifests.errors import BadCall
+from manifests.errors import UsageError
 from manifests.lineage.chain import Chain
 from pipelines.inspect.find import (
     PREFIX,
@@ -49,11 +49,11 @@ def where(chain: Chain, query: str) -> list[Row]:
         several places.
 
     Raises:
-        BadCall: the chain has no shards, or nothing fits.
-        BadData: a table beside a shard is missing, or is not the one that was written.
+        UsageError: the chain has no shards, or nothing fits.
+        DataError: a table beside a shard is missing, or is not the one that was written.
     """
     if chain.link("tokenize") is None:
-        raise BadCall(f"{chain.last.directory}: has no shards: tokenize comes first")
+        raise UsageError(f"{chain.last.directory}: has no shards: tokenize comes first")
     if place := PLACE.fullmatch(query):
         return [_at(chain, place["shard"], int(place["block"]), int(place["token"]))]
     if PREFIX.fullmatch(query):
@@ -74,7 +74,7 @@ def where_text(chain: Chain, text: str) -> list[Row]:
     for id in ids_with_text(document_tables(chain), text) if not found else []:
         found += _stored(chain, id)
     if not found:
-        raise BadCall(
+        raise UsageError(
             f"{chain.last.directory}: no document in its shards has this text, id or path (the "
             f"hash of the text would be {text_hash.hex()})"
         )
@@ -84,7 +84,7 @@ def where_text(chain: Chain, text: str) -> list[Row]:
 def _with_id(chain: Chain, id: bytes) -> list[Row]:
     found = _stored(chain, id)
     if not found:
-        raise BadCall(
+        raise UsageError(
             f"{chain.last.directory}: {id.hex()} is in none of its shards; `stackpile show` says "
             "why"
         )
@@ -106,7 +106,7 @@ def _at(chain: Chain, shard: str, block: int, token: int) -> Row:
     number = _shard_number(dataset, shard)
     row = dataset.shards.slice(number, 1).to_pylist()[0]
     if block >= row["blocks"]:
-        raise BadCall(f"{row['shard']}: has blocks 0 to {row['blocks'] - 1}, not {block}")
+        raise UsageError(f"{row['shard']}: has blocks 0 to {row['blocks'] - 1}, not {block}")
     component = dataset.component(row["component"], row["heldout"])
     mine = dataset.shard_range(row["component"], row["heldout"])
     first, start = (
@@ -115,7 +115,7 @@ def _at(chain: Chain, shard: str, block: int, token: int) -> Row:
     place = start - first + block
     length = int(component.reader.table["tokens"][place])
     if token >= length:
-        raise BadCall(f"{row['shard']}: block {block} has tokens 0 to {length - 1}, not {token}")
+        raise UsageError(f"{row['shard']}: block {block} has tokens 0 to {length - 1}, not {token}")
     document = component.document_of(place, token)
     origin = component.origin(document)
     before = int(np.sum(dataset.shards["documents"][mine.start : number].to_numpy()))
@@ -138,7 +138,7 @@ def _shard_number(dataset: Dataset, shard: str) -> int:
     fits = fits or [number for number, path in enumerate(paths) if path.endswith(f"/{name}")]
     if len(fits) != 1:
         some = ", ".join(paths[number] for number in fits[:LISTED])
-        raise BadCall(
+        raise UsageError(
             f"{dataset.directory}: has no shard {shard!r}"
             if not fits
             else f"{shard!r} fits {len(fits)} shards of {dataset.directory}: {some}"

@@ -10,7 +10,7 @@ from typing import IO, Any, NamedTuple, cast
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from manifests.errors import BadData
+from manifests.errors import DataError
 from manifests.io import files
 from manifests.lineage.chain import Chain
 from manifests.verify.parts import read_table
@@ -80,7 +80,7 @@ def _is_unchanged(row: Mapping[str, Any]) -> bool:
     try:
         same = files.exists(url) and files.size(url) == row["bytes"]
         return bool(same and files.version(url) == row["version"])
-    except (BadData, OSError):
+    except (DataError, OSError):
         return False
 
 
@@ -100,7 +100,7 @@ def _read(url: str, column: str, rows: set[int]) -> dict[int, Any]:
         return (
             _parquet(url, column, rows) if url.endswith(".parquet") else _lines(url, column, rows)
         )
-    except (BadData, pa.ArrowException, OSError, EOFError, zlib.error, ValueError, ImportError):
+    except (DataError, pa.ArrowException, OSError, EOFError, zlib.error, ValueError, ImportError):
         return {}
 
 

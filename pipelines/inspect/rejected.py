@@ -12,7 +12,7 @@ from rich.text import Text
 
 from manifests.console import formatting
 from manifests.console.output import printable, unwrapped
-from manifests.errors import BadCall
+from manifests.errors import UsageError
 from manifests.lineage.chain import Chain, flows
 from manifests.lineage.receipts import Count
 from manifests.verify.parts import read_table
@@ -55,7 +55,7 @@ def examples(chain: Chain, rule: str | None = None, most: int = EXAMPLES) -> dic
         stays instead, similarity and the size of the cluster.
 
     Raises:
-        BadCall: nothing was rejected by that rule.
+        UsageError: nothing was rejected by that rule.
     """
     counts = {
         name: (step, count)
@@ -64,7 +64,7 @@ def examples(chain: Chain, rule: str | None = None, most: int = EXAMPLES) -> dic
     }
     if rule is not None and rule not in counts:
         known = ", ".join(counts) or "none"
-        raise BadCall(
+        raise UsageError(
             f"{chain.last.directory}: no document was rejected by {rule!r}; rules that took some: "
             f"{known}"
         )

@@ -75,7 +75,7 @@ def survey(chain: Chain) -> Survey:
     """Read the tables of documents of a chain's last job.
 
     Raises:
-        BadData: a table is missing or is none.
+        DataError: a table is missing or is none.
     """
     tokenized = chain.link("tokenize") is not None
     tables = shard_tables(chain) if tokenized else document_tables(chain)

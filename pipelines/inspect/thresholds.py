@@ -14,14 +14,14 @@ from rich.console import RenderableType
 
 from filters.decontamination import RULE as BENCHMARK
 from filters.quality import registry
+from filters.scancode.server import GIVEN_UP
 from manifests.console import formatting
 from manifests.console.output import numbers_table
-from manifests.errors import BadCall
+from manifests.errors import UsageError
 from manifests.lineage.chain import Chain
 from manifests.lineage.receipts import Count
 from manifests.verify.parts import read_table
 from pipelines.inspect.find import decision_tables
-from pipelines.license_filter.header_veto import GIVEN_UP
 
 Thresholds = Mapping[str, float]
 Totals = dict[str, Count]
@@ -38,7 +38,7 @@ def changed(declared: Mapping[str, Any] | None, changes: Iterable[str]) -> dict[
         changes: `FILTER=NUMBER`, `FILTER=true` (its default) or `FILTER=false` (off).
 
     Raises:
-        BadCall: one is not written so, or names no filter.
+        UsageError: one is not written so, or names no filter.
     """
     table = dict(declared or {})
     for change in changes:
@@ -46,11 +46,11 @@ def changed(declared: Mapping[str, Any] | None, changes: Iterable[str]) -> dict[
         try:
             table[name] = {"true": True, "false": False}.get(text) if text in WORDS else float(text)
         except ValueError:
-            raise BadCall(f"{change!r} is not written FILTER=NUMBER, =true or =false") from None
+            raise UsageError(f"{change!r} is not written FILTER=NUMBER, =true or =false") from None
     try:
         registry.check(table)
     except ValueError as error:
-        raise BadCall(str(error)) from None
+        raise UsageError(str(error)) from None
     return table
 
 
@@ -69,17 +69,19 @@ def compare(chain: Chain, changes: Sequence[str]) -> dict[str, Any]:
         {now, then}, each documents and bytes; components count what is kept.
 
     Raises:
-        BadCall: there are no decisions, or a filter was off when the job ran: it has no scores.
+        UsageError: there are no decisions, or a filter was off when the job ran: it has no scores.
     """
     link = chain.link("license_filter")
     if link is None:
-        raise BadCall(f"{chain.last.directory}: holds no license_filter; its decisions are needed")
+        raise UsageError(
+            f"{chain.last.directory}: holds no license_filter; its decisions are needed"
+        )
     declared = link.manifest.config.get("filters")
     before = registry.settings(declared)
     after = registry.settings(changed(declared, changes))
     unmeasured = [name for name in after if name not in before]
     if unmeasured:
-        raise BadCall(
+        raise UsageError(
             f"{unmeasured[0]}: was off when the job ran, so nothing is known of it; turn it on in "
             "[filters] and run license-filter again"
         )

@@ -36,7 +36,7 @@ def run(preparation: Preparation) -> Manifest:
     """Plan, decide every document, and write the manifest.
 
     Raises:
-        BadData: more inputs than `max_failed` allows cannot be read.
+        DataError: more inputs than `max_failed` allows cannot be read.
     """
     corpus, lists = preparation.corpus, look(preparation.corpus)
     rows = plan(preparation, lists).to_pylist()

@@ -12,7 +12,7 @@ from filters.licenses import pile_sets
 from filters.licenses.policy import load_policy
 from filters.quality import registry
 from manifests import components
-from manifests.errors import BadData
+from manifests.errors import DataError, InputError
 from manifests.io import files
 from manifests.io.digest import digest, short_digest
 from manifests.schemas import FORMAT, PLAN
@@ -20,7 +20,6 @@ from pipelines.corpus.corpus import Corpus, Source
 from pipelines.license_filter import header_veto, repository_licenses
 from pipelines.license_filter.reference_lists import Held
 from pipelines.sources import reader
-from pipelines.sources.rows import BadInput
 
 THREADS = 16
 """Footers read at once: waiting for a disk or an object store, not computing."""
@@ -71,7 +70,7 @@ def make_plan(corpus: Corpus, lists: Held) -> pa.Table:
     """Return the plan of a corpus, whose lists hold `lists`, as a table of the schema PLAN.
 
     Raises:
-        BadData: a source's pattern matches no file, or only files that cannot be read.
+        DataError: a source's pattern matches no file, or only files that cannot be read.
     """
     rows = [row for source in corpus.source for row in _source_rows(corpus, source, lists)]
     return pa.Table.from_pylist(rows, schema=PLAN)
@@ -83,24 +82,17 @@ def write_plan(plan: pa.Table, url: str) -> None:
         pq.write_table(plan, output)
 
 
-def read_rows(url: str) -> list[dict[str, Any]]:
-    """Return a Parquet table of parts as dicts."""
-    with files.open_input(url) as source:
-        rows: list[dict[str, Any]] = pq.read_table(source).to_pylist()
-    return rows
-
-
 def _source_rows(corpus: Corpus, source: Source, lists: Held) -> list[dict[str, Any]]:
     urls = files.glob(source.files)
     if not urls:
-        raise BadData(f"source {source.name}: no file matches {source.files}")
+        raise DataError(f"source {source.name}: no file matches {source.files}")
     root = _root(source.files)
     step = step_digest(corpus, source, lists)
     chosen = [(url, _relative(root, url)) for url in urls]
     chosen = [(url, path) for url, path in chosen if _is_chosen(source, path)]
     if not chosen:
         names = ", ".join(source.components or [])
-        raise BadData(f"source {source.name}: no file of {source.files} holds {names}")
+        raise DataError(f"source {source.name}: no file of {source.files} holds {names}")
     with ThreadPoolExecutor(THREADS) as pool:
         rows = pool.map(lambda item: list(_input_rows(source, step, *item)), chosen)
         return [row for of_input in rows for row in of_input]
@@ -133,7 +125,7 @@ def _input_rows(source: Source, step: str, url: str, path: str) -> Iterator[dict
 def _cut_rows(source: Source, url: str, row: dict[str, Any]) -> list[dict[str, Any]]:
     try:
         return [{**row, "start": start, "stop": stop} for start, stop in reader.cut(source, url)]
-    except BadInput as error:
+    except InputError as error:
         return [{**row, "error": str(error)}]
 
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from filters import benchmarks, decontamination
 from filters.opt_outs import OptOuts, load_opt_outs
-from manifests.errors import BadData
+from manifests.errors import DataError
 from pipelines.corpus.corpus import Corpus
 
 
@@ -46,13 +46,13 @@ def load_lists(corpus: Corpus, held: Held) -> Lists:
     """Read the benchmarks and the opt-outs of a corpus.
 
     Raises:
-        BadData: they are not what the run began with.
+        DataError: they are not what the run began with.
     """
     texts, opt_outs = benchmarks.load_benchmarks(corpus.decontaminate.files), _opt_outs(corpus)
     found = _held(texts, opt_outs)
     for table in ("opt_outs", "benchmarks"):
         if getattr(found, table) != getattr(held, table):
-            raise BadData(f"{TABLES[table]} changed while the job runs; start it again")
+            raise DataError(f"{TABLES[table]} changed while the job runs; start it again")
     return Lists(decontamination.make_benchmarks(texts), opt_outs)
 
 

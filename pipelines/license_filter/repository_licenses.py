@@ -17,11 +17,12 @@ import numpy as np
 import numpy.typing as npt
 
 from filters.licenses.policy import license_strings
+from manifests.errors import InputError
 from manifests.io import files
 from manifests.io.digest import short_digest
 from pipelines.corpus.corpus import Source
 from pipelines.sources import parquet_input
-from pipelines.sources.rows import BadInput, values
+from pipelines.sources.rows import values
 from pipelines.sources.the_stack import GROUPS
 
 Hashes = npt.NDArray[np.uint64]
@@ -138,7 +139,7 @@ def _read(url: str) -> Pairs:
                 return {}
             for group in range(file.num_row_groups):
                 _add(found, file.read_row_group(group, columns=columns))
-    except BadInput:
+    except InputError:
         return {}
     return found
 

@@ -23,7 +23,7 @@ from manifests.dataset.gather import Documents
 from manifests.dataset.shard_index import ShardPlace, bounds, read_documents, shard_places
 from manifests.dataset.tombstones import Ranges
 from manifests.dataset.writer import DatasetShard, ShardRecord, finish_dataset
-from manifests.errors import BadCall, BadData
+from manifests.errors import DataError, UsageError
 from manifests.io import files
 from manifests.io.digest import digest, short_digest
 from manifests.lineage.manifest import (
@@ -75,8 +75,8 @@ def compact(directory: str, out: str, runner: Runner) -> dict[str, Any]:
         `dropped` shards, and the `documents` and `tokens` that are gone.
 
     Raises:
-        BadCall: `out` holds something else, or nothing would be left.
-        BadData: a shard is damaged, or another compaction into `out` has begun meanwhile.
+        UsageError: `out` holds something else, or nothing would be left.
+        DataError: a shard is damaged, or another compaction into `out` has begun meanwhile.
     """
     dataset = Dataset.open(directory)
     stones = dataset.tombstones
@@ -93,7 +93,7 @@ def compact(directory: str, out: str, runner: Runner) -> dict[str, Any]:
     _check_alone(out, table, rows)
     records = [receipt.extra["shard"] for receipt in receipts if receipt.extra["shard"]]
     if not records:
-        raise BadCall(f"{directory}: everything is forgotten: nothing would be left")
+        raise UsageError(f"{directory}: everything is forgotten: nothing would be left")
     summary = finish_dataset(out, (ShardRecord.model_validate(record) for record in records))
     files.link_or_copy(dataset.tokenizer_path, files.join(out, dataset.tokenizer.file))
     manifest = make_manifest(dataset, out, job_digest, receipts, summary, TABLE)
@@ -114,9 +114,9 @@ def compact(directory: str, out: str, runner: Runner) -> dict[str, Any]:
 
 def _check_out(directory: str, out: str, job_digest: str) -> None:
     if os.path.abspath(out) == os.path.abspath(directory):
-        raise BadCall(f"{out}: a dataset is not compacted in its place; name another directory")
+        raise UsageError(f"{out}: a dataset is not compacted in its place; name another directory")
     if files.exists(files.join(out, FILE)) and load_manifest(out).digest != job_digest:
-        raise BadCall(f"{out}: holds another dataset; name another directory")
+        raise UsageError(f"{out}: holds another dataset; name another directory")
 
 
 def _check_alone(out: str, table: str, rows: pa.Table) -> None:
@@ -125,8 +125,8 @@ def _check_alone(out: str, table: str, rows: pa.Table) -> None:
         raise _not_alone(out)
 
 
-def _not_alone(out: str) -> BadData:
-    return BadData(
+def _not_alone(out: str) -> DataError:
+    return DataError(
         f"{out}: another compaction has begun here meanwhile; run this one again, or name another "
         "directory"
     )

@@ -16,7 +16,7 @@ from manifests.dataset.dataset import read_shard_table, tokenizer_of
 from manifests.dataset.shard_index import ShardPlace, bounds, read_documents, shard_places
 from manifests.dataset.tombstone_file import TOMBSTONE, tombstone_url
 from manifests.dataset.tombstones import Tombstones, write_tombstone
-from manifests.errors import BadCall
+from manifests.errors import UsageError
 from manifests.lineage.manifest import load_manifest
 
 THREADS = 8
@@ -57,20 +57,22 @@ class Asked:
         """Return what options ask for.
 
         Raises:
-            BadCall: nothing is asked for, a list is missing, or an entry is not what it must be.
+            UsageError: nothing is asked for, a list is missing, or an entry is not what it must be.
         """
         for id in ids:
             if not re.fullmatch("[0-9a-f]{32}", id):
-                raise BadCall(f"--ids: {id!r} is not an id: 32 of the digits 0-9a-f")
+                raise UsageError(f"--ids: {id!r} is not an id: 32 of the digits 0-9a-f")
         for owner in owners:
             if "/" in owner:
-                raise BadCall(f"--owners: {owner!r} is not an owner; repositories go in --repos")
+                raise UsageError(f"--owners: {owner!r} is not an owner; repositories go in --repos")
         if not all(licenses):
-            raise BadCall("--licenses: one is empty; those of no known license are NOASSERTION")
+            raise UsageError("--licenses: one is empty; those of no known license are NOASSERTION")
         named = listed([*(("--owners", each) for each in owners), *(("--ids", i) for i in ids)])
         asked = cls(load_opt_outs(lists) | named, frozenset(licenses))
         if not asked.words():
-            raise BadCall("forget: name --repos FILE, --owners, --ids or --licenses: none is given")
+            raise UsageError(
+                "forget: name --repos FILE, --owners, --ids or --licenses: none is given"
+            )
         return asked
 
     def words(self) -> list[str]:
@@ -120,7 +122,7 @@ def forget(directory: str, asked: Asked) -> dict[str, Any]:
         `stale`: tombstones of shards that are no more, which `clean` removes.
 
     Raises:
-        BadData: a table beside a shard is missing, or is not the one that was written.
+        DataError: a table beside a shard is missing, or is not the one that was written.
     """
     manifest = load_manifest(directory)
     tokenizer_of(directory, manifest)

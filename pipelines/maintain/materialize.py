@@ -28,7 +28,7 @@ import pyarrow.parquet as pq
 from manifests.console import formatting
 from manifests.dataset.dataset import Dataset, tokenizer_of
 from manifests.dataset.writer import write_energon
-from manifests.errors import BadCall
+from manifests.errors import UsageError
 from manifests.io import files
 from manifests.io.digest import digest, short_digest
 from manifests.lineage.manifest import load_manifest
@@ -91,15 +91,15 @@ def materialize(path: str, out: str, runner: Runner) -> dict[str, Any]:
         The content of mixture.json.
 
     Raises:
-        BadCall: `out` holds something else, or the mixture is too small for a document.
-        BadData: a shard is damaged.
+        UsageError: `out` holds something else, or the mixture is too small for a document.
+        DataError: a shard is damaged.
     """
     mixture = load_mixture(path)
     resolved = resolve(mixture)
     members = shares(resolved)
     chunks = sum(member.written for member in members)
     if not chunks:
-        raise BadCall(f"{path}: its budget is below one document of every component")
+        raise UsageError(f"{path}: its budget is below one document of every component")
     first = members[0].dataset
     tokenizer = tokenizer_of(first, load_manifest(first))
     identity = _identity(mixture, resolved, members)

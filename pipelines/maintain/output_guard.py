@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from manifests.errors import BadCall
+from manifests.errors import UsageError
 from manifests.io import files
 from manifests.lineage.manifest import FILE as MANIFEST
 from manifests.lineage.receipts import DIRECTORY
@@ -26,20 +26,20 @@ def check_place(out: str, told: str, identity: str, table: str, rows: pa.Table) 
         rows: that table of this mixture; its parts are named after the identity.
 
     Raises:
-        BadCall: it holds a dataset, another mixture, or parts of one that was stopped.
+        UsageError: it holds a dataset, another mixture, or parts of one that was stopped.
     """
     names = set(files.list_names(out))
     if MANIFEST in names:
-        raise BadCall(f"{out}: holds a dataset; name another directory")
+        raise UsageError(f"{out}: holds a dataset; name another directory")
     if told in names and _read(files.join(out, told)).get("digest") != identity:
-        raise BadCall(f"{out}: holds another mixture; name another directory")
+        raise UsageError(f"{out}: holds another mixture; name another directory")
     if table in names and not read_table(files.join(out, table)).equals(rows):
-        raise BadCall(
+        raise UsageError(
             f"{out}: holds parts of another mixture, or of this one before something was "
             "forgotten; name another directory"
         )
     if table not in names and PARTS & names:
-        raise BadCall(f"{out}: holds what another job has written; name another directory")
+        raise UsageError(f"{out}: holds what another job has written; name another directory")
 
 
 def _read(url: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ def mixture(path: str) -> str:
     """Draw the epochs and the shares that a mixture gives its components.
 
     Raises:
-        BadCall, BadData: as `load_mixture` and `mixture_table` do.
+        UsageError, DataError: as `load_mixture` and `mixture_table` do.
     """
     rows = sorted(
         mixture_table(load_mixture(path)), key=lambda row: (-row["got"], row["component"])

@@ -37,8 +37,8 @@ def report(chain: Chain, mixture: str | None = None) -> str:
         mixture: a MIX.toml whose epochs are drawn, too.
 
     Raises:
-        BadCall: the mixture has faults.
-        BadData: a table of documents is missing or is none.
+        UsageError: the mixture has faults.
+        DataError: a table of documents is missing or is none.
     """
     return page(chain, survey(chain), mixture_section.mixture(mixture) if mixture else "")
 

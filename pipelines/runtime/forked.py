@@ -16,14 +16,14 @@ from pipelines.runtime import workers
 URN = "stackpile:environment:forked:v1"
 
 KILLED = (
-    "manifests.errors.BadData: a worker process was ended from outside (signal {}); where memory "
+    "manifests.errors.DataError: a worker process was ended from outside (signal {}); where memory "
     "ran out, fewer workers need less (-- --direct_num_workers=N); the same command goes on from "
     "here"
 )
 """What a job says; `runners.run` finds the sentence behind the name of its class."""
 
 FAILED = (
-    "manifests.errors.BadData: a worker process ended by itself (exit code {}), before its work "
+    "manifests.errors.DataError: a worker process ended by itself (exit code {}), before its work "
     "was done; it prints why"
 )
 """Likewise, of one that nobody killed."""

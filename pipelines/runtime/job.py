@@ -4,15 +4,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from manifests.errors import BadData
+from manifests.errors import DataError, InputError
 from manifests.io import files
 from manifests.lineage.manifest import FailedInput
 from manifests.lineage.receipts import Receipt, is_whole, load_receipt
-from pipelines.license_filter.plan import read_rows
 from pipelines.runtime import progress, runners
 from pipelines.runtime.quiet_beam import beam
 from pipelines.runtime.runners import Runner
-from pipelines.sources.rows import BadInput
+from pipelines.runtime.table import read_rows
 
 FAILED = "failed"
 
@@ -34,7 +33,7 @@ class Step(Protocol):
         ...
 
     def work(self, row: Row) -> Iterable[Receipt]:
-        """Make the row's files and yield their receipts; BadInput for an unreadable input."""
+        """Make the row's files and yield their receipts; InputError for an unreadable input."""
         ...
 
 
@@ -97,7 +96,7 @@ class DoStep(beam.DoFn):
         try:
             for _ in self.step.work(element):
                 pass
-        except BadInput as error:
+        except InputError as error:
             letter = FailedInput(source=element["source"], input=element["input"], error=str(error))
             url = failed_url(self.step.directory, letter_name(self.step, element))
             files.write_json(url, letter.model_dump(mode="json"))
@@ -163,10 +162,10 @@ def check_failures(failed: list[FailedInput], inputs: int, limit: float, directo
     """Stop where more than a share of the inputs could not be read.
 
     Raises:
-        BadData: it names the first of them and says how to go on.
+        DataError: it names the first of them and says how to go on.
     """
     if len(failed) > limit * inputs:
-        raise BadData(
+        raise DataError(
             f"{len(failed)} of {inputs} inputs cannot be read, more than max_failed = {limit:g} "
             f"allows; the first: {failed[0].error}. Mend them and run again with --retry-failed "
             f"(all are listed in {files.join(directory, FAILED)})"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from manifests.errors import BadCall, BadData, StackpileError
+from manifests.errors import DataError, StackpileError, UsageError
 from pipelines.runtime import workers
 from pipelines.runtime.quiet_beam import FnApiRunner, PipelineOptions, beam
 
@@ -72,22 +72,22 @@ def run(runner: Runner, parts: int, build: Callable[[beam.Pipeline], object]) ->
     """Build a pipeline, run it, and wait for its end.
 
     Raises:
-        BadCall: the engine or an option is not known to Beam, or a worker cannot use the config.
-        BadData: the job failed; the message is the worker's own sentence.
+        UsageError: the engine or an option is not known to Beam, or a worker cannot use the config.
+        DataError: the job failed; the message is the worker's own sentence.
     """
     with _quiet():
         try:
             options = PipelineOptions(runner.arguments(parts))
             pipeline = beam.Pipeline(runner=runner.engine(options), options=options)
         except (ValueError, ImportError) as error:
-            raise BadCall(f"runner {runner.name or IN_PROCESS}: {error}") from None
+            raise UsageError(f"runner {runner.name or IN_PROCESS}: {error}") from None
         build(pipeline)
         try:
             state = pipeline.run().wait_until_finish()
         except Exception as error:
             raise _cause(error) from error
     if state not in (None, "DONE"):
-        raise BadData(f"runner {runner.name or IN_PROCESS}: the job ended as {state}")
+        raise DataError(f"runner {runner.name or IN_PROCESS}: the job ended as {state}")
 
 
 def _cause(error: Exception) -> Exception:
@@ -103,7 +103,7 @@ def _cause(error: Exception) -> Exception:
     return error
 
 
-CLASSES: dict[str, type[StackpileError]] = {each.__name__: each for each in (BadData, BadCall)}
+CLASSES: dict[str, type[StackpileError]] = {each.__name__: each for each in (DataError, UsageError)}
 
 OURS = re.compile(rf"manifests\.errors\.({'|'.join(CLASSES)}): (.*)")
 """How a traceback ends with an error of ours."""

@@ -8,8 +8,8 @@ from typing import IO, Any, cast
 
 import zstandard
 
+from manifests.errors import InputError
 from manifests.io import files
-from pipelines.sources.rows import BadInput
 
 CHUNK = 1 << 20
 
@@ -21,7 +21,7 @@ def lines(url: str) -> Iterator[Line]:
     """Yield every line that is not blank.
 
     Raises:
-        BadInput: the file is not there, is truncated, or is not compressed as its name says.
+        InputError: the file is not there, is truncated, or is not compressed as its name says.
     """
     number = 0
     for line in _split(_chunks(url)):
@@ -63,9 +63,9 @@ def _chunks(url: str) -> Iterator[bytes]:
             else:
                 yield from _plain(source)
     except FileNotFoundError:
-        raise BadInput(f"{url}: there is no such file") from None
+        raise InputError(f"{url}: there is no such file") from None
     except (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError) as error:
-        raise BadInput(f"{url}: cannot be decompressed: {error}") from None
+        raise InputError(f"{url}: cannot be decompressed: {error}") from None
 
 
 def _plain(source: IO[bytes]) -> Iterator[bytes]:
@@ -86,4 +86,4 @@ def _unzstd(source: IO[bytes], url: str) -> Iterator[bytes]:
             yield frame.decompress(chunk)
             chunk = frame.unused_data if frame.eof else b""
     if started and not frame.eof:
-        raise BadInput(f"{url}: is truncated: its last zstd frame has no end")
+        raise InputError(f"{url}: is truncated: its last zstd frame has no end")

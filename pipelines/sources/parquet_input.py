@@ -7,24 +7,25 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from manifests.errors import InputError
 from manifests.io import files
-from pipelines.sources.rows import BadInput, Holds, can_hold
+from pipelines.sources.rows import Holds, can_hold
 
 
 @contextmanager
 def opened(url: str) -> Iterator[Any]:
-    """Open a Parquet file; BadInput where it is none or is damaged."""
+    """Open a Parquet file; InputError where it is none or is damaged."""
     try:
         with files.open_input(url) as source, pq.ParquetFile(source) as file:
             yield file
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
-        raise BadInput(f"{url}: is not a whole Parquet file: {_first_line(error)}") from None
+        raise InputError(f"{url}: is not a whole Parquet file: {_first_line(error)}") from None
     except FileNotFoundError:
-        raise BadInput(f"{url}: there is no such file") from None
+        raise InputError(f"{url}: there is no such file") from None
     except OSError as error:
         if error.errno is not None:
             raise
-        raise BadInput(f"{url}: is not a whole Parquet file: {_first_line(error)}") from None
+        raise InputError(f"{url}: is not a whole Parquet file: {_first_line(error)}") from None
 
 
 def _first_line(error: Exception) -> str:
@@ -35,7 +36,7 @@ def cut(url: str, columns: Mapping[str, Holds], text: str, limit: int) -> list[t
     """Return ranges of row groups, each with at most `limit` bytes of text or one row group.
 
     Raises:
-        BadInput: the file is no Parquet file, lacks one of `columns`, or has another type there.
+        InputError: the file is no Parquet file, lacks one of `columns`, or has another type there.
     """
     with opened(url) as file:
         _check(url, file.schema_arrow, columns)
@@ -53,13 +54,13 @@ def cut(url: str, columns: Mapping[str, Holds], text: str, limit: int) -> list[t
 def _check(url: str, schema: Any, columns: Mapping[str, Holds]) -> None:
     for name, holds in columns.items():
         if name not in schema.names:
-            raise BadInput(
+            raise InputError(
                 f"{url}: the column {name!r} is missing; it has {', '.join(schema.names)}"
             )
         kind = schema.field(name).type
         if not can_hold(kind, holds):
             needed = "numbers" if holds == "number" else "strings"
-            raise BadInput(f"{url}: the column {name!r} holds {kind}, where {needed} are needed")
+            raise InputError(f"{url}: the column {name!r} holds {kind}, where {needed} are needed")
 
 
 def _text_bytes(group: Any, text: str) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from manifests.components import slug
-from manifests.errors import BadData
+from manifests.errors import DataError
 from manifests.io.digest import short_digest
 from manifests.mixture.columns import SEPARATOR
 
@@ -61,10 +61,10 @@ def partitioned(component: str, columns: Sequence[str], license: str | None, rej
 
 
 def check(source: str, names: Sequence[str]) -> None:
-    """Raise BadData where the rows of a part have too many components, n names in all."""
+    """Raise DataError where the rows of a part have too many components, n names in all."""
     count = len(set(names))
     if count > MOST:
-        raise BadData(
+        raise DataError(
             f"source {source}: partition_by: cuts one part into {count:,} components, more than "
             f"{MOST:,}; choose a column with fewer values"
         )
@@ -76,7 +76,7 @@ def value_slug(value: Any) -> str:
         value = " ".join(str(each) for each in value if each is not None)
     try:
         found = slug(str(value)) if value not in (None, "") else UNKNOWN
-    except BadData:
+    except DataError:
         return UNKNOWN
     if len(found) > LONGEST:
         found = f"{found[: LONGEST - 9].rstrip('-')}-{short_digest(found)[:8]}"

@@ -6,6 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from manifests.errors import InputError
 from pipelines.corpus.corpus import PIECE_BYTES, Columns, Source
 from pipelines.sources import (
     jsonl_input,
@@ -16,7 +17,7 @@ from pipelines.sources import (
     the_stack,
     the_stack_v2,
 )
-from pipelines.sources.rows import ROWS, BadInput, Holds, RowBuilder
+from pipelines.sources.rows import ROWS, Holds, RowBuilder
 
 PARQUET = ("the-stack", "the-stack-v2", "starcoderdata", "parquet")
 
@@ -53,14 +54,14 @@ def cut(source: Source, url: str) -> list[tuple[int, int | None]]:
     """Return the ranges of an input that become parts; (0, None) for one that is read in a row.
 
     Raises:
-        BadInput: it cannot be read, or lacks a column.
+        InputError: it cannot be read, or lacks a column.
     """
     columns, text = _columns(source)
     if source.kind in PARQUET:
         return list(parquet_input.cut(url, columns, text, PIECE_BYTES))
     for _, record, _ in jsonl_input.lines(url):
         if record is not None and text not in record:
-            raise BadInput(f"{url}: the key {text!r} is missing; it has {', '.join(record)}")
+            raise InputError(f"{url}: the key {text!r} is missing; it has {', '.join(record)}")
         break
     return [(0, None)]
 
@@ -69,7 +70,7 @@ def pieces(source: Source, path: str, url: str, start: int, stop: int | None) ->
     """Yield the parts of a range of an input, in order.
 
     Raises:
-        BadInput: the input cannot be read to its end.
+        InputError: the input cannot be read to its end.
     """
     if source.kind in PARQUET:
         assert stop is not None

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from manifests.components import slug
-from manifests.errors import BadData
+from manifests.errors import DataError
 
 ROWS = pa.schema(
     [
@@ -44,10 +44,6 @@ def can_hold(kind: Any, holds: Holds) -> bool:
     return holds == "names" or any(is_type(kind) for is_type in accepted)
 
 
-class BadInput(Exception):
-    """A file that cannot be read, in one sentence: it goes to the dead letters, the job goes on."""
-
-
 UNKNOWN = "unknown"
 
 
@@ -55,7 +51,7 @@ def component_slug(name: str | None) -> str:
     """Return the slug of a row's component; UNKNOWN where it has none, or none can be made."""
     try:
         return slug(name) if name else UNKNOWN
-    except BadData:
+    except DataError:
         return UNKNOWN
 
 

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 from filters import redaction
 from manifests.catalog.describe import describe
 from manifests.dataset.writer import DatasetSummary, ShardRecord, finish_dataset
-from manifests.errors import BadData
+from manifests.errors import DataError
 from manifests.io import files
 from manifests.io.digest import digest
 from manifests.lineage.manifest import FILE as MANIFEST
@@ -19,9 +19,9 @@ from manifests.schemas import FORMAT
 from manifests.tokenizer.tokenizer import describe_tokenizer
 from pipelines.dedup.duplicates import receipt_name
 from pipelines.license_filter.job import PARTS_FILE
-from pipelines.license_filter.plan import read_rows
 from pipelines.preparation import Preparation, begin, finish, parent_of, rejections, totals_of
 from pipelines.runtime.job import Job
+from pipelines.runtime.table import read_rows
 from pipelines.tokenize.kept_documents import Surviving
 from pipelines.tokenize.step import STEP, Tokenize, make_groups
 from pipelines.tokenize.tokenizer import FILE as TOKENIZER
@@ -34,7 +34,7 @@ def run(preparation: Preparation) -> Manifest:
     """Make the tokenizer and the shards of a finished dedup, and write the manifest.
 
     Raises:
-        BadData: dedup has not ended, or everything was rejected before.
+        DataError: dedup has not ended, or everything was rejected before.
     """
     inputs = what_stays(preparation)
     directory = preparation.tokenize
@@ -75,11 +75,11 @@ def what_stays(preparation: Preparation) -> Surviving:
     """Return what the dedup of a corpus leaves.
 
     Raises:
-        BadData: dedup has not ended, or everything was rejected before.
+        DataError: dedup has not ended, or everything was rejected before.
     """
     parent = load_manifest(preparation.dedup)
     if not parent.totals.documents:
-        raise BadData(f"{preparation.dedup}: nothing is left to tokenize: {_why(preparation)}")
+        raise DataError(f"{preparation.dedup}: nothing is left to tokenize: {_why(preparation)}")
     parts = read_rows(files.join(preparation.dedup, PARTS_FILE))
     listed = [_duplicates_of(preparation, parent, part) for part in parts]
     return Surviving(
@@ -148,5 +148,5 @@ def _duplicates_of(preparation: Preparation, parent: Manifest, part: dict[str, A
     name = receipt_name(part["name"], parent.digest)
     receipt = load_receipt(preparation.dedup, name)
     if receipt is None:
-        raise BadData(f"{files.join(preparation.dedup, MANIFEST)}: the receipt {name} is missing")
+        raise DataError(f"{files.join(preparation.dedup, MANIFEST)}: the receipt {name} is missing")
     return receipt

@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks import open_dataset
 from manifests.dataset.dataset import Dataset
-from manifests.errors import BadData
+from manifests.errors import DataError
 from manifests.lineage.chain import load_chain
 from pipelines.inspect.summary import inspect
 
@@ -17,5 +17,5 @@ def test_the_made_up_dataset_opens(tmp_path, monkeypatch):
     assert len(dataset.components) == 3
     tokens = [dataset.component(name).tokens for name in dataset.components]
     assert sum(tokens) == inspect(load_chain(str(tmp_path)))["totals"]["tokens"]
-    with pytest.raises(BadData, match="the shard is missing"):
+    with pytest.raises(DataError, match="the shard is missing"):
         dataset.component(dataset.components[0]).gather([0])

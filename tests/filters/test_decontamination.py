@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from filters.benchmarks import LEAST, Text, digest, load_benchmarks
 from filters.decontamination import find, make_benchmarks
-from manifests.errors import BadCall
+from manifests.errors import UsageError
 
 EVALUATION = Path(__file__).parents[3] / "shared/data/eval"
 LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
@@ -182,9 +182,9 @@ def test_equal_texts_are_named_by_the_first_file(tmp_path):
 )
 def test_bad_files_end_in_one_sentence(tmp_path, name, data, sentence):
     (tmp_path / name).write_bytes(data)
-    with pytest.raises(BadCall, match=sentence):
+    with pytest.raises(UsageError, match=sentence):
         load_benchmarks([str(tmp_path / name)])
-    with pytest.raises(BadCall, match="there is no such file"):
+    with pytest.raises(UsageError, match="there is no such file"):
         load_benchmarks([str(tmp_path / "none.jsonl")])
 
 

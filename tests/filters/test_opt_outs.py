@@ -1,7 +1,7 @@
 import pytest
 
 from filters.opt_outs import load_opt_outs
-from manifests.errors import BadCall
+from manifests.errors import UsageError
 
 LIST = """
 # asked by mail
@@ -77,13 +77,13 @@ def test_the_digest_is_of_the_entries_in_any_order(tmp_path, opt_outs):
 def test_what_is_no_entry_is_named_with_its_line(tmp_path, entry):
     path = tmp_path / "list.txt"
     path.write_text(f"octocat\n{entry}\n")
-    with pytest.raises(BadCall, match=r"list\.txt: line 2: .* is no owner"):
+    with pytest.raises(UsageError, match=r"list\.txt: line 2: .* is no owner"):
         load_opt_outs([str(path)])
 
 
 def test_bad_files(tmp_path):
-    with pytest.raises(BadCall, match="there is no such file"):
+    with pytest.raises(UsageError, match="there is no such file"):
         load_opt_outs([str(tmp_path / "none")])
     (tmp_path / "latin").write_bytes(b"\xe9\n")
-    with pytest.raises(BadCall, match="is not UTF-8"):
+    with pytest.raises(UsageError, match="is not UTF-8"):
         load_opt_outs([str(tmp_path / "latin")])

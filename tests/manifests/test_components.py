@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manifests.components import SLUG, check_slugs, component_name, slug, table
-from manifests.errors import BadCall, BadData
+from manifests.errors import DataError, UsageError
 
 PILE = (
     "Pile-CC", "PubMed Central", "Books3", "OpenWebText2", "ArXiv", "Github", "FreeLaw",
@@ -50,20 +50,20 @@ def test_languages_are_slugs_of_themselves():
 def test_a_slug_is_its_own_slug(name):
     try:
         found = slug(name)
-    except BadData:
+    except DataError:
         return
     assert SLUG.fullmatch(found)
     assert slug(found) == found
 
 
 def test_a_name_without_letters_is_refused():
-    with pytest.raises(BadData, match="'&&'"):
+    with pytest.raises(DataError, match="'&&'"):
         component_name("mine", "&&")
 
 
 def test_unknown_components_are_all_listed_with_the_nearest():
     assert check_slugs(["C++", "python"], table().languages, "CORPUS.toml") == ["cpp", "python"]
-    with pytest.raises(BadCall, match=r"'pyton' \(did you mean 'python'\?\), 'zzzz'"):
+    with pytest.raises(UsageError, match=r"'pyton' \(did you mean 'python'\?\), 'zzzz'"):
         check_slugs(["pyton", "c", "zzzz"], table().languages, "CORPUS.toml: components")
 
 

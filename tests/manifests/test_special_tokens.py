@@ -1,10 +1,10 @@
 import pytest
 from pydantic import ValidationError
 
-from manifests.errors import BadCall
-from manifests.special_tokens import Control
+from manifests.errors import UsageError
+from manifests.special_tokens import SpecialTokens
 
-CODEGEN2 = Control(end=50256, sep=50299, eom=50300, mask_1=51199, masks=899, vocabulary=51200)
+CODEGEN2 = SpecialTokens(end=50256, sep=50299, eom=50300, mask_1=51199, masks=899, vocabulary=51200)
 
 
 def test_masks_of_codegen2_descend():
@@ -16,14 +16,14 @@ def test_masks_of_codegen2_descend():
 
 @pytest.mark.parametrize("number", [0, -1, 900])
 def test_a_mask_that_is_not_there(number):
-    with pytest.raises(BadCall, match=f"<mask_{number}>: the vocabulary has 899 masks"):
+    with pytest.raises(UsageError, match=f"<mask_{number}>: the vocabulary has 899 masks"):
         CODEGEN2.mask(number)
 
 
 def test_a_vocabulary_without_masks_cannot_infill():
-    plain = Control(end=0, vocabulary=257)
+    plain = SpecialTokens(end=0, vocabulary=257)
     assert not plain.can_infill
-    with pytest.raises(BadCall, match="has 0 masks"):
+    with pytest.raises(UsageError, match="has 0 masks"):
         plain.mask(1)
 
 
@@ -38,14 +38,14 @@ def test_a_vocabulary_without_masks_cannot_infill():
 )
 def test_ids_outside_the_vocabulary_are_refused(fields, message):
     with pytest.raises(ValidationError, match=message):
-        Control(**fields)
+        SpecialTokens(**fields)
 
 
 def test_ids_for_filling_in_the_middle_are_written_where_there_are_any():
     """Plans and manifests of vocabularies without them keep their digests."""
-    plain = Control(end=0, vocabulary=10)
+    plain = SpecialTokens(end=0, vocabulary=10)
     assert not any(name.startswith("fim") for name in plain.model_dump(mode="json"))
-    with_them = Control(end=0, fim_prefix=1, fim_suffix=2, fim_middle=3, vocabulary=10)
-    assert Control.model_validate(with_them.model_dump(mode="json")) == with_them
+    with_them = SpecialTokens(end=0, fim_prefix=1, fim_suffix=2, fim_middle=3, vocabulary=10)
+    assert SpecialTokens.model_validate(with_them.model_dump(mode="json")) == with_them
     with pytest.raises(ValidationError, match="fim_middle is 10, not below the vocabulary 10"):
-        Control(end=0, fim_middle=10, vocabulary=10)
+        SpecialTokens(end=0, fim_middle=10, vocabulary=10)

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from manifests.dataset.token_range import Window
-from manifests.special_tokens import Control
+from manifests.special_tokens import SpecialTokens
 from objectives.stream.order import SCALE
-from objectives.stream.plan import Plan, PlanComponent, Stage
+from objectives.stream.plan import Plan, PlanComponent
 from objectives.tasks.registry import dealer
+from objectives.tasks.slot import Stage
 
-CODEGEN2 = Control(end=50256, sep=50299, eom=50300, mask_1=51199, masks=899, vocabulary=51200)
+CODEGEN2 = SpecialTokens(end=50256, sep=50299, eom=50300, mask_1=51199, masks=899, vocabulary=51200)
 
 
 class MemoryComponent:

@@ -7,11 +7,11 @@ import numpy as np
 from hypothesis import strategies as st
 
 from manifests.dataset.token_range import Window
-from manifests.special_tokens import Control
+from manifests.special_tokens import SpecialTokens
 from objectives.tasks.batch import Batch
 from tests.objectives.windows import addresses_in, segments_of
 
-CONTROL = Control(end=50256, sep=50299, eom=50300, mask_1=51199, masks=899, vocabulary=51200)
+CONTROL = SpecialTokens(end=50256, sep=50299, eom=50300, mask_1=51199, masks=899, vocabulary=51200)
 keys = st.integers(0, 2**64 - 1)
 LAWS = int(os.environ.get("LAWS", "1000"))
 """Cases that each law is tried on. `LAWS=10000 python -m pytest tests/objectives -k laws`."""

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from manifests.errors import BadCall
+from manifests.errors import UsageError
 from objectives.stream.stream import Stream
 from objectives.tasks.batch import FORGOTTEN, PADDING
 from objectives.tasks.registry import MIXES, OBJECTIVES, PREFIXED
@@ -56,12 +56,14 @@ def test_an_epoch_has_every_address_once(memory):
 def test_what_an_objective_cannot_do_without(memory, three):
     plan = memory.plan(three, objective="fim")
     components = {c.name: c for c in three}
-    with pytest.raises(BadCall, match="fim: <fim_prefix>, <fim_suffix> and <fim_middle> are not"):
+    with pytest.raises(
+        UsageError, match="fim: <fim_prefix>, <fim_suffix> and <fim_middle> are not"
+    ):
         Stream(plan, components)
     settings = {"fim": {"sentinels": [50295, 50296, 50297]}}
     plan = memory.plan(three, objective="fim", settings=settings)
-    with pytest.raises(BadCall, match=r"fim: needs the tokenizer.json of the datasets"):
+    with pytest.raises(UsageError, match=r"fim: needs the tokenizer.json of the datasets"):
         Stream(plan, components)
     plan = memory.plan(three, objective="ul2_s", settings={"ul2_s": {"mode": 51200}})
-    with pytest.raises(BadCall, match="ul2_s: mode is 51200, not below the vocabulary 51200"):
+    with pytest.raises(UsageError, match="ul2_s: mode is 51200, not below the vocabulary 51200"):
         Stream(plan, components)

@@ -8,16 +8,16 @@ import typer
 from rich.console import Console
 from typer.testing import CliRunner
 
-from manifests.errors import BadCall
+from manifests.errors import UsageError
 from manifests.mixture.mixture import load_mixture, make_mixture
-from manifests.special_tokens import Control
+from manifests.special_tokens import SpecialTokens
 from objectives.commands import register
 from objectives.preview import KINDS, kinds_of, render, runs
 from objectives.stream.plan import make_plan, save_plan
 from objectives.tasks.batch import PADDING
 from objectives.tasks.registry import dealer
 
-CONTROL = Control(end=0, sep=1, eom=2, mask_1=9, masks=3, vocabulary=100)
+CONTROL = SpecialTokens(end=0, sep=1, eom=2, mask_1=9, masks=3, vocabulary=100)
 TOKENS = np.array([10, 9, 11, 0, 1, 9, 20, 21, 2, 12, 0, 0, 0])
 DOCUMENTS = np.array([0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, PADDING, PADDING], np.int32)
 
@@ -82,7 +82,7 @@ def test_the_plan_of_a_run(app, mixture, tmp_path):
 
 
 def test_without_masks_all_is_text():
-    plain = Control(end=0, vocabulary=100)
+    plain = SpecialTokens(end=0, vocabulary=100)
     kinds = {KINDS[kind] for kind in kinds_of(TOKENS, DOCUMENTS, plain, "clm")}
     assert kinds == {"text", "end", "padding"}
 
@@ -138,5 +138,5 @@ def test_as_json(app, mixture):
 
 
 def test_an_objective_that_is_not_there(app, mixture):
-    with pytest.raises(BadCall, match="did you mean 'codegen2'"):
+    with pytest.raises(UsageError, match="did you mean 'codegen2'"):
         run(app, mixture, "--objective", "codegen")

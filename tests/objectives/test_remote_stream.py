@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from manifests.dataset.dataset import Dataset
-from manifests.errors import BadData
+from manifests.errors import DataError
 from manifests.io import files, object_store
 from manifests.mixture.mixture import load_mixture, make_mixture
 from manifests.shards.block_cache import BlockCache
@@ -125,7 +125,7 @@ def test_a_wrong_bit_in_the_store_is_named(uploaded, small_dataset_made_once):
     files.write_bytes(files.join(uploaded, name), bytes(data))
     try:
         component = Dataset.open(uploaded).component("the-stack/python")
-        with pytest.raises(BadData, match=r"python-00000-0123abcd\.tar: block 0, at byte 640"):
+        with pytest.raises(DataError, match=r"python-00000-0123abcd\.tar: block 0, at byte 640"):
             component.window(0, component.addresses)
     finally:
         files.write_bytes(files.join(uploaded, name), before)

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from manifests.errors import BadData
+from manifests.errors import DataError
 from manifests.lineage.manifest import load_manifest
 from pipelines.license_filter.job import run
 from pipelines.preparation import Preparation, load_preparation
@@ -169,7 +169,7 @@ def test_a_column_of_another_type_is_named_and_nothing_is_written(
     path = tmp_path / "data/python/a.parquet"
     path.parent.mkdir(parents=True)
     pq.write_table(table, path)
-    with pytest.raises(BadData, match=sentence):
+    with pytest.raises(DataError, match=sentence):
         prepared(tmp_path)
     assert not list((tmp_path / "out").rglob("documents/*"))
     (failed,) = load_manifest(prepared(tmp_path, failed=1).license_filter).failed

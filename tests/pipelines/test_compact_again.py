@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from manifests.dataset.dataset import Dataset
-from manifests.errors import BadData
+from manifests.errors import DataError
 from manifests.lineage.chain import load_chain
 from manifests.lineage.manifest import load_manifest
 from manifests.verify.verify import verify
@@ -92,7 +92,7 @@ def test_of_two_at_once_into_one_place_the_earlier_stops(dataset, tmp_path, monk
         return done or in_this_process(self, runner)
 
     monkeypatch.setattr(Job, "run", run)
-    with pytest.raises(BadData, match="another compaction has begun here meanwhile"):
+    with pytest.raises(DataError, match="another compaction has begun here meanwhile"):
         compact(dataset, out, ONE)
     assert load_manifest(out).extra["compact"]["gone"]["documents"] == 2
     assert verify(load_chain(out)).faults == []

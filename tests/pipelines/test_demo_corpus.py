@@ -11,7 +11,7 @@ import pytest
 import zstandard
 
 from manifests import components
-from manifests.errors import BadCall
+from manifests.errors import UsageError
 from pipelines.corpus.corpus import load_corpus
 from pipelines.demo import gather, layouts
 from pipelines.demo.gather import MTIME
@@ -173,7 +173,7 @@ def test_the_corpus_of_another_environment_is_left_alone(demo: Path, site: Path)
     before = contents(demo)
     metadata = site / "quiet-1.0.dist-info/METADATA"
     metadata.write_text(metadata.read_text().replace("Version: 1.0", "Version: 1.1"))
-    with pytest.raises(BadCall, match="other packages"):
+    with pytest.raises(UsageError, match="other packages"):
         gather(str(demo), megabytes=1)
     assert contents(demo) == before
 

@@ -12,7 +12,7 @@ import pytest
 
 from filters.quality import registry
 from manifests.dataset.dataset import Dataset
-from manifests.errors import BadCall, BadData
+from manifests.errors import DataError, UsageError
 from manifests.lineage.manifest import load_manifest
 from pipelines.preparation import Preparation, load_preparation, rejections
 from pipelines.prepare import run_jobs
@@ -162,7 +162,7 @@ def test_a_broken_input_stops_the_job_or_becomes_a_dead_letter(
     path = corpus.parent / "data/pile/train/00.jsonl.zst"
     whole, stat = path.read_bytes(), path.stat()
     path.write_bytes(damage(whole))
-    with pytest.raises(BadData, match=sentence):
+    with pytest.raises(DataError, match=sentence):
         prepare(corpus)
     corpus.write_text(corpus.read_text().replace("max_failed = 0.01", "max_failed = 0.5"))
     manifest = load_manifest(prepare(corpus).license_filter)
@@ -177,7 +177,7 @@ def test_a_broken_input_stops_the_job_or_becomes_a_dead_letter(
 def test_a_missing_column_is_named_before_any_work(corpus: Path) -> None:
     path = corpus.parent / "data/starcoderdata/python/train-00000-of-00001.parquet"
     pq.write_table(pq.read_table(path).drop_columns(["max_stars_count"]), path)
-    with pytest.raises(BadData, match="column 'max_stars_count' is missing"):
+    with pytest.raises(DataError, match="column 'max_stars_count' is missing"):
         prepare(corpus)
 
 
@@ -236,7 +236,7 @@ def test_benchmarks_and_opt_outs_are_rejected_with_what_was_found(corpus: Path) 
 
 def test_a_benchmark_that_is_not_there_is_named_before_any_work(corpus: Path) -> None:
     corpus.write_text(corpus.read_text() + '[decontaminate]\nfiles = ["none*.jsonl"]\n')
-    with pytest.raises(BadCall, match=r"decontaminate\.files: none\*\.jsonl: there is no such"):
+    with pytest.raises(UsageError, match=r"decontaminate\.files: none\*\.jsonl: there is no such"):
         load_preparation(str(corpus))
 
 

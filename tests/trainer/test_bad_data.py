@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import stackpile
-from manifests.errors import BadData
+from manifests.errors import DataError
 from manifests.mixture.mixture import make_mixture
 from manifests.shards.writer import SECTOR
 from tests.conftest import made_up_text
@@ -102,7 +102,7 @@ def attempt(tmp_path: Path, small_dataset: str):
         path.write_text(RUN)
         config = load_run_config(str(path), ["schedule.steps=3", *overrides])
         harm(Path(small_dataset))
-        with pytest.raises((BadData, OSError)) as caught:
+        with pytest.raises((DataError, OSError)) as caught:
             train(config)
         sentence, code = stackpile.explain(caught.value)
         assert code == 1

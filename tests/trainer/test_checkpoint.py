@@ -6,7 +6,7 @@ import pickle
 import pytest
 import torch
 
-from manifests.errors import BadData
+from manifests.errors import DataError
 from trainer.checkpoint import Checkpoints, load_model, read_facts, whole_steps
 from trainer.config import OptimizerConfig
 from trainer.models import MODELS, Shape
@@ -106,7 +106,7 @@ def test_another_shape_is_refused(tmp_path, world) -> None:
     checkpoints.save(1, model, optimizer, {})
     checkpoints.finish()
     other = make(world, 1, Shape(layers=2, width=32, heads=4, inner=64))
-    with pytest.raises(BadData, match="00000001: cannot be read"):
+    with pytest.raises(DataError, match="00000001: cannot be read"):
         checkpoints.load(1, *other)
 
 
@@ -120,7 +120,7 @@ def test_a_pickle_that_runs_code_is_refused(tmp_path, world) -> None:
     checkpoints.save(1, model, optimizer, {})
     checkpoints.finish()
     (tmp_path / "00000001" / ".metadata").write_bytes(pickle.dumps(Evil()))
-    with pytest.raises(BadData, match=r"posix\.mkdir, and is not trusted"):
+    with pytest.raises(DataError, match=r"posix\.mkdir, and is not trusted"):
         checkpoints.load(1, model, optimizer)
     assert not (tmp_path / "ran").exists()
 

@@ -6,7 +6,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from manifests.errors import BadCall
+from manifests.errors import UsageError
 from trainer.commands import register
 
 
@@ -46,7 +46,7 @@ def test_sample_and_infill(call, run: str) -> None:
 
 
 def test_a_prompt_longer_than_the_model_sees_is_refused(call, run: str) -> None:
-    with pytest.raises(BadCall, match="trained on 64 at once"):
+    with pytest.raises(UsageError, match="trained on 64 at once"):
         call("sample", run, "--prefix", "x " * 100)
 
 
@@ -62,7 +62,7 @@ def test_evaluate(call, run: str) -> None:
 @pytest.mark.parametrize("command", ["sample", "evaluate", "export"])
 def test_a_step_without_a_checkpoint_is_refused(call, run: str, command: str, tmp_path) -> None:
     rest = {"sample": ["--prefix", "a"], "evaluate": [], "export": [str(tmp_path / "hf")]}[command]
-    with pytest.raises(BadCall, match=r"has no checkpoint of step 2, only of \[3, 4\]"):
+    with pytest.raises(UsageError, match=r"has no checkpoint of step 2, only of \[3, 4\]"):
         call(command, run, *rest, "--step", "2")
 
 
@@ -84,7 +84,7 @@ def test_trace(call, run: str) -> None:
     assert found["position"] == 2 * 8 + 2
     assert found["documents"][0]["row"]["repositories"]
     assert found["component"] in call("trace", run, "--step", "3", "--row", "2")
-    with pytest.raises(BadCall, match="has rows 0 to 7"):
+    with pytest.raises(UsageError, match="has rows 0 to 7"):
         call("trace", run, "--step", "3", "--row", "8")
-    with pytest.raises(BadCall, match="has not made step 5"):
+    with pytest.raises(UsageError, match="has not made step 5"):
         call("trace", run, "--step", "5", "--row", "0")

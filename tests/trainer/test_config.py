@@ -3,7 +3,7 @@
 import pytest
 
 from manifests.config import load_config, parse_config
-from manifests.errors import BadCall
+from manifests.errors import UsageError
 from objectives.stream.skip import step_position
 from trainer.config import RunConfig, load_run_config
 from trainer.toml import to_toml
@@ -16,7 +16,7 @@ def parse(**tables):
 
 
 def test_all_faults_are_listed_at_once() -> None:
-    with pytest.raises(BadCall) as caught:
+    with pytest.raises(UsageError) as caught:
         parse(batch={"sequence": 8}, model={"size": "2B"}, schedule={"steps": 0})
     message = str(caught.value)
     assert "did you mean 'sequences'" in message
@@ -26,7 +26,7 @@ def test_all_faults_are_listed_at_once() -> None:
 
 def test_heads_that_cannot_be_fused_in_four_are_refused() -> None:
     size = {"layers": 1, "width": 60, "heads": 6, "inner": 64}
-    with pytest.raises(BadCall, match="divide by 4"):
+    with pytest.raises(UsageError, match="divide by 4"):
         parse(model={"size": size})
     assert parse(model={"name": "llama", "size": size}).model.shape.head == 10
 
@@ -36,7 +36,7 @@ def test_a_batch_that_the_processes_do_not_divide_is_refused() -> None:
     assert config.micro_batches(1) == 6
     assert config.micro_batches(3) == 2
     with pytest.raises(
-        BadCall, match=r"24 does not divide by 16 \(4 processes x batch.micro_batch 4"
+        UsageError, match=r"24 does not divide by 16 \(4 processes x batch.micro_batch 4"
     ):
         config.micro_batches(4)
 
@@ -69,7 +69,7 @@ def test_what_was_not_skipped_when_it_came_counts() -> None:
 
 def test_a_budget_that_is_skipped_whole_is_refused() -> None:
     config = parse(data={"skip": [[0, 41]]})
-    with pytest.raises(BadCall, match=r"data\.skip: leaves none of the budget's 41 sequences"):
+    with pytest.raises(UsageError, match=r"data\.skip: leaves none of the budget's 41 sequences"):
         config.steps(41)
 
 

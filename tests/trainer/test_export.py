@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from manifests.errors import BadCall
-from manifests.special_tokens import Control
+from manifests.errors import UsageError
+from manifests.special_tokens import SpecialTokens
 from manifests.tokenizer.tokenizer import train_tokenizer
 from trainer import export as module
 from trainer.models import MODELS, Shape
@@ -19,7 +19,7 @@ SHAPES = {
         Shape(layers=1, width=768, heads=8, inner=100),
     ],
 }
-CONTROL = Control(end=256, sep=257, eom=258, mask_1=262, masks=4, vocabulary=263)
+CONTROL = SpecialTokens(end=256, sep=257, eom=258, mask_1=262, masks=4, vocabulary=263)
 TOKENIZER = train_tokenizer(["a b c"], 263, 4)
 
 
@@ -50,5 +50,5 @@ def test_transformers_gives_the_same_logits(tmp_path, name: str, shape: Shape) -
 
 def test_an_existing_directory_is_refused(tmp_path) -> None:
     model = make("llama", SHAPES["llama"][0])
-    with pytest.raises(BadCall, match="exists"):
+    with pytest.raises(UsageError, match="exists"):
         module.export(model, CONTROL, 128, TOKENIZER, str(tmp_path))

@@ -3,15 +3,16 @@
 import pytest
 import torch
 
-from manifests.errors import BadCall
-from manifests.special_tokens import Control
-from objectives.stream.plan import Plan, Slot
+from manifests.errors import UsageError
+from manifests.special_tokens import SpecialTokens
+from objectives.stream.plan import Plan
+from objectives.tasks.slot import Slot
 from trainer.models import MODELS, Shape
 from trainer.run import Run
 from trainer.sample import _infill_prompt, choose, complete, infill_prompt, render, sample_text
 from trainer.train import train
 
-CONTROL = Control(end=90, sep=91, eom=92, mask_1=96, masks=4, vocabulary=97)
+CONTROL = SpecialTokens(end=90, sep=91, eom=92, mask_1=96, masks=4, vocabulary=97)
 
 
 @pytest.fixture(params=sorted(MODELS))
@@ -25,8 +26,8 @@ def model(request):
 
 def test_infill_prompt_is_that_of_the_model_card() -> None:
     assert infill_prompt([1, 2], [3], CONTROL) == [1, 2, 96, 3, 90, 91, 96]
-    with pytest.raises(BadCall, match="masks"):
-        infill_prompt([1], [2], Control(end=0, vocabulary=10))
+    with pytest.raises(UsageError, match="masks"):
+        infill_prompt([1], [2], SpecialTokens(end=0, vocabulary=10))
 
 
 def test_a_run_of_fim_is_asked_in_its_form(configure) -> None:
@@ -52,7 +53,7 @@ def test_a_run_is_asked_in_the_form_that_it_learned(trained, learned, wanted) ->
 
 @pytest.mark.parametrize("learned", [{"clm"}, {"prefix_lm", "ul2_s"}])
 def test_a_run_that_learned_to_fill_no_gaps_says_so(trained, learned) -> None:
-    with pytest.raises(BadCall, match="--suffix: this run learned no objective that fills gaps"):
+    with pytest.raises(UsageError, match="--suffix: this run learned no objective that fills gaps"):
         _infill_prompt(_learned(trained, learned), [1, 2], [3])
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from manifests.errors import BadCall, BadData
+from manifests.errors import DataError, UsageError
 from objectives.stream.stream import Stream
 from trainer import train as module
 from trainer.checkpoint import whole_steps
@@ -68,7 +68,7 @@ def test_any_objectives_with_their_shares_and_settings(monkeypatch, configure) -
         train(configure(*chosen))
     train(stopped := configure(*chosen))
     assert figures(stopped.output) == figures(whole.output)
-    with pytest.raises(BadCall, match=r"data.settings was .* when this run began and is"):
+    with pytest.raises(UsageError, match=r"data.settings was .* when this run began and is"):
         train(configure(chosen[0]))
 
 
@@ -87,7 +87,7 @@ def test_a_window_is_skipped_when_a_run_goes_on(monkeypatch, configure) -> None:
     batches = [stream.batch(position, rows).tokens.tobytes() for position in expected[3:]]
     assert [tokens for tokens, _ in seen] == batches
     assert Run.open(going_on.output).config.data.skip == [(4 * rows + 1, 4 * rows + 3)]
-    with pytest.raises(BadCall, match="skip: windows"):
+    with pytest.raises(UsageError, match="skip: windows"):
         configure("data.skip=[[5, 9], [7, 12]]")
 
 
@@ -149,7 +149,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_update(monkeypatch, configur
         return float("nan") if self.progress.step == 4 else accumulate(self, *rest)
 
     monkeypatch.setattr(module.Training, "_accumulate", spoil)
-    with pytest.raises(BadData, match="loss of step 5 is nan; the last checkpoint is of step 3"):
+    with pytest.raises(DataError, match="loss of step 5 is nan; the last checkpoint is of step 3"):
         train(config)
     assert whole_steps(os.path.join(config.output, "checkpoints")) == [3]
 
@@ -162,7 +162,7 @@ def test_a_run_keeps_what_it_began_with(configure) -> None:
         ("data.objective=clm", "data.objective was codegen2"),
         ("data.sequence_length=32", "data.sequence_length was 64"),
     ]:
-        with pytest.raises(BadCall, match=message):
+        with pytest.raises(UsageError, match=message):
             train(configure(change))
 
 
@@ -223,5 +223,5 @@ def test_the_run_is_its_directory(configure) -> None:
     names = {"run.toml", "plan.json", "tokenizer.json", "metrics.jsonl", "checkpoints"}
     assert set(os.listdir(config.output)) == names
     assert Run.open(config.output).config == config
-    with pytest.raises(BadCall, match=re.escape("is no run")):
+    with pytest.raises(UsageError, match=re.escape("is no run")):
         Run.open(os.path.dirname(config.output))

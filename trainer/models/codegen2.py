@@ -48,7 +48,7 @@ class CodeGen2(Decoder):
         "16B": _shape(34, 6144, 24),  # Salesforce/codegen2-16B config.json
     }
     head_bias = True
-    most_rotary = 64
+    max_rotary = 64
     residual_outputs = ("attention.out.weight", "down.weight")
 
     def block(self, layer: int) -> Block:

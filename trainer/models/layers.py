@@ -143,7 +143,7 @@ class Decoder(nn.Module, ABC):
 
     sizes: ClassVar[Mapping[str, Shape]]
     """The dimensions behind each size's name."""
-    most_rotary: ClassVar[int]
+    max_rotary: ClassVar[int]
     """At most so many dimensions of a head turn with the position."""
     head_bias: ClassVar[bool]
     """Whether the head has a bias."""
@@ -162,7 +162,7 @@ class Decoder(nn.Module, ABC):
     @property
     def rotary(self) -> int:
         """Dimensions of each head that turn with the position."""
-        return min(self.most_rotary, self.shape.head)
+        return min(self.max_rotary, self.shape.head)
 
     @abstractmethod
     def block(self, layer: int) -> Block:

@@ -46,7 +46,7 @@ class Llama(Decoder):
         "7B": _shape(32, 4096, 32, 11008),  # Salesforce/codegen25-7b-multi config.json
     }
     head_bias = False
-    most_rotary = 1 << 30
+    max_rotary = 1 << 30
     residual_outputs = ("attention.out.weight", "down.weight")
 
     def block(self, layer: int) -> Block:

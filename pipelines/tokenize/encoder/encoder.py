@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from tokenizers import Tokenizer
 
-from manifests.errors import BadData
+from manifests.errors import DataError
 from manifests.prng.splitmix import draw, name_number
 from manifests.tokenizer.tokenizer import encode_documents, load_text_tokenizer
 from pipelines.tokenize.encoder.cache import make_cache
@@ -54,7 +54,7 @@ class Encoder:
             texts: an Arrow array or chunked array of strings.
 
         Raises:
-            BadData: a text is not UTF-8.
+            DataError: a text is not UTF-8.
         """
         array = _plain(texts)
         if self.tables is None:
@@ -73,7 +73,7 @@ class Encoder:
             encoded: the ids of each.
 
         Raises:
-            BadData: the ids of a text are not the same.
+            DataError: the ids of a text are not the same.
         """
         if self.tables is None:
             return
@@ -86,7 +86,7 @@ class Encoder:
         chosen = [column[row].as_py() for row in rows]
         for row, ids in zip(rows, encode_documents(self.tokenizer, chosen), strict=True):
             if not np.array_equal(ids, encoded[row]):
-                raise BadData(
+                raise DataError(
                     f"text {hashes[row].hex()}: the fast encoder gives other ids than the library "
                     "`tokenizers`; this is a fault of Stackpile: please report it, and remove the "
                     f"shards that this job has written, for only one text in {CHECKED} is checked"
@@ -133,7 +133,7 @@ def _plain(texts: Any) -> Any:
     try:
         array.validate(full=True)
     except pa.ArrowInvalid as error:
-        raise BadData(f"a text is not UTF-8: {error}") from None
+        raise DataError(f"a text is not UTF-8: {error}") from None
     return array.fill_null("") if array.null_count else array
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from filters.dedup.minhash import load_profile, minima, optimal_cut, signatures, similarity
-from manifests.errors import BadCall
+from manifests.errors import UsageError
 
 NAMES = ["stack-v1.2", "stack-v1.2-clean", "stack-v1.0", "stack-v2", "fineweb"]
 PROFILES = {name: load_profile(name) for name in NAMES}
@@ -25,7 +25,7 @@ def shingles(text, profile):
     tokens = re.split(profile.separator, text.lower() if profile.lower else text)
     if not profile.keep_empty:
         tokens = [token for token in tokens if token]
-    if len(tokens) < profile.least_tokens:
+    if len(tokens) < profile.min_tokens:
         return None
     count = len(tokens) - profile.shingle + 1
     return {" ".join(tokens[i : i + profile.shingle]).encode() for i in range(count)}
@@ -178,7 +178,7 @@ def test_the_default_profile_is_bigcodes():
 def write(path, changes):
     text = (
         'name = "mine"\nversion = 1\norigin = "me"\nseparator = " "\nshingle = 3\n'
-        "least_tokens = 3\nseed = 1\npermutations = 64\nthreshold = 0.5\n"
+        "min_tokens = 3\nseed = 1\npermutations = 64\nthreshold = 0.5\n"
     )
     path.write_text(text + changes)
     return str(path)
@@ -205,7 +205,7 @@ def test_a_users_own_profile(tmp_path):
     ],
 )
 def test_faults_of_a_profile(tmp_path, changes, said):
-    with pytest.raises(BadCall, match=said):
+    with pytest.raises(UsageError, match=said):
         load_profile(write(tmp_path / "bad.toml", changes))
 
 
@@ -214,10 +214,10 @@ def test_faults_of_a_separator(tmp_path, separator):
     path = write(tmp_path / "bad.toml", "")
     text = (tmp_path / "bad.toml").read_text().replace('" "', f"'{separator}'")
     (tmp_path / "bad.toml").write_text(text)
-    with pytest.raises(BadCall, match="separator"):
+    with pytest.raises(UsageError, match="separator"):
         load_profile(path)
 
 
 def test_an_unknown_profile():
-    with pytest.raises(BadCall, match=r"'stack'.*stack-v1\.2"):
+    with pytest.raises(UsageError, match=r"'stack'.*stack-v1\.2"):
         load_profile("stack")

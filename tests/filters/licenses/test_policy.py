@@ -15,7 +15,7 @@ from filters.licenses.policy import (
     load_policy,
     verdict,
 )
-from manifests.errors import BadCall
+from manifests.errors import UsageError
 
 STRICT = load_policy("strict")
 STACK = load_policy("stack-v1.1")
@@ -233,10 +233,10 @@ def test_a_users_own_policy(tmp_path):
     ],
 )
 def test_faults_of_a_policy_file(tmp_path, changes, said):
-    with pytest.raises(BadCall, match=said):
+    with pytest.raises(UsageError, match=said):
         load_policy(write(tmp_path / "bad.toml", **changes))
 
 
 def test_an_unknown_policy():
-    with pytest.raises(BadCall, match=r"'strct'.*stack-v1\.1, strict"):
+    with pytest.raises(UsageError, match=r"'strct'.*stack-v1\.1, strict"):
         load_policy("strct")

@@ -50,9 +50,9 @@ def test_limits_by_extension():
 def test_json_and_yaml():
     for component in ("json", "yaml"):
         path = f"a.{component}"
-        assert rule(component, path, "word: word\n" * 9) == "data_least"
+        assert rule(component, path, "word: word\n" * 9) == "min_data_size"
         assert rule(component, path, "word: word\n" * 10) is None
-        assert rule(component, path, "word: word\n" * 500) == "data_most"
+        assert rule(component, path, "word: word\n" * 500) == "max_data_size"
         assert rule(component, path, "word: 1234567\n" * 20) == "data_alphabetic"
 
 

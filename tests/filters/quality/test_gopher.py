@@ -49,10 +49,10 @@ GOOD = "The rules of prose ask that a page be made of words with a few letters. 
     ("text", "rule"),
     [
         (GOOD, None),
-        (GOOD[:200], "words_least"),
-        (GOOD * 2000, "words_most"),
-        ("a b " * 30 + "the of", "mean_word_least"),
-        ("pneumonoultramicroscopic " * 60 + "the of", "mean_word_most"),
+        (GOOD[:200], "min_words"),
+        (GOOD * 2000, "max_words"),
+        ("a b " * 30 + "the of", "min_mean_word_length"),
+        ("pneumonoultramicroscopic " * 60 + "the of", "max_mean_word_length"),
         (GOOD + "#tag " * 20, "symbols"),
         (GOOD + "wait... " * 20, "symbols"),
         ("- the wordings of every list\n" * 20, "bullet_lines"),
@@ -79,7 +79,7 @@ def test_they_act_on_web_pages_alone():
         ("the-stack", "markdown", False),
     ]:
         rules = list(apply(thresholds, batch(["few words"], component, kind)).rule)
-        assert rules == ["words_least" if acts else None], component
+        assert rules == ["min_words" if acts else None], component
 
 
 def test_a_batch_without_words():

@@ -54,8 +54,8 @@ def test_comments_are_measured_when_they_are_asked_for():
     }
     for component, (text, comments) in sources.items():
         assert comment_share(batch([text], component))[0] == pytest.approx(comments / len(text))
-    assert "comments_least" not in settings(None)
-    asked = settings({"comments_least": True, "comments_most": 0.5})
+    assert "min_comment_share" not in settings(None)
+    asked = settings({"min_comment_share": True, "max_comment_share": 0.5})
     rules = apply(asked, batch(["x = 12345\n", "# all of it is said here\n"], "python")).rule
-    assert list(rules) == ["comments_least", "comments_most"]
+    assert list(rules) == ["min_comment_share", "max_comment_share"]
     assert list(apply(asked, batch(["x = 12345\n"], "c")).rule) == [None]

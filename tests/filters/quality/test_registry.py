@@ -50,7 +50,7 @@ def test_scores_are_the_stacks_formulas(texts):
             assert scores["empty"][i] == len(text.strip())
         assert scores["near_empty"][i] == words
         assert scores["alphabetic"][i] == sum(map(str.isalpha, text)) / max(len(text), 1)
-        assert scores["data_least"][i] == len(text)
+        assert scores["min_data_size"][i] == len(text)
         controls = [c for c in text if unicodedata.category(c) == "Cc" and c not in "\t\n\v\f\r"]
         lost = text.count("\ufffd")
         assert scores["control_characters"][i] == (len(controls) + lost) / max(len(text), 1)
@@ -63,7 +63,7 @@ def test_scores_equal_the_columns_of_the_stack():
         "longest_line": "max_line_length",
         "mean_line": "avg_line_length",
         "alphanumeric": "alphanum_fraction",
-        "data_least": "size",
+        "min_data_size": "size",
     }
     assert len(rows) == 10
     given = batch([row["content"] for row in rows])
@@ -159,5 +159,5 @@ def test_a_file_of_one_line_of_forty_megabytes_ends_in_a_verdict():
     line = '"' + "0123456789abcdef" * 2_500_000 + '"'
     assert rules([line]) == ["longest_line"]
     prose = batch([line], component="pile-cc", kind="the-pile")
-    assert list(apply(settings(None), prose).rule) == ["words_least"]
+    assert list(apply(settings(None), prose).rule) == ["min_words"]
     assert FILTERS["encoded_run"].score(batch([line]))[0] == 40_000_000

@@ -16,7 +16,7 @@ from filters.scancode import client, server, veto
 from filters.scancode.cache import Cache, cache_name, text_key
 from filters.scancode.client import Detector
 from filters.scancode.detector import Match, load_index
-from manifests.errors import BadData
+from manifests.errors import DataError
 
 GPL = b"released under the gnu gplv2+, see the file that somebody made up"
 
@@ -166,7 +166,7 @@ def test_it_has_as_many_children_as_cores_that_it_may_use(tmp_path, monkeypatch)
 def test_a_detector_that_cannot_keep_what_it_finds_says_so(tmp_path):
     (tmp_path / "file").write_text("no directory")
     start = time.monotonic()
-    with pytest.raises(BadData) as caught:
+    with pytest.raises(DataError) as caught:
         Detector(str(tmp_path / "file")).detect([b"a license that nobody knows"])
     runtime = client.runtime_directory(str(tmp_path / "file"))
     assert str(caught.value).startswith("the license detector cannot start: FileExistsError: ")
@@ -178,7 +178,7 @@ def test_a_directory_with_too_long_a_name_for_a_socket_is_said(tmp_path, monkeyp
     directory = tmp_path / ("long" * 30)
     directory.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(directory))
-    with pytest.raises(BadData, match=r"cannot start: OSError: AF_UNIX path too long \(all"):
+    with pytest.raises(DataError, match=r"cannot start: OSError: AF_UNIX path too long \(all"):
         Detector(str(tmp_path)).detect([b"a license that nobody knows"])
 
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from manifests.dataset.dataset import Dataset
 from manifests.dataset.writer import DatasetShard, rebuild_blocks
-from manifests.errors import BadCall, BadData
+from manifests.errors import DataError, UsageError
 from manifests.io import files
 from manifests.lineage.manifest import Manifest, Totals, load_manifest, save_manifest
 from manifests.shards import block_table
@@ -141,9 +141,9 @@ def test_texts_come_back(tmp_path, make_dataset):
 def test_a_window_outside_the_ring_is_a_bad_call(whole):
     component = whole.component(PYTHON)
     for address, count in ((-1, 1), (component.addresses, 1), (0, -1)):
-        with pytest.raises(BadCall, match=PYTHON):
+        with pytest.raises(UsageError, match=PYTHON):
             component.window(address, count)
-    with pytest.raises(BadCall, match="has no document 120"):
+    with pytest.raises(UsageError, match="has no document 120"):
         component.origin(120)
 
 
@@ -159,9 +159,9 @@ def test_origins_name_the_file(whole):
 
 
 def test_an_unknown_component_is_a_bad_call(whole):
-    with pytest.raises(BadCall, match="no component 'the-stack/rust'; it has: the-pile/wiki"):
+    with pytest.raises(UsageError, match="no component 'the-stack/rust'; it has: the-pile/wiki"):
         whole.component("the-stack/rust")
-    with pytest.raises(BadCall, match="no heldout component"):
+    with pytest.raises(UsageError, match="no heldout component"):
         whole.component("the-stack/cpp", heldout=True)
 
 
@@ -203,7 +203,7 @@ def test_an_object_store_is_read_the_same_way(small_dataset):
     assert remote.origin(7) == local.origin(7)
     shard = "/bucket/data/shards/the-stack/python-00000-0123abcd.tar"
     fsspec.filesystem("memory").rm_file(shard)
-    with pytest.raises(BadData, match=r"python-00000-0123abcd\.tar: the shard is missing"):
+    with pytest.raises(DataError, match=r"python-00000-0123abcd\.tar: the shard is missing"):
         read_all("memory://bucket/data")
 
 
@@ -228,7 +228,9 @@ def test_a_flipped_bit_is_named(small_dataset):
     data = bytearray(path.read_bytes())
     data[int(scan_shard(str(path), "uint16")["data_offset"][0])] ^= 4
     path.write_bytes(data)
-    with pytest.raises(BadData, match=r"python-00001-0123abcd\.tar: block 0, at byte 640: its ch"):
+    with pytest.raises(
+        DataError, match=r"python-00001-0123abcd\.tar: block 0, at byte 640: its ch"
+    ):
         read_all(small_dataset)
 
 
@@ -237,7 +239,7 @@ def test_a_cut_at_a_member_boundary_is_named(small_dataset):
     index = np.fromfile(f"{path}.idx", dtype="<u8")
     path.write_bytes(path.read_bytes()[: int(index[1])] + bytes(1024))
     with pytest.raises(
-        BadData, match=r"python-00000-0123abcd\.tar: has \d+ bytes; shards\.parquet"
+        DataError, match=r"python-00000-0123abcd\.tar: has \d+ bytes; shards\.parquet"
     ):
         read_all(small_dataset)
 
@@ -247,7 +249,7 @@ def test_a_cut_is_noticed_only_when_the_shard_is_touched(small_dataset):
     path = shard_path(small_dataset, number=1)
     path.write_bytes(path.read_bytes()[:-512])
     component.window(0, 100)
-    with pytest.raises(BadData, match="python-00001"):
+    with pytest.raises(DataError, match="python-00001"):
         component.window(component.addresses - 100, 100)
 
 
@@ -255,21 +257,23 @@ def test_a_shard_that_shrinks_while_it_is_open_is_named(small_dataset):
     component = Dataset.open(small_dataset).component(PYTHON)
     component.window(0, component.addresses)
     os.truncate(shard_path(small_dataset), 1280)
-    with pytest.raises(BadData, match="became shorter"):
+    with pytest.raises(DataError, match="became shorter"):
         component.window(300, 300)
 
 
 def test_swapped_shards_are_named(small_dataset, tmp_path):
     first, second = shard_path(small_dataset), shard_path(small_dataset, number=1)
     swap(first, second)
-    with pytest.raises(BadData, match=r"python-00000-0123abcd\.tar: has"):
+    with pytest.raises(DataError, match=r"python-00000-0123abcd\.tar: has"):
         read_all(small_dataset)
 
 
 def test_swapped_shards_of_one_size_are_named(tmp_path, make_dataset):
     directory = make_dataset(tmp_path, {"s/c": ["x", "y"]})
     swap(shard_path(directory, "s/c"), shard_path(directory, "s/c", 1))
-    with pytest.raises(BadData, match=r"s/c-00000-0123abcd\.tar: block 0, at byte 640: its check"):
+    with pytest.raises(
+        DataError, match=r"s/c-00000-0123abcd\.tar: block 0, at byte 640: its check"
+    ):
         read_all(directory, "s/c")
 
 
@@ -282,7 +286,7 @@ def swap(first, second):
 
 def test_a_missing_shard_is_named(small_dataset):
     shard_path(small_dataset).unlink()
-    with pytest.raises(BadData, match=r"python-00000-0123abcd\.tar: the shard is missing"):
+    with pytest.raises(DataError, match=r"python-00000-0123abcd\.tar: the shard is missing"):
         read_all(small_dataset)
 
 
@@ -290,7 +294,7 @@ def test_a_lost_block_table_is_named_and_rebuilt(small_dataset):
     path = Path(small_dataset) / block_table.FILE
     before = path.read_bytes()
     path.unlink()
-    with pytest.raises(BadData, match=r"blocks\.bin: the block table is missing"):
+    with pytest.raises(DataError, match=r"blocks\.bin: the block table is missing"):
         Dataset.open(small_dataset)
     rebuild_blocks(small_dataset)
     assert path.read_bytes() == before
@@ -299,7 +303,7 @@ def test_a_lost_block_table_is_named_and_rebuilt(small_dataset):
 def test_a_block_table_is_not_rebuilt_from_other_shards(small_dataset):
     (Path(small_dataset) / block_table.FILE).unlink()
     swap(shard_path(small_dataset), shard_path(small_dataset, number=1))
-    with pytest.raises(BadData, match=r"do not give the blocks\.bin"):
+    with pytest.raises(DataError, match=r"do not give the blocks\.bin"):
         rebuild_blocks(small_dataset)
     assert not (Path(small_dataset) / block_table.FILE).exists()
 
@@ -311,7 +315,7 @@ def test_a_block_table_of_another_run_is_named(small_dataset, field):
     table[field][-1] += 1
     table[field][0] += 1
     table.tofile(path)
-    with pytest.raises(BadData, match=r"blocks\.bin: the blocks of the-pile/wikipedia-en"):
+    with pytest.raises(DataError, match=r"blocks\.bin: the blocks of the-pile/wikipedia-en"):
         read_all(small_dataset, "the-pile/wikipedia-en")
 
 
@@ -320,20 +324,20 @@ def test_a_block_table_that_only_adds_up_is_named(small_dataset):
     table = np.fromfile(path, dtype=block_table.BLOCK)
     table["data_offset"][0] += 512
     table.tofile(path)
-    with pytest.raises(BadData, match=r"wikipedia-en-00000-0123abcd\.tar: block 0"):
+    with pytest.raises(DataError, match=r"wikipedia-en-00000-0123abcd\.tar: block 0"):
         read_all(small_dataset, "the-pile/wikipedia-en")
     table[:-1].tofile(path)
-    with pytest.raises(BadData, match=r"blocks\.bin: has \d+ blocks; shards\.parquet says"):
+    with pytest.raises(DataError, match=r"blocks\.bin: has \d+ blocks; shards\.parquet says"):
         Dataset.open(small_dataset)
 
 
 def test_shards_parquet_of_another_run_is_named(small_dataset):
     path = Path(small_dataset) / "shards.parquet"
     path.write_bytes(path.read_bytes() + b" ")
-    with pytest.raises(BadData, match=r"shards\.parquet: is not the file"):
+    with pytest.raises(DataError, match=r"shards\.parquet: is not the file"):
         Dataset.open(small_dataset)
     path.unlink()
-    with pytest.raises(BadData, match=r"shards\.parquet: there is no such file"):
+    with pytest.raises(DataError, match=r"shards\.parquet: there is no such file"):
         Dataset.open(small_dataset)
 
 
@@ -343,7 +347,7 @@ def test_shards_that_are_not_those_of_the_manifest_are_named(small_dataset):
     components = manifest.components | {PYTHON: totals}
     save_manifest(small_dataset, manifest.model_copy(update={"components": components}))
     with pytest.raises(
-        BadData, match=r"shards\.parquet: the shards of the-stack/python are not th"
+        DataError, match=r"shards\.parquet: the shards of the-stack/python are not th"
     ):
         read_all(small_dataset)
 
@@ -355,7 +359,9 @@ def test_shards_of_a_component_that_are_not_together_are_named(small_dataset):
     tables = manifest.tables | {"shards.parquet": files.sha256(str(path))}
     save_manifest(small_dataset, manifest.model_copy(update={"tables": tables}))
     component = table["component"][4].as_py()
-    with pytest.raises(BadData, match=rf"shards\.parquet: the shards of {component} are not toget"):
+    with pytest.raises(
+        DataError, match=rf"shards\.parquet: the shards of {component} are not toget"
+    ):
         read_all(small_dataset, component)
 
 
@@ -363,7 +369,7 @@ def test_a_table_of_another_shard_is_named(small_dataset):
     first, second = (shard_path(small_dataset, number=n, suffix=".parquet") for n in (0, 1))
     shutil.copy(second, first)
     component = Dataset.open(small_dataset).component(PYTHON)
-    with pytest.raises(BadData, match=r"python-00000-0123abcd\.parquet: is not the file"):
+    with pytest.raises(DataError, match=r"python-00000-0123abcd\.parquet: is not the file"):
         component.origin(0)
 
 
@@ -371,7 +377,7 @@ def test_another_jobs_output_is_no_dataset(tmp_path):
     save_manifest(
         str(tmp_path), Manifest(step="dedup", digest="d", config={}, totals=Totals(), funnel={})
     )
-    with pytest.raises(BadData, match="output of dedup: it has no shards"):
+    with pytest.raises(DataError, match="output of dedup: it has no shards"):
         Dataset.open(str(tmp_path))
 
 

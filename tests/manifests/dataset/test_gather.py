@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from manifests.dataset.dataset import Dataset
-from manifests.errors import BadCall, BadData
+from manifests.errors import DataError, UsageError
 
 PYTHON = "the-stack/python"
 
@@ -53,7 +53,7 @@ def test_a_list_of_numbers_will_do_and_none_give_none(whole):
 
 @pytest.mark.parametrize("number", [-1, 120])
 def test_a_number_without_a_document_is_a_bad_call(whole, number):
-    with pytest.raises(BadCall, match=r"the-stack/python: has documents 0 to 119 only"):
+    with pytest.raises(UsageError, match=r"the-stack/python: has documents 0 to 119 only"):
         whole.component(PYTHON).gather([0, number])
 
 
@@ -73,14 +73,16 @@ def test_a_flipped_bit_is_named(small_dataset):
     data[2000] ^= 1
     shard(small_dataset).write_bytes(data)
     component = Dataset.open(small_dataset).component(PYTHON)
-    with pytest.raises(BadData, match=r"python-00000-0123abcd\.tar: block 0, .*: its checksum is"):
+    with pytest.raises(
+        DataError, match=r"python-00000-0123abcd\.tar: block 0, .*: its checksum is"
+    ):
         component.gather(np.arange(component.documents))
 
 
 def test_a_missing_shard_is_named(small_dataset):
     shard(small_dataset).unlink()
     component = Dataset.open(small_dataset).component(PYTHON)
-    with pytest.raises(BadData, match=r"python-00000-0123abcd\.tar: the shard is missing"):
+    with pytest.raises(DataError, match=r"python-00000-0123abcd\.tar: the shard is missing"):
         component.gather([0])
 
 
@@ -91,7 +93,9 @@ def test_a_shard_that_shrinks_while_it_is_open_is_named(tmp_path, make_dataset):
     component.gather(numbers)
     with shard(directory).open("r+b") as file:
         file.truncate(1500)
-    with pytest.raises(BadData, match=r"python-00000-.*: ends before byte \d+; it became shorter"):
+    with pytest.raises(
+        DataError, match=r"python-00000-.*: ends before byte \d+; it became shorter"
+    ):
         component.gather(numbers)
 
 
@@ -104,5 +108,5 @@ def test_offsets_that_do_not_ascend_are_never_followed(
     component = Dataset.open(directory).component(PYTHON)
     ends = np.array(offsets[1:], dtype=np.int64) + np.arange(3)
     monkeypatch.setattr(component.reader, "ends", lambda block: ends)
-    with pytest.raises(BadData, match=r"the offsets of a block do not ascend to its \d+ tokens"):
+    with pytest.raises(DataError, match=r"the offsets of a block do not ascend to its \d+ tokens"):
         component.gather([0, 1, 2])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from manifests.dataset.tombstone_file import TOMBSTONE, tombstone_url
 from manifests.dataset.tombstones import Tombstones, joined, write_tombstone
-from manifests.errors import BadData
+from manifests.errors import DataError
 from manifests.io import files
 from manifests.lineage.manifest import load_manifest
 
@@ -102,7 +102,7 @@ def test_a_tombstone_of_another_dataset(dataset, tmp_path, made_up_dataset):
     name = write(other, ("own/a", False, 1, 2))
     data = files.read_bytes(tombstone_url(other, name))
     files.write_bytes(tombstone_url(dataset, name), data)
-    with pytest.raises(BadData, match=rf"{name}\.parquet: is of another dataset: .* own/a as"):
+    with pytest.raises(DataError, match=rf"{name}\.parquet: is of another dataset: .* own/a as"):
         read(dataset).ranges("own/b")
 
 
@@ -111,45 +111,45 @@ def test_a_tombstone_that_was_edited_or_is_gone(dataset):
     opened = read(dataset)
     url = tombstone_url(dataset, name)
     files.write_bytes(url, files.read_bytes(url)[:-1])
-    with pytest.raises(BadData, match="is not what its name says"):
+    with pytest.raises(DataError, match="is not what its name says"):
         opened.ranges("own/a")
     files.remove(url)
-    with pytest.raises(BadData, match="the tombstone is missing"):
+    with pytest.raises(DataError, match="the tombstone is missing"):
         opened.ranges("own/a")
-    with pytest.raises(BadData, match="the tombstone is missing"):
+    with pytest.raises(DataError, match="the tombstone is missing"):
         read(dataset).ranges("own/a", names=[name])
 
 
 @pytest.mark.parametrize("rows", [[(3, 3)], [(-1, 4)], [(990, 1001)], [(1, 9), (5, 12)]])
 def test_rows_that_are_no_documents(dataset, rows):
     write(dataset, *(("own/a", False, *row) for row in rows))
-    with pytest.raises(BadData, match="its rows are not documents of own/a, in order"):
+    with pytest.raises(DataError, match="its rows are not documents of own/a, in order"):
         read(dataset).ranges("own/a")
 
 
 def test_two_that_cut_differently(dataset):
     write(dataset, ("own/a", False, 1, 9))
     write(dataset, ("own/a", False, 5, 12))
-    with pytest.raises(BadData, match="cut own/a at different documents"):
+    with pytest.raises(DataError, match="cut own/a at different documents"):
         read(dataset).ranges("own/a")
 
 
 def test_files_that_are_no_tombstones(dataset):
     name = write(dataset, ("own/a", False, 1, 2))
     name = rewritten(dataset, name, b"PAR1")
-    with pytest.raises(BadData, match="is not a tombstone"):
+    with pytest.raises(DataError, match="is not a tombstone"):
         read(dataset).of("own/a")
     plain = table(("own/a", False, 1, 2))
     name = rewritten(dataset, name, as_parquet(plain))
-    with pytest.raises(BadData, match="is not a tombstone"):
+    with pytest.raises(DataError, match="is not a tombstone"):
         read(dataset).of("own/a")
     newer = plain.replace_schema_metadata({b"stackpile": b'{"version":2}'})
     name = rewritten(dataset, name, as_parquet(newer))
-    with pytest.raises(BadData, match="is of version 2; this program reads up to 1"):
+    with pytest.raises(DataError, match="is of version 2; this program reads up to 1"):
         read(dataset).of("own/a")
     fewer = plain.drop_columns(["reason"]).replace_schema_metadata({b"stackpile": b"{}"})
     rewritten(dataset, name, as_parquet(fewer))
-    with pytest.raises(BadData, match="its columns are"):
+    with pytest.raises(DataError, match="its columns are"):
         read(dataset).of("own/a")
 
 
@@ -171,5 +171,5 @@ def test_one_that_does_not_fit_is_refused_each_time(dataset):
     write(dataset, ("own/a", False, 990, 1001))
     opened = read(dataset)
     for _ in range(2):
-        with pytest.raises(BadData, match="its rows are not documents of own/a"):
+        with pytest.raises(DataError, match="its rows are not documents of own/a"):
             opened.ranges("own/a")

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from manifests.errors import BadData
+from manifests.errors import DataError
 from manifests.io import files
 
 
@@ -28,6 +28,6 @@ def test_a_link_or_a_copy(tmp_path, monkeypatch):
 
 
 def test_no_such_file(tmp_path):
-    with pytest.raises(BadData, match="a: there is no such file"):
+    with pytest.raises(DataError, match="a: there is no such file"):
         files.link_or_copy(str(tmp_path / "a"), str(tmp_path / "b"))
     assert not os.listdir(tmp_path)

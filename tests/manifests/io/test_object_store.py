@@ -8,7 +8,7 @@ import fsspec
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
-from manifests.errors import BadCall, BadData
+from manifests.errors import DataError, UsageError
 from manifests.io import files, object_store
 
 
@@ -81,7 +81,9 @@ def test_a_call_that_failed_is_made_again(name, error):
 @pytest.mark.parametrize("name", works())
 def test_a_store_that_stays_down_is_one_sentence_and_never_an_empty_answer(name):
     Flaky.plan = [OSError("503 Slow Down\nrequest 7")] * object_store.ATTEMPTS
-    with pytest.raises(BadData, match=r"^flaky://a.*: the store failed 7 times in a row: 503 Slow"):
+    with pytest.raises(
+        DataError, match=r"^flaky://a.*: the store failed 7 times in a row: 503 Slow"
+    ):
         works()[name]()
     assert not Flaky.plan
     assert files.read_bytes("flaky://a/3.txt") == b"a/3.txt"
@@ -90,7 +92,7 @@ def test_a_store_that_stays_down_is_one_sentence_and_never_an_empty_answer(name)
 def test_what_is_not_there_is_not_asked_for_again():
     Flaky.plan = [None]
     assert not files.exists("flaky://a/nothing")
-    with pytest.raises(BadData, match="there is no such file"):
+    with pytest.raises(DataError, match="there is no such file"):
         files.read_bytes("flaky://a/nothing")
     assert files.list_names("flaky://nowhere") == []
     files.remove("flaky://a/nothing")
@@ -98,7 +100,7 @@ def test_what_is_not_there_is_not_asked_for_again():
 
 def test_denied_access_is_told_at_once():
     Flaky.plan = [PermissionError("403 Forbidden")]
-    with pytest.raises(BadData, match="the store denies access: 403 Forbidden"):
+    with pytest.raises(DataError, match="the store denies access: 403 Forbidden"):
         files.size("flaky://a/3.txt")
 
 
@@ -107,7 +109,7 @@ def test_waits_double(monkeypatch):
     monkeypatch.setattr(object_store, "FIRST_WAIT", 0.1)
     monkeypatch.setattr(time, "sleep", waits.append)
     Flaky.plan = [OSError("503")] * object_store.ATTEMPTS
-    with pytest.raises(BadData):
+    with pytest.raises(DataError):
         files.size("flaky://a/3.txt")
     assert waits == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6, 3.2])
 
@@ -120,7 +122,7 @@ def test_a_store_that_takes_fewer_bytes_than_it_was_given_is_not_believed(monkey
         Flaky.store["/" + rpath.strip("/")].truncate(1)
 
     monkeypatch.setattr(Flaky, "put_file", short)
-    with pytest.raises(BadData, match="it stored 1 of 4 bytes"):
+    with pytest.raises(DataError, match="it stored 1 of 4 bytes"):
         files.write_bytes("flaky://a/5.txt", b"four")
     assert not files.exists("flaky://a/5.txt")
 
@@ -128,7 +130,7 @@ def test_a_store_that_takes_fewer_bytes_than_it_was_given_is_not_believed(monkey
 def test_a_file_that_shrinks_while_it_is_read_is_told():
     with files.open_input("flaky://a/3.txt") as source:
         files.write_bytes("flaky://a/3.txt", b"a/")
-        with pytest.raises(BadData, match="ends at byte 2, not at 7: it was replaced"):
+        with pytest.raises(DataError, match="ends at byte 2, not at 7: it was replaced"):
             source.read()
 
 
@@ -176,12 +178,12 @@ def test_a_missing_package_is_named(monkeypatch, protocol, package, module):
     monkeypatch.setattr(registry, "_registry", {})
     monkeypatch.setattr(registry, "registry", {})
     url = f"{protocol}://datasets/a.parquet"
-    with pytest.raises(BadCall, match=rf"{url}: nothing installed .*: pip install {package}$"):
+    with pytest.raises(UsageError, match=rf"{url}: nothing installed .*: pip install {package}$"):
         files.open_input(url)
 
 
 def test_an_unknown_protocol_is_told():
-    with pytest.raises(BadCall, match=r"nothing://a: cannot be opened: .*nothing"):
+    with pytest.raises(UsageError, match=r"nothing://a: cannot be opened: .*nothing"):
         files.exists("nothing://a")
 
 
@@ -189,5 +191,5 @@ def test_what_a_kind_of_store_cannot_do_is_told_at_once(monkeypatch):
     """fsspec's base class says so of all that a store does not define."""
     fsspec.register_implementation("bare", fsspec.AbstractFileSystem, clobber=True)
     monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("it was tried again"))
-    with pytest.raises(BadCall, match=r"^bare://a/b: this kind of store cannot do that$"):
+    with pytest.raises(UsageError, match=r"^bare://a/b: this kind of store cannot do that$"):
         object_store.call("bare://a/b", lambda store, path: store.cat_file(path))

@@ -2,7 +2,7 @@ import shutil
 
 import pytest
 
-from manifests.errors import BadCall, BadData
+from manifests.errors import DataError, UsageError
 from manifests.io import files
 from manifests.lineage.chain import flows, load_chain
 from manifests.lineage.manifest import load_manifest, save_manifest
@@ -27,7 +27,7 @@ def test_an_output_that_is_half_done_means_what_is_done(output):
 
 def test_several_tokenizers_must_be_told_apart(output):
     shutil.copytree(output / "tokenize-small", output / "tokenize-other")
-    with pytest.raises(BadCall, match=r"name .*tokenize-other or .*tokenize-small"):
+    with pytest.raises(UsageError, match=r"name .*tokenize-other or .*tokenize-small"):
         load_chain(str(output))
     assert load_chain(str(output / "tokenize-other")).last.manifest.step == "tokenize"
 
@@ -50,16 +50,16 @@ def test_a_parent_that_changed_is_told(output):
 
 
 def test_what_is_no_dataset_is_told(output, tmp_path):
-    with pytest.raises(BadCall, match="no such directory"):
+    with pytest.raises(UsageError, match="no such directory"):
         load_chain(str(tmp_path / "nowhere"))
     (tmp_path / "empty").mkdir()
-    with pytest.raises(BadCall, match="is not a dataset"):
+    with pytest.raises(UsageError, match="is not a dataset"):
         load_chain(str(tmp_path / "empty"))
     for step in ("license_filter", "dedup", "tokenize-small"):
         (output / step / "manifest.json").unlink()
-    with pytest.raises(BadData, match="has not ended"):
+    with pytest.raises(DataError, match="has not ended"):
         load_chain(str(output))
-    with pytest.raises(BadData, match="has not ended"):
+    with pytest.raises(DataError, match="has not ended"):
         load_chain(str(output / "dedup"))
 
 
@@ -67,7 +67,7 @@ def test_a_newer_version_is_refused(output):
     path = str(output / "tokenize-small/manifest.json")
     text = files.read_bytes(path).replace(b'"version":1', b'"version":9')
     files.write_bytes(path, text)
-    with pytest.raises(BadData, match="is of version 9"):
+    with pytest.raises(DataError, match="is of version 9"):
         load_chain(str(output))
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 from pydantic import ValidationError
 
-from manifests.errors import BadData
+from manifests.errors import DataError
 from manifests.io import files
 from manifests.lineage.manifest import (
     Manifest,
@@ -55,36 +55,36 @@ def test_a_dataset_manifest_round_trips(small_dataset, tmp_path):
 def test_a_newer_version_is_refused(tmp_path):
     save_manifest(str(tmp_path), manifest())
     edit(str(tmp_path), version=2, invented_later=True)
-    with pytest.raises(BadData, match=r"manifest\.json: is of version 2; this program reads up"):
+    with pytest.raises(DataError, match=r"manifest\.json: is of version 2; this program reads up"):
         load_manifest(str(tmp_path))
 
 
 def test_an_edit_by_hand_is_noticed(tmp_path):
     save_manifest(str(tmp_path), manifest())
     edit(str(tmp_path), config={"policy": "lax"})
-    with pytest.raises(BadData, match="seal does not match"):
+    with pytest.raises(DataError, match="seal does not match"):
         load_manifest(str(tmp_path))
     edit(str(tmp_path), seal=None)
-    with pytest.raises(BadData, match="seal does not match"):
+    with pytest.raises(DataError, match="seal does not match"):
         load_manifest(str(tmp_path))
 
 
 def test_an_unknown_field_is_named(tmp_path):
     save_manifest(str(tmp_path), manifest())
     edit(str(tmp_path), tokeniser={})
-    with pytest.raises(BadData, match=r"manifest\.json: tokeniser"):
+    with pytest.raises(DataError, match=r"manifest\.json: tokeniser"):
         load_manifest(str(tmp_path))
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b'{"version": "1"}'])
 def test_what_is_no_manifest_is_named(tmp_path, content):
     files.write_bytes(str(tmp_path / "manifest.json"), content)
-    with pytest.raises(BadData, match=r"manifest\.json: "):
+    with pytest.raises(DataError, match=r"manifest\.json: "):
         load_manifest(str(tmp_path))
 
 
 def test_a_missing_manifest_is_named(tmp_path):
-    with pytest.raises(BadData, match=r"manifest\.json: there is no such file"):
+    with pytest.raises(DataError, match=r"manifest\.json: there is no such file"):
         load_manifest(str(tmp_path))
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from manifests.errors import BadData
+from manifests.errors import DataError
 from manifests.io import files
 from manifests.lineage.receipts import (
     ComponentFunnel,
@@ -83,17 +83,17 @@ def test_a_part_is_whole_while_its_files_have_their_sizes(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"[1]", b'{"name": "x"}'])
 def test_a_broken_receipt_is_named(tmp_path, content):
     files.write_bytes(receipt_url(str(tmp_path), "part"), content)
-    with pytest.raises(BadData, match=r"receipts/part\.json: is not a receipt"):
+    with pytest.raises(DataError, match=r"receipts/part\.json: is not a receipt"):
         load_receipt(str(tmp_path), "part")
 
 
 def test_a_receipt_of_another_name_or_version_is_refused(tmp_path):
     content = receipt().model_dump(mode="json")
     files.write_json(receipt_url(str(tmp_path), "part"), content)
-    with pytest.raises(BadData, match="name is '0000"):
+    with pytest.raises(DataError, match="name is '0000"):
         load_receipt(str(tmp_path), "part")
     files.write_json(receipt_url(str(tmp_path), "part"), {**content, "version": 99})
-    with pytest.raises(BadData, match="version 99"):
+    with pytest.raises(DataError, match="version 99"):
         load_receipt(str(tmp_path), "part")
 
 

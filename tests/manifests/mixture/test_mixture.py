@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manifests.errors import BadCall
+from manifests.errors import UsageError
 from manifests.mixture.mixture import (
     Group,
     Mixture,
@@ -58,7 +58,7 @@ def test_budgets(dataset):
     assert resolve(mixture_of(dataset, PL, NL)).budget == 1_000_000
     assert resolve(mixture_of(dataset, PL, NL, epochs=2.5)).budget == 2_500_000
     assert resolve(mixture_of(dataset, PL, NL, tokens=123_456)).budget == 123_456
-    with pytest.raises(BadCall, match="tokens or of epochs, not both"):
+    with pytest.raises(UsageError, match="tokens or of epochs, not both"):
         resolve(mixture_of(dataset, PL, NL, tokens=1, epochs=1))
 
 
@@ -72,7 +72,7 @@ def test_groups_by_epochs_add_up_to_the_budget(dataset):
     assert {r["component"]: r["epochs"] for r in mixture_table(mixture)} == pytest.approx(
         {n: 1.5 if n.startswith("the-stack") else 3.0 for n in TOKENS}
     )
-    with pytest.raises(BadCall, match="every group has epochs"):
+    with pytest.raises(UsageError, match="every group has epochs"):
         resolve(mixture.model_copy(update={"tokens": 5}))
 
 
@@ -81,7 +81,7 @@ def test_weights_divide_what_epochs_leave(dataset):
     rows = by_component(mixture)
     assert rows["the-stack/c"]["epochs"] == pytest.approx(1)
     assert rows["the-pile/arxiv"]["asked"] == pytest.approx(0.1)
-    with pytest.raises(BadCall, match="leave nothing of the budget"):
+    with pytest.raises(UsageError, match="leave nothing of the budget"):
         resolve(mixture.model_copy(update={"tokens": 700_000}))
 
 
@@ -103,7 +103,9 @@ def test_a_component_leaves_at_its_cap_and_the_others_take_its_share(dataset):
 
 def test_caps_that_forbid_the_budget(dataset):
     capped = [{**PL, "max_epochs": 1.0}, {**NL, "max_epochs": 2.0}]
-    with pytest.raises(BadCall, match=r"budget is 2,000,000, but max_epochs lets only 1,200,000"):
+    with pytest.raises(
+        UsageError, match=r"budget is 2,000,000, but max_epochs lets only 1,200,000"
+    ):
         resolve(mixture_of(dataset, *capped, tokens=2_000_000))
     assert resolve(mixture_of(dataset, {**PL, "max_epochs": 0.5}, NL)).budget == 1_000_000
     halved = [{**PL, "max_epochs": 0.5}, {**NL, "max_epochs": 0.5}]
@@ -128,7 +130,7 @@ def test_heldout_members_are_those_that_have_heldout_shards(dataset):
         ("the-stack/c", 1000, True),
     ]
     assert resolved.budget == 1500
-    with pytest.raises(BadCall, match="hold no heldout tokens"):
+    with pytest.raises(UsageError, match="hold no heldout tokens"):
         resolve(mixture_of(dataset, {**PL, "components": ["the-stack/python"]}), heldout=True)
 
 
@@ -144,7 +146,7 @@ def test_heldout_members_are_those_that_have_heldout_shards(dataset):
     ],
 )
 def test_faults_that_need_the_datasets(dataset, group, message):
-    with pytest.raises(BadCall, match=message):
+    with pytest.raises(UsageError, match=message):
         resolve(mixture_of(dataset, PL, {**NL, **group}))
 
 
@@ -153,7 +155,7 @@ def test_a_weight_in_the_file_is_a_number_above_0(tmp_path, weight):
     path = tmp_path / "MIX.toml"
     path.write_text(f"datasets = ['a']\n[[group]]\nname='pl'\ncomponents=['*']\nweight={weight}\n")
     with pytest.raises(
-        BadCall,
+        UsageError,
         match=r"group\[0\].weight: input should be a (finite|valid)? ?numb"
         r"|group\[0\].weight: input should be greater than 0",
     ):
@@ -162,7 +164,7 @@ def test_a_weight_in_the_file_is_a_number_above_0(tmp_path, weight):
 
 def test_datasets_with_different_tokenizers(dataset, tmp_path, made_up_dataset):
     other = made_up_dataset(tmp_path / "tokenize-b", {"own/code": 500}, tokenizer="2" * 64)
-    with pytest.raises(BadCall, match="have different tokenizers"):
+    with pytest.raises(UsageError, match="have different tokenizers"):
         resolve(mixture_of(dataset, PL).model_copy(update={"datasets": [dataset, other]}))
 
 
@@ -210,7 +212,7 @@ def test_make_mixture(dataset, tmp_path):
     ],
 )
 def test_make_mixture_refuses(dataset, tmp_path, weights, message):
-    with pytest.raises(BadCall, match=message):
+    with pytest.raises(UsageError, match=message):
         make_mixture([dataset], weights, out=str(tmp_path / "MIX.toml"))
     assert not (tmp_path / "MIX.toml").exists()
 
@@ -240,7 +242,7 @@ def test_groups_by_a_column(tmp_path, made_up_dataset):
     pile = got(**{"kind:the-pile": 1})
     assert pile == pytest.approx({"prose/arxiv": 2 / 3, "prose/pile-cc": 1 / 3})
     assert set(got(**{"source:ours+prose/arxiv": 1})) == {*list(tokens)[:3], "prose/arxiv"}
-    with pytest.raises(BadCall, match="'license:mti' is no component's; did you mean 'mit'"):
+    with pytest.raises(UsageError, match="'license:mti' is no component's; did you mean 'mit'"):
         got(**{"license:mti": 1})
 
 
@@ -263,9 +265,9 @@ def test_repeats_and_caps(dataset, tmp_path):
         ({"pile": 1.0}, "there is no group 'pile'; did you mean 'the-pile'"),
         ({"": 0.0}, "--max-epochs: 0.0: epochs are a number above 0"),
     ):
-        with pytest.raises(BadCall, match=message):
+        with pytest.raises(UsageError, match=message):
             make_mixture([dataset], {"the-pile": 1}, max_epochs=wrong, out=out)
-    with pytest.raises(BadCall, match="--repeat: the-pile=-1: epochs are a number above 0"):
+    with pytest.raises(UsageError, match="--repeat: the-pile=-1: epochs are a number above 0"):
         make_mixture([dataset], repeats={"the-pile": -1}, out=out)
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from manifests.components import table
-from manifests.errors import BadCall
+from manifests.errors import UsageError
 from manifests.mixture.config import load_mixture
 from manifests.mixture.mixture import make_mixture, mixture_table
 from manifests.mixture.recipes import DIRECTORY, load_recipe
@@ -76,14 +76,16 @@ def test_a_recipe_of_ones_own(dataset, tmp_path):
     ],
 )
 def test_bad_calls(dataset, tmp_path, options, message):
-    with pytest.raises(BadCall, match=message):
+    with pytest.raises(UsageError, match=message):
         make_mixture([dataset], out=str(tmp_path / "MIX.toml"), **options)
     assert not (tmp_path / "MIX.toml").exists()
 
 
 def test_a_kind_that_is_not_there(tmp_path, made_up_dataset):
     only = made_up_dataset(tmp_path / "tokenize-b", {"code/c": 500}, kinds={"code": "the-stack"})
-    with pytest.raises(BadCall, match=r"nl needs a source of kind the-pile; .* code \(the-stack\)"):
+    with pytest.raises(
+        UsageError, match=r"nl needs a source of kind the-pile; .* code \(the-stack\)"
+    ):
         make_mixture([only], recipe="codegen2-mix", out=str(tmp_path / "MIX.toml"))
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from manifests.errors import BadCall
+from manifests.errors import UsageError
 from manifests.mixture.config import load_mixture
 from manifests.mixture.mixture import make_mixture, mixture_table
 from manifests.mixture.render import diff, render, render_diff
@@ -57,5 +57,5 @@ def test_what_changed_between_two(mixed, tmp_path):
     nothing = diff(old, old)
     assert (nothing["components"], nothing["same"]) == ({}, 2)
     assert "2 components: the same shares and epochs" in printed(render_diff(nothing))
-    with pytest.raises(BadCall, match=r"none\.toml: there is no such file"):
+    with pytest.raises(UsageError, match=r"none\.toml: there is no such file"):
         diff(old, str(tmp_path / "none.toml"))

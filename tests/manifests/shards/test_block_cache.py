@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from manifests.errors import BadData
+from manifests.errors import DataError
 from manifests.shards.block_cache import ABANDONED, BUCKETS, PART, BlockCache, block_name
 
 
@@ -66,9 +66,9 @@ def test_what_is_not_right_is_fetched_again(cache):
 
 def test_a_fetch_that_fails_leaves_nothing(cache):
     def fail():
-        raise BadData("the store failed")
+        raise DataError("the store failed")
 
-    with pytest.raises(BadData, match="the store failed"):
+    with pytest.raises(DataError, match="the store failed"):
         cache.whole("c" * 32, fail, always)
     assert files_in(cache) == []
     assert cache.whole("c" * 32, lambda: b"x", always) == b"x"
@@ -105,7 +105,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     cache = BlockCache(str(tmp_path / "file"))
     cache.directory += "/x"
-    with pytest.raises(BadData, match=r"file/x/00: blocks cannot be kept here \(Not a dir"):
+    with pytest.raises(DataError, match=r"file/x/00: blocks cannot be kept here \(Not a dir"):
         cache.whole(name_of(0), lambda: b"x", always)
 
 
@@ -124,7 +124,7 @@ def test_fetching_ahead(cache):
 
     def fail():
         failed.set()
-        raise BadData("the store failed")
+        raise DataError("the store failed")
 
     cache.ahead(name_of(1), fail)
     assert failed.wait(10)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manifests.errors import BadData
+from manifests.errors import DataError
 from manifests.io import files
 from manifests.shards import block_table
 
@@ -40,10 +40,10 @@ def test_shards_are_numbered_as_they_come(tables):
 
 def test_a_missing_or_cut_table_is_named(tmp_path):
     url = str(tmp_path / block_table.FILE)
-    with pytest.raises(BadData, match=r"blocks\.bin: the block table is missing"):
+    with pytest.raises(DataError, match=r"blocks\.bin: the block table is missing"):
         block_table.read_blocks(url)
     files.write_bytes(url, bytes(47))
-    with pytest.raises(BadData, match="47 bytes, not a multiple of 24"):
+    with pytest.raises(DataError, match="47 bytes, not a multiple of 24"):
         block_table.read_blocks(url)
     files.write_bytes(url, b"")
     assert len(block_table.read_blocks(url)) == 0

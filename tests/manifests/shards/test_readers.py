@@ -14,7 +14,7 @@ import webdataset
 
 from manifests.catalog.describe import describe
 from manifests.dataset.dataset import Dataset, read_shard_table
-from manifests.errors import BadData
+from manifests.errors import DataError
 from manifests.lineage.manifest import load_manifest
 
 TRAIN = ["the-pile/wikipedia-en", "the-stack/cpp", "the-stack/python"]
@@ -221,5 +221,5 @@ def test_what_plain_webdataset_takes_in_silence_ours_names(directory, tmp_path):
         samples = list(webdataset.WebDataset(str(shard), shardshuffle=False).decode())
         assert len(samples) in (3, len(index) - 1)
         component = Dataset.open(str(copy)).component("the-stack/python")
-        with pytest.raises(BadData, match=rf"{shard.name}: (has \d+ bytes|block 0)"):
+        with pytest.raises(DataError, match=rf"{shard.name}: (has \d+ bytes|block 0)"):
             component.window(0, component.addresses)

@@ -10,7 +10,7 @@ import webdataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from manifests.errors import BadCall, BadData
+from manifests.errors import DataError, UsageError
 from manifests.io import files
 from manifests.shards.block_table import opens_inside
 from manifests.shards.reader import BlockReader, Handles, ShardFile
@@ -151,21 +151,21 @@ def test_tokens_are_views_of_what_was_read(tmp_path):
 
 
 def test_a_token_that_does_not_fit_leaves_no_file(tmp_path):
-    with pytest.raises(BadData, match=r"a\.tar: a token does not fit uint16"):
+    with pytest.raises(DataError, match=r"a\.tar: a token does not fit uint16"):
         write(tmp_path / "a.tar", [np.array([65_536])])
-    with pytest.raises(BadData, match="does not fit"):
+    with pytest.raises(DataError, match="does not fit"):
         write(tmp_path / "a.tar", [np.array([-1])])
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("prefix", ["", "a.b", "a/b", "x" * 81])
 def test_keys_are_fit_for_every_reader(tmp_path, prefix):
-    with pytest.raises(BadCall, match="cannot be a key"):
+    with pytest.raises(UsageError, match="cannot be a key"):
         ShardWriter(str(tmp_path / "a.tar"), prefix, "uint16")
 
 
 def test_tokens_are_16_or_32_bits(tmp_path):
-    with pytest.raises(BadCall, match="uint16 or uint32"):
+    with pytest.raises(UsageError, match="uint16 or uint32"):
         ShardWriter(str(tmp_path / "a.tar"), "a", "int64")
 
 
@@ -189,7 +189,7 @@ def test_every_flipped_byte_of_a_payload_is_found_by_the_reader(tmp_path):
         damaged = bytearray(whole)
         damaged[at + 3] ^= 1
         path.write_bytes(damaged)
-        with pytest.raises(BadData, match=rf"a\.tar: block {block}, at byte \d+: its checksum"):
+        with pytest.raises(DataError, match=rf"a\.tar: block {block}, at byte \d+: its checksum"):
             reader_of(path, summary).tokens(block, 0, 1)
 
 
@@ -203,7 +203,7 @@ def test_every_flipped_byte_is_found_by_the_scan(tmp_path):
         path.write_bytes(damaged)
         try:
             found = scan_shard(str(path), "uint16")
-        except BadData as fault:
+        except DataError as fault:
             assert "a.tar" in str(fault)
             continue
         key_is_all_that_changed = at < 100
@@ -216,5 +216,5 @@ def test_a_cut_is_found_by_the_scan_wherever_it_is(tmp_path):
     whole = path.read_bytes()
     for length in range(0, len(whole), 64):
         path.write_bytes(whole[:length])
-        with pytest.raises(BadData, match=r"a\.tar"):
+        with pytest.raises(DataError, match=r"a\.tar"):
             scan_shard(str(path), "uint16")

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-from manifests.errors import BadData
+from manifests.errors import DataError
 from manifests.tokenizer.byte_symbols import byte_symbols, gpt2_order
 from manifests.tokenizer.published import REBUILT
 from manifests.tokenizer.tokenizer import (
@@ -118,7 +118,7 @@ def test_codegen2_encodes_as_published(codegen2):
 
 
 def test_other_merges_than_gpt2s_are_refused():
-    with pytest.raises(BadData, match="not GPT-2's 50,000 pairs: there are 2 lines"):
+    with pytest.raises(DataError, match="not GPT-2's 50,000 pairs: there are 2 lines"):
         REBUILT["codegen2"](b"#version: 0.2\na b\nc d\n")
 
 

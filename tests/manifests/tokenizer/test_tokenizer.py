@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from manifests.errors import BadCall, BadData
+from manifests.errors import DataError, UsageError
 from manifests.tokenizer.tokenizer import (
     control_of,
     decode,
@@ -103,7 +103,7 @@ def test_training_gives_the_same_bytes_in_any_process(path):
 
 
 def test_training_needs_room(path):
-    with pytest.raises(BadCall, match="no room for bytes and 16 masks"):
+    with pytest.raises(UsageError, match="no room for bytes and 16 masks"):
         train_tokenizer(CODE, 256 + 18, 16)
     control = json.loads(train_tokenizer([], 256 + 19, 16))
     assert len(control["model"]["vocab"]) == 256
@@ -122,7 +122,7 @@ def test_control_tokens_can_be_listed(path, tmp_path):
     (only,) = encode_documents(load_text_tokenizer(path, ["<sep>"]), ["<sep><eom>"])
     assert control_of(path).eom in only.tolist()
     assert control_of(path).sep not in only.tolist()
-    with pytest.raises(BadCall, match="no added token '<nope>'"):
+    with pytest.raises(UsageError, match="no added token '<nope>'"):
         load_text_tokenizer(path, ["<nope>"])
 
 
@@ -154,7 +154,7 @@ def test_a_tokenizer_that_cannot_do_without_is_refused(tmp_path):
     tokenizer.add_tokens(["<sep>"])
     path = str(tmp_path / "tokenizer.json")
     tokenizer.save(path)
-    with pytest.raises(BadData, match="'<sep>' cannot be kept from being a control token"):
+    with pytest.raises(DataError, match="'<sep>' cannot be kept from being a control token"):
         load_text_tokenizer(path)
 
 
@@ -173,9 +173,9 @@ def test_the_end_token_must_be_there(path, tmp_path):
     def change(parsed):
         parsed["added_tokens"] = [t for t in parsed["added_tokens"] if "mask" in t["content"]]
 
-    with pytest.raises(BadCall, match=r"has no end token: any of <\|endoftext\|>"):
+    with pytest.raises(UsageError, match=r"has no end token: any of <\|endoftext\|>"):
         control_of(edited(path, tmp_path, change))
-    with pytest.raises(BadCall, match="has no end token: '<stop>'"):
+    with pytest.raises(UsageError, match="has no end token: '<stop>'"):
         control_of(path, end="<stop>")
     assert control_of(path, end="<eom>").end == control_of(path).eom
 
@@ -184,7 +184,7 @@ def test_masks_stand_at_equal_distances(path, tmp_path):
     def change(parsed):
         parsed["added_tokens"] = [t for t in parsed["added_tokens"] if t["content"] != "<mask_7>"]
 
-    with pytest.raises(BadData, match="<mask_1> to <mask_16> are not ids at equal distances"):
+    with pytest.raises(DataError, match="<mask_1> to <mask_16> are not ids at equal distances"):
         control_of(edited(path, tmp_path, change))
 
 
@@ -192,5 +192,5 @@ def test_masks_stand_at_equal_distances(path, tmp_path):
 def test_what_is_no_tokenizer_is_named(tmp_path, content):
     path = tmp_path / "tokenizer.json"
     path.write_bytes(content)
-    with pytest.raises(BadData, match=r"tokenizer\.json: "):
+    with pytest.raises(DataError, match=r"tokenizer\.json: "):
         load_tokenizer(str(path))

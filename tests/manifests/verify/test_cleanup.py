@@ -11,7 +11,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from manifests.errors import BadCall, BadData
+from manifests.errors import DataError, UsageError
 from manifests.io import files
 from manifests.lineage.chain import load_chain
 from manifests.lineage.manifest import load_manifest, save_manifest
@@ -140,7 +140,7 @@ def test_a_job_that_begins_or_ends_meanwhile_stops_it(tidy, begun):
     else:
         manifest = load_manifest(str(tidy / "dedup"))
         save_manifest(str(tidy / "dedup"), manifest.model_copy(update={"digest": "9" * 64}))
-    with pytest.raises(BadData, match="dedup: a job has begun or ended meanwhile"):
+    with pytest.raises(DataError, match="dedup: a job has begun or ended meanwhile"):
         remove(found)
     assert files.exists(left)
 
@@ -167,7 +167,7 @@ def test_one_missing_document_file_is_still_a_fault(output):
 @pytest.mark.parametrize("missing", ["tokenize-small", "dedup"])
 def test_documents_stay_while_they_are_needed(tidy, missing):
     shutil.rmtree(tidy / missing)
-    with pytest.raises(BadCall, match="documents/ are still needed"):
+    with pytest.raises(UsageError, match="documents/ are still needed"):
         wasted(str(tidy), documents=True)
 
 
@@ -190,7 +190,7 @@ def test_an_object_store_is_cleaned_too(tidy):
 
 
 def test_what_is_no_output_is_told(tmp_path):
-    with pytest.raises(BadCall, match="is not an output: it holds none of license_filter"):
+    with pytest.raises(UsageError, match="is not an output: it holds none of license_filter"):
         wasted(str(tmp_path))
 
 

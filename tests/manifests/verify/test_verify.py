@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from manifests.dataset import writer
-from manifests.errors import BadData
+from manifests.errors import DataError
 from manifests.lineage.chain import load_chain
 from manifests.lineage.manifest import load_manifest, save_manifest
 from manifests.lineage.receipts import load_receipt, save_receipt
@@ -311,7 +311,7 @@ def test_a_shard_that_agrees_with_the_block_table_must_still_be_the_one_that_was
     table = read_blocks(f"{dataset}/blocks.bin")
     mine, other = table[table["shard"] == 0], row | {"sha256": "0" * 64}
     check_shard(f"{dataset}/{row['shard']}", row, mine, "uint16", 400)
-    with pytest.raises(BadData, match=r"its SHA-256 is not the one in shards\.parquet, though"):
+    with pytest.raises(DataError, match=r"its SHA-256 is not the one in shards\.parquet, though"):
         check_shard(f"{dataset}/{row['shard']}", other, mine, "uint16", 400)
 
 

@@ -9,13 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from manifests.errors import BadCall, BadData
+from manifests.errors import DataError, UsageError
 from manifests.mixture.mixture import Group, Mixture
 from objectives.stream.epoch_caps import integer_weights
 from objectives.stream.order import SCALE
-from objectives.stream.plan import Plan, Slot, load_plan, make_plan, save_plan
+from objectives.stream.plan import Plan, load_plan, make_plan, save_plan
 from objectives.stream.plan_stages import with_stage
 from objectives.stream.sampler import Places
+from objectives.tasks.slot import Slot
 
 TOKENS = {"the-pile/arxiv": 4_000_000, "the-stack/c": 30_000_000, "the-stack/python": 6_000_000}
 NL = {"name": "nl", "components": ["the-pile/*"], "weight": 1.0}
@@ -108,9 +109,9 @@ def test_a_later_stage_changes_only_the_digest_of_stages(dataset):
     assert staged.stages_digest(1025) != plan.stages_digest(1025)
     replaced = with_stage(staged, 1024, [SCALE, 0, 0], slots)
     assert [stage.weights for stage in replaced.stages[1:]] == [[SCALE, 0, 0]]
-    with pytest.raises(BadCall, match="allowances must sum as those of the first stage"):
+    with pytest.raises(UsageError, match="allowances must sum as those of the first stage"):
         with_stage(plan, 1000, [0, SCALE, 0], plain(16, 256))
-    with pytest.raises(BadCall, match="sum to 2"):
+    with pytest.raises(UsageError, match="sum to 2"):
         with_stage(plan, 1000, [0, 1, 0], slots)
 
 
@@ -143,7 +144,7 @@ def test_caps_below_a_unit(tmp_path, made_up_dataset, caplog):
     plan = plan_of(tiny, capped, other, tokens=500_000)
     assert "own/a: is left out" in caplog.text
     assert [stage.weights for stage in plan.stages] == [[0, SCALE]]
-    with pytest.raises(BadCall, match="lets no component be seen"):
+    with pytest.raises(UsageError, match="lets no component be seen"):
         plan_of(tiny, capped)
 
 
@@ -176,7 +177,7 @@ def test_a_file_that_was_changed_is_refused(dataset, tmp_path, change, message):
     path = tmp_path / "plan.json"
     save_plan(plan_of(dataset), str(path))
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
-    with pytest.raises(BadData, match=message):
+    with pytest.raises(DataError, match=message):
         load_plan(str(path))
 
 
@@ -184,9 +185,9 @@ def test_a_file_that_was_changed_is_refused(dataset, tmp_path, change, message):
 def test_a_file_that_is_no_plan(tmp_path, text):
     path = Path(tmp_path / "plan.json")
     path.write_text(text, encoding="latin-1")
-    with pytest.raises(BadData, match=r"plan.json: is not a plan"):
+    with pytest.raises(DataError, match=r"plan.json: is not a plan"):
         load_plan(str(path))
-    with pytest.raises(BadData, match="there is no such file"):
+    with pytest.raises(DataError, match="there is no such file"):
         load_plan(str(tmp_path / "none.json"))
 
 
@@ -204,7 +205,7 @@ def test_plans_that_do_not_hold_together(dataset, change, message):
 
 
 def test_a_batch_of_nothing(dataset):
-    with pytest.raises(BadCall, match="batch: must be at least 1"):
+    with pytest.raises(UsageError, match="batch: must be at least 1"):
         plan_of(dataset, batch=0)
 
 

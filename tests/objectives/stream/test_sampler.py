@@ -7,13 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from manifests.special_tokens import Control
+from manifests.special_tokens import SpecialTokens
 from objectives.stream.order import SCALE, Piece, Unit
-from objectives.stream.plan import Plan, PlanComponent, Slot, Stage
+from objectives.stream.plan import Plan, PlanComponent
 from objectives.stream.plan_stages import with_stage
 from objectives.stream.sampler import Places
+from objectives.tasks.slot import Slot, Stage
 
-CONTROL = Control(end=0, vocabulary=10)
+CONTROL = SpecialTokens(end=0, vocabulary=10)
 
 
 @st.composite

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from manifests.errors import BadCall, BadData
+from manifests.errors import DataError, UsageError
 from manifests.mixture.mixture import load_mixture, make_mixture
-from manifests.special_tokens import Control
+from manifests.special_tokens import SpecialTokens
 from objectives.stream.order import SCALE
 from objectives.stream.plan import make_plan
 from objectives.stream.plan_stages import with_stage
@@ -51,7 +51,7 @@ def test_tokens_alone(memory, three, objective):
     for position, rows in ((0, 1), (5, 20), (300, 0), (10**9, 33)):
         expected = stream.batch(position, rows).tokens
         assert np.array_equal(stream.tokens(position, rows), expected)
-    with pytest.raises(BadCall, match="there is no position -1"):
+    with pytest.raises(UsageError, match="there is no position -1"):
         stream.tokens(-1, 1)
 
 
@@ -207,7 +207,7 @@ def test_a_state_is_small_and_its_own(memory, stream, three):
     assert len(json.dumps(state)) < 300
     assert stream.load_state_dict(state) == 10**11
     other = stream_of(memory, *three, seed=2)
-    with pytest.raises(BadCall, match=r"state: is of plan [0-9a-f]{12}, not of [0-9a-f]{12}"):
+    with pytest.raises(UsageError, match=r"state: is of plan [0-9a-f]{12}, not of [0-9a-f]{12}"):
         other.load_state_dict(state)
 
 
@@ -216,7 +216,7 @@ def test_a_state_outlives_later_stages_but_not_changed_ones(memory, stream, thre
     weights, slots = [0, 0, SCALE], stream.plan.stages[0].slots
     later = Stream(with_stage(stream.plan, 1280, weights, slots), components)
     assert later.load_state_dict(stream.state_dict(1280)) == 1280
-    with pytest.raises(BadCall, match="stages before position 1281 are not those"):
+    with pytest.raises(UsageError, match="stages before position 1281 are not those"):
         later.load_state_dict(stream.state_dict(1281))
     assert stream.plan.group == 128
     assert memory.equal(later.batch(1152, 128), stream.batch(1152, 128))
@@ -227,25 +227,25 @@ def test_a_state_outlives_later_stages_but_not_changed_ones(memory, stream, thre
     "state", [{}, {"format": 2}, {"format": 1, "position": -1}, {"format": 1, "position": "7"}]
 )
 def test_what_is_no_state(stream, state):
-    with pytest.raises(BadCall, match="is not a stream's state"):
+    with pytest.raises(UsageError, match="is not a stream's state"):
         stream.load_state_dict(state)
 
 
 def test_a_stream_refuses_other_components(memory, three):
     plan = memory.plan(three)
     components = {c.name: c for c in three}
-    with pytest.raises(BadCall, match="component the-stack/c is not there"):
+    with pytest.raises(UsageError, match="component the-stack/c is not there"):
         Stream(plan, {"the-stack/tiny": three[1]})
     other = memory.component("the-stack/c", [5, 6])
-    with pytest.raises(BadData, match="the-stack/c: addresses is 13, but the plan was made when"):
+    with pytest.raises(DataError, match="the-stack/c: addresses is 13, but the plan was made when"):
         Stream(plan, components | {"the-stack/c": other})
 
 
 def test_a_vocabulary_without_masks_can_only_copy(memory, three):
     components = {c.name: c for c in three}
-    control = Control(end=50256, vocabulary=50257)
+    control = SpecialTokens(end=50256, vocabulary=50257)
     Stream(memory.plan(three, objective="clm", control=control), components)
-    with pytest.raises(BadCall, match="span_corruption: <sep>, <eom> and masks are not in"):
+    with pytest.raises(UsageError, match="span_corruption: <sep>, <eom> and masks are not in"):
         Stream(memory.plan(three, control=control), components)
 
 
@@ -256,16 +256,16 @@ def test_settings_of_an_objective(memory, three):
     plain = Stream(memory.plan(three), components).batch(0, 64)
     assert not memory.equal(changed, plain)
     wrong = memory.plan(three, settings={"span_corruption": {"ratio_hi": 0.9}})
-    with pytest.raises(BadCall, match="ratio_hi: unknown key; did you mean 'ratio_high'"):
+    with pytest.raises(UsageError, match="ratio_hi: unknown key; did you mean 'ratio_high'"):
         Stream(wrong, components)
     nobody = memory.plan(three, settings={"nobody": {}})
-    with pytest.raises(BadCall, match="there is no objective 'nobody'"):
+    with pytest.raises(UsageError, match="there is no objective 'nobody'"):
         Stream(nobody, components)
 
 
 @pytest.mark.parametrize(("position", "rows"), [(-1, 1), (0, -1)])
 def test_there_is_nothing_before_the_start(stream, position, rows):
-    with pytest.raises(BadCall, match="there is no position"):
+    with pytest.raises(UsageError, match="there is no position"):
         stream.batch(position, rows)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from manifests.errors import BadCall
+from manifests.errors import UsageError
 from objectives.stream.stream import Stream
 
 torch = pytest.importorskip("torch")
@@ -67,7 +67,7 @@ def test_a_stateful_loader_goes_on(stream, workers):
     assert len(whole) == 7
     assert all(map(torch.equal, whole, [*first, *rest]))
     steps = iter(StreamDataset(stream, rows=4, position=8))
-    with pytest.raises(BadCall, match="state: began at another position than 8"):
+    with pytest.raises(UsageError, match="state: began at another position than 8"):
         steps.load_state_dict(iter(StreamDataset(stream, rows=4)).state_dict())
 
 
@@ -85,7 +85,7 @@ def test_a_state_of_other_steps_is_refused_and_says_where_it_was(stream, fields,
     for _ in range(3):  # 0 to 3, 9 to 12, 13 to 16
         next(begun)
     state = json.loads(json.dumps(begun.state_dict()))
-    with pytest.raises(BadCall, match=message):
+    with pytest.raises(UsageError, match=message):
         iter(StreamDataset(stream, **made_of | fields)).load_state_dict(state)
     resumed = iter(StreamDataset(stream, **made_of))
     resumed.load_state_dict(state)
@@ -95,7 +95,7 @@ def test_a_state_of_other_steps_is_refused_and_says_where_it_was(stream, fields,
 
 def test_a_worker_does_not_know_where_the_others_are(stream):
     state = Steps(StreamDataset(stream, rows=4), 3, 2).state_dict()
-    with pytest.raises(BadCall, match=r"position=12 \(the least of all 2 workers' positions\)"):
+    with pytest.raises(UsageError, match=r"position=12 \(the least of all 2 workers' positions\)"):
         Steps(StreamDataset(stream, rows=8), 1, 2).load_state_dict(state)
 
 
@@ -137,5 +137,5 @@ def test_a_window_is_skipped(stream, workers):
     ],
 )
 def test_batches_that_cannot_be_divided(stream, fields, message):
-    with pytest.raises(BadCall, match=message):
+    with pytest.raises(UsageError, match=message):
         StreamDataset(stream, **fields)

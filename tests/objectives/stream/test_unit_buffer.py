@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from manifests.dataset.tombstones import NONE, joined
-from manifests.errors import BadData
+from manifests.errors import DataError
 from objectives.stream.order import SCALE
-from objectives.stream.plan import Slot, Stage
 from objectives.stream.sampler import Places
 from objectives.stream.unit_buffer import SEGMENTS, Units
+from objectives.tasks.slot import Slot, Stage
 
 LENGTH = 16
 
@@ -125,11 +125,11 @@ def test_what_could_not_be_read_is_not_taken_for_read(memory):
     def failing(*arguments):
         calls.append(arguments)
         if len(calls) == 3:
-            raise BadData("the shard is missing")
+            raise DataError("the shard is missing")
         return whole(*arguments)
 
     with mock.patch.object(component, "window", failing):
-        with pytest.raises(BadData, match="the shard is missing"):
+        with pytest.raises(DataError, match="the shard is missing"):
             units.sequences(0, 8)
         found = units.sequences(0, 8).segments
     lengths = found.lengths.tolist()

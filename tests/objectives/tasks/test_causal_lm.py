@@ -3,12 +3,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manifests.dataset.token_range import Window
-from manifests.special_tokens import Control
+from manifests.special_tokens import SpecialTokens
 from objectives.tasks.batch import PADDING, Batch
 from objectives.tasks.causal_lm import Settings, allowances, fill
 from tests.objectives.windows import addresses_in, segments_of
 
-CONTROL = Control(end=9, vocabulary=10)
+CONTROL = SpecialTokens(end=9, vocabulary=10)
 
 
 @given(st.lists(st.integers(0, 6), min_size=1, max_size=8), st.integers(0, 3))

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from manifests.dataset.token_range import Window
-from manifests.errors import BadCall
+from manifests.errors import UsageError
 from manifests.tokenizer.byte_symbols import byte_symbols
 from manifests.tokenizer.tokenizer import load_text_tokenizer, train_tokenizer
 from objectives.tasks.fim import Settings, allowances, fill, restore, sentinels_of
@@ -192,9 +192,9 @@ def test_without_room_for_halves_cuts_fall_between_tokens(texts):
 def test_sentinels_are_the_vocabularys_unless_named():
     named = {"fim_prefix": 50295, "fim_suffix": 50297, "fim_middle": 50296}
     assert sentinels_of(CONTROL.model_copy(update=named), Settings()) == (50295, 50297, 50296)
-    with pytest.raises(BadCall, match="are not in the tokenizer's vocabulary"):
+    with pytest.raises(UsageError, match="are not in the tokenizer's vocabulary"):
         sentinels_of(CONTROL, Settings())
-    with pytest.raises(BadCall, match="must be below the vocabulary, 51200"):
+    with pytest.raises(UsageError, match="must be below the vocabulary, 51200"):
         sentinels_of(CONTROL, Settings(sentinels=(1, 2, 51200)))
 
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manifests.errors import BadCall
+from manifests.errors import UsageError
 from objectives.tasks.registry import OBJECTIVES, _apportion, dealer
 
 
@@ -38,12 +38,12 @@ def test_shares_are_met_to_the_nearest_sequence(clm, corrupted, sequences):
     ],
 )
 def test_what_cannot_be_dealt(objective, message):
-    with pytest.raises(BadCall, match=message):
+    with pytest.raises(UsageError, match=message):
         dealer(objective)
 
 
 def test_more_objectives_than_sequences():
-    with pytest.raises(BadCall, match="2 objectives do not fit a unit of 1 sequences"):
+    with pytest.raises(UsageError, match="2 objectives do not fit a unit of 1 sequences"):
         dealer("codegen2")(1, 64)
 
 

@@ -3,7 +3,7 @@
 import pytest
 from tokenizers import Tokenizer, models
 
-from manifests.errors import BadCall
+from manifests.errors import UsageError
 from manifests.tokenizer.byte_symbols import byte_symbols
 from manifests.tokenizer.tokenizer import load_text_tokenizer, train_tokenizer
 from objectives.tasks.token_splits import make_halves
@@ -61,5 +61,5 @@ def test_a_tokenizer_of_words_has_no_halves(tmp_path):
     words = Tokenizer(models.WordLevel({"<|endoftext|>": 0, "a": 1}, unk_token="a"))
     words.add_special_tokens(["<|endoftext|>"])
     words.save(str(path))
-    with pytest.raises(BadCall, match="is no byte-level BPE"):
+    with pytest.raises(UsageError, match="is no byte-level BPE"):
         make_halves(str(path))

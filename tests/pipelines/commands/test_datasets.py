@@ -7,7 +7,7 @@ import typer
 from typer.testing import CliRunner
 
 from manifests.dataset.dataset import Dataset
-from manifests.errors import BadCall
+from manifests.errors import UsageError
 from pipelines import commands
 from tests.datasets import Document, write_documents
 
@@ -34,7 +34,7 @@ def test_the_road_of_an_opt_out(tmp_path, small_tokenizer, run):
     assert (told["documents"], told["tokens"]) == (8, 160)
     assert "nothing new to forget" in run("forget", directory, "--repos", tmp_path / "list.txt")
     assert "no document here for owner nobody" in run("forget", directory, "--owners", "nobody")
-    with pytest.raises(BadCall, match="none is given"):
+    with pytest.raises(UsageError, match="none is given"):
         run("forget", directory)
 
     mixture = tmp_path / "MIX.toml"

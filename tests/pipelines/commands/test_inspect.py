@@ -5,7 +5,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from manifests.errors import BadCall, BadData
+from manifests.errors import DataError, UsageError
 from pipelines.commands.inspect import register
 
 
@@ -39,14 +39,14 @@ def test_verify_says_that_all_is_in_order(run, output):
 
 def test_verify_names_faults_for_people_and_programs(run, output):
     (output / "tokenize-small/tokenizer.json").write_text("{}")
-    with pytest.raises(BadData, match=r"tokenizer\.json: its SHA-256") as error:
+    with pytest.raises(DataError, match=r"tokenizer\.json: its SHA-256") as error:
         run("verify", output)
     assert error.value.exit_code == 1
     app = typer.Typer()
     register(app)
     result = CliRunner().invoke(app, ["verify", str(output), "--json"])
     assert not json.loads(result.stdout)["ok"]
-    assert isinstance(result.exception, BadData)
+    assert isinstance(result.exception, DataError)
 
 
 def test_verify_counts_the_faults_that_it_does_not_list(run, output):
@@ -56,7 +56,7 @@ def test_verify_counts_the_faults_that_it_does_not_list(run, output):
         path.unlink()
     for path in output.glob("**/receipts/*"):
         path.write_bytes(b"{}")
-    with pytest.raises(BadData):
+    with pytest.raises(DataError):
         run("verify", output)
 
 
@@ -76,7 +76,7 @@ def test_show(run, output):
     assert json.loads(run("show", output, "src/c/0.txt", "--json").stdout)["text"].startswith(
         "# c 0"
     )
-    with pytest.raises(BadCall, match="holds no document"):
+    with pytest.raises(UsageError, match="holds no document"):
         run("show", output, "ffff0000")
 
 
@@ -97,23 +97,23 @@ def test_mix_prints_groups_components_and_epochs(run, output, tmp_path):
 
 @pytest.mark.parametrize("weight", ["the-stack", "=1", "the-stack=", "the-stack=many"])
 def test_a_weight_that_is_none_is_told(run, output, weight):
-    with pytest.raises(BadCall, match="is not written GROUP=W"):
+    with pytest.raises(UsageError, match="is not written GROUP=W"):
         run("mix", output, "--weight", weight)
 
 
 def test_a_group_given_twice_is_told(run, output):
-    with pytest.raises(BadCall, match="given twice"):
+    with pytest.raises(UsageError, match="given twice"):
         run("mix", output, "--weight", "the-stack=1", "--weight", "the-stack=2")
 
 
 def test_a_mixture_without_weights_is_told(run, output):
-    with pytest.raises(BadCall, match="give at least one GROUP=W"):
+    with pytest.raises(UsageError, match="give at least one GROUP=W"):
         run("mix", output)
 
 
 @pytest.mark.parametrize("command", ["inspect", "verify", "report"])
 def test_what_is_no_dataset_is_told(run, tmp_path, command):
-    with pytest.raises(BadCall, match="is not a dataset"):
+    with pytest.raises(UsageError, match="is not a dataset"):
         run(command, tmp_path)
 
 
@@ -121,7 +121,7 @@ def test_rejected_documents_are_shown_with_their_evidence(run, output):
     shown = run("inspect", output, "--rejected", "--rule", "long_lines", "-n", "2").stdout
     assert shown.startswith("long_lines (license_filter): ") and shown.count("row ") == 2
     assert set(json.loads(run("inspect", output, "--rejected", "--json").stdout)) >= {"exact"}
-    with pytest.raises(BadCall, match="go with --rejected"):
+    with pytest.raises(UsageError, match="go with --rejected"):
         run("inspect", output, "--rule", "exact")
 
 

@@ -7,7 +7,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from manifests.errors import BadCall, BadData
+from manifests.errors import DataError, UsageError
 from manifests.tokenizer.tokenizer import load_text_tokenizer
 from pipelines import commands
 
@@ -37,7 +37,7 @@ def test_a_tokenizer_is_trained_on_what_stays(corpus: Path, tmp_path: Path) -> N
 
 
 def test_training_needs_a_finished_dedup(corpus: Path) -> None:
-    with pytest.raises(BadData, match=r"dedup/manifest\.json: there is no such file"):
+    with pytest.raises(DataError, match=r"dedup/manifest\.json: there is no such file"):
         call("tokenizer", "train", str(corpus))
 
 
@@ -52,7 +52,7 @@ def test_published_tokenizers_are_rebuilt(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_rebuilt_is_said(tmp_path: Path) -> None:
-    with pytest.raises(BadCall, match=r"'codegen3' is none of gpt2, codegen2, codegen2\.5"):
+    with pytest.raises(UsageError, match=r"'codegen3' is none of gpt2, codegen2, codegen2\.5"):
         call("tokenizer", "rebuild", "codegen3", "vocab.bpe")
-    with pytest.raises(BadCall, match=r"nowhere\.bpe: there is no such file"):
+    with pytest.raises(UsageError, match=r"nowhere\.bpe: there is no such file"):
         call("tokenizer", "rebuild", "codegen2", str(tmp_path / "nowhere.bpe"))

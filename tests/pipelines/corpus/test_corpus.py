@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from manifests.errors import BadCall
+from manifests.errors import UsageError
 from pipelines.corpus.corpus import Tokenizer, load_corpus
 
 SOURCE = '[[source]]\nname = "a"\nkind = "jsonl"\nfiles = "*.jsonl"\n'
@@ -32,7 +32,7 @@ def test_urls_are_left_alone(tmp_path: Path) -> None:
 
 def test_all_faults_are_listed_at_once(tmp_path: Path) -> None:
     text = SOURCE + 'licence = { policy = "strict" }\npriority = 300\n[dedop]\n'
-    with pytest.raises(BadCall) as caught:
+    with pytest.raises(UsageError) as caught:
         load(tmp_path, text)
     message = str(caught.value)
     assert "source[0].licence: unknown key; did you mean 'license'?" in message
@@ -63,7 +63,7 @@ def test_all_faults_are_listed_at_once(tmp_path: Path) -> None:
     ],
 )
 def test_a_fault_is_one_clear_sentence(tmp_path: Path, text: str, sentence: str) -> None:
-    with pytest.raises(BadCall, match=sentence):
+    with pytest.raises(UsageError, match=sentence):
         load(tmp_path, text)
 
 
@@ -75,7 +75,7 @@ def test_all_files_that_cannot_be_used_are_named_at_once(tmp_path: Path) -> None
     text += '[opt_out]\nfiles = ["none.txt", "bad.txt", "worse.txt"]\n'
     text += '[decontaminate]\nfiles = ["none.jsonl", "nor.jsonl"]\n'
     text += '[tokenize]\ntokenizer = "t.json"\n[dedup]\nprofile = "x"\n'
-    with pytest.raises(BadCall) as caught:
+    with pytest.raises(UsageError) as caught:
         load(tmp_path, text)
     missing = [
         f"{tmp_path}/CORPUS.toml: decontaminate.files: none.jsonl: there is no such file",
@@ -92,5 +92,5 @@ def test_all_files_that_cannot_be_used_are_named_at_once(tmp_path: Path) -> None
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BadCall, match=r"nothing\.toml: there is no such file"):
+    with pytest.raises(UsageError, match=r"nothing\.toml: there is no such file"):
         load_corpus(str(tmp_path / "nothing.toml"))

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from filters import document_ids
-from manifests.errors import BadCall, BadData
+from manifests.errors import DataError, UsageError
 from manifests.lineage.chain import load_chain
 from manifests.verify.cleanup import remove, wasted
 from manifests.verify.verify import verify
@@ -143,17 +143,19 @@ def test_losses_are_counted_by_pair_of_sources(tmp_path: Path) -> None:
     texts = [code(seed) for seed in range(10)]
     a, b = [document(t) for t in texts], [document(t, "b") for t in [*texts, texts[0], "z = 1"]]
     write_filtered(tmp_path, [a, b])
-    manifest = deduplicate(tmp_path, PRIORITIES, most_removed=0.1)
+    manifest = deduplicate(tmp_path, PRIORITIES, max_removed=0.1)
     assert manifest.counts["lost_to"] == {"b -> a": 11}
     assert manifest.counts["cluster_sizes"] == {"2": 9, "3": 1}
 
 
 def test_a_rule_that_removes_too_much_within_a_source_stops_the_job(tmp_path: Path) -> None:
     write_filtered(tmp_path, [[document(code(seed // 4)) for seed in range(40)]])
-    with pytest.raises(BadData, match=r"rule exact removes 30 of the 40 documents of a \(75.0 %\)"):
-        deduplicate(tmp_path, most_removed=0.6)
+    with pytest.raises(
+        DataError, match=r"rule exact removes 30 of the 40 documents of a \(75.0 %\)"
+    ):
+        deduplicate(tmp_path, max_removed=0.6)
     assert not (tmp_path / "dedup/manifest.json").exists()
-    assert rejections(deduplicate(tmp_path, most_removed=0.8).funnel) == {"exact": 30}
+    assert rejections(deduplicate(tmp_path, max_removed=0.8).funnel) == {"exact": 30}
 
 
 def chained(links: int) -> list[Row]:
@@ -265,13 +267,13 @@ def test_what_cannot_be_frozen(tmp_path: Path) -> None:
     write_filtered(tmp_path / "old", [[document(code(1))]])
     write_filtered(tmp_path / "new", [[document(code(1))]])
     old = str(tmp_path / "old/dedup")
-    with pytest.raises(BadCall, match="holds no finished dedup"):
+    with pytest.raises(UsageError, match="holds no finished dedup"):
         deduplicate(tmp_path / "new", frozen=[old])
     deduplicate(tmp_path / "old", profile="fineweb")
-    with pytest.raises(BadData, match=r"of profile 'fineweb', not of this 'stack-v1\.2'"):
+    with pytest.raises(DataError, match=r"of profile 'fineweb', not of this 'stack-v1\.2'"):
         deduplicate(tmp_path / "new", frozen=[old])
     deduplicate(tmp_path / "old", scope="source")
-    with pytest.raises(BadData, match="in scope 'source', here it is 'all'"):
+    with pytest.raises(DataError, match="in scope 'source', here it is 'all'"):
         deduplicate(tmp_path / "new", frozen=[old])
 
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from manifests.errors import BadCall
+from manifests.errors import UsageError
 from manifests.lineage.chain import load_chain
 from pipelines.inspect.clusters import clusters, render
 from tests.corpora import code
@@ -39,7 +39,7 @@ def test_what_stays_in_a_frozen_corpus_has_no_text_here(tmp_path: Path) -> None:
 
 def test_without_dedup_there_are_no_clusters(tmp_path: Path) -> None:
     write_filtered(tmp_path, [[document(code(1))]])
-    with pytest.raises(BadCall, match="holds no dedup"):
+    with pytest.raises(UsageError, match="holds no dedup"):
         clusters(load_chain(str(tmp_path / "license_filter")))
     deduplicate(tmp_path)
     assert "there are no duplicates" in printed(render(clusters(load_chain(str(tmp_path)))))

@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from manifests.dataset.dataset import Dataset
-from manifests.errors import BadCall
+from manifests.errors import UsageError
 from manifests.lineage.chain import load_chain
 from manifests.schemas import PLAN
 from pipelines.inspect.document import render, show, stored_text
@@ -83,7 +83,7 @@ def test_every_stored_document_decodes_to_its_text(output):
 def test_an_unknown_id_is_told(output):
     chain = load_chain(str(output))
     for query in ("0" * 32, "src/nowhere.py", "zz"):
-        with pytest.raises(BadCall, match=f"holds no document '{query}'"):
+        with pytest.raises(UsageError, match=f"holds no document '{query}'"):
             show(chain, query)
 
 
@@ -93,7 +93,7 @@ def test_several_documents_that_fit_are_listed(output):
     rows = [{**row, "path": "README.md"} for row in table.to_pylist()]
     write_table(str(path), rows, table.schema)
     with pytest.raises(
-        BadCall, match=rf"fits {len(rows)} documents; name one by its id: [0-9a-f]"
+        UsageError, match=rf"fits {len(rows)} documents; name one by its id: [0-9a-f]"
     ) as told:
         show(load_chain(str(output)), "README.md")
     assert f"and {len(rows) - 8} more" in str(told.value)

@@ -5,7 +5,7 @@ import pytest
 
 from manifests.dataset.dataset import Dataset
 from manifests.dataset.tombstone_file import FOLDER
-from manifests.errors import BadCall
+from manifests.errors import UsageError
 from manifests.lineage.chain import load_chain
 from manifests.verify.verify import verify
 from pipelines.inspect import attribution, document, forgotten, locate, summary
@@ -95,6 +95,6 @@ def test_a_chain_without_shards(output):
     dedup = load_chain(str(output / "dedup"))
     assert forgotten.summary(dedup)["documents"] == 0
     assert forgotten_ids(dedup) == frozenset()
-    with pytest.raises(BadCall, match="has no shards"):
+    with pytest.raises(UsageError, match="has no shards"):
         locate.where(dedup, "x")
     assert np.isfinite(verify(dedup).bytes)

@@ -8,7 +8,7 @@ import typer
 from typer.testing import CliRunner
 
 from manifests.dataset.dataset import Dataset
-from manifests.errors import BadCall
+from manifests.errors import UsageError
 from manifests.lineage.chain import load_chain
 from pipelines.commands.locate import register
 from pipelines.inspect import find
@@ -122,7 +122,7 @@ def test_a_redacted_text_is_found_by_what_came_in(output):
     ],
 )
 def test_what_is_not_there_is_a_bad_call(chain, query, what):
-    with pytest.raises(BadCall, match=what):
+    with pytest.raises(UsageError, match=what):
         where(chain, query)
 
 
@@ -130,12 +130,12 @@ def test_a_document_that_no_shard_holds_is_told(chain):
     removed = next(
         row for rows in made_up_rows().values() for row in rows if row["rule"] is not None
     )
-    with pytest.raises(BadCall, match="is in none of its shards"):
+    with pytest.raises(UsageError, match="is in none of its shards"):
         where(chain, removed["id"].hex())
 
 
 def test_before_tokenize_there_is_nowhere(output):
-    with pytest.raises(BadCall, match="has no shards: tokenize comes first"):
+    with pytest.raises(UsageError, match="has no shards: tokenize comes first"):
         where(load_chain(str(output / "dedup")), "abcd")
 
 
@@ -149,7 +149,7 @@ def test_people_and_programs_read_it(run, chain, output, tmp_path):
     text = next(e["text"] for rs in made_up_rows().values() for e in rs if e["path"] == row["path"])
     (tmp_path / "a.txt").write_text(text)
     assert place in run("where", output, "--file", tmp_path / "a.txt").stdout
-    with pytest.raises(BadCall, match="one of them"):
+    with pytest.raises(UsageError, match="one of them"):
         run("where", output)
 
 

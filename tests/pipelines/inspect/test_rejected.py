@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from manifests.errors import BadCall
+from manifests.errors import UsageError
 from manifests.lineage.chain import load_chain
 from manifests.schemas import DUPLICATES
 from pipelines.inspect.rejected import WIDTH, examples, excerpt, render
@@ -73,5 +73,5 @@ def test_tables_without_rows_are_passed_over(output):
 
 
 def test_a_rule_that_took_nothing_is_named_beside_those_that_did(output):
-    with pytest.raises(BadCall, match=r"by 'licence'; rules that took some: .*long_lines"):
+    with pytest.raises(UsageError, match=r"by 'licence'; rules that took some: .*long_lines"):
         examples(load_chain(str(output)), "licence")

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from filters.quality import registry
-from manifests.errors import BadCall
+from manifests.errors import UsageError
 from manifests.lineage.chain import load_chain
 from pipelines.inspect.thresholds import changed, compare, render, rules_at
 from pipelines.license_filter.job import run
@@ -117,17 +117,17 @@ def test_no_change_changes_nothing(tmp_path: Path) -> None:
         (["longest_line"], "'longest_line' is not written FILTER=NUMBER"),
         (["longest_line=many"], "is not written FILTER=NUMBER"),
         (["longest_lines=3"], "did you mean 'longest_line'"),
-        (["comments_least=true"], "comments_least: was off when the job ran"),
+        (["min_comment_share=true"], "min_comment_share: was off when the job ran"),
     ],
 )
 def test_what_cannot_be_told_is_a_wrong_call(
     tmp_path: Path, changes: list[str], sentence: str
 ) -> None:
     chain = load_chain(str(decided(tmp_path, "", "out")))
-    with pytest.raises(BadCall, match=sentence):
+    with pytest.raises(UsageError, match=sentence):
         compare(chain, changes)
 
 
 def test_without_decisions_there_is_nothing_to_ask(small_dataset: Any) -> None:
-    with pytest.raises(BadCall, match="holds no license_filter"):
+    with pytest.raises(UsageError, match="holds no license_filter"):
         compare(load_chain(small_dataset), [])

@@ -7,8 +7,9 @@ import pytest
 
 from filters.licenses.policy import load_policy
 from filters.scancode.client import Answer
+from filters.scancode.server import GIVEN_UP
 from manifests.lineage.manifest import load_manifest
-from pipelines.license_filter.header_veto import GIVEN_UP, read_headers
+from pipelines.license_filter.header_veto import read_headers
 from pipelines.license_filter.job import run
 from pipelines.preparation import load_preparation
 from pipelines.runtime.runners import Runner

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manifests.errors import BadData
+from manifests.errors import DataError
 from pipelines.corpus.corpus import load_corpus
 from pipelines.license_filter.plan import make_plan
 from pipelines.license_filter.reference_lists import look
@@ -41,7 +41,7 @@ def test_parts_are_named_by_input_and_by_what_is_done_to_it(corpus: Path) -> Non
 
 def test_a_pattern_without_files_is_named(corpus: Path) -> None:
     corpus.write_text(corpus.read_text().replace("data/pile/train", "data/pile/nowhere"))
-    with pytest.raises(BadData, match="source pile: no file matches"):
+    with pytest.raises(DataError, match="source pile: no file matches"):
         planned(corpus)
 
 
@@ -52,7 +52,7 @@ def test_components_choose_directories(corpus: Path) -> None:
     stack = [row["input"] for row in rows if row["source"] == "the-stack"]
     assert stack == ["cpp/train-00000-of-00001.parquet"]
     corpus.write_text(chosen.replace("C++", "Cobol"))
-    with pytest.raises(BadData, match="holds Cobol"):
+    with pytest.raises(DataError, match="holds Cobol"):
         planned(corpus)
 
 

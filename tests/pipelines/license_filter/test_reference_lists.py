@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from filters.opt_outs import load_opt_outs
-from manifests.errors import BadData
+from manifests.errors import DataError
 from manifests.io import files
 from manifests.lineage.manifest import FILE
 from pipelines.license_filter import job
@@ -68,7 +68,7 @@ def test_a_list_that_changes_after_the_plan_is_made_stops_the_job(
 
     monkeypatch.setattr(Job, "run", late)
     preparation = prepared(listed, workers)
-    with pytest.raises(BadData, match=sentence):
+    with pytest.raises(DataError, match=sentence):
         job.run(preparation)
     assert not files.exists(files.join(preparation.license_filter, FILE))
     monkeypatch.undo()

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from manifests.errors import BadCall
+from manifests.errors import UsageError
 from pipelines.corpus.corpus import Source, load_corpus
 from pipelines.license_filter.decisions import with_licenses
 from pipelines.license_filter.job import run
@@ -109,7 +109,9 @@ def test_starcoderdatas_documents_have_the_licenses_of_the_stack(tmp_path: Path)
 def test_a_source_that_is_not_there(tmp_path: Path) -> None:
     path = tmp_path / "CORPUS.toml"
     path.write_text(CORPUS.replace('repositories = "stack"', 'repositories = "star"'))
-    with pytest.raises(BadCall, match="'star' is not a source of kind the-stack; those are stack"):
+    with pytest.raises(
+        UsageError, match="'star' is not a source of kind the-stack; those are stack"
+    ):
         load_corpus(str(path))
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from manifests.dataset.dataset import Dataset
 from manifests.dataset.tombstones import Tombstones
-from manifests.errors import BadCall, BadData
+from manifests.errors import DataError, UsageError
 from manifests.io import files
 from manifests.lineage.chain import load_chain
 from manifests.lineage.manifest import load_manifest, manifest_digest
@@ -86,7 +86,7 @@ def test_forget_then_compact_is_preparing_without_them(
     assert told["documents"] == len(every) - len(left)
     out = str(place / "tokenize-b")
     if not left:
-        with pytest.raises(BadCall, match="everything is forgotten"):
+        with pytest.raises(UsageError, match="everything is forgotten"):
             compact(directory, out, ONE)
         return
     found = compact(directory, out, ONE)
@@ -227,9 +227,9 @@ def test_nothing_to_do_and_nowhere_to_go(tmp_path, small_tokenizer, dataset):
     assert told["out"] is None
     assert not files.exists(str(tmp_path / "tokenize-q"))
     assert "nothing is forgotten" in render(told)
-    with pytest.raises(BadCall, match="is not compacted in its place"):
+    with pytest.raises(UsageError, match="is not compacted in its place"):
         compact(dataset, f"{dataset}/", ONE)
-    with pytest.raises(BadCall, match="tokenize-p: holds another dataset"):
+    with pytest.raises(UsageError, match="tokenize-p: holds another dataset"):
         compact(dataset, plain, ONE)
 
 
@@ -239,5 +239,5 @@ def test_a_damaged_shard_is_named(dataset, tmp_path, without_beam):
     data = bytearray(files.read_bytes(f"{dataset}/{path}"))
     data[int(opened.blocks["data_offset"][0]) + 8] ^= 1
     files.write_bytes(f"{dataset}/{path}", bytes(data))
-    with pytest.raises(BadData, match=r"a-00001-0123abcd\.tar: block"):
+    with pytest.raises(DataError, match=r"a-00001-0123abcd\.tar: block"):
         compact(dataset, str(tmp_path / "tokenize-b"), ONE)

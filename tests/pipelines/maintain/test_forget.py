@@ -8,7 +8,7 @@ import pytest
 from manifests.dataset.dataset import Dataset
 from manifests.dataset.tombstone_file import FOLDER
 from manifests.dataset.tombstones import Tombstones
-from manifests.errors import BadCall, BadData
+from manifests.errors import DataError, UsageError
 from manifests.io import files
 from manifests.lineage.chain import load_chain
 from manifests.lineage.manifest import Manifest, Totals, load_manifest, save_manifest
@@ -192,21 +192,21 @@ def test_two_at_once_are_both_obeyed(small_dataset, tmp_path):
     ],
 )
 def test_bad_calls(options, message):
-    with pytest.raises(BadCall, match=message):
+    with pytest.raises(UsageError, match=message):
         Asked.of(**options)
 
 
 def test_a_table_that_is_not_the_one_that_was_written(small_dataset, tmp_path):
     path = sorted(files.glob(f"{small_dataset}/shards/*/*.parquet"))[0]
     files.write_bytes(path, files.read_bytes(path) + b" ")
-    with pytest.raises(BadData, match=r"parquet: is not the file that shards\.parquet speaks of"):
+    with pytest.raises(DataError, match=r"parquet: is not the file that shards\.parquet speaks of"):
         forget(small_dataset, asked(tmp_path, "owner/python-1"))
 
 
 def test_what_is_no_dataset(tmp_path):
     manifest = Manifest(step="dedup", digest="1" * 64, config={}, totals=Totals(), funnel={})
     save_manifest(str(tmp_path / "dedup"), manifest)
-    with pytest.raises(BadData, match="is the output of dedup"):
+    with pytest.raises(DataError, match="is the output of dedup"):
         forget(str(tmp_path / "dedup"), asked(tmp_path, "owner/python-1"))
 
 
@@ -239,14 +239,14 @@ def test_shards_made_anew_are_forgotten_of_again_and_the_old_tombstone_is_cleane
         lambda: Dataset.open(directory).component("own/a").forgotten,
     ]
     for reader in readers:
-        with pytest.raises(BadData, match=r"is of another dataset: .*`stackpile forget` again"):
+        with pytest.raises(DataError, match=r"is of another dataset: .*`stackpile forget` again"):
             reader()
     told = forget(directory, asked(tmp_path, "o/1"))
     assert (told["documents"], told["already"]) == (3, 0)
     assert told["stale"] == [old.removesuffix(".parquet")]
     assert f"`stackpile clean {directory} --yes`" in render(told)
     assert forget(directory, asked(tmp_path, "o/1"))["already"] == 3
-    with pytest.raises(BadData, match="is of another dataset"):
+    with pytest.raises(DataError, match="is of another dataset"):
         readers[0]()
     found = wasted(str(tmp_path))
     assert [(each.kind, each.path) for each in found.files] == [("tombstones", f"{FOLDER}/{old}")]

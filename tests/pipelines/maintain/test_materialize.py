@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 import webdataset
 
-from manifests.errors import BadCall
+from manifests.errors import UsageError
 from manifests.io import files
 from manifests.mixture.mixture import make_mixture
 from pipelines.maintain import materialize as module
@@ -146,10 +146,10 @@ def test_bad_calls(dataset, tmp_path, small_shards, without_beam):
     path = mix(dataset, tmp_path, {"own": 1})
     out = str(tmp_path / "out")
     materialize(path, out, ONE)
-    with pytest.raises(BadCall, match="out: holds another mixture"):
+    with pytest.raises(UsageError, match="out: holds another mixture"):
         materialize(mix(dataset, tmp_path, {"own": 1}, seed=9), out, ONE)
     tiny = mix(dataset, tmp_path, {"own": 1}, tokens=1)
-    with pytest.raises(BadCall, match="its budget is below one document"):
+    with pytest.raises(UsageError, match="its budget is below one document"):
         materialize(tiny, str(tmp_path / "tiny"), ONE)
 
 
@@ -181,18 +181,18 @@ def test_another_mixture_never_comes_into_the_same_directory(
     monkeypatch.setattr(Materialize, "work", work)
     made = tree(out)
     assert sum(name.endswith(".tar") for name in made) == 2
-    with pytest.raises(BadCall, match="out: holds parts of another mixture"):
+    with pytest.raises(UsageError, match="out: holds parts of another mixture"):
         materialize(mix(dataset, tmp_path, {"own": 1}, seed=9), out, ONE)
     assert tree(out) == made
     told = materialize(mix(dataset, tmp_path, {"own": 1}), out, ONE)
     assert {f"{out}/{each['shard']}" for each in told["shards"]} == set(times(out))
     before = tree(dataset)
-    with pytest.raises(BadCall, match="tokenize-a: holds a dataset"):
+    with pytest.raises(UsageError, match="tokenize-a: holds a dataset"):
         materialize(path, dataset, ONE)
     files.remove(f"{dataset}/manifest.json")
     other = write_documents(
         tmp_path / "tokenize-b", [Document(1, 20)], files.read_bytes(f"{dataset}/tokenizer.json")
     )
-    with pytest.raises(BadCall, match="tokenize-a: holds what another job has written"):
+    with pytest.raises(UsageError, match="tokenize-a: holds what another job has written"):
         materialize(mix(other, tmp_path, {"own": 1}), dataset, ONE)
     assert tree(dataset) == {k: v for k, v in before.items() if k != "manifest.json"}

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from manifests.errors import BadCall, BadData, StackpileError
+from manifests.errors import DataError, StackpileError, UsageError
 from pipelines.runtime.quiet_beam import beam
 from pipelines.runtime.runners import Runner, run
 
@@ -24,7 +24,7 @@ def test_spark_is_told_to_optimize_the_graph_so_that_it_reads_in_parallel() -> N
 
 
 def test_an_engine_that_beam_does_not_know_is_a_wrong_call() -> None:
-    with pytest.raises(BadCall, match="NoSuchRunner"):
+    with pytest.raises(UsageError, match="NoSuchRunner"):
         run(Runner("NoSuchRunner"), 1, lambda pipeline: None)
 
 
@@ -46,7 +46,7 @@ class Fail(beam.DoFn):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize("error", [BadData, BadCall])
+@pytest.mark.parametrize("error", [DataError, UsageError])
 @pytest.mark.parametrize("early", [True, False])
 def test_a_failure_is_the_workers_own_sentence_and_nothing_else(
     workers: int, error: type[StackpileError], early: bool, capfd: pytest.CaptureFixture[str]

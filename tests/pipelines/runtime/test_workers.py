@@ -17,7 +17,7 @@ import pytest
 from apache_beam.portability.api import beam_fn_api_pb2
 from apache_beam.runners.portability.fn_api_runner.worker_handlers import ControlConnection
 
-from manifests.errors import BadData
+from manifests.errors import DataError
 from pipelines.runtime import workers
 from pipelines.runtime.forked import ForkedWorkerHandler
 from pipelines.runtime.quiet_beam import FnApiRunner, beam
@@ -85,7 +85,7 @@ def test_a_worker_that_is_killed_fails_the_job_with_a_sentence() -> None:
     def build(pipeline: beam.Pipeline) -> None:
         _ = pipeline | beam.Create([1]) | beam.Reshuffle() | beam.Map(end_itself)
 
-    with pytest.raises(BadData, match=r"^a worker process was ended from outside \(signal 9\)"):
+    with pytest.raises(DataError, match=r"^a worker process was ended from outside \(signal 9\)"):
         run(TWO, 9, build)
 
 
@@ -137,7 +137,7 @@ def test_a_worker_that_is_killed_while_it_has_nothing_to_do_fails_the_job_too(
 
     threading.Thread(target=job, daemon=True).start()
     error = said.get(timeout=60)
-    assert isinstance(error, BadData)
+    assert isinstance(error, DataError)
     assert str(error).startswith("a worker process was ended from outside (signal 9)")
 
 

@@ -10,8 +10,8 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
+from manifests.errors import InputError
 from pipelines.sources.jsonl_input import lines
-from pipelines.sources.rows import BadInput
 
 RECORDS = [{"text": f"line {i}", "meta": {"pile_set_name": "Pile-CC"}} for i in range(500)]
 PLAIN = b"".join(json.dumps(record).encode() + b"\n" for record in RECORDS)
@@ -51,7 +51,7 @@ def test_a_truncated_file_is_an_error_not_an_end(
 ) -> None:
     whole = gzip.compress(PLAIN) if compressed == ".gz" else _zstd(PLAIN)
     url = written(tmp_path / f"a.jsonl{compressed}", whole[: int(len(whole) * share)])
-    with pytest.raises(BadInput, match=r"a\.jsonl"):
+    with pytest.raises(InputError, match=r"a\.jsonl"):
         list(lines(url))
 
 
@@ -60,12 +60,12 @@ def _zstd(data: bytes) -> bytes:
 
 
 def test_a_file_that_is_not_compressed_as_it_says_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="cannot be decompressed"):
+    with pytest.raises(InputError, match="cannot be decompressed"):
         list(lines(written(tmp_path / "a.jsonl.zst", PLAIN)))
 
 
 def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="no such file"):
+    with pytest.raises(InputError, match="no such file"):
         list(lines(str(tmp_path / "a.jsonl")))
 
 

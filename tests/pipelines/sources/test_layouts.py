@@ -7,9 +7,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from manifests.errors import InputError
 from pipelines.corpus.corpus import Columns, Source
 from pipelines.sources import reader
-from pipelines.sources.rows import BadInput
 from tests.corpora import stack_row, write_pile, write_stack, write_starcoderdata
 
 
@@ -110,7 +110,7 @@ def test_own_files_need_only_a_text(tmp_path: Path) -> None:
 def test_a_column_that_is_not_there_is_named(tmp_path: Path, kind: str) -> None:
     (tmp_path / "a.jsonl").write_text('{"txt": "x"}\n')
     pq.write_table(pa.table({"txt": ["x"]}), tmp_path / "a.parquet")
-    with pytest.raises(BadInput, match=r"'text' is missing; it has txt"):
+    with pytest.raises(InputError, match=r"'text' is missing; it has txt"):
         reader.cut(source(kind, columns=Columns().model_dump()), str(tmp_path / f"a.{kind}"))
 
 

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from manifests.errors import BadCall, BadData
+from manifests.errors import DataError, UsageError
 from manifests.lineage.chain import load_chain
 from manifests.lineage.manifest import load_manifest
 from manifests.mixture.mixture import make_mixture
@@ -150,7 +150,7 @@ def test_long_values_are_cut_and_told_apart():
 
 def test_a_column_of_paths_is_refused():
     check("ours", [str(number) for number in range(MOST)])
-    with pytest.raises(BadData, match=r"source ours: partition_by: cuts one part into 1,001"):
+    with pytest.raises(DataError, match=r"source ours: partition_by: cuts one part into 1,001"):
         check("ours", [str(number) for number in range(MOST + 1)])
 
 
@@ -166,12 +166,12 @@ def test_bad_configs(tmp_path, kind, partition_by, message):
     path.write_text(
         f"[[source]]\nname='a'\nkind='{kind}'\nfiles='*.x'\npartition_by={partition_by}\n"
     )
-    with pytest.raises(BadCall, match=message):
+    with pytest.raises(UsageError, match=message):
         load_corpus(str(path))
 
 
 def test_a_column_that_a_file_lacks(tmp_path):
     path = write(tmp_path, ["flavor"], "parquet")
     preparation = load_preparation(path, runner=Runner(options=("--direct_num_workers=1",)))
-    with pytest.raises(BadData, match="the column 'flavor' is missing"):
+    with pytest.raises(DataError, match="the column 'flavor' is missing"):
         run_jobs(preparation, ["license_filter"])

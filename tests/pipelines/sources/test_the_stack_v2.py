@@ -4,9 +4,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from manifests.errors import InputError
 from pipelines.corpus.corpus import Source
 from pipelines.sources import reader
-from pipelines.sources.rows import BadInput
 from pipelines.sources.the_stack_v2 import NOTICES, REFERENCE, licenses
 
 ROW = {
@@ -54,7 +54,7 @@ def test_a_row(tmp_path: Path) -> None:
 def test_its_own_files_have_no_content(tmp_path: Path) -> None:
     table = pq.read_table(write(tmp_path / "a.parquet")).drop_columns(["content"])
     pq.write_table(table, tmp_path / "b.parquet")
-    with pytest.raises(BadInput, match="'content' is missing"):
+    with pytest.raises(InputError, match="'content' is missing"):
         reader.cut(source(), str(tmp_path / "b.parquet"))
 
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from manifests.errors import BadData
+from manifests.errors import DataError
 from manifests.schemas import DOCUMENTS
 from manifests.shards.scan import scan_shard
 from manifests.tokenizer.tokenizer import encode_documents, load_text_tokenizer
@@ -71,6 +71,6 @@ def test_other_ids_than_the_librarys_stop_the_job(
         return starts
 
     monkeypatch.setattr(encoder, "encode", wrong)
-    with pytest.raises(BadData, match=r"^text [0-9a-f]{32}: the fast encoder gives other ids"):
+    with pytest.raises(DataError, match=r"^text [0-9a-f]{32}: the fast encoder gives other ids"):
         list(step.work(ROW))
     assert not list((tmp_path / "dataset").rglob("*.tar"))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from manifests.errors import BadData
+from manifests.errors import DataError
 from manifests.tokenizer.tokenizer import encode_documents
 from pipelines.tokenize.encoder import encoder as encoding
 from pipelines.tokenize.encoder.cache import LONGEST, make_cache
@@ -118,7 +118,7 @@ def test_columns_may_be_sliced_chunked_empty_or_null(encoder, tokenizer):
 @pytest.mark.parametrize("content", [b"a\xff", b"\xe4\xb8", b"\xed\xa0\x80", b"\x80"])
 def test_what_is_not_utf8_is_refused(encoder, content):
     column = pa.array([b"before", content], pa.large_binary()).view(pa.large_string())
-    with pytest.raises(BadData, match="a text is not UTF-8"):
+    with pytest.raises(DataError, match="a text is not UTF-8"):
         encoder.encode(column)
 
 
@@ -126,7 +126,7 @@ def test_a_character_cut_between_two_texts_is_refused(encoder):
     data = pa.py_buffer("\u4e2d".encode())
     offsets = pa.py_buffer(np.array([0, 1, 3], np.int64))
     column = pa.LargeStringArray.from_buffers(2, offsets, data)
-    with pytest.raises(BadData, match="a text is not UTF-8"):
+    with pytest.raises(DataError, match="a text is not UTF-8"):
         encoder.encode(column)
 
 
@@ -215,7 +215,7 @@ def test_a_difference_in_a_checked_document_stops_the_job(encoder, tokenizer):
     ids[unchecked] = ids[unchecked][:-1]
     encoder.check(column, hashes, ids)
     ids[checked[0]] = ids[checked[0]][:-1]
-    with pytest.raises(BadData, match=f"text {hashes[checked[0]].hex()}: the fast encoder gives"):
+    with pytest.raises(DataError, match=f"text {hashes[checked[0]].hex()}: the fast encoder gives"):
         encoder.check(column, hashes, ids)
 
 
