@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import Any, cast
 
+import tomli_w
 import torch
 
 from manifests.dataset.dataset import Dataset
@@ -20,7 +21,6 @@ from trainer.checkpoint import load_model, read_facts, whole_steps
 from trainer.config import RunConfig, load_run_config
 from trainer.models import MODELS, Decoder
 from trainer.parallel import World
-from trainer.toml import to_toml
 
 LOG = logging.getLogger(__name__)
 
@@ -104,7 +104,7 @@ def begin(config: RunConfig, world: World) -> Run:
     if world.rank == 0:
         dataset = Dataset.open(plan.components[0].dataset)
         here = {"output": ".", "mixture": os.path.relpath(config.mixture, path)}
-        text = to_toml(config.model_dump() | here)
+        text = tomli_w.dumps(config.model_dump(exclude_none=True) | here)
         files.write_bytes(files.join(path, "run.toml"), text.encode())
         files.write_bytes(files.join(path, TOKENIZER), files.read_bytes(dataset.tokenizer_path))
         # Last, for it makes the directory a run.

@@ -1,10 +1,9 @@
 """MIX.toml, read and written."""
 
-import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+import tomli_w
 from pydantic import Field
 
 from manifests.config import Config, load_config
@@ -64,25 +63,16 @@ def _below(base: str, directory: str) -> str:
 
 
 def save_mixture(mixture: Mixture, path: str) -> None:
-    """Write a mixture as TOML, whole or not at all; local datasets relative to the file."""
+    """Write a mixture as TOML, atomically; paths of local datasets are relative to the file."""
     base = os.path.dirname(files.local_path(path)) or "."
     content = mixture.model_dump(exclude_none=True)
     content["datasets"] = [
-        os.path.relpath(d, base) if files.is_local(d) and files.is_local(path) else d
-        for d in content["datasets"]
+        os.path.relpath(dataset, base)
+        if files.is_local(dataset) and files.is_local(path)
+        else dataset
+        for dataset in content["datasets"]
     ]
-    groups = content.pop("group")
-    lines = list(_toml(content))
-    for group in groups:
-        lines += ["", "[[group]]", *_toml(group)]
-    files.write_bytes(path, ("\n".join(lines) + "\n").encode())
-
-
-def _toml(content: Mapping[str, Any]) -> Iterable[str]:
-    for key, value in content.items():
-        if isinstance(value, dict):
-            inner = ", ".join(f"{json.dumps(k)} = {json.dumps(v)}" for k, v in value.items())
-            if value:
-                yield f"{key} = {{ {inner} }}"
-        else:
-            yield f"{key} = {json.dumps(value, ensure_ascii=False)}"
+    for group in content["group"]:
+        if not group["inner_epochs"]:
+            del group["inner_epochs"]
+    files.write_bytes(path, tomli_w.dumps(content).encode())

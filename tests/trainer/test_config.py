@@ -2,11 +2,10 @@
 
 import pytest
 
-from manifests.config import load_config, parse_config
+from manifests.config import parse_config
 from manifests.errors import UsageError
 from objectives.stream.skip import step_position
 from trainer.config import RunConfig, load_run_config
-from trainer.toml import to_toml
 
 LEAST = {"output": "runs/x", "mixture": "MIX.toml"}
 
@@ -79,14 +78,6 @@ def test_a_budget_that_is_skipped_whole_is_refused() -> None:
 def test_warmup(given: int | None, steps: int, wanted: int) -> None:
     schedule = {} if given is None else {"warmup": given}
     assert parse(schedule=schedule).warmup(steps) == wanted
-
-
-@pytest.mark.parametrize("size", ["1B", {"layers": 1, "width": 64, "heads": 4, "inner": 96}])
-def test_toml_round_trip(tmp_path, size) -> None:
-    config = parse(model={"size": size}, optimizer={"eps": 1e-8}, output='a "quoted" näme')
-    path = tmp_path / "run.toml"
-    path.write_text(to_toml(config.model_dump()))
-    assert load_config(str(path), RunConfig) == config
 
 
 def test_paths_are_relative_to_the_file(tmp_path) -> None:

@@ -1,5 +1,6 @@
 """MIX.toml: shares, budgets, caps, and what is wrong with a mixture."""
 
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -174,8 +175,16 @@ def test_a_file_read_is_the_mixture_written(dataset, tmp_path):
     )
     path = str(tmp_path / "deep" / "MIX.toml")
     save_mixture(mixture, path)
-    assert 'datasets = ["../tokenize-a"]' in Path(path).read_text()
+    assert tomllib.loads(Path(path).read_text())["datasets"] == ["../tokenize-a"]
     assert load_mixture(path) == mixture
+
+
+@pytest.mark.parametrize("name", ["\U0001f40d", "a\x7fb", 'quote"d', "line\nfeed"])
+def test_a_mixture_under_any_path_can_be_read_again(made_up_dataset, tmp_path, name):
+    dataset = made_up_dataset(tmp_path / name / "tokenize-a", TOKENS)
+    out = str(tmp_path / "MIX.toml")
+    make_mixture([dataset], {"the-stack": 1, "the-pile": 1}, out=out)
+    assert load_mixture(out).datasets == [dataset]
 
 
 def test_make_mixture(dataset, tmp_path):
