@@ -16,10 +16,13 @@ prose = st.lists(
     | st.sampled_from(["The", "of...", "- and\n", " be "])
 ).map("".join)
 
+PILE = frozenset({"github"})
+"""Code components of the Pile."""
 
-def batch(texts, component="pile-cc", kind="the-pile"):
+
+def batch(texts, component="pile-cc", code_components=PILE):
     column = pa.array(texts, pa.large_string())
-    return Batch(kind, [component] * len(texts), [""] * len(texts), column)
+    return Batch(code_components, [component] * len(texts), [""] * len(texts), column)
 
 
 @given(st.lists(prose, min_size=1, max_size=4))
@@ -71,14 +74,14 @@ def test_rules(text, rule):
 
 def test_they_act_on_web_pages_alone():
     thresholds = settings(None)
-    for kind, component, acts in [
-        ("the-pile", "openwebtext2", True),
-        ("jsonl", "web", True),
-        ("the-pile", "dm-mathematics", False),
-        ("jsonl", "documents", False),
-        ("the-stack", "markdown", False),
+    for code_components, component, acts in [
+        (PILE, "openwebtext2", True),
+        ("languages", "web", True),
+        (PILE, "dm-mathematics", False),
+        ("languages", "documents", False),
+        ("all", "markdown", False),
     ]:
-        rules = list(apply(thresholds, batch(["few words"], component, kind)).rule)
+        rules = list(apply(thresholds, batch(["few words"], component, code_components)).rule)
         assert rules == ["min_words" if acts else None], component
 
 
