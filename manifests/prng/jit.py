@@ -1,17 +1,19 @@
-"""Functions compiled by numba, kept on disk apart for each state of the sources.
+"""The decorator of functions that numba compiles, with a disk cache that follows the sources.
 
-numba makes a kept function anew when its own file changes, but not when a file changes whose
-functions it calls or whose constants it froze: after an update, old code would go on inside new. So
-all that is kept lies in a directory that is named after the content of all files of the packages.
+numba compiles a cached function again when the function's own file changes. numba does not notice a
+change in another file whose functions the compiled function calls, or whose constants are frozen
+into it. The cache directory of a module is therefore named after a digest of the module's source
+and of every module of this repository that it imports, directly or not.
 """
 
 import atexit
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -22,64 +24,109 @@ import numba
 CONFIG: Any = numba.config
 F = TypeVar("F", bound=Callable[..., Any])
 ROOT = Path(__file__).parent.parent.parent
-PACKAGES = ("filters", "manifests", "objectives", "pipelines")
 STALE = 30 * 86_400
-"""Seconds after whose last use the directory of another state of the sources is removed."""
+"""Seconds since its last use after which a cache directory is removed."""
+
+_IMPORT = re.compile(r"^\s*(?:from\s+([\w.]+)\s+)?import\s+(\([^)]*\)|[^\n]*)", re.MULTILINE)
 
 
 def compiled(*, inline: bool = False) -> Callable[[F], F]:
-    """Return the decorator of a compiled function: it runs without the GIL, and is kept on disk.
+    """Return a decorator that compiles a function, which then runs without the GIL.
 
     Args:
-        inline: put its body in the place of each call of another compiled function. A call that is
-            not inlined costs as much as copying 50 tokens.
+        inline: copy the body into each compiled caller. A call that is not inlined takes as long
+            as copying 50 tokens.
     """
 
     def decorate(function: F) -> F:
-        how: Literal["always", "never"] = "always" if inline else "never"
-        given, CONFIG.CACHE_DIR = CONFIG.CACHE_DIR, str(directory())
-        try:  # numba looks for the directory once, when it decorates
-            return cast(F, numba.njit(cache=True, nogil=True, inline=how)(function))
+        mode: Literal["always", "never"] = "always" if inline else "never"
+        digest = sources_digest(Path(function.__code__.co_filename))
+        directory = cache_directory(digest, _parents())
+        previous, CONFIG.CACHE_DIR = CONFIG.CACHE_DIR, str(directory)
+        try:  # numba reads the setting once, when it decorates
+            return cast(F, numba.njit(cache=True, nogil=True, inline=mode)(function))
         finally:
-            CONFIG.CACHE_DIR = given
+            CONFIG.CACHE_DIR = previous
 
     return decorate
 
 
 @cache
-def directory() -> Path:
-    """Return where compiled functions are kept: below NUMBA_CACHE_DIR, or beside the packages.
+def cache_directory(digest: str, parents: tuple[Path, ...]) -> Path:
+    """Return the directory of compiled functions of one state of the sources.
 
-    Where that cannot be written, in the user's cache directory, or else for this process alone.
+    Args:
+        digest: of the sources.
+        parents: directories in the order of preference. Where none can be written, a temporary
+            directory serves this process alone.
     """
-    places = [Path(CONFIG.CACHE_DIR)] if CONFIG.CACHE_DIR else []
-    cached = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    places += [ROOT / "manifests" / "__pycache__", Path(cached) / "stackpile"]
-    name = f"kernels-{state(ROOT)}"
-    for place in places:
+    for parent in parents:
+        directory = parent / f"kernels-{digest}"
         with suppress(OSError):
-            (place / name).mkdir(parents=True, exist_ok=True)
-            os.utime(place / name)
-            if os.access(place / name, os.W_OK):
-                _remove_stale(place, name)
-                return place / name
-    own = Path(tempfile.mkdtemp(prefix="stackpile-"))
-    atexit.register(shutil.rmtree, own, ignore_errors=True)
-    return own
+            directory.mkdir(parents=True, exist_ok=True)
+            os.utime(directory)
+            if os.access(directory, os.W_OK):
+                _remove_stale(parent)
+                return directory
+    temporary = Path(tempfile.mkdtemp(prefix="stackpile-"))
+    atexit.register(shutil.rmtree, temporary, ignore_errors=True)
+    return temporary
 
 
-def state(root: Path) -> str:
-    """Return 16 hexadecimal characters of what compiled functions may be made of."""
-    found = hashlib.sha256()
-    for package in PACKAGES:
-        for path in sorted((root / package).rglob("*.py")):
-            name = path.relative_to(root).as_posix().encode()
-            found.update(name + b"\0" + path.read_bytes() + b"\0")
-    return found.hexdigest()[:16]
+def _parents() -> tuple[Path, ...]:
+    """Return NUMBA_CACHE_DIR, then a directory beside the packages, then the user's cache."""
+    user_cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    configured = [Path(CONFIG.CACHE_DIR)] if CONFIG.CACHE_DIR else []
+    return (*configured, ROOT / "manifests" / "__pycache__", Path(user_cache) / "stackpile")
 
 
-def _remove_stale(place: Path, name: str) -> None:
-    for other in place.glob("kernels-*"):
+@cache
+def sources_digest(path: Path) -> str:
+    """Return 16 hexadecimal digits of a module's source and of all sources that it imports."""
+    sources = {path}
+    pending = [path]
+    while pending:
+        new = _imported(pending.pop()) - sources
+        sources |= new
+        pending += new
+    content = hashlib.sha256()
+    for source in sorted(sources):
+        content.update(os.path.relpath(source, ROOT).encode() + b"\0" + _read(source) + b"\0")
+    return content.hexdigest()[:16]
+
+
+@cache
+def _imported(path: Path) -> frozenset[Path]:
+    """Return the files of this repository that a module imports by absolute names.
+
+    A line of a docstring that reads like an import counts too: that costs a compilation at most.
+    """
+    return frozenset(
+        source
+        for name in _imported_names(_read(path).decode())
+        for source in (ROOT / f"{name}.py", ROOT / name / "__init__.py")
+        if source.is_file()
+    )
+
+
+def _imported_names(source: str) -> Iterator[str]:
+    """Yield the modules that a source imports, with / between the parts of a name."""
+    for match in _IMPORT.finditer(source):
+        module, names = match[1], re.findall(r"[\w.]+", match[2])
+        dotted = [module, *(f"{module}.{name}" for name in names)] if module else names
+        for name in dotted:
+            yield name.replace(".", "/")
+
+
+@cache
+def _read(path: Path) -> bytes:
+    return path.read_bytes()
+
+
+@cache
+def _remove_stale(parent: Path) -> None:
+    """Remove the cache directories below `parent` that were not used for STALE seconds."""
+    for directory in parent.glob("kernels-*"):
         with suppress(OSError):
-            if other.name != name and time.time() - other.stat().st_mtime > STALE:
-                shutil.rmtree(other)
+            if time.time() - directory.stat().st_mtime > STALE:
+                shutil.rmtree(directory)

@@ -8,7 +8,6 @@ import pyarrow as pa
 
 from benchmarks import all_pairs, edited
 from benchmarks.edited import copies
-from manifests.prng.jit import directory
 
 TEXT = "def f(a, b):\n    return fé(a) + größe * 'B' # " + "some words to edit " * 400
 
@@ -48,4 +47,4 @@ def test_the_share_of_edited_words_is_drawn_for_each_text():
 def test_compiled_functions_are_kept_apart_for_each_state_of_the_sources():
     kernels: list[Any] = [edited._edit, all_pairs._fill, all_pairs._compare]
     for kernel in kernels:
-        assert str(kernel.stats.cache_path).startswith(str(directory()))
+        assert "kernels-" in str(kernel.stats.cache_path)

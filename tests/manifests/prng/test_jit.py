@@ -1,4 +1,4 @@
-"""Compiled functions: what is kept is of the sources as they are."""
+"""The cache of compiled functions never serves code of other sources."""
 
 import os
 import subprocess
@@ -9,77 +9,95 @@ from typing import Any
 import numba
 import pytest
 
-from manifests.prng import jit as module
-from manifests.prng.jit import STALE, compiled, state
+from manifests.prng import jit
+from manifests.prng.jit import STALE, cache_directory, compiled
 from manifests.prng.splitmix_kernels import subset
 
-INNER = "from manifests.prng.jit import compiled\n@compiled()\ndef inner(x):\n    return x + {}\n"
 OUTER = (
-    "from manifests.prng.jit import compiled\nfrom filters.inner import inner\n"
+    "from manifests.prng.jit import compiled\n"
+    "from filters.{imported} import (\n    inner,\n)\n"
     "@compiled()\ndef outer(x):\n    return inner(x)\n"
+)
+INNER = (
+    "from manifests.prng.jit import compiled\nfrom filters import constant\n"
+    "OFFSET = constant.OFFSET\n"
+    "@compiled()\ndef inner(x):\n    return x + OFFSET\n"
 )
 
 
 @pytest.fixture
-def copy(tmp_path):
-    """Packages of which one has a compiled function that calls another's."""
-    for package in module.PACKAGES:
-        (tmp_path / package).mkdir()
-        (tmp_path / package / "__init__.py").touch()
-    (tmp_path / "filters/outer.py").write_text(OUTER)
-    source = Path(module.__file__).read_text()
-    (tmp_path / "manifests/prng/jit.py").write_text(source)
+def copy(tmp_path: Path) -> Path:
+    """A tree in which a compiled function calls another, which freezes a third file's constant."""
+    for package in ("filters", "manifests/prng"):
+        (tmp_path / package).mkdir(parents=True)
+    (tmp_path / "manifests/prng/jit.py").write_text(Path(jit.__file__).read_text())
+    (tmp_path / "filters/outer.py").write_text(OUTER.format(imported="inner"))
+    (tmp_path / "filters/inner.py").write_text(INNER)
+    (tmp_path / "filters/constant.py").write_text("OFFSET = 1\n")
+    (tmp_path / "filters/unrelated.py").write_text("OFFSET = 1\n")
     return tmp_path
 
 
-def outer(copy: Path, number: int) -> int:
-    (copy / "filters/inner.py").write_text(INNER.format(number))
-    os.utime(copy / "filters/inner.py", (0, 0))
+def outer(copy: Path, edited: str, old: str, new: str) -> int:
+    """The result of the compiled function of 1, after an edit that keeps the file's time."""
+    path = copy / edited
+    path.write_text(path.read_text().replace(old, new))
+    os.utime(path, (0, 0))
     code = "from filters.outer import outer; print(outer(1))"
-    command = [sys.executable, "-c", code]
-    variables = {k: v for k, v in os.environ.items() if k != "NUMBA_CACHE_DIR"}
-    done = subprocess.run(
-        command, cwd=copy, env=variables, capture_output=True, text=True, check=True
+    variables = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}
+    process = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=copy,
+        env={**variables, "PYTHONPATH": ""},
+        capture_output=True,
+        text=True,
+        check=True,
     )
-    return int(done.stdout)
+    return int(process.stdout)
 
 
-def test_a_changed_function_is_seen_by_those_that_call_it(copy):
-    assert outer(copy, 1) == 2
-    assert outer(copy, 5) == 6
-    assert len(list(copy.glob("manifests/__pycache__/kernels-*"))) == 2
+def directories(copy: Path) -> set[Path]:
+    return set(copy.glob("manifests/__pycache__/kernels-*"))
 
 
-def test_the_directory_of_an_old_state_goes(copy):
-    outer(copy, 1)
-    (old,) = copy.glob("manifests/__pycache__/kernels-*")
-    os.utime(old, (0, 0))
-    outer(copy, 2)
-    (new,) = copy.glob("manifests/__pycache__/kernels-*")
-    assert new != old
+def test_an_edited_function_is_compiled_again_into_its_callers(copy):
+    assert outer(copy, "filters/inner.py", "", "") == 2
+    assert outer(copy, "filters/inner.py", "x + OFFSET", "x * 7") == 7
+
+
+def test_an_edited_constant_of_an_indirect_import_is_compiled_again(copy):
+    assert outer(copy, "filters/constant.py", "", "") == 2
+    assert outer(copy, "filters/constant.py", "1", "8") == 9
+
+
+def test_a_file_that_is_not_imported_leaves_the_cache_valid(copy):
+    outer(copy, "filters/unrelated.py", "", "")
+    before = directories(copy)
+    outer(copy, "filters/unrelated.py", "1", "2")
+    assert directories(copy) == before
+    assert len(before) == 2  # outer.py and inner.py
+
+
+def test_directories_that_were_not_used_for_long_are_removed(copy):
+    outer(copy, "filters/constant.py", "", "")
+    unused = directories(copy)
+    for directory in unused:
+        os.utime(directory, (0, 0))
+    outer(copy, "filters/constant.py", "1", "2")
+    assert len(directories(copy)) == 2
+    assert not directories(copy) & unused
     assert STALE > 3600
 
 
-def test_a_constant_of_another_file_counts_too(copy):
-    """It is frozen into what is compiled."""
-    (copy / "filters/plain.py").write_text("x = 1\n")
-    before = state(copy)
-    (copy / "filters/plain.py").write_text("x = 2\n")
-    assert state(copy) != before
-
-
-def test_where_nothing_can_be_written_each_process_compiles_for_itself(monkeypatch, tmp_path):
+def test_where_nothing_can_be_written_each_process_compiles_for_itself(tmp_path):
     (tmp_path / "file").touch()
-    monkeypatch.setattr(module, "ROOT", tmp_path / "file")
-    monkeypatch.setattr(module.CONFIG, "CACHE_DIR", "")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    found = module.directory.__wrapped__()
-    assert found.is_dir()
-    assert tmp_path not in found.parents
-    found.rmdir()
+    directory = cache_directory("0" * 16, (tmp_path / "file",))
+    assert directory.is_dir()
+    assert tmp_path not in directory.parents
+    directory.rmdir()
 
 
-def test_functions_are_compiled_kept_and_without_the_lock():
+def test_functions_are_compiled_cached_and_run_without_the_gil():
     kernel: Any = subset
     assert isinstance(kernel, numba.core.dispatcher.Dispatcher)
     assert kernel.targetoptions["nogil"]
