@@ -18,7 +18,7 @@ from filters import benchmarks as evaluations
 from filters import decontamination, redaction
 from filters.benchmarks import Text
 from filters.quality import registry
-from filters.quality.batch import Batch, CodeComponents
+from filters.quality.batch import Batch
 from filters.quality.comments import LEXERS, comment_share
 from filters.quality.html_text import visible
 from filters.quality.scope import pages
@@ -62,7 +62,7 @@ def read_batch(data: Path) -> Batch:
         texts += table["content"].cast(pa.large_string()).chunks
         components += [slug(file.parent.name)] * table.num_rows
         paths += table["max_stars_repo_path"].to_pylist()
-    return Batch("all", components, paths, pa.chunked_array(texts).combine_chunks())
+    return Batch("the-stack", components, paths, pa.chunked_array(texts).combine_chunks())
 
 
 def arithmetic(batch: Batch) -> Claim:
@@ -73,7 +73,7 @@ def arithmetic(batch: Batch) -> Claim:
 
     def run() -> int:
         registry.apply(code, fresh(batch))
-        registry.apply(prose, fresh(batch, frozenset({"github"}), "pile-cc"))
+        registry.apply(prose, fresh(batch, "the-pile", "pile-cc"))
         return int(batch.texts.nbytes)
 
     ours = _megabytes(RUNS, run)
@@ -81,12 +81,10 @@ def arithmetic(batch: Batch) -> Claim:
     return Claim(claim, ours, ASKED["arithmetic"], 1, PACKAGES)
 
 
-def fresh(
-    batch: Batch, code_components: CodeComponents | None = None, component: str | None = None
-) -> Batch:
+def fresh(batch: Batch, kind: str | None = None, component: str | None = None) -> Batch:
     """Return the same documents with nothing worked out yet, perhaps of another genre."""
     components = [component] * len(batch.paths) if component else batch.components
-    return Batch(code_components or batch.code_components, components, batch.paths, batch.texts)
+    return Batch(kind or batch.kind, components, batch.paths, batch.texts)
 
 
 def decontaminating(data: Path, batch: Batch) -> list[Claim]:
@@ -130,7 +128,7 @@ def html(batch: Batch) -> Claim:
     """Visible text of pages, beside Beautiful Soup's parse alone."""
     from bs4 import BeautifulSoup
 
-    mine = some(batch, lambda component: pages(batch.code_components, component, ""))
+    mine = some(batch, lambda component: pages(batch.kind, component, ""))
     texts = mine.texts.to_pylist()
 
     def ours() -> int:
@@ -209,10 +207,7 @@ def some(batch: Batch, wanted: Callable[[str], bool]) -> Batch:
     taken.sort()
     components = [batch.components[row] for row in taken]
     return Batch(
-        batch.code_components,
-        components,
-        [batch.paths[row] for row in taken],
-        batch.texts.take(taken),
+        batch.kind, components, [batch.paths[row] for row in taken], batch.texts.take(taken)
     )
 
 

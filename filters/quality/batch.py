@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -10,23 +10,19 @@ import pyarrow as pa
 
 T = TypeVar("T")
 
-CodeComponents = Literal["all", "languages"] | frozenset[str]
-"""Which components of a source hold source code: all of them, those that are named by a programming
-language, or those with these slugs."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
     """Documents of one source, n of them.
 
     Attributes:
-        code_components: which components of their source hold source code.
+        kind: the `kind` of their source in CORPUS.toml.
         components: slug of each document's language or set, without the source.
         paths: path of each document in its repository; "" where there is none.
         texts: Arrow large_string array.
     """
 
-    code_components: CodeComponents
+    kind: str
     components: Sequence[str]
     paths: Sequence[str]
     texts: Any
@@ -45,7 +41,7 @@ class Batch:
             return self
         places = np.flatnonzero(chosen).tolist()
         return Batch(
-            self.code_components,
+            self.kind,
             [self.components[i] for i in places],
             [self.paths[i] for i in places],
             self.texts.filter(pa.array(chosen)),

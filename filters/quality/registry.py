@@ -13,7 +13,7 @@ from filters.quality import extensions, gopher, scope
 from filters.quality.alphabetic import alphabetic
 from filters.quality.alphanumeric import alphanumeric
 from filters.quality.auto_generated import auto_generated
-from filters.quality.batch import Batch, CodeComponents
+from filters.quality.batch import Batch
 from filters.quality.comments import comment_share
 from filters.quality.control_characters import control_characters
 from filters.quality.data_size import data_size
@@ -38,15 +38,14 @@ class Filter:
         score: Batch of n -> float64 [n]; NaN where it cannot tell, which is no reason to reject.
         bound: which side of the threshold is kept; the threshold itself always is.
         threshold: the published default; its source is in the score's docstring.
-        where: whether it acts on a document, by its source's code components, its component and
-            its extension.
+        where: whether it acts on a document, by kind, component and extension.
         on: whether it acts when `[filters]` does not name it.
     """
 
     score: Callable[[Batch], Scores]
     bound: Literal["at_least", "at_most"]
     threshold: float
-    where: Callable[[CodeComponents, str, str], bool]
+    where: Callable[[str, str, str], bool]
     on: bool = True
 
     def keep(self, scores: Scores, threshold: float) -> Mask:
@@ -57,9 +56,7 @@ class Filter:
     def acts_on(self, batch: Batch) -> Mask:
         """Return the mask of the documents on which the filter acts."""
         places, which = batch.once(_places)
-        return np.array([self.where(batch.code_components, *place) for place in places], bool)[
-            which
-        ]
+        return np.array([self.where(batch.kind, *place) for place in places], bool)[which]
 
 
 def _places(batch: Batch) -> tuple[list[tuple[str, str]], npt.NDArray[np.intp]]:

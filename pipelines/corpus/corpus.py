@@ -13,7 +13,6 @@ from filters.dedup.minhash import load_profile
 from filters.licenses.policy import load_policy
 from filters.opt_outs import load_opt_outs
 from filters.quality import registry
-from filters.quality.batch import CodeComponents
 from manifests.components import slug
 from manifests.config import Config, load_config
 from manifests.errors import UsageError
@@ -56,17 +55,6 @@ HEADER: dict[Kind, Header] = {
 REDACTED: frozenset[Kind] = frozenset({"the-stack", "the-stack-v2"})
 """Kinds whose personal data is redacted when `redact` is not given: BigCode did it for The Stack
 when it made StarCoderData, which comes redacted; the Pile's makers did not."""
-
-
-CODE_COMPONENTS: dict[Kind, CodeComponents] = {
-    "the-stack": "all",
-    "the-stack-v2": "all",
-    "starcoderdata": "all",
-    "the-pile": frozenset({"github"}),
-    "parquet": "languages",
-    "jsonl": "languages",
-}
-"""Which components hold source code, by kind."""
 
 
 class Columns(Config):
@@ -171,11 +159,6 @@ class Source(Config):
     def redacts(self) -> bool:
         """Whether personal data is replaced before texts become tokens."""
         return self.kind in REDACTED if self.redact is None else self.redact
-
-    @property
-    def code_components(self) -> CodeComponents:
-        """Which components hold source code, so that filters of source code act on them."""
-        return CODE_COMPONENTS[self.kind]
 
     @property
     def chosen(self) -> frozenset[str] | None:

@@ -142,7 +142,7 @@ def decide(
     layers = _other_layers(source, rows, headers)
     licenses = judge_licenses(policy, said, source.missing, layers)
     languages = [partition.base(name) for name in rows["component"].to_pylist()]
-    batch = Batch(source.code_components, languages, paths, texts)
+    batch = Batch(source.kind, languages, paths, texts)
     scores, filtered = registry.apply(registry.settings(corpus.filters), batch)
     opted_out = lists.opt_outs.matches(repositories, paths, ids.to_pylist())
     hits = decontamination.find(lists.benchmarks, texts)

@@ -23,7 +23,7 @@ texts = st.lists(pieces | st.text("aB9_ ,x0\\u=", max_size=5), max_size=60).map(
 
 def batch(texts):
     column = pa.array(texts, pa.large_string())
-    return Batch("all", ["c"] * len(texts), [""] * len(texts), column)
+    return Batch("the-stack", ["c"] * len(texts), [""] * len(texts), column)
 
 
 def by_regex(text):

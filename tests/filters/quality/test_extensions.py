@@ -10,8 +10,8 @@ from manifests.components import table
 TEXT = "an ordinary line of words\n" * 8
 
 
-def rule(component, path, text=TEXT, code_components="all"):
-    batch = Batch(code_components, [component], [path], pa.array([text], pa.large_string()))
+def rule(component, path, text=TEXT, kind="the-stack"):
+    batch = Batch(kind, [component], [path], pa.array([text], pa.large_string()))
     return apply(settings(None), batch).rule[0]
 
 
@@ -77,7 +77,7 @@ def test_tables_speak_of_known_languages():
 
 
 def test_a_path_of_no_use_is_no_reason():
-    batch = Batch("all", ["python"], [""], pa.array([TEXT], pa.large_string()))
+    batch = Batch("the-stack", ["python"], [""], pa.array([TEXT], pa.large_string()))
     assert (
         np.isnan(extensions.extension(batch)).all() and np.isnan(extensions.language(batch)).all()
     )

@@ -16,13 +16,10 @@ prose = st.lists(
     | st.sampled_from(["The", "of...", "- and\n", " be "])
 ).map("".join)
 
-PILE = frozenset({"github"})
-"""Code components of the Pile."""
 
-
-def batch(texts, component="pile-cc", code_components=PILE):
+def batch(texts, component="pile-cc", kind="the-pile"):
     column = pa.array(texts, pa.large_string())
-    return Batch(code_components, [component] * len(texts), [""] * len(texts), column)
+    return Batch(kind, [component] * len(texts), [""] * len(texts), column)
 
 
 @given(st.lists(prose, min_size=1, max_size=4))
@@ -74,14 +71,14 @@ def test_rules(text, rule):
 
 def test_they_act_on_web_pages_alone():
     thresholds = settings(None)
-    for code_components, component, acts in [
-        (PILE, "openwebtext2", True),
-        ("languages", "web", True),
-        (PILE, "dm-mathematics", False),
-        ("languages", "documents", False),
-        ("all", "markdown", False),
+    for kind, component, acts in [
+        ("the-pile", "openwebtext2", True),
+        ("jsonl", "web", True),
+        ("the-pile", "dm-mathematics", False),
+        ("jsonl", "documents", False),
+        ("the-stack", "markdown", False),
     ]:
-        rules = list(apply(thresholds, batch(["few words"], component, code_components)).rule)
+        rules = list(apply(thresholds, batch(["few words"], component, kind)).rule)
         assert rules == ["min_words" if acts else None], component
 
 

@@ -9,7 +9,7 @@ from filters.quality.registry import apply, settings
 
 def batch(texts, component):
     column = pa.array(texts, pa.large_string())
-    return Batch("all", [component] * len(texts), [""] * len(texts), column)
+    return Batch("the-stack", [component] * len(texts), [""] * len(texts), column)
 
 
 PAGE = "<html><body><p>" + "Some words that people read. " * 6 + "</p></body></html>"

@@ -21,13 +21,10 @@ some_texts = st.lists(
     max_size=6,
 )
 
-PILE = frozenset({"github"})
-"""Code components of the Pile."""
 
-
-def batch(texts, component="python", code_components="all"):
+def batch(texts, component="python", kind="the-stack"):
     column = pa.array(texts, pa.large_string())
-    return Batch(code_components, [component] * len(texts), [""] * len(texts), column)
+    return Batch(kind, [component] * len(texts), [""] * len(texts), column)
 
 
 OLDEST = ("empty", "longest_line", "mean_line", "alphanumeric")
@@ -79,16 +76,16 @@ TABLE = [
     ("x = 12345\n", {}, None),
     ("", {}, "empty"),
     (" \n\t\u2003\n", {}, "empty"),
-    (" \n", {"code_components": PILE, "component": "wikipedia-en"}, "empty"),
+    (" \n", {"kind": "the-pile", "component": "wikipedia-en"}, "empty"),
     ("a" * 1000, {"config": {"mean_line": False}}, None),
     ("a" * 1001, {}, "longest_line"),
     ("a" * 1001, {"component": "markdown"}, None),
     ("a" * 1001, {"component": "sql"}, None),
-    ("a" * 1001, {"code_components": PILE, "component": "pile-cc"}, None),
-    ("a" * 1001, {"code_components": PILE, "component": "github"}, "longest_line"),
-    ("a" * 1001, {"code_components": "languages", "component": "documents"}, None),
-    ("a" * 1001, {"code_components": "languages", "component": "python"}, "longest_line"),
-    ("a" * 1001, {"code_components": "languages", "component": "text"}, None),
+    ("a" * 1001, {"kind": "the-pile", "component": "pile-cc"}, None),
+    ("a" * 1001, {"kind": "the-pile", "component": "github"}, "longest_line"),
+    ("a" * 1001, {"kind": "jsonl", "component": "documents"}, None),
+    ("a" * 1001, {"kind": "parquet", "component": "python"}, "longest_line"),
+    ("a" * 1001, {"kind": "parquet", "component": "text"}, None),
     ("a" * 101, {}, "mean_line"),
     ("a" * 100, {}, None),
     ("é" * 100, {}, None),
@@ -97,7 +94,7 @@ TABLE = [
     ("a----", {}, "alphanumeric"),
     ("a----", {"component": "sas"}, None),
     ("a----", {"component": "markdown"}, "alphanumeric"),
-    ("a----", {"code_components": "languages", "component": "markdown"}, None),
+    ("a----", {"kind": "parquet", "component": "markdown"}, None),
     ("a----", {"config": {"alphanumeric": 0.2}}, None),
     ("a----", {"config": {"alphanumeric": False}}, None),
     ("a----", {"config": {"alphanumeric": True}}, "alphanumeric"),
@@ -117,7 +114,7 @@ def test_an_xml_header_is_looked_for_in_a_hundred_characters():
 
 def test_a_batch_may_mix_components_and_hold_nulls():
     column = pa.array(["a" * 2000, "a" * 2000, None], pa.large_string())
-    mixed = Batch(frozenset({"github"}), ["github", "pile-cc", "github"], [""] * 3, column)
+    mixed = Batch("the-pile", ["github", "pile-cc", "github"], [""] * 3, column)
     outcome = apply(settings(OTHERS), mixed)
     assert list(outcome.rule) == ["longest_line", None, "empty"]
     assert list(outcome.scores) == list(OLDEST)
@@ -161,6 +158,6 @@ def test_a_threshold_is_a_number(threshold):
 def test_a_file_of_one_line_of_forty_megabytes_ends_in_a_verdict():
     line = '"' + "0123456789abcdef" * 2_500_000 + '"'
     assert rules([line]) == ["longest_line"]
-    prose = batch([line], component="pile-cc", code_components=PILE)
+    prose = batch([line], component="pile-cc", kind="the-pile")
     assert list(apply(settings(None), prose).rule) == ["min_words"]
     assert FILTERS["encoded_run"].score(batch([line]))[0] == 40_000_000
