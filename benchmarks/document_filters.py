@@ -18,7 +18,7 @@ from filters import benchmarks as evaluations
 from filters import decontamination, redaction
 from filters.benchmarks import Text
 from filters.quality import registry
-from filters.quality.batch import Batch
+from filters.quality.batch import Batch, Genre
 from filters.quality.comments import LEXERS, comment_share
 from filters.quality.html_text import visible
 from filters.quality.scope import pages
@@ -62,18 +62,18 @@ def read_batch(data: Path) -> Batch:
         texts += table["content"].cast(pa.large_string()).chunks
         components += [slug(file.parent.name)] * table.num_rows
         paths += table["max_stars_repo_path"].to_pylist()
-    return Batch("the-stack", components, paths, pa.chunked_array(texts).combine_chunks())
+    return Batch(["code"] * len(paths), components, paths, pa.chunked_array(texts).combine_chunks())
 
 
 def arithmetic(batch: Batch) -> Claim:
     """All filters that count, the rules for prose on every text too: HTML and comments apart."""
     slow = ("html_", "comments_")
     code = {n: t for n, t in registry.settings(None).items() if not n.startswith(slow)}
-    prose = {n: t for n, t in code.items() if registry.FILTERS[n].where.__name__ == "web"}
+    prose = {n: t for n, t in code.items() if registry.FILTERS[n].scope.__name__ == "web"}
 
     def run() -> int:
         registry.apply(code, fresh(batch))
-        registry.apply(prose, fresh(batch, "the-pile", "pile-cc"))
+        registry.apply(prose, fresh(batch, "prose", "pile-cc"))
         return int(batch.texts.nbytes)
 
     ours = _megabytes(RUNS, run)
@@ -81,10 +81,11 @@ def arithmetic(batch: Batch) -> Claim:
     return Claim(claim, ours, ASKED["arithmetic"], 1, PACKAGES)
 
 
-def fresh(batch: Batch, kind: str | None = None, component: str | None = None) -> Batch:
+def fresh(batch: Batch, genre: Genre | None = None, component: str | None = None) -> Batch:
     """Return the same documents with nothing worked out yet, perhaps of another genre."""
     components = [component] * len(batch.paths) if component else batch.components
-    return Batch(kind or batch.kind, components, batch.paths, batch.texts)
+    genres = [genre] * len(batch.paths) if genre else batch.genres
+    return Batch(genres, components, batch.paths, batch.texts)
 
 
 def decontaminating(data: Path, batch: Batch) -> list[Claim]:
@@ -128,7 +129,7 @@ def html(batch: Batch) -> Claim:
     """Visible text of pages, beside Beautiful Soup's parse alone."""
     from bs4 import BeautifulSoup
 
-    mine = some(batch, lambda component: pages(batch.kind, component, ""))
+    mine = some(batch, lambda component: pages("code", component, ""))
     texts = mine.texts.to_pylist()
 
     def ours() -> int:
@@ -207,7 +208,10 @@ def some(batch: Batch, wanted: Callable[[str], bool]) -> Batch:
     taken.sort()
     components = [batch.components[row] for row in taken]
     return Batch(
-        batch.kind, components, [batch.paths[row] for row in taken], batch.texts.take(taken)
+        ["code"] * len(taken),
+        components,
+        [batch.paths[row] for row in taken],
+        batch.texts.take(taken),
     )
 
 

@@ -1,8 +1,8 @@
-"""What a document filter looks at: some documents of one source."""
+"""The input of a document filter: a batch of documents of one source."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -10,39 +10,42 @@ import pyarrow as pa
 
 T = TypeVar("T")
 
+Genre = Literal["code", "prose"]
+"""Whether a document is source code or prose: published limits hold for one of the two."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """Documents of one source, n of them.
+    """n documents of one source.
 
     Attributes:
-        kind: the `kind` of their source in CORPUS.toml.
+        genres: genre of each document; the layout of the source decides it by component.
         components: slug of each document's language or set, without the source.
-        paths: path of each document in its repository; "" where there is none.
-        texts: Arrow large_string array.
+        paths: path of each document in its repository; "" if the document has none.
+        texts: Arrow large_string array [n].
     """
 
-    kind: str
+    genres: Sequence[Genre]
     components: Sequence[str]
     paths: Sequence[str]
     texts: Any
     _once: dict[Callable[..., Any], Any] = field(default_factory=dict, repr=False)
 
     def once(self, function: Callable[["Batch"], T]) -> T:
-        """Return function(self), worked out once for all the filters that need it."""
+        """Return function(self), computed at the first call and shared by all filters."""
         if function not in self._once:
             self._once[function] = function(self)
-        found: T = self._once[function]
-        return found
+        result: T = self._once[function]
+        return result
 
-    def take(self, chosen: npt.NDArray[np.bool_]) -> "Batch":
-        """Return the documents of a mask (bool [n]); the batch itself where it has them all."""
-        if chosen.all():
+    def take(self, mask: npt.NDArray[np.bool_]) -> "Batch":
+        """Return the documents of a mask (bool [n]); the batch itself if the mask is all true."""
+        if mask.all():
             return self
-        places = np.flatnonzero(chosen).tolist()
+        rows = np.flatnonzero(mask).tolist()
         return Batch(
-            self.kind,
-            [self.components[i] for i in places],
-            [self.paths[i] for i in places],
-            self.texts.filter(pa.array(chosen)),
+            [self.genres[row] for row in rows],
+            [self.components[row] for row in rows],
+            [self.paths[row] for row in rows],
+            self.texts.filter(pa.array(mask)),
         )

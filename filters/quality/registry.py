@@ -13,7 +13,7 @@ from filters.quality import extensions, gopher, scope
 from filters.quality.alphabetic import alphabetic
 from filters.quality.alphanumeric import alphanumeric
 from filters.quality.auto_generated import auto_generated
-from filters.quality.batch import Batch
+from filters.quality.batch import Batch, Genre
 from filters.quality.comments import comment_share
 from filters.quality.control_characters import control_characters
 from filters.quality.data_size import data_size
@@ -38,14 +38,14 @@ class Filter:
         score: Batch of n -> float64 [n]; NaN where it cannot tell, which is no reason to reject.
         bound: which side of the threshold is kept; the threshold itself always is.
         threshold: the published default; its source is in the score's docstring.
-        where: whether it acts on a document, by kind, component and extension.
+        scope: whether the filter acts on a document, by genre, component and extension.
         on: whether it acts when `[filters]` does not name it.
     """
 
     score: Callable[[Batch], Scores]
     bound: Literal["at_least", "at_most"]
     threshold: float
-    where: Callable[[str, str, str], bool]
+    scope: Callable[[Genre, str, str], bool]
     on: bool = True
 
     def keep(self, scores: Scores, threshold: float) -> Mask:
@@ -55,17 +55,17 @@ class Filter:
 
     def acts_on(self, batch: Batch) -> Mask:
         """Return the mask of the documents on which the filter acts."""
-        places, which = batch.once(_places)
-        return np.array([self.where(batch.kind, *place) for place in places], bool)[which]
+        kinds, kind_of_row = batch.once(_document_kinds)
+        return np.array([self.scope(*kind) for kind in kinds], bool)[kind_of_row]
 
 
-def _places(batch: Batch) -> tuple[list[tuple[str, str]], npt.NDArray[np.intp]]:
-    """Return the pairs of component and extension that there are, and which a document has."""
-    numbers: dict[tuple[str, str], int] = {}
-    names = map(extensions.extension_of, batch.paths)
-    pairs = zip(batch.components, names, strict=True)
-    which = [numbers.setdefault(pair, len(numbers)) for pair in pairs]
-    return list(numbers), np.array(which, np.intp)
+def _document_kinds(batch: Batch) -> tuple[list[tuple[Genre, str, str]], npt.NDArray[np.intp]]:
+    """Return the distinct (genre, component, extension), and the index of each document's."""
+    numbers: dict[tuple[Genre, str, str], int] = {}
+    extension_names = map(extensions.extension_of, batch.paths)
+    kinds = zip(batch.genres, batch.components, extension_names, strict=True)
+    kind_of_row = [numbers.setdefault(kind, len(numbers)) for kind in kinds]
+    return list(numbers), np.array(kind_of_row, np.intp)
 
 
 FILTERS: dict[str, Filter] = {

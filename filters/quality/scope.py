@@ -1,13 +1,11 @@
-"""On which documents each filter acts: published limits hold for what they were made for."""
+"""The scope of each document filter: the documents that a published limit was made for."""
 
 from filters.quality import extensions
+from filters.quality.batch import Genre
 from manifests import components
 
-CODE_KINDS = frozenset({"the-stack", "the-stack-v2", "starcoderdata"})
-"""Kinds of sources that hold files of repositories, whatever their component."""
-
 PROSE = frozenset({"text", "markdown", "restructuredtext", "asciidoc", "org", "textile", "tex"})
-"""Components of those kinds that are prose; a paragraph of it is often one line."""
+"""Languages of The Stack that are prose; a paragraph is often one line."""
 
 LONG_LINES = PROSE | {
     "bluespec",
@@ -25,14 +23,11 @@ LONG_LINES = PROSE | {
 extension is not known to that table."""
 
 LOW_ALPHANUMERIC = frozenset({"sas"})
-"""Components without a least share of letters and digits (the same table, likewise)."""
-
-PILE_CODE = frozenset({"github"})
-"""Sets of the Pile that hold source code."""
+"""Components without a minimum share of letters and digits (source as above)."""
 
 WEB = frozenset({"pile-cc", "openwebtext2", "common-crawl", "c4", "web"})
-"""Components of English web pages, in any source of prose: what Gopher's rules were made for
-(MassiveWeb). Books are longer, and mathematics, chats and subtitles are no sentences."""
+"""Components that hold English web pages. Gopher's rules were made for such pages (MassiveWeb):
+books are longer, and mathematics, chats and subtitles are not sentences."""
 
 DATA = frozenset({"json", "yaml"})
 """Components that hold data more often than configuration."""
@@ -41,67 +36,63 @@ XML = frozenset({"eagle", "svg", "web-ontology-language", "xml", "xpages", "xpro
 """Languages that are XML themselves."""
 
 
-def is_code(kind: str, component: str) -> bool:
-    """Tell whether a document is source code, from its source's kind and its component's slug.
+def genre_of_component(component: str) -> Genre:
+    """Return the genre of a component of a source whose layout does not fix the genre.
 
-    In a `parquet` or `jsonl` source code is known by its component: one of The Stack's languages.
+    A component is code if it is a language of The Stack and not one of PROSE.
     """
-    if kind in CODE_KINDS:
-        return True
-    if kind == "the-pile":
-        return component in PILE_CODE
-    return component in components.table().languages and component not in PROSE
+    is_code = component in components.table().languages and component not in PROSE
+    return "code" if is_code else "prose"
 
 
-# What follows are answers to "does a filter act on this document?": each takes the kind of the
-# source, the component's slug and the extension of the path.
+# Scopes. Each one takes the genre, the component's slug and the extension of a document's path.
 
 
-def everything(kind: str, component: str, extension: str) -> bool:
+def everything(genre: Genre, component: str, extension: str) -> bool:
     """Any document."""
     return True
 
 
-def code(kind: str, component: str, extension: str) -> bool:
+def code(genre: Genre, component: str, extension: str) -> bool:
     """Source code."""
-    return is_code(kind, component)
+    return genre == "code"
 
 
-def code_of_lines(kind: str, component: str, extension: str) -> bool:
+def code_of_lines(genre: Genre, component: str, extension: str) -> bool:
     """Source code whose lines have a limit."""
     known = extensions.rules(component, extension)
     unlimited = component in LONG_LINES if known is None else known.long_lines
-    return is_code(kind, component) and not unlimited
+    return genre == "code" and not unlimited
 
 
-def code_of_words(kind: str, component: str, extension: str) -> bool:
-    """Source code that has a least share of letters and digits."""
+def code_of_words(genre: Genre, component: str, extension: str) -> bool:
+    """Source code that has a minimum share of letters and digits."""
     known = extensions.rules(component, extension)
     symbolic = component in LOW_ALPHANUMERIC if known is None else known.symbols
-    return is_code(kind, component) and not symbolic
+    return genre == "code" and not symbolic
 
 
-def code_of_letters(kind: str, component: str, extension: str) -> bool:
+def code_of_letters(genre: Genre, component: str, extension: str) -> bool:
     """Source code of an extension that names tables of numbers too."""
     known = extensions.rules(component, extension)
-    return is_code(kind, component) and known is not None and known.alphabetic
+    return genre == "code" and known is not None and known.alphabetic
 
 
-def data(kind: str, component: str, extension: str) -> bool:
+def data(genre: Genre, component: str, extension: str) -> bool:
     """JSON and YAML."""
-    return is_code(kind, component) and component in DATA
+    return genre == "code" and component in DATA
 
 
-def pages(kind: str, component: str, extension: str) -> bool:
+def pages(genre: Genre, component: str, extension: str) -> bool:
     """HTML."""
-    return is_code(kind, component) and component == "html"
+    return genre == "code" and component == "html"
 
 
-def not_xml(kind: str, component: str, extension: str) -> bool:
+def not_xml(genre: Genre, component: str, extension: str) -> bool:
     """Source code in a language that is not XML."""
-    return is_code(kind, component) and component not in XML
+    return genre == "code" and component not in XML
 
 
-def web(kind: str, component: str, extension: str) -> bool:
+def web(genre: Genre, component: str, extension: str) -> bool:
     """English web pages."""
-    return kind not in CODE_KINDS and component in WEB
+    return genre == "prose" and component in WEB

@@ -22,7 +22,7 @@ from pipelines.corpus.corpus import Corpus, Source
 from pipelines.license_filter.header_veto import NOTHING, Headers, read_headers
 from pipelines.license_filter.reference_lists import Lists
 from pipelines.license_filter.repository_licenses import Repositories
-from pipelines.sources import partition
+from pipelines.sources import partition, reader
 
 NOT_CHOSEN = "component_not_chosen"
 
@@ -142,7 +142,7 @@ def decide(
     layers = _other_layers(source, rows, headers)
     licenses = judge_licenses(policy, said, source.missing, layers)
     languages = [partition.base(name) for name in rows["component"].to_pylist()]
-    batch = Batch(source.kind, languages, paths, texts)
+    batch = Batch([reader.genre(source, name) for name in languages], languages, paths, texts)
     scores, filtered = registry.apply(registry.settings(corpus.filters), batch)
     opted_out = lists.opt_outs.matches(repositories, paths, ids.to_pylist())
     hits = decontamination.find(lists.benchmarks, texts)

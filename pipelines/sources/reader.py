@@ -6,6 +6,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from filters.quality.batch import Genre
+from filters.quality.scope import genre_of_component
 from manifests.errors import InputError
 from pipelines.corpus.corpus import PIECE_BYTES, Columns, Source
 from pipelines.sources import (
@@ -48,6 +50,13 @@ def refusal(source: Source, path: str) -> str | None:
     """Return why an input is passed over, by its name; None where it is read."""
     layout = _LAYOUTS.get(source.kind)
     return layout.refusal(path) if layout else None
+
+
+def genre(source: Source, component: str) -> Genre:
+    """Return whether the documents of a component, by its slug, are code or prose."""
+    if source.kind in ("parquet", "jsonl"):
+        return genre_of_component(component)
+    return "code" if source.kind != "the-pile" or component == "github" else "prose"
 
 
 def cut(source: Source, url: str) -> list[tuple[int, int | None]]:

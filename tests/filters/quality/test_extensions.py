@@ -1,18 +1,16 @@
 import numpy as np
-import pyarrow as pa
 import pytest
 
 from filters.quality import extensions
-from filters.quality.batch import Batch
 from filters.quality.registry import apply, settings
 from manifests.components import table
+from tests.filters.quality.batches import make_batch
 
 TEXT = "an ordinary line of words\n" * 8
 
 
-def rule(component, path, text=TEXT, kind="the-stack"):
-    batch = Batch(kind, [component], [path], pa.array([text], pa.large_string()))
-    return apply(settings(None), batch).rule[0]
+def rule(component, path, text=TEXT):
+    return apply(settings(None), make_batch([text], component, paths=[path])).rule[0]
 
 
 @pytest.mark.parametrize(
@@ -77,7 +75,7 @@ def test_tables_speak_of_known_languages():
 
 
 def test_a_path_of_no_use_is_no_reason():
-    batch = Batch("the-stack", ["python"], [""], pa.array([TEXT], pa.large_string()))
+    batch = make_batch([TEXT])
     assert (
         np.isnan(extensions.extension(batch)).all() and np.isnan(extensions.language(batch)).all()
     )

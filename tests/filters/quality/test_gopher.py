@@ -1,13 +1,12 @@
 import re
 
-import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filters.quality.batch import Batch
 from filters.quality.prose_words import BULLETS, STOP_WORDS, words
 from filters.quality.registry import FILTERS, apply, settings
+from tests.filters.quality.batches import make_batch
 
 SPACE = re.compile("[ \t\n\v\f\r]+")
 prose = st.lists(
@@ -17,9 +16,8 @@ prose = st.lists(
 ).map("".join)
 
 
-def batch(texts, component="pile-cc", kind="the-pile"):
-    column = pa.array(texts, pa.large_string())
-    return Batch(kind, [component] * len(texts), [""] * len(texts), column)
+def batch(texts, component="pile-cc", genre="prose"):
+    return make_batch(texts, component, genre)
 
 
 @given(st.lists(prose, min_size=1, max_size=4))
@@ -71,14 +69,15 @@ def test_rules(text, rule):
 
 def test_they_act_on_web_pages_alone():
     thresholds = settings(None)
-    for kind, component, acts in [
-        ("the-pile", "openwebtext2", True),
-        ("jsonl", "web", True),
-        ("the-pile", "dm-mathematics", False),
-        ("jsonl", "documents", False),
-        ("the-stack", "markdown", False),
+    for genre, component, acts in [
+        ("prose", "openwebtext2", True),
+        ("prose", "web", True),
+        ("prose", "dm-mathematics", False),
+        ("prose", "documents", False),
+        ("code", "web", False),
+        ("code", "markdown", False),
     ]:
-        rules = list(apply(thresholds, batch(["few words"], component, kind)).rule)
+        rules = list(apply(thresholds, batch(["few words"], component, genre)).rule)
         assert rules == ["min_words" if acts else None], component
 
 
@@ -87,5 +86,5 @@ def test_a_batch_without_words():
     assert all(
         score[1] in (0, 1)
         for name, score in scores.items()
-        if FILTERS[name].where.__name__ == "web"
+        if FILTERS[name].scope.__name__ == "web"
     )

@@ -1,16 +1,9 @@
-import pyarrow as pa
 import pytest
 
-from filters.quality.batch import Batch
 from filters.quality.comments import comment_share
 from filters.quality.html_text import visible
 from filters.quality.registry import apply, settings
-
-
-def batch(texts, component):
-    column = pa.array(texts, pa.large_string())
-    return Batch("the-stack", [component] * len(texts), [""] * len(texts), column)
-
+from tests.filters.quality.batches import make_batch
 
 PAGE = "<html><body><p>" + "Some words that people read. " * 6 + "</p></body></html>"
 
@@ -27,8 +20,8 @@ PAGE = "<html><body><p>" + "Some words that people read. " * 6 + "</p></body></h
 )
 def test_pages(page, rule):
     lax = settings({"mean_line": False, "longest_line": False})
-    assert list(apply(lax, batch([page], "html")).rule) == [rule]
-    assert list(apply(lax, batch([page], "php")).rule) == [None]
+    assert list(apply(lax, make_batch([page], "html")).rule) == [rule]
+    assert list(apply(lax, make_batch([page], "php")).rule) == [None]
 
 
 def test_what_cannot_be_parsed_has_a_reason_of_its_own(monkeypatch):
@@ -36,13 +29,13 @@ def test_what_cannot_be_parsed_has_a_reason_of_its_own(monkeypatch):
         raise AssertionError("a parser's own check")
 
     monkeypatch.setattr("bs4.BeautifulSoup", refuse)
-    outcome = apply(settings({"mean_line": False}), batch([PAGE], "html"))
+    outcome = apply(settings({"mean_line": False}), make_batch([PAGE], "html"))
     assert list(outcome.rule) == ["html_parsed"]
-    assert visible(batch([PAGE], "html")).parsed[0] == 0
+    assert visible(make_batch([PAGE], "html")).parsed[0] == 0
 
 
 def test_deeply_nested_pages_end_in_a_verdict():
-    found = visible(batch(["<div>" * 3000 + "x", "<" * 5000, "<![CDATA[ <!"], "html"))
+    found = visible(make_batch(["<div>" * 3000 + "x", "<" * 5000, "<![CDATA[ <!"], "html"))
     assert set(found.parsed) <= {0, 1}
 
 
@@ -53,9 +46,11 @@ def test_comments_are_measured_when_they_are_asked_for():
         "javascript": ("x // one", 6),
     }
     for component, (text, comments) in sources.items():
-        assert comment_share(batch([text], component))[0] == pytest.approx(comments / len(text))
+        assert comment_share(make_batch([text], component))[0] == pytest.approx(
+            comments / len(text)
+        )
     assert "min_comment_share" not in settings(None)
     asked = settings({"min_comment_share": True, "max_comment_share": 0.5})
-    rules = apply(asked, batch(["x = 12345\n", "# all of it is said here\n"], "python")).rule
+    rules = apply(asked, make_batch(["x = 12345\n", "# all of it is said here\n"], "python")).rule
     assert list(rules) == ["min_comment_share", "max_comment_share"]
-    assert list(apply(asked, batch(["x = 12345\n"], "c")).rule) == [None]
+    assert list(apply(asked, make_batch(["x = 12345\n"], "c")).rule) == [None]

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from filters.quality.batch import Batch
 from filters.quality.registry import FILTERS, apply, check, first_rule, settings
+from tests.filters.quality.batches import make_batch
 
 SAMPLES = Path(__file__).parents[4] / "shared/data/samples"
 STACK_ROWS = SAMPLES / "croissant_bigcode-the-stack_default.jsonl"
@@ -22,23 +23,18 @@ some_texts = st.lists(
 )
 
 
-def batch(texts, component="python", kind="the-stack"):
-    column = pa.array(texts, pa.large_string())
-    return Batch(kind, [component] * len(texts), [""] * len(texts), column)
-
-
 OLDEST = ("empty", "longest_line", "mean_line", "alphanumeric")
 OTHERS = {name: False for name in FILTERS if name not in OLDEST}
 
 
 def rules(texts, config=None, **names):
     thresholds = settings({**OTHERS, **(config or {})})
-    return list(apply(thresholds, batch(texts, **names)).rule)
+    return list(apply(thresholds, make_batch(texts, **names)).rule)
 
 
 @given(some_texts)
 def test_scores_are_the_stacks_formulas(texts):
-    scores = {name: FILTERS[name].score(batch(texts)) for name in FILTERS}
+    scores = {name: FILTERS[name].score(make_batch(texts)) for name in FILTERS}
     for i, text in enumerate(texts):
         lines = text.split("\n")
         assert scores["longest_line"][i] == max(map(len, lines))
@@ -66,7 +62,7 @@ def test_scores_equal_the_columns_of_the_stack():
         "min_data_size": "size",
     }
     assert len(rows) == 10
-    given = batch([row["content"] for row in rows])
+    given = make_batch([row["content"] for row in rows])
     for name, column in columns.items():
         expected = [float(row[column]) for row in rows]
         np.testing.assert_allclose(FILTERS[name].score(given), expected, rtol=1e-9)
@@ -76,16 +72,16 @@ TABLE = [
     ("x = 12345\n", {}, None),
     ("", {}, "empty"),
     (" \n\t\u2003\n", {}, "empty"),
-    (" \n", {"kind": "the-pile", "component": "wikipedia-en"}, "empty"),
+    (" \n", {"genre": "prose", "component": "wikipedia-en"}, "empty"),
     ("a" * 1000, {"config": {"mean_line": False}}, None),
     ("a" * 1001, {}, "longest_line"),
     ("a" * 1001, {"component": "markdown"}, None),
     ("a" * 1001, {"component": "sql"}, None),
-    ("a" * 1001, {"kind": "the-pile", "component": "pile-cc"}, None),
-    ("a" * 1001, {"kind": "the-pile", "component": "github"}, "longest_line"),
-    ("a" * 1001, {"kind": "jsonl", "component": "documents"}, None),
-    ("a" * 1001, {"kind": "parquet", "component": "python"}, "longest_line"),
-    ("a" * 1001, {"kind": "parquet", "component": "text"}, None),
+    ("a" * 1001, {"genre": "prose", "component": "pile-cc"}, None),
+    ("a" * 1001, {"genre": "code", "component": "github"}, "longest_line"),
+    ("a" * 1001, {"genre": "prose", "component": "documents"}, None),
+    ("a" * 1001, {"genre": "code", "component": "python"}, "longest_line"),
+    ("a" * 1001, {"genre": "prose", "component": "text"}, None),
     ("a" * 101, {}, "mean_line"),
     ("a" * 100, {}, None),
     ("é" * 100, {}, None),
@@ -94,7 +90,7 @@ TABLE = [
     ("a----", {}, "alphanumeric"),
     ("a----", {"component": "sas"}, None),
     ("a----", {"component": "markdown"}, "alphanumeric"),
-    ("a----", {"kind": "parquet", "component": "markdown"}, None),
+    ("a----", {"genre": "prose", "component": "markdown"}, None),
     ("a----", {"config": {"alphanumeric": 0.2}}, None),
     ("a----", {"config": {"alphanumeric": False}}, None),
     ("a----", {"config": {"alphanumeric": True}}, "alphanumeric"),
@@ -109,12 +105,12 @@ def test_rules(text, names, rule):
 
 def test_an_xml_header_is_looked_for_in_a_hundred_characters():
     texts = ["\u00e9" * before + "<?xml version=" for before in (0, 86, 87)]
-    assert list(FILTERS["xml_header"].score(batch([*texts, None]))) == [1, 1, 0, 0]
+    assert list(FILTERS["xml_header"].score(make_batch([*texts, None]))) == [1, 1, 0, 0]
 
 
 def test_a_batch_may_mix_components_and_hold_nulls():
     column = pa.array(["a" * 2000, "a" * 2000, None], pa.large_string())
-    mixed = Batch("the-pile", ["github", "pile-cc", "github"], [""] * 3, column)
+    mixed = Batch(["code", "prose", "code"], ["github", "pile-cc", "github"], [""] * 3, column)
     outcome = apply(settings(OTHERS), mixed)
     assert list(outcome.rule) == ["longest_line", None, "empty"]
     assert list(outcome.scores) == list(OLDEST)
@@ -125,12 +121,12 @@ def test_a_batch_may_mix_components_and_hold_nulls():
 @given(some_texts)
 def test_rules_follow_from_scores_alone(texts):
     thresholds = settings({"longest_line": 3, "empty": False})
-    outcome = apply(thresholds, batch(texts))
+    outcome = apply(thresholds, make_batch(texts))
     assert list(first_rule(thresholds, outcome.scores, len(texts))) == list(outcome.rule)
 
 
-def test_an_empty_batch():
-    outcome = apply(settings(None), batch([]))
+def test_an_empty_make_batch():
+    outcome = apply(settings(None), make_batch([]))
     assert len(outcome.rule) == 0 and all(len(score) == 0 for score in outcome.scores.values())
 
 
@@ -158,6 +154,6 @@ def test_a_threshold_is_a_number(threshold):
 def test_a_file_of_one_line_of_forty_megabytes_ends_in_a_verdict():
     line = '"' + "0123456789abcdef" * 2_500_000 + '"'
     assert rules([line]) == ["longest_line"]
-    prose = batch([line], component="pile-cc", kind="the-pile")
+    prose = make_batch([line], component="pile-cc", genre="prose")
     assert list(apply(settings(None), prose).rule) == ["min_words"]
-    assert FILTERS["encoded_run"].score(batch([line]))[0] == 40_000_000
+    assert FILTERS["encoded_run"].score(make_batch([line]))[0] == 40_000_000
