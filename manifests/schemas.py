@@ -46,7 +46,9 @@ DUPLICATES = pa.schema(
         pa.field("kept_id", pa.binary(16), nullable=False),
         pa.field("cluster_size", pa.uint32(), nullable=False),
         pa.field("similarity", pa.float32(), nullable=False),
-        pa.field("rule", pa.string(), nullable=False),  # exact | normalized | minhash | frozen
+        pa.field(
+            "rule", pa.string(), nullable=False
+        ),  # exact | normalized | minhash | previous_corpus
     ]
 )
 

@@ -35,12 +35,12 @@ def survivor_keys(
     license_verdict: npt.NDArray[np.uint8],
     stars: npt.NDArray[np.int64],
     ids: Any,
-    frozen: bool = False,
+    previous: bool = False,
 ) -> npt.NDArray[np.void]:
     """Return what n documents are ranked by, packed.
 
-    Frozen before new, train before heldout, then the source with the lowest priority, the better
-    license verdict, more stars, the smaller id.
+    The order is: previous corpora before this one, train before heldout, the source with the lowest
+    priority, the better license verdict, more stars, the smaller id.
 
     Args:
         heldout: bool [n].
@@ -48,7 +48,7 @@ def survivor_keys(
         license_verdict: uint8 [n], ALLOWED or UNKNOWN.
         stars: int64 [n]; an unknown count is 0; counts above 2^32 - 1 are equal.
         ids: Arrow binary(16) array [n].
-        frozen: whether they belong to an earlier corpus, of which nothing is removed.
+        previous: whether they belong to an earlier corpus, of which nothing is removed.
 
     Returns:
         SURVIVOR_KEY [n].
@@ -56,7 +56,7 @@ def survivor_keys(
     keys = np.empty(len(heldout), SURVIVOR_KEY)
     fewness = MOST_STARS - np.clip(stars, 0, MOST_STARS)
     keys["rank"] = heldout.astype(np.uint64) << np.uint64(56)
-    keys["rank"] |= np.uint64(0 if frozen else 1 << 57)
+    keys["rank"] |= np.uint64(0 if previous else 1 << 57)
     keys["rank"] |= priority.astype(np.uint64) << np.uint64(48)
     keys["rank"] |= license_verdict.astype(np.uint64) << np.uint64(40)
     keys["rank"] |= fewness.astype(np.uint64)

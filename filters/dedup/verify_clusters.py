@@ -40,7 +40,7 @@ def kept_instead(
     alike: Indexes,
     sketches: Words,
     lone: Mask,
-    frozen: Mask,
+    previous: Mask,
     limit: int,
 ) -> Indexes:
     """Return for each of n ranked documents the one that stays instead, itself where it stays.
@@ -51,12 +51,12 @@ def kept_instead(
         alike: int64 [n], of `first_alike`; such a document goes wherever the first one goes.
         sketches: uint64 [n, words].
         lone: bool [n], documents without a signature: like no other.
-        frozen: bool [n], documents that stay in any case.
+        previous: bool [n], documents that stay in any case.
         limit: differing minima above which two documents are not similar.
     """
     kept = np.empty(len(alike), np.int64)
     leaders = np.empty(MOST, np.int64)
-    _keep(starts, doubtful, alike, sketches, lone, frozen, limit, kept, leaders)
+    _keep(starts, doubtful, alike, sketches, lone, previous, limit, kept, leaders)
     return kept
 
 
@@ -67,7 +67,7 @@ def _keep(
     alike: Indexes,
     sketches: npt.NDArray[np.uint64],
     lone: Mask,
-    frozen: Mask,
+    previous: Mask,
     limit: int,
     kept: Indexes,
     leaders: Indexes,
@@ -76,7 +76,7 @@ def _keep(
         found = 0
         for document in range(starts[cluster], starts[cluster + 1]):
             kept[document] = document
-            if frozen[document]:
+            if previous[document]:
                 pass
             elif not doubtful[cluster]:
                 kept[document] = starts[cluster]

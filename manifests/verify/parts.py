@@ -17,8 +17,8 @@ from manifests.schemas import DOCUMENTS, DUPLICATES
 
 PARTS_TABLE = "parts.parquet"
 
-FROZEN_TABLE = "frozen.parquet"
-"""Beside dedup's parts: the parts of earlier corpora that its duplicates may be copies of."""
+PREVIOUS_PARTS_TABLE = "previous_parts.parquet"
+"""Beside dedup's parts: the parts of previous corpora that its duplicates may be copies of."""
 
 
 def read_parts(directory: str) -> list[dict[str, Any]]:
@@ -27,9 +27,9 @@ def read_parts(directory: str) -> list[dict[str, Any]]:
     return rows
 
 
-def read_frozen(directory: str) -> list[dict[str, Any]]:
-    """Return the rows of a dedup's frozen.parquet; none where nothing was frozen."""
-    url = files.join(directory, FROZEN_TABLE)
+def read_previous_parts(directory: str) -> list[dict[str, Any]]:
+    """Return the rows of a dedup's previous_parts.parquet; none without previous corpora."""
+    url = files.join(directory, PREVIOUS_PARTS_TABLE)
     rows: list[dict[str, Any]] = read_table(url).to_pylist() if files.exists(url) else []
     return rows
 

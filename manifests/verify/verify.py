@@ -30,9 +30,9 @@ from manifests.verify.parts import (
     check_duplicates,
     check_file,
     check_part,
-    read_frozen,
     read_gone,
     read_parts,
+    read_previous_parts,
 )
 from manifests.verify.shard import check_shard
 from manifests.verify.side_files import check_documents, check_index
@@ -170,8 +170,8 @@ def _license_filter(link: Link, result: Verified) -> Iterator[_Task]:
 
 def _dedup(parent: Link | None, link: Link) -> Iterator[_Task]:
     parts = read_parts(link.directory)
-    frozen = read_frozen(link.directory)
-    counts = {int(row["part"]): int(row["documents"]) for row in parts + frozen}
+    previous = read_previous_parts(link.directory)
+    counts = {int(row["part"]): int(row["documents"]) for row in parts + previous}
     documents = files.join(parent.directory if parent else link.directory, "documents")
     gone: Gone = read_gone(link.directory, parts)
     for row in parts:

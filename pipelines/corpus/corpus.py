@@ -190,9 +190,10 @@ class Dedup(Config):
     is BigCode's for The Stack v1.2."""
     scope: Literal["all", "source", "component"] = "all"
     """Where copies are looked for: everywhere, within a source, or within a component."""
-    frozen: list[str] = Field(default_factory=list)
-    """Directories of finished dedups (out/dedup). Only their signatures are read, and nothing of
-    them is removed: a document here goes if its cluster holds one that survived there."""
+    previous_corpora: list[str] = Field(default_factory=list)
+    """Directories of finished dedups (out/dedup). Only their signatures are read, and none of their
+    documents is removed: a document of this corpus is removed if its cluster holds one of theirs.
+    """
     verify: Literal["large", "all", "exact"] = "large"
     """Whose similarity to the copy that stays is looked at before they go: documents of large
     clusters, or of all, by their signatures; or of all, by exact Jaccard similarity. Documents that
@@ -331,7 +332,9 @@ def load_corpus(path: str) -> Corpus:
             "dedup": corpus.dedup.model_copy(
                 update={
                     "profile": _table(base, corpus.dedup.profile),
-                    "frozen": [_from(base, directory) for directory in corpus.dedup.frozen],
+                    "previous_corpora": [
+                        _from(base, directory) for directory in corpus.dedup.previous_corpora
+                    ],
                 }
             ),
             "tokenize": corpus.tokenize.model_copy(update={"tokenizer": tokenizer}),

@@ -122,12 +122,12 @@ class ListDuplicates:
         losses = []
         for group in groups:
             kept = self._signed[group["kept_part"]]
-            other = f"{kept.source} (frozen)" if kept.frozen else kept.source
+            other = f"{kept.source} (previous corpus)" if kept.previous else kept.source
             losses.append(
                 {
                     "to": f"{source} -> {other}",
                     "rule": group["rule"],
-                    "within": not kept.frozen and kept.source == source,
+                    "within": not kept.previous and kept.source == source,
                     "documents": group["row_count"],
                 }
             )

@@ -2,7 +2,7 @@
 
 Shuffled are the rows of the documents whose shingles are needed. Each part writes the sets of its
 own, and reads those of the copies that stay one at a time: memory does not grow with what there is
-to compare, and texts are read where they lie. A copy that stays in a frozen corpus has no text
+to compare, and texts are read where they lie. A copy that stays in a previous corpus has no text
 here: what goes for it is judged by its signature.
 """
 

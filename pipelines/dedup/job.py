@@ -14,14 +14,14 @@ from manifests.io.digest import digest
 from manifests.lineage.manifest import Manifest, Parent, load_manifest
 from manifests.lineage.receipts import Receipt, merge_funnels
 from manifests.schemas import FORMAT
-from manifests.verify.parts import FROZEN_TABLE
+from manifests.verify.parts import PREVIOUS_PARTS_TABLE
 from pipelines.corpus.corpus import Dedup
 from pipelines.dedup.clusters import Clusters
 from pipelines.dedup.duplicates import ListDuplicates
 from pipelines.dedup.exact_jaccard import CompareExactly
 from pipelines.dedup.exact_threshold import Settle
 from pipelines.dedup.loss_limit import check_losses
-from pipelines.dedup.previous_corpora import Parts, frozen_digests, write_frozen
+from pipelines.dedup.previous_corpora import Parts, previous_digests, write_previous_parts
 from pipelines.dedup.rank_clusters import EXACT, Verification
 from pipelines.dedup.signatures import Sign, signature_name
 from pipelines.license_filter.job import PARTS_FILE
@@ -46,24 +46,24 @@ def run(preparation: Preparation) -> Manifest:
     """Find the near-duplicates of a finished license_filter, and write the manifest.
 
     Raises:
-        UsageError: what is said to be frozen is no finished dedup.
-        DataError: license_filter has no manifest, what is frozen was made in another way, or a rule
-            removes too much of a source.
+        UsageError: a previous corpus holds no finished dedup.
+        DataError: license_filter has no manifest, a previous corpus has another profile or scope,
+            or a rule removes too much of a source.
     """
     corpus, directory = preparation.corpus, preparation.dedup
     runner = preparation.runner.threaded()
     load_manifest(preparation.license_filter)
     profile = load_profile(corpus.dedup.profile)
     table = _write_table(preparation, profile)
-    frozen = tuple(corpus.dedup.frozen)
-    write_frozen(directory, frozen, profile, corpus.dedup.scope)
+    previous = tuple(corpus.dedup.previous_corpora)
+    write_previous_parts(directory, previous, profile, corpus.dedup.scope)
     priorities = {source.name: source.priority for source in corpus.source}
     step = _step(corpus.dedup, profile, priorities, files.sha256(table))
     begin(directory, step)
     documents = files.join(preparation.license_filter, "documents")
     signing = Sign(directory, documents, corpus.dedup.profile, corpus.dedup.scope)
     Job(signing, table, "signatures").run(runner)
-    parts = Parts(directory, frozen)
+    parts = Parts(directory, previous)
     verification = Verification(corpus.dedup.profile, corpus.dedup.verify, corpus.dedup.large)
     found = Clusters(parts, step, priorities, verification).run(runner)
     if corpus.dedup.verify == EXACT:
@@ -79,9 +79,9 @@ def run(preparation: Preparation) -> Manifest:
 
 def _step(dedup: Dedup, profile: Profile, priorities: dict[str, int], table: str) -> str:
     """Return the step digest; what only stops a job is no part of it."""
-    declared = dedup.model_dump(exclude={"profile", "frozen", "max_removed"})
-    frozen = frozen_digests(tuple(dedup.frozen))
-    return digest(["dedup", FORMAT, profile.digest, declared, frozen, priorities, table])
+    declared = dedup.model_dump(exclude={"profile", "previous_corpora", "max_removed"})
+    previous = previous_digests(tuple(dedup.previous_corpora))
+    return digest(["dedup", FORMAT, profile.digest, declared, previous, priorities, table])
 
 
 def _write_table(preparation: Preparation, profile: Profile) -> str:
@@ -115,7 +115,10 @@ def _manifest(
 
 
 def _tables(preparation: Preparation) -> dict[str, str]:
-    names = [PARTS_FILE, *([FROZEN_TABLE] if preparation.corpus.dedup.frozen else [])]
+    names = [
+        PARTS_FILE,
+        *([PREVIOUS_PARTS_TABLE] if preparation.corpus.dedup.previous_corpora else []),
+    ]
     return {name: files.join(preparation.dedup, name) for name in names}
 
 

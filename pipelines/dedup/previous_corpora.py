@@ -1,4 +1,4 @@
-"""What clusters are made of: the parts of this corpus, and those of corpora that are frozen."""
+"""The parts that are clustered: those of this corpus, and those of previous corpora."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,22 +12,22 @@ from filters.dedup.union_find import Indexes
 from manifests.errors import DataError, UsageError
 from manifests.io import files
 from manifests.lineage.manifest import load_manifest, manifest_digest
-from manifests.verify.parts import FROZEN_TABLE
+from manifests.verify.parts import PREVIOUS_PARTS_TABLE
 from pipelines.dedup.signatures import signature_path
 from pipelines.license_filter.job import PARTS_FILE
 from pipelines.runtime.table import read_rows
 
-FROZEN = pa.schema(
+PREVIOUS_PARTS = pa.schema(
     [
         pa.field("part", pa.uint32(), nullable=False),  # after the last of this corpus
         pa.field("name", pa.string(), nullable=False),
         pa.field("source", pa.string(), nullable=False),
         pa.field("documents", pa.int64(), nullable=False),
         pa.field("signature", pa.string(), nullable=False),
-        pa.field("corpus", pa.uint32(), nullable=False),  # its place in `[dedup] frozen`
+        pa.field("corpus", pa.uint32(), nullable=False),  # its place in `[dedup] previous_corpora`
     ]
 )
-"""Columns of dedup/frozen.parquet."""
+"""Columns of dedup/previous_parts.parquet."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,10 @@ class SignedPart:
     signatures: str
     """A URL."""
     duplicates: str | None
-    """Of a frozen part: a URL of what was removed from it. None for a part of this corpus."""
+    """Of a previous part: a URL of what was removed from it. None for a part of this corpus."""
 
     @property
-    def frozen(self) -> bool:
+    def previous(self) -> bool:
         """Whether nothing of it may be removed."""
         return self.duplicates is not None
 
@@ -67,11 +67,11 @@ class Parts:
 
     Attributes:
         directory: dedup/.
-        frozen: directories of finished dedups.
+        previous: directories of finished dedups.
     """
 
     directory: str
-    frozen: tuple[str, ...] = ()
+    previous: tuple[str, ...] = ()
 
     def read(self) -> list[SignedPart]:
         """Read the tables; numbers ascend."""
@@ -85,12 +85,12 @@ class Parts:
             )
             for row in read_rows(files.join(self.directory, PARTS_FILE))
         ]
-        url = files.join(self.directory, FROZEN_TABLE)
-        rows = read_rows(url) if self.frozen else []
-        return own + [self._frozen(row) for row in rows]
+        url = files.join(self.directory, PREVIOUS_PARTS_TABLE)
+        rows = read_rows(url) if self.previous else []
+        return own + [self._previous(row) for row in rows]
 
-    def _frozen(self, row: dict[str, Any]) -> SignedPart:
-        directory = self.frozen[row["corpus"]]
+    def _previous(self, row: dict[str, Any]) -> SignedPart:
+        directory = self.previous[row["corpus"]]
         return SignedPart(
             part=row["part"],
             source=row["source"],
@@ -100,39 +100,43 @@ class Parts:
         )
 
 
-def write_frozen(directory: str, frozen: tuple[str, ...], profile: Profile, scope: str) -> None:
-    """Write frozen.parquet, or take it away where nothing is frozen.
+def write_previous_parts(
+    directory: str, previous: tuple[str, ...], profile: Profile, scope: str
+) -> None:
+    """Write previous_parts.parquet, or remove it where there is no previous corpus.
 
     Raises:
         UsageError: a directory holds no finished dedup.
         DataError: its signatures were made in another way.
     """
-    url = files.join(directory, FROZEN_TABLE)
-    if not frozen:
+    url = files.join(directory, PREVIOUS_PARTS_TABLE)
+    if not previous:
         files.remove(url)
         return
     number = len(read_rows(files.join(directory, PARTS_FILE)))
     rows: list[dict[str, Any]] = []
-    for corpus, old in enumerate(frozen):
+    for corpus, old in enumerate(previous):
         _check(old, profile, scope)
         for row in read_rows(files.join(old, PARTS_FILE)):
             told = {name: row[name] for name in ("name", "source", "documents", "signature")}
             rows.append({**told, "part": number + len(rows), "corpus": corpus})
     with files.replacing(url) as output:
-        pq.write_table(pa.Table.from_pylist(rows, schema=FROZEN), output)
+        pq.write_table(pa.Table.from_pylist(rows, schema=PREVIOUS_PARTS), output)
 
 
-def frozen_digests(frozen: tuple[str, ...]) -> list[str]:
-    """Return the SHA-256 of each frozen dedup's manifest."""
-    return [manifest_digest(directory) for directory in frozen]
+def previous_digests(previous: tuple[str, ...]) -> list[str]:
+    """Return the SHA-256 of each previous dedup's manifest."""
+    return [manifest_digest(directory) for directory in previous]
 
 
 def _check(old: str, profile: Profile, scope: str) -> None:
     if not files.exists(files.join(old, "manifest.json")):
-        raise UsageError(f"dedup.frozen: {old}: holds no finished dedup")
+        raise UsageError(f"dedup.previous_corpora: {old}: holds no finished dedup")
     manifest = load_manifest(old)
     if manifest.step != "dedup":
-        raise UsageError(f"dedup.frozen: {old}: is the output of {manifest.step}, not of dedup")
+        raise UsageError(
+            f"dedup.previous_corpora: {old}: is the output of {manifest.step}, not of dedup"
+        )
     made = manifest.extra.get("profile", {}).get("name")
     if manifest.extra.get("profile_digest") != profile.digest:
         raise DataError(

@@ -25,7 +25,9 @@ CLUSTERS = pa.schema(
         pa.field("kept_id", pa.binary(16), nullable=False),
         pa.field("size", pa.uint32(), nullable=False),  # documents with the same survivor
         pa.field("similarity", pa.float32(), nullable=False),  # estimated, 1 for equal texts
-        pa.field("rule", pa.string(), nullable=False),  # exact | normalized | minhash | frozen
+        pa.field(
+            "rule", pa.string(), nullable=False
+        ),  # exact | normalized | minhash | previous_corpus
         pa.field("alike", pa.uint64(), nullable=False),  # the best with the same normalized text
         pa.field("alike_id", pa.binary(16), nullable=False),
         pa.field("alike_rule", pa.string(), nullable=False),  # exact | normalized
@@ -72,14 +74,14 @@ class Members:
         addresses: uint64 [n].
         labels: uint32 [n], of their clusters.
         keys: SURVIVOR_KEY [n].
-        frozen: bool [n].
+        previous: bool [n], documents of a previous corpus.
     """
 
     signed: pa.Table
     addresses: U64
     labels: U32
     keys: npt.NDArray[np.void]
-    frozen: npt.NDArray[np.bool_]
+    previous: npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,7 @@ class Span:
             addresses=np.concatenate([each.addresses for each in found]),
             labels=np.concatenate([each.labels for each in found]),
             keys=np.concatenate([each.keys for each in found]),
-            frozen=np.concatenate([each.frozen for each in found]),
+            previous=np.concatenate([each.previous for each in found]),
         )
 
     def _of_part(self, part: SignedPart, rows: Indexes, labels: U32) -> Members:
@@ -139,10 +141,10 @@ class Span:
             license_verdict=signed["verdict"].to_numpy(),
             stars=signed["stars"].to_numpy(),
             ids=signed["id"],
-            frozen=part.frozen,
+            previous=part.previous,
         )
-        frozen = np.full(len(rows), part.frozen)
-        return Members(signed, union_find.addresses(part.part, rows), labels, keys, frozen)
+        previous = np.full(len(rows), part.previous)
+        return Members(signed, union_find.addresses(part.part, rows), labels, keys, previous)
 
 
 def judge(members: Members, verification: Verification) -> tuple[pa.Table, dict[str, Any]]:
@@ -152,7 +154,7 @@ def judge(members: Members, verification: Verification) -> tuple[pa.Table, dict[
     normalized = words(members.signed["normalized"])[order]
     sketches = words(members.signed["sketch"])[order]
     lone = ~members.signed["has_signature"].to_numpy(zero_copy_only=False)[order]
-    frozen = members.frozen[order]
+    previous = members.previous[order]
     doubtful = verification.doubtful(np.diff(starts))
     alike = verify_clusters.first_alike(starts, normalized)
     kept = verify_clusters.kept_instead(
@@ -161,7 +163,7 @@ def judge(members: Members, verification: Verification) -> tuple[pa.Table, dict[
         alike,
         sketches,
         lone,
-        frozen,
+        previous,
         verification.limit,
     )
     go = np.flatnonzero(kept != np.arange(len(kept)))
@@ -171,7 +173,7 @@ def judge(members: Members, verification: Verification) -> tuple[pa.Table, dict[
     exact = words(members.signed["exact"])[order]
     addresses, ids = members.addresses[order], words(members.signed["id"])[order]
     same_text = alike[go] == alike[stay]
-    equal = [frozen[stay], (exact[go] == exact[stay]).all(axis=1), same_text]
+    equal = [previous[stay], (exact[go] == exact[stay]).all(axis=1), same_text]
     estimated = similarity(sketches[go], sketches[stay], permutations)
     sizes = np.bincount(kept, minlength=len(kept))
     losers = pa.table(
@@ -181,7 +183,7 @@ def judge(members: Members, verification: Verification) -> tuple[pa.Table, dict[
             "kept_id": binary(ids[stay]),
             "size": sizes[stay],
             "similarity": np.where(same_text, 1, np.where(lone[go] | lone[stay], 0, estimated)),
-            "rule": np.select(equal, ["frozen", "exact", "normalized"], "minhash"),
+            "rule": np.select(equal, ["previous_corpus", "exact", "normalized"], "minhash"),
             "alike": addresses[first],
             "alike_id": binary(ids[first]),
             "alike_rule": np.where((exact[go] == exact[first]).all(axis=1), "exact", "normalized"),

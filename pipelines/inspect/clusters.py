@@ -118,8 +118,8 @@ def _headline(cluster: Row) -> Text:
     for which in ("stays", "goes"):
         each = cluster[which]
         place = f"{each['component'] or ''} {each['path'] or ''}"
-        if which == "stays" and cluster["rule"] == "frozen":
-            place = "in a frozen corpus"
+        if which == "stays" and cluster["rule"] == "previous_corpus":
+            place = "in a previous corpus"
         lines.append(f"  {which:<6} {each['id']}  {place}")
     return unwrapped("\n".join(lines))
 

@@ -11,14 +11,14 @@ from filters.dedup.survivor_rank import ALLOWED, UNKNOWN, ranked, survivor_keys
 BEST = {"heldout": False, "priority": 1, "license": ALLOWED, "stars": 100, "id": bytes(16)}
 
 
-def keys(documents, frozen=False):
+def keys(documents, previous=False):
     return survivor_keys(
         np.array([d["heldout"] for d in documents], bool),
         np.array([d["priority"] for d in documents], np.uint8),
         np.array([d["license"] for d in documents], np.uint8),
         np.array([d["stars"] for d in documents], np.int64),
         pa.array([d["id"] for d in documents], pa.binary(16)),
-        frozen,
+        previous,
     )
 
 
@@ -54,9 +54,9 @@ def test_each_field_decides_before_the_next(change, worse_first):
     assert found == [[11, 10] if worse_first else [10, 11]]
 
 
-def test_frozen_comes_before_everything():
+def test_a_previous_corpus_comes_before_everything():
     worst = {"heldout": True, "priority": 255, "license": UNKNOWN, "stars": 0, "id": b"\xff" * 16}
-    both = np.concatenate([keys([BEST]), keys([worst], frozen=True)])
+    both = np.concatenate([keys([BEST]), keys([worst], previous=True)])
     assert clusters([1, 2], [0, 0], both) == [[2, 1]]
 
 

@@ -17,7 +17,7 @@ def sketch(kind, differing=0):
 
 
 def judged(rows, starts=None, doubtful=None):
-    """Each row is (kind, differing, text, lone, frozen)."""
+    """Each row is (kind, differing, text, lone, previous)."""
     starts = np.array(starts or [0, len(rows)])
     normalized = np.array([[text, 1] for _, _, text, _, _ in rows], np.uint64).reshape(-1, 2)
     return kept_instead(
@@ -26,13 +26,13 @@ def judged(rows, starts=None, doubtful=None):
         first_alike(starts, normalized),
         np.array([sketch(kind, d) for kind, d, *_ in rows], np.uint64).reshape(-1, 2),
         np.array([lone for *_, lone, _ in rows], bool),
-        np.array([frozen for *_, frozen in rows], bool),
+        np.array([previous for *_, previous in rows], bool),
         LIMIT,
     ).tolist()
 
 
-def row(kind, differing=0, text=None, lone=False, frozen=False):
-    return kind, differing, next(unique) if text is None else text, lone, frozen
+def row(kind, differing=0, text=None, lone=False, previous=False):
+    return kind, differing, next(unique) if text is None else text, lone, previous
 
 
 unique = count(1000)
@@ -53,8 +53,14 @@ def test_equal_texts_always_go_together():
     assert judged(rows) == [0, 1, 1, 3, 3]
 
 
-def test_nothing_frozen_goes_and_all_of_it_leads():
-    rows = [row(1, frozen=True), row(1, 1, frozen=True), row(9, frozen=True), row(9), row(1, 2)]
+def test_no_document_of_a_previous_corpus_goes_and_all_of_them_lead():
+    rows = [
+        row(1, previous=True),
+        row(1, 1, previous=True),
+        row(9, previous=True),
+        row(9),
+        row(1, 2),
+    ]
     assert judged(rows) == [0, 1, 2, 2, 0]
     assert judged(rows, doubtful=[False]) == [0, 1, 2, 0, 0]
 

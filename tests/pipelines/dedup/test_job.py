@@ -230,7 +230,7 @@ def test_what_exact_verification_leaves_is_cleaned_away_and_made_again(tmp_path:
     assert deduplicate(tmp_path, verify="exact") == manifest
 
 
-def test_a_frozen_corpus_loses_nothing_and_is_read_by_its_signatures(tmp_path: Path) -> None:
+def test_a_previous_corpus_loses_nothing_and_is_read_by_its_signatures(tmp_path: Path) -> None:
     old, new = tmp_path / "old", tmp_path / "new"
     write_filtered(old, [[document(code(i), stars=0) for i in (1, 2, 2, 3)]])
     deduplicate(old)
@@ -239,9 +239,9 @@ def test_a_frozen_corpus_loses_nothing_and_is_read_by_its_signatures(tmp_path: P
         path.unlink()
     rows = [document(text, stars=9) for text in (code(2), code(4), edited(3, 1), code(4))]
     write_filtered(new, [rows])
-    manifest = deduplicate(new, frozen=[str(old / "dedup")])
-    assert rejections(manifest.funnel) == {"frozen": 2, "exact": 1}
-    assert manifest.counts["lost_to"] == {"a -> a": 1, "a -> a (frozen)": 2}
+    manifest = deduplicate(new, previous_corpora=[str(old / "dedup")])
+    assert rejections(manifest.funnel) == {"previous_corpus": 2, "exact": 1}
+    assert manifest.counts["lost_to"] == {"a -> a": 1, "a -> a (previous corpus)": 2}
     removed = gone(new)
     assert {place: (row["kept_part"], row["kept_row"]) for place, row in removed.items()} == {
         (0, 0): (1, 1),
@@ -254,27 +254,29 @@ def test_a_frozen_corpus_loses_nothing_and_is_read_by_its_signatures(tmp_path: P
     assert not [fault for fault in verified.faults if "/dedup/" in fault]
 
 
-def test_what_was_removed_from_a_frozen_corpus_attracts_nothing(tmp_path: Path) -> None:
+def test_what_was_removed_from_a_previous_corpus_attracts_nothing(tmp_path: Path) -> None:
     chain = chained(60)
     old, new = tmp_path / "old", tmp_path / "new"
     write_filtered(old, [chain[:1] + chain[1:40]])
     deduplicate(old)
     write_filtered(new, [chain[40:]])
-    assert rejections(deduplicate(new, frozen=[str(old / "dedup")]).funnel) == {"minhash": 19}
+    assert rejections(deduplicate(new, previous_corpora=[str(old / "dedup")]).funnel) == {
+        "minhash": 19
+    }
 
 
-def test_what_cannot_be_frozen(tmp_path: Path) -> None:
+def test_a_directory_that_cannot_be_a_previous_corpus(tmp_path: Path) -> None:
     write_filtered(tmp_path / "old", [[document(code(1))]])
     write_filtered(tmp_path / "new", [[document(code(1))]])
     old = str(tmp_path / "old/dedup")
     with pytest.raises(UsageError, match="holds no finished dedup"):
-        deduplicate(tmp_path / "new", frozen=[old])
+        deduplicate(tmp_path / "new", previous_corpora=[old])
     deduplicate(tmp_path / "old", profile="fineweb")
     with pytest.raises(DataError, match=r"of profile 'fineweb', not of this 'stack-v1\.2'"):
-        deduplicate(tmp_path / "new", frozen=[old])
+        deduplicate(tmp_path / "new", previous_corpora=[old])
     deduplicate(tmp_path / "old", scope="source")
     with pytest.raises(DataError, match="in scope 'source', here it is 'all'"):
-        deduplicate(tmp_path / "new", frozen=[old])
+        deduplicate(tmp_path / "new", previous_corpora=[old])
 
 
 @pytest.mark.parametrize("scope", ["source", "component"])

@@ -27,14 +27,14 @@ def test_the_largest_and_a_sample_are_shown_side_by_side(tmp_path: Path) -> None
     assert "the texts are equal" in text and ("x = 1" in text or "yield" in text)
 
 
-def test_what_stays_in_a_frozen_corpus_has_no_text_here(tmp_path: Path) -> None:
+def test_what_stays_in_a_previous_corpus_has_no_text_here(tmp_path: Path) -> None:
     write_filtered(tmp_path / "old", [[document(code(1))]])
     deduplicate(tmp_path / "old")
     write_filtered(tmp_path / "new", [[document(code(1) + "x = 1\n", path="a.py")]])
-    deduplicate(tmp_path / "new", frozen=[str(tmp_path / "old/dedup")])
+    deduplicate(tmp_path / "new", previous_corpora=[str(tmp_path / "old/dedup")])
     told = clusters(load_chain(str(tmp_path / "new/dedup")))
     text = printed(render(told))
-    assert "in a frozen corpus" in text and "a.py" in text and "one of the texts is not" in text
+    assert "in a previous corpus" in text and "a.py" in text and "one of the texts is not" in text
 
 
 def test_without_dedup_there_are_no_clusters(tmp_path: Path) -> None:
