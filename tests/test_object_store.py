@@ -47,7 +47,7 @@ def root(tmp_path: Path) -> str:
 @pytest.fixture(scope="module")
 def command() -> Command:
     """Return `command("inspect", ...) -> stdout`; with `fails=1`, what was said on stderr."""
-    app = typer.Typer(cls=stackpile.FrontDoor, pretty_exceptions_enable=False)
+    app = typer.Typer(cls=stackpile.CommandGroup, pretty_exceptions_enable=False)
     app.callback()(stackpile._options)
     for package in stackpile.PACKAGES:
         importlib.import_module(f"{package}.commands").register(app)

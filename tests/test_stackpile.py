@@ -15,7 +15,7 @@ ERROR: list[BaseException] = []
 
 @pytest.fixture
 def app() -> Iterator[typer.Typer]:
-    app = typer.Typer(cls=stackpile.FrontDoor, pretty_exceptions_enable=False)
+    app = typer.Typer(cls=stackpile.CommandGroup, pretty_exceptions_enable=False)
     app.callback()(stackpile._options)
 
     @app.command()

@@ -2,10 +2,13 @@
 
 import typer
 
-from pipelines.commands import datasets, inspect, locate, prepare, tokenizer
+from pipelines.commands import datasets, demo, inspect, locate, prepare, tokenizer
+
+MODULES = (demo, prepare, datasets, tokenizer, inspect, locate)
+"""In the order in which the help lists their subcommands."""
 
 
 def register(app: typer.Typer) -> None:
-    """Add the subcommands, in the order in which the help lists them."""
-    for module in (prepare, datasets, tokenizer, inspect, locate):
+    """Add the subcommands of every module."""
+    for module in MODULES:
         module.register(app)

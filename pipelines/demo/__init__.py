@@ -1,5 +1,1 @@
-"""A real corpus with nothing to download: the Python packages that are installed here."""
-
-from pipelines.demo.gather import Gathered, gather
-
-__all__ = ["Gathered", "gather"]
+"""The demo's corpus: texts of installed Python packages (packages), written as data sets (corpus)."""
