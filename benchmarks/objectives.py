@@ -15,7 +15,7 @@ from manifests.mixture.mixture import load_mixture, make_mixture
 from manifests.tokenizer.tokenizer import load_text_tokenizer
 from objectives.stream.plan import make_plan
 from objectives.stream.stream import Stream
-from objectives.tasks.registry import MIXES, OBJECTIVES, dealer
+from objectives.tasks.registry import MIXES, OBJECTIVES
 
 RUNS, BATCHES, ROWS, LENGTH = 5, 60, 64, 2048
 OTHERS = [name for name in [*OBJECTIVES, *MIXES] if name not in ("clm", "codegen2")]
@@ -36,7 +36,7 @@ def stream_of(directory: Path, objective: str, work: str) -> Stream:
     # The corpus' vocabulary has no ids to spare for filling in the middle; masks stand in.
     masks = [opened.tokenizer.control.mask(number) for number in (1, 2, 3)]
     settings = {"fim": {"sentinels": masks}} if objective == "fim" else {}
-    plan = make_plan(load_mixture(mixture), dealer(objective), batch=ROWS, settings=settings)
+    plan = make_plan(load_mixture(mixture), objective, batch=ROWS, settings=settings)
     return Stream.open(plan)
 
 

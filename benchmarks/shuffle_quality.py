@@ -24,7 +24,6 @@ from manifests.dataset.dataset import Dataset
 from manifests.mixture.mixture import load_mixture, make_mixture
 from objectives.stream.plan import make_plan
 from objectives.stream.sampler import Places
-from objectives.tasks.registry import dealer
 
 BATCHES = 40
 """Whose repositories are looked up."""
@@ -85,7 +84,7 @@ def ours(sample: Sample, directory: Path) -> npt.NDArray[np.int64]:
             for name in sample.opened.components
         }
         make_mixture([str(directory)], weights, epochs=1, out=mixture)
-        plan = make_plan(load_mixture(mixture), dealer("clm"), batch=ROWS)
+        plan = make_plan(load_mixture(mixture), "clm", batch=ROWS)
     places, order = Places(plan), dict[int, None]()
     numbers = {component.name: i for i, component in enumerate(sample.components)}
     for position in range(int(sample.first[-1]) * 11 // 10):

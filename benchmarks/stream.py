@@ -17,7 +17,6 @@ from manifests.mixture.mixture import load_mixture, make_mixture
 from objectives.stream.plan import make_plan
 from objectives.stream.stream import Stream
 from objectives.tasks.batch import PADDING
-from objectives.tasks.registry import dealer
 
 RUNS, BATCHES = 7, 400
 
@@ -40,7 +39,7 @@ class Batches:
         mixture = f"{work}/{objective}.toml"
         weights = {group: 1 / len(GROUPS) for group in GROUPS}
         make_mixture([str(directory)], weights, epochs=100, out=mixture)
-        self.plan = make_plan(load_mixture(mixture), dealer(objective), batch=ROWS)
+        self.plan = make_plan(load_mixture(mixture), objective, batch=ROWS)
         self.stream, self.position = Stream.open(self.plan), 0
         epoch = sum(component.addresses for component in self.plan.components)
         while self.position * LENGTH < 3 * epoch:
@@ -136,7 +135,7 @@ def measure(data: Path) -> Sequence[Claim]:
             )
         )
         peers = {name: peer_rate(name, directory, work) for name in PEERS}
-    documents = mixed.stream.batch(0, min(mixed.plan.positions, 1 << 14)).documents
+    documents = mixed.stream.batch(0, min(mixed.plan.positions, 1 << 14)).segment_ids
     padded = 100 * float(np.mean(documents == PADDING))
     fastest = max(peers, key=peers.__getitem__)
     what = "million tokens a second, mixed and shuffled, on one core"

@@ -27,7 +27,6 @@ from manifests.mixture.mixture import load_mixture, make_mixture
 from manifests.special_tokens import SpecialTokens
 from objectives.stream.plan import make_plan
 from objectives.stream.stream import Stream
-from objectives.tasks.registry import dealer
 
 SHARDS, COMPONENTS = 100_000, 100
 TOKENS = 10_000_000
@@ -114,7 +113,7 @@ def start(directory: Path) -> Stream:
     """Do all that comes before the first batch."""
     mixture = files.join(str(directory), "MIX.toml")
     make_mixture([str(directory)], {"the-stack": 1.0}, epochs=1, out=mixture)
-    plan = make_plan(load_mixture(mixture), dealer("codegen2"), batch=ROWS)
+    plan = make_plan(load_mixture(mixture), "codegen2", batch=ROWS)
     return Stream.open(plan)
 
 

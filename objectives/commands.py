@@ -28,13 +28,11 @@ def peek(
     from objectives import preview as peeking
     from objectives.stream.plan import load_plan, make_plan
     from objectives.stream.stream import Stream
-    from objectives.tasks.registry import dealer
 
     if source.endswith(".json"):
         plan = load_plan(source)
     else:
-        deal = dealer(objective)
-        plan = make_plan(load_mixture(source), deal, batch=count, sequence_length=length)
+        plan = make_plan(load_mixture(source), objective, batch=count, sequence_length=length)
     sequences = peeking.peek(Stream.open(plan), count)
     answer(
         as_json,

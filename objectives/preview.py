@@ -51,14 +51,16 @@ def peek(stream: Stream, count: int) -> list[dict[str, Any]]:
         {
             "position": row,
             **stream.origin(row),
-            "loss": float(np.count_nonzero(batch.weights[row]) / stream.plan.sequence_length),
-            "padding": float(np.mean(batch.documents[row] == PADDING)),
-            "forgotten": float(np.mean(batch.documents[row] == FORGOTTEN)),
+            "loss": float(np.count_nonzero(batch.loss_weights[row]) / stream.plan.sequence_length),
+            "padding": float(np.mean(batch.segment_ids[row] == PADDING)),
+            "forgotten": float(np.mean(batch.segment_ids[row] == FORGOTTEN)),
             "prefix": int(batch.prefix[row]),
             "runs": runs(
                 batch.tokens[row],
-                batch.documents[row],
-                kinds_of(batch.tokens[row], batch.documents[row], control, made_by[row], sentinels),
+                batch.segment_ids[row],
+                kinds_of(
+                    batch.tokens[row], batch.segment_ids[row], control, made_by[row], sentinels
+                ),
                 lambda ids: decode(tokenizer, ids),
             ),
         }

@@ -16,7 +16,6 @@ from manifests.mixture.mixture import load_mixture
 from manifests.mixture.resolve import resolve
 from objectives.stream.plan import Plan, load_plan, make_plan, save_plan, tombstones_of
 from objectives.stream.plan_stages import obeying
-from objectives.tasks.registry import dealer
 from trainer.checkpoint import load_model, read_facts, whole_steps
 from trainer.config import RunConfig, load_run_config
 from trainer.models import MODELS, Decoder
@@ -120,7 +119,7 @@ def _plan(config: RunConfig, begun: Run | None) -> Plan:
     batch = config.batch.sequences if begun is None else begun.plan.interleave
     return make_plan(
         mixture,
-        dealer(data.objective),
+        data.objective,
         batch=batch,
         sequence_length=data.sequence_length,
         settings=data.settings,

@@ -196,10 +196,10 @@ class Training:
     def _look(self, batch: Batch, asked: bool) -> Seen:
         """Count what this update holds, before its first backward pass."""
         # The first token of a sequence is predicted by nothing.
-        loss_tokens = batch.weights[:, 1:].sum(dtype=np.float64)
-        padding = np.count_nonzero(batch.documents == PADDING)
-        forgotten = np.count_nonzero(batch.documents == FORGOTTEN)
-        documents = (batch.documents.max(axis=1).clip(-1) + 1).sum()
+        loss_tokens = batch.loss_weights[:, 1:].sum(dtype=np.float64)
+        padding = np.count_nonzero(batch.segment_ids == PADDING)
+        forgotten = np.count_nonzero(batch.segment_ids == FORGOTTEN)
+        documents = (batch.segment_ids.max(axis=1).clip(-1) + 1).sum()
         counts = [loss_tokens, padding, forgotten, documents, asked]
         sums = torch.tensor(counts, dtype=torch.float64)
         dist.all_reduce(sums)
@@ -209,7 +209,7 @@ class Training:
         """Sum gradients over the micro-batches; return the loss of the global batch."""
         size, device = self.config.batch.micro_batch, self.world.device
         tokens = torch.from_numpy(batch.tokens).to(device).split(size)
-        weights = torch.from_numpy(batch.weights).to(device).split(size)
+        weights = torch.from_numpy(batch.loss_weights).to(device).split(size)
         prefixes = self._prefixes(batch, len(tokens))
         entropy = torch.zeros((), device=device)
         for part, part_weights, prefix in zip(tokens, weights, prefixes, strict=True):

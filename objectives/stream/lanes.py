@@ -126,7 +126,7 @@ class Lanes:
             np.array(self._places.before[number], np.int64),
             shares.nodes,
             shares.root,
-            np.array([slot.allowance for slot in stage.slots], np.int64),
+            np.array([slot.reserved_tokens for slot in stage.slots], np.int64),
         )
 
 

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
@@ -16,7 +16,8 @@ from manifests.mixture.resolve import Member, Resolved, resolve
 from manifests.special_tokens import SpecialTokens
 from objectives.stream.epoch_caps import schedule
 from objectives.stream.order import SCALE
-from objectives.tasks.slot import Slot, Stage
+from objectives.tasks.registry import make_slots
+from objectives.tasks.slot import Stage
 
 LOG = logging.getLogger(__name__)
 
@@ -94,7 +95,7 @@ class Plan(Config):
             raise ValueError(f"{name}.weights: must be at least 0 and sum to 2^32")
         if len(stage.slots) != self.sequences_per_unit:
             raise ValueError(f"{name}.slots: one slot for each of {self.sequences_per_unit}")
-        if max(slot.allowance for slot in stage.slots) >= self.sequence_length:
+        if max(slot.reserved_tokens for slot in stage.slots) >= self.sequence_length:
             raise ValueError(f"{name}.slots: an allowance leaves a sequence no tokens")
         if unknown := stage.tombstones.keys() - {c.name for c in self.components}:
             raise ValueError(f"{name}.tombstones: there is no component {min(unknown)}")
@@ -129,12 +130,12 @@ class Plan(Config):
 
 
 def _allowances(stage: Stage) -> int:
-    return sum(slot.allowance for slot in stage.slots)
+    return sum(slot.reserved_tokens for slot in stage.slots)
 
 
 def make_plan(
     mixture: Mixture,
-    deal: Callable[[int, int], Sequence[Slot]],
+    objective: str | Mapping[str, float],
     *,
     batch: int,
     sequence_length: int = 2048,
@@ -146,8 +147,8 @@ def make_plan(
 
     Args:
         mixture: what `load_mixture` returned.
-        deal: (sequences of a unit, tokens of a sequence) -> the slots of a unit; for example what
-            `objectives.tasks.registry.dealer` returns.
+        objective: a name of OBJECTIVES or MIXES of objectives.tasks.registry, or objectives with
+            their shares.
         batch: sequences of the largest batch that is planned.
         sequence_length: tokens of a sequence.
         settings: of objectives, by their names.
@@ -162,8 +163,8 @@ def make_plan(
     resolved = resolve(mixture, heldout)
     epoch = sum(member.addresses for member in resolved.members)
     per_unit, interleave = _fit(1 << (batch - 1).bit_length(), sequence_length, epoch)
-    slots = list(deal(per_unit, sequence_length))
-    size = per_unit * sequence_length - sum(slot.allowance for slot in slots)
+    slots = make_slots(objective, per_unit, sequence_length)
+    size = per_unit * sequence_length - sum(slot.reserved_tokens for slot in slots)
     begun, units = schedule(resolved, size, interleave)
     obeyed = tombstones_of(resolved) if tombstones is None else tombstones
     stages = [

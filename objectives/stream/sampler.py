@@ -139,5 +139,5 @@ class Places:
         unit_key = derive(key, found.epoch, found.number)
         order = shuffled(unit_key, plan.sequences_per_unit)
         slots = [plan.stages[stage].slots[turn] for turn in order.tolist()]
-        taken = (plan.sequence_length - slot.allowance for slot in slots)
+        taken = (plan.sequence_length - slot.reserved_tokens for slot in slots)
         return _Drawn(component, found, unit_key, slots, list(accumulate(taken, initial=0)))

@@ -111,7 +111,7 @@ class Stream:
         """
         if self._settings.keys() != {"clm"}:
             return self.batch(position, rows).tokens
-        batch = Batch.bare(max(rows, 0), self.plan.sequence_length)
+        batch = Batch.tokens_only(max(rows, 0), self.plan.sequence_length)
         self._write(batch, position, rows)
         return batch.tokens
 
@@ -174,7 +174,7 @@ class Stream:
             "unit": place.unit.number,
             "sequence": place.sequence,
             "objective": place.slot.objective,
-            "allowance": place.slot.allowance,
+            "reserved_tokens": place.slot.reserved_tokens,
             "documents": documents,
         }
 

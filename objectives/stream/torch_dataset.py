@@ -24,7 +24,7 @@ class StreamDataset(IterableDataset[dict[str, Tensor]]):
         stream = Stream.open(load_plan("plan.json"))
         data = StreamDataset(stream, rows=64)
         for batch in DataLoader(data, batch_size=None, num_workers=2, pin_memory=True):
-            ...  # batch["tokens"], batch["weights"], ...: the arrays of tasks.batch.Batch
+            ...  # batch["tokens"], batch["loss_weights"], ...: the arrays of tasks.batch.Batch
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What a trainer gets, and what an objective is given to make it from."""
+"""The arrays of a batch, and the segments of documents that an objective makes a batch from."""
 
 from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple, Self
@@ -7,59 +7,59 @@ import numpy as np
 import numpy.typing as npt
 
 PADDING = -1
-"""The document of a position that holds padding."""
+"""Segment id of a position that holds padding."""
 
 FORGOTTEN = -2
-"""The document of a position that is padding because a tombstone took what stood in its place."""
+"""Segment id of a position that holds padding because a tombstone removed its document."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Sequences of the stream: B of them, of L positions each.
+    """B sequences of the stream, of L positions each.
 
     Attributes:
         tokens: int64 [B, L].
-        weights: float32 [B, L], the loss weight of PREDICTING token i; 0 at the first position.
-        documents: int32 [B, L], the number of the document within its sequence, from 0; a document
-            that is cut by the sequence's edge counts as one. PADDING or FORGOTTEN, both below 0,
-            where there is none.
-        prefix: int32 [B], how many positions at the front see each other; 0: none.
+        loss_weights: float32 [B, L]. loss_weights[i, j] is the weight of the loss of predicting
+            token j from the tokens before it; it is 0 at the first position.
+        segment_ids: int32 [B, L], the number of the segment within its sequence, from 0. A segment
+            is a document, or the part of a document that lies in the sequence. Positions without
+            a segment hold PADDING or FORGOTTEN, which are below 0.
+        prefix: int32 [B], how many positions at the front attend to each other; 0 for none.
         objective: uint8 [B], index into objectives.tasks.registry.OBJECTIVES.
         component: uint16 [B], index into the plan's components.
     """
 
     tokens: npt.NDArray[np.int64]
-    weights: npt.NDArray[np.float32]
-    documents: npt.NDArray[np.int32]
+    loss_weights: npt.NDArray[np.float32]
+    segment_ids: npt.NDArray[np.int32]
     prefix: npt.NDArray[np.int32]
     objective: npt.NDArray[np.uint8]
     component: npt.NDArray[np.uint16]
 
     @classmethod
     def empty(cls, rows: int, length: int) -> Self:
-        """Return a batch whose rows are still to be written."""
+        """Return a batch whose rows are not written yet."""
         return cls(
             tokens=np.empty((rows, length), np.int64),
-            weights=np.empty((rows, length), np.float32),
-            documents=np.empty((rows, length), np.int32),
+            loss_weights=np.empty((rows, length), np.float32),
+            segment_ids=np.empty((rows, length), np.int32),
             prefix=np.zeros(rows, np.int32),
             objective=np.zeros(rows, np.uint8),
             component=np.zeros(rows, np.uint16),
         )
 
     @classmethod
-    def bare(cls, rows: int, length: int) -> Self:
-        """Return one with room for tokens only: weights and documents are [B, 0]. CLM takes it."""
-        nothing = cls.empty(rows, 0)
-        return replace(nothing, tokens=np.empty((rows, length), np.int64))
+    def tokens_only(cls, rows: int, length: int) -> Self:
+        """Return a batch whose loss_weights and segment_ids are [B, 0]; only CLM can fill it."""
+        return replace(cls.empty(rows, 0), tokens=np.empty((rows, length), np.int64))
 
     @property
     def rows(self) -> "Rows":
-        """What a kernel writes: views of the batch."""
-        return Rows(self.tokens, self.weights, self.documents, self.prefix)
+        """Views of the arrays that an objective writes."""
+        return Rows(self.tokens, self.loss_weights, self.segment_ids, self.prefix)
 
     def part(self, start: int, stop: int) -> Self:
-        """Return some of the rows: views."""
+        """Return rows `start` .. `stop - 1` as views."""
         return type(self)(**{name: array[start:stop] for name, array in self.arrays().items()})
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
@@ -68,36 +68,36 @@ class Batch:
 
 
 class Rows(NamedTuple):
-    """The arrays of a Batch that objectives write, as compiled functions can take them."""
+    """The arrays of a Batch that objectives write, in a form that compiled functions accept."""
 
     tokens: npt.NDArray[np.int64]
-    weights: npt.NDArray[np.float32]
-    documents: npt.NDArray[np.int32]
+    loss_weights: npt.NDArray[np.float32]
+    segment_ids: npt.NDArray[np.int32]
     prefix: npt.NDArray[np.int32]
 
 
 class Segments(NamedTuple):
-    """What the B sequences of a batch are made from: documents, cut at the sequences' edges.
+    """The input of an objective: the segments of B sequences.
 
-    Sequence i is segments first[i] .. first[i + 1] - 1, in their order. Segment s is
-    tokens[starts[s] : starts[s] + lengths[s]]; where `closed`, its document ends there, and its
-    end token follows, which is not among `tokens`.
+    Sequence i consists of segments first[i] .. first[i + 1] - 1, in order. Segment s is
+    tokens[starts[s] : starts[s] + lengths[s]], and an end token where ends_document[s] is true.
+    `tokens` does not contain that end token.
 
     Attributes:
-        tokens: uint16 or uint32 [any], as they are on disk.
+        tokens: uint16 or uint32 [any], as stored in the shards.
         starts: int64 [S].
-        lengths: int64 [S], without the end token; may be 0.
-        closed: bool [S].
-        first: int64 [B + 1], from 0 to S.
-        allowances: int64 [B], control ids that an objective may add. A sequence of fewer than
-            L - allowance addresses has lost the others to a tombstone.
-        keys: uint64 [B], what each sequence's randomness is drawn from.
+        lengths: int64 [S], in tokens without the end token; 0 for an empty document.
+        ends_document: bool [S], whether the document ends with this segment.
+        first: int64 [B + 1], ascending from 0 to S.
+        reserved_tokens: int64 [B], the positions that the objective may fill with control tokens.
+            A sequence with fewer than L - reserved_tokens addresses lost addresses to a tombstone.
+        keys: uint64 [B], the key of each sequence's random numbers.
     """
 
     tokens: npt.NDArray[Any]
     starts: npt.NDArray[np.int64]
     lengths: npt.NDArray[np.int64]
-    closed: npt.NDArray[np.bool_]
+    ends_document: npt.NDArray[np.bool_]
     first: npt.NDArray[np.int64]
-    allowances: npt.NDArray[np.int64]
+    reserved_tokens: npt.NDArray[np.int64]
     keys: npt.NDArray[np.uint64]

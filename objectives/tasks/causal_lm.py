@@ -14,7 +14,7 @@ class Settings(Config):
     """There is nothing to set."""
 
 
-def allowances(count: int, length: int) -> list[int]:
+def reserved_tokens(count: int, length: int) -> list[int]:
     """Return 0 for each of `count` slots: nothing is added to the tokens."""
     return [0] * count
 
@@ -33,8 +33,8 @@ def fill(
 @compiled()
 def _fill(segments: Segments, sequences: npt.NDArray[np.int64], rows: Rows, end: int) -> None:
     for sequence in sequences:
-        row, weights = rows.tokens[sequence], rows.weights[sequence]
-        documents = rows.documents[sequence]
+        row, weights = rows.tokens[sequence], rows.loss_weights[sequence]
+        documents = rows.segment_ids[sequence]
         first = segments.first[sequence]
         used = 0
         for segment in range(first, segments.first[sequence + 1]):

@@ -56,7 +56,7 @@ class Settings(Config):
     so that they are not generated."""
 
 
-def allowances(count: int, length: int) -> list[int]:
+def reserved_tokens(count: int, length: int) -> list[int]:
     """Return the allowances of `count` slots: ALLOWANCES, thinned evenly and scaled to `length`."""
     return spread(ALLOWANCES, COST, count, length)
 
@@ -108,20 +108,20 @@ def _fill(
     mask_weight: float,
     thresholds: npt.NDArray[np.uint64],
 ) -> None:
-    most = 0 if not len(sequences) else segments.allowances[sequences].max()
+    most = 0 if not len(sequences) else segments.reserved_tokens[sequences].max()
     cuts = np.empty((most // COST + 1, 2), np.int64)
     for sequence in sequences:
         first, last = segments.first[sequence], segments.first[sequence + 1]
-        key, spans = segments.keys[sequence], segments.allowances[sequence] // COST
+        key, spans = segments.keys[sequence], segments.reserved_tokens[sequence] // COST
         kept = longest(segments.lengths[first:last], shortest, spans)
         spare = spans - len(kept)
-        row, weights = rows.tokens[sequence], rows.weights[sequence]
+        row, weights = rows.tokens[sequence], rows.loss_weights[sequence]
         used = turn = 0
         for segment in range(first, last):
             start = used
             if turn == len(kept) or first + kept[turn] != segment:
                 used = copy_segment(segments, segment, row, used, ids.end)
-                mark(weights, rows.documents[sequence], start, used, segment - first)
+                mark(weights, rows.segment_ids[sequence], start, used, segment - first)
                 continue
             own = derive(key, segment - first)
             number = np.searchsorted(thresholds, draw(own, 0) >> np.uint64(32), side="right")
@@ -129,7 +129,7 @@ def _fill(
             count = _cut(own, segments.lengths[segment], cuts[:wanted])
             spare -= count - 1
             used = take_out(segments, segment, cuts[:count], row, used, ids)
-            mark(weights, rows.documents[sequence], start, used, segment - first)
+            mark(weights, rows.segment_ids[sequence], start, used, segment - first)
             weigh_masks(cuts[:count], weights, start, mask_weight)
             _weigh_answers(cuts[:count], weights, used, mask_weight)
             turn += 1

@@ -100,7 +100,7 @@ def tables(settings: Settings, tokenizer: str | None) -> dict[str, Any]:
     return {"halves": make_halves(tokenizer)}
 
 
-def allowances(count: int, length: int) -> list[int]:
+def reserved_tokens(count: int, length: int) -> list[int]:
     """Return the allowances of `count` slots: ALLOWANCES, thinned evenly and scaled to `length`."""
     return spread(ALLOWANCES, COST, count, length)
 
@@ -143,7 +143,7 @@ def _fill(
     work = np.empty(rows.tokens.shape[1] + 2 * halves.most, np.int64)
     for sequence in sequences:
         first, last = segments.first[sequence], segments.first[sequence + 1]
-        key, allowance = segments.keys[sequence], segments.allowances[sequence]
+        key, allowance = segments.keys[sequence], segments.reserved_tokens[sequence]
         kept = _drawn(segments.lengths[first:last], key, settings, allowance // COST)
         spare = allowance - COST * len(kept)
         row = rows.tokens[sequence]
@@ -163,13 +163,19 @@ def _fill(
                 turn += 1
                 is_spm = below(draw(own, 1), 1 << FIXED) < settings.spm_rate
                 used = _rearrange(work[:total], one, other, is_spm, row, used, ids)
-                if segments.closed[segment]:
+                if segments.ends_document[segment]:
                     row[used] = ids.end
                     used += 1
             else:
                 used = copy_segment(segments, segment, row, used, ids.end)
-            mark(rows.weights[sequence], rows.documents[sequence], start, used, segment - first)
-        rows.weights[sequence, 0] = 0
+            mark(
+                rows.loss_weights[sequence],
+                rows.segment_ids[sequence],
+                start,
+                used,
+                segment - first,
+            )
+        rows.loss_weights[sequence, 0] = 0
         pad(segments, sequence, rows, used, ids.end)
 
 

@@ -48,7 +48,7 @@ def copy(tokens: npt.NDArray[Any], start: int, size: int, row: Any, at: int) -> 
 def copy_segment(segments: Segments, segment: int, row: Any, at: int, end: int) -> int:
     """Write a whole segment, its end token if it has one, at `at`; return where it ends."""
     at = copy(segments.tokens, segments.starts[segment], segments.lengths[segment], row, at)
-    if segments.closed[segment]:
+    if segments.ends_document[segment]:
         row[at] = end
         at += 1
     return at
@@ -70,7 +70,7 @@ def addresses(segments: Segments, sequence: int) -> int:
     """Return how many addresses a sequence is made from: its tokens and its end tokens."""
     count = 0
     for segment in range(segments.first[sequence], segments.first[sequence + 1]):
-        count += segments.lengths[segment] + segments.closed[segment]
+        count += segments.lengths[segment] + segments.ends_document[segment]
     return count
 
 
@@ -87,9 +87,9 @@ def pad(segments: Segments, sequence: int, rows: Rows, used: int, end: int) -> N
 @compiled()
 def _pad(segments: Segments, sequence: int, rows: Rows, used: int, end: int) -> None:
     length = rows.tokens.shape[1]
-    whole = length - segments.allowances[sequence]
+    whole = length - segments.reserved_tokens[sequence]
     forgotten = length - (whole - addresses(segments, sequence))
     rows.tokens[sequence, used:] = end
-    rows.weights[sequence, used:] = 0
-    rows.documents[sequence, used:forgotten] = _PADDING
-    rows.documents[sequence, forgotten:] = _FORGOTTEN
+    rows.loss_weights[sequence, used:] = 0
+    rows.segment_ids[sequence, used:forgotten] = _PADDING
+    rows.segment_ids[sequence, forgotten:] = _FORGOTTEN

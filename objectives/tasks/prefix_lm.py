@@ -26,7 +26,7 @@ class Settings(Ratios):
     """Largest share of the positions: the paper's."""
 
 
-def allowances(count: int, length: int) -> list[int]:
+def reserved_tokens(count: int, length: int) -> list[int]:
     """Return 0 for each of `count` slots: nothing is added to the tokens."""
     return [0] * count
 
@@ -69,8 +69,8 @@ def _fill(
     mode: int,
 ) -> None:
     for sequence in sequences:
-        row, weights = rows.tokens[sequence], rows.weights[sequence]
-        documents = rows.documents[sequence]
+        row, weights = rows.tokens[sequence], rows.loss_weights[sequence]
+        documents = rows.segment_ids[sequence]
         first = segments.first[sequence]
         used = 0
         if mode >= 0:

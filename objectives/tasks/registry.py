@@ -20,14 +20,14 @@ class Objective:
         fill: (segments, sequences, batch, control, settings): writes those rows of a batch,
             each from the segments of the same number: tokens, weights, documents, and `prefix`
             where it is not 0. Sequences may come in any order, and each is written as if alone.
-        allowances: (slots, tokens of a sequence) -> the allowance of each slot.
+        reserved_tokens: (slots, tokens of a sequence) -> the reserved tokens of each slot.
         settings: the model of its settings.
         check: (control, settings): raises UsageError where the vocabulary lacks what it needs.
         tables: (settings, path of tokenizer.json, if there is one): what else `fill` is given.
     """
 
     fill: Callable[..., None]
-    allowances: Callable[[int, int], list[int]]
+    reserved_tokens: Callable[[int, int], list[int]]
     settings: type[Config]
     check: Callable[[SpecialTokens, Any], object]
     tables: Callable[[Any, str | None], dict[str, Any]] | None = None
@@ -58,21 +58,24 @@ def _sep_masks_and_mode(control: SpecialTokens, settings: ul2.Mode) -> None:
 
 
 OBJECTIVES: Mapping[str, Objective] = {
-    "clm": Objective(causal_lm.fill, causal_lm.allowances, causal_lm.Settings, _nothing),
+    "clm": Objective(causal_lm.fill, causal_lm.reserved_tokens, causal_lm.Settings, _nothing),
     "span_corruption": Objective(
-        span_corruption.fill, span_corruption.allowances, span_corruption.Settings, _sep_and_masks
+        span_corruption.fill,
+        span_corruption.reserved_tokens,
+        span_corruption.Settings,
+        _sep_and_masks,
     ),
-    "prefix_lm": Objective(prefix_lm.fill, prefix_lm.allowances, prefix_lm.Settings, _nothing),
+    "prefix_lm": Objective(prefix_lm.fill, prefix_lm.reserved_tokens, prefix_lm.Settings, _nothing),
     "causal_masking": Objective(
-        causal_masking.fill, causal_masking.allowances, causal_masking.Settings, _masks
+        causal_masking.fill, causal_masking.reserved_tokens, causal_masking.Settings, _masks
     ),
-    "fim": Objective(fim.fill, fim.allowances, fim.Settings, fim.sentinels_of, fim.tables),
+    "fim": Objective(fim.fill, fim.reserved_tokens, fim.Settings, fim.sentinels_of, fim.tables),
     **{
-        name: Objective(denoiser.fill, denoiser.allowances, ul2.Mode, _sep_masks_and_mode)
+        name: Objective(denoiser.fill, denoiser.reserved_tokens, ul2.Mode, _sep_masks_and_mode)
         for name, denoiser in ul2.DENOISERS.items()
     },
     **{
-        name: Objective(prefix.fill, prefix.allowances, ul2.Mode, _mode)
+        name: Objective(prefix.fill, prefix.reserved_tokens, ul2.Mode, _mode)
         for name, prefix in ul2.PREFIXES.items()
     },
 }
@@ -90,14 +93,17 @@ MIXES: Mapping[str, Mapping[str, float]] = {
 ul2: all alike, so S has 14 %; ul2_simplified: what section 3.3 makes of it."""
 
 
-def dealer(objective: str | Mapping[str, float]) -> Callable[[int, int], list[Slot]]:
-    """Return (sequences of a unit, tokens of a sequence) -> slots, as `make_plan` wants it.
+def make_slots(objective: str | Mapping[str, float], sequences: int, length: int) -> list[Slot]:
+    """Return the slots of a unit: one for each of its sequences.
 
     Args:
-        objective: a name of OBJECTIVES or MIXES, or objectives with their shares.
+        objective: a name of OBJECTIVES or MIXES, or names of OBJECTIVES with their shares.
+        sequences: sequences of a unit.
+        length: tokens of a sequence.
 
     Raises:
-        UsageError: there is no such objective, or a share is not above 0.
+        UsageError: an objective is unknown, a share is not above 0, or there are more objectives
+            than sequences.
     """
     one = {objective: 1.0} if isinstance(objective, str) else objective
     shares = MIXES.get(objective, one) if isinstance(objective, str) else one
@@ -108,16 +114,11 @@ def dealer(objective: str | Mapping[str, float]) -> Callable[[int, int], list[Sl
             raise UsageError(f"objective: the share of {name} must be above 0, not {share}")
     if not shares:
         raise UsageError("objective: name at least one")
-
-    def deal(sequences: int, length: int) -> list[Slot]:
-        counts = _apportion(shares, sequences)
-        return [
-            Slot(objective=name, allowance=allowance)
-            for name, count in counts.items()
-            for allowance in OBJECTIVES[name].allowances(count, length)
-        ]
-
-    return deal
+    return [
+        Slot(objective=name, reserved_tokens=reserved)
+        for name, count in _apportion(shares, sequences).items()
+        for reserved in OBJECTIVES[name].reserved_tokens(count, length)
+    ]
 
 
 def _hint(name: str) -> str:

@@ -12,7 +12,7 @@ class Slot(Config):
 
     objective: str
     """Name of an objective."""
-    allowance: int = Field(ge=0)
+    reserved_tokens: int = Field(ge=0)
     """Positions set aside for control ids: the sequence takes this many addresses less."""
 
 

@@ -58,7 +58,7 @@ class Settings(Ratios):
     and when infilling the caller writes it. The masks before the spans weigh 1."""
 
 
-def allowances(count: int, length: int) -> list[int]:
+def reserved_tokens(count: int, length: int) -> list[int]:
     """Return the allowances of `count` slots: ALLOWANCES, thinned evenly and scaled to `length`."""
     scale = 2048 * COST
     # Halves go up: to the even number, as in `spread`, would change the plans that there are.
@@ -92,13 +92,13 @@ class _Chosen(NamedTuple):
 
 @compiled()
 def _fill(segments: Segments, sequences: Numbers, rows: Rows, ids: Ids, settings: _Chosen) -> None:
-    most = 0 if not len(sequences) else segments.allowances[sequences].max()
+    most = 0 if not len(sequences) else segments.reserved_tokens[sequences].max()
     cuts = np.empty((most // 3 + 1, 2), np.int64)
     for sequence in sequences:
         first, last = segments.first[sequence], segments.first[sequence + 1]
         kept, counts = _spans(segments, sequence, ids.masks, settings, cuts)
-        row, weights = rows.tokens[sequence], rows.weights[sequence]
-        documents = rows.documents[sequence]
+        row, weights = rows.tokens[sequence], rows.loss_weights[sequence]
+        documents = rows.segment_ids[sequence]
         used = drawn = turn = 0
         for segment in range(first, last):
             start = used
@@ -133,7 +133,7 @@ def _spans(
     Returns:
         The segments that are kept, ascending, and how many spans each has: int64 [k] both.
     """
-    key, allowance = segments.keys[sequence], segments.allowances[sequence]
+    key, allowance = segments.keys[sequence], segments.reserved_tokens[sequence]
     first, last = segments.first[sequence], segments.first[sequence + 1]
     kept = first + longest(segments.lengths[first:last], settings.shortest, allowance // COST)
     lengths = segments.lengths[kept]

@@ -136,7 +136,7 @@ def write_body(
         position = start + cuts[number, 0] + cuts[number, 1]
         at += 1
     at = copy(tokens, position, start + segments.lengths[segment] - position, row, at)
-    if segments.closed[segment]:
+    if segments.ends_document[segment]:
         row[at] = ids.end
         at += 1
     return at

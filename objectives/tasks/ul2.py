@@ -46,7 +46,7 @@ class Denoiser(NamedTuple):
     share: float
     mean: float
 
-    def allowances(self, count: int, length: int) -> list[int]:
+    def reserved_tokens(self, count: int, length: int) -> list[int]:
         """Return the allowance of each of `count` slots: what the spans of a sequence cost."""
         spans = (length - AROUND) * self.share / (self.mean + 2 * self.share)
         return [AROUND + 2 * max(1, round(spans))] * count
@@ -73,7 +73,7 @@ class PrefixLm(NamedTuple):
     low: float
     high: float
 
-    def allowances(self, count: int, length: int) -> list[int]:
+    def reserved_tokens(self, count: int, length: int) -> list[int]:
         """Return 1 for each of `count` slots: the task token, or padding in its place."""
         return [1] * count
 
@@ -116,8 +116,8 @@ def _fill(
     has_mode = int(mode >= 0)
     for sequence in sequences:
         first, last = segments.first[sequence], segments.first[sequence + 1]
-        row, weights = rows.tokens[sequence], rows.weights[sequence]
-        most = min(max(segments.allowances[sequence] - 2 - has_mode, 0) // 2, ids.masks)
+        row, weights = rows.tokens[sequence], rows.loss_weights[sequence]
+        most = min(max(segments.reserved_tokens[sequence] - 2 - has_mode, 0) // 2, ids.masks)
         kept = longest(segments.lengths[first:last], 2, most)
         counts, cuts = _spans(segments, sequence, kept, share, most)
         used = drawn = turn = 0
@@ -131,14 +131,14 @@ def _fill(
                 turn += 1
             mine = cuts[drawn : drawn + count]
             used = write_body(segments, segment, mine, drawn, row, used, ids)
-            mark(weights, rows.documents[sequence], start, used, segment - first)
+            mark(weights, rows.segment_ids[sequence], start, used, segment - first)
             drawn += count
         if drawn:
             start = used
             used = _answers(segments, first + kept, counts, cuts, rows, sequence, used, ids)
             rows.prefix[sequence] = start + 1
         if mode >= 0:
-            rows.documents[sequence, 0] = 0
+            rows.segment_ids[sequence, 0] = 0
         weights[: max(rows.prefix[sequence], 1)] = 0
         pad(segments, sequence, rows, used, ids.end)
 
@@ -179,8 +179,8 @@ def _answers(
     ids: Ids,
 ) -> int:
     """Write <sep>, each mask with its span, <eom>, behind all bodies; return where it ends."""
-    row, weights = rows.tokens[sequence], rows.weights[sequence]
-    documents = rows.documents[sequence]
+    row, weights = rows.tokens[sequence], rows.loss_weights[sequence]
+    documents = rows.segment_ids[sequence]
     row[at] = ids.sep
     documents[at] = documents[at - 1]
     at += 1

@@ -9,7 +9,7 @@ from manifests.dataset.token_range import Window
 from manifests.special_tokens import SpecialTokens
 from objectives.stream.order import SCALE
 from objectives.stream.plan import Plan, PlanComponent
-from objectives.tasks.registry import dealer
+from objectives.tasks.registry import make_slots
 from objectives.tasks.slot import Stage
 
 CODEGEN2 = SpecialTokens(end=50256, sep=50299, eom=50300, mask_1=51199, masks=899, vocabulary=51200)
@@ -74,7 +74,7 @@ def make_plan_over(components, objective="codegen2", length=128, weights=None, *
                 for c in components
             ],
             "stages": [
-                Stage(position=0, weights=weights, slots=dealer(objective)(sequences, length))
+                Stage(position=0, weights=weights, slots=make_slots(objective, sequences, length))
             ],
             "positions": 1000,
             **fields,

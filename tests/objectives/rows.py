@@ -21,13 +21,13 @@ class Row(NamedTuple):
     """A row of a batch."""
 
     tokens: np.ndarray
-    weights: np.ndarray
-    documents: np.ndarray
+    loss_weights: np.ndarray
+    segment_ids: np.ndarray
     prefix: int = 0
 
     @property
     def used(self):
-        return int(np.count_nonzero(self.documents >= 0))
+        return int(np.count_nonzero(self.segment_ids >= 0))
 
 
 def addresses_of(lengths, is_open=False, start=0):
@@ -54,9 +54,9 @@ def row_of(fill, windows, allowance, key, settings, control=CONTROL, length=None
     """What `fill` writes where there was something else before."""
     segments = segments_of([windows], [allowance], [key])
     batch = Batch.empty(1, length or len(addresses_in(windows)) + allowance)
-    batch.tokens[:], batch.weights[:], batch.documents[:] = -7, np.nan, 999
+    batch.tokens[:], batch.loss_weights[:], batch.segment_ids[:] = -7, np.nan, 999
     fill(segments, np.arange(1), batch, control, settings, **tables)
-    return Row(batch.tokens[0], batch.weights[0], batch.documents[0], int(batch.prefix[0]))
+    return Row(batch.tokens[0], batch.loss_weights[0], batch.segment_ids[0], int(batch.prefix[0]))
 
 
 def assert_alone_as_in_a_batch(fill, drawn, allowance, settings, order, **tables):
@@ -74,15 +74,15 @@ def assert_alone_as_in_a_batch(fill, drawn, allowance, settings, order, **tables
             continue
         row = row_of(fill, windows, allowed, key, settings, **tables)
         assert np.array_equal(batch.tokens[number], row.tokens)
-        assert np.array_equal(batch.weights[number], row.weights)
-        assert np.array_equal(batch.documents[number], row.documents)
+        assert np.array_equal(batch.loss_weights[number], row.loss_weights)
+        assert np.array_equal(batch.segment_ids[number], row.segment_ids)
         assert batch.prefix[number] == row.prefix
 
 
 def assert_padded(row, control=CONTROL):
     """Behind what is used nothing is learned; the first position never is."""
-    assert not np.isnan(row.weights).any()
-    assert (row.documents[row.used :] < 0).all()
+    assert not np.isnan(row.loss_weights).any()
+    assert (row.segment_ids[row.used :] < 0).all()
     assert (row.tokens[row.used :] == control.end).all()
-    assert (row.weights[row.used :] == 0).all()
-    assert row.weights[0] == 0
+    assert (row.loss_weights[row.used :] == 0).all()
+    assert row.loss_weights[0] == 0

@@ -24,14 +24,14 @@ def test_a_sequence_has_all_its_positions_and_is_the_same_alone(memory, three, o
     batch = stream.batch(40, 24)
     assert batch.tokens.shape == (24, 256)
     assert ((batch.tokens >= 0) & (batch.tokens < 51200)).all()
-    assert (batch.weights[:, 0] == 0).all()
-    assert (batch.weights[batch.documents < 0] == 0).all()
-    assert not (batch.documents == FORGOTTEN).any()
+    assert (batch.loss_weights[:, 0] == 0).all()
+    assert (batch.loss_weights[batch.segment_ids < 0] == 0).all()
+    assert not (batch.segment_ids == FORGOTTEN).any()
     names = list(OBJECTIVES)
     is_prefixed = np.array([names[number] in PREFIXED for number in batch.objective])
     assert not batch.prefix[~is_prefixed].any()
     for row in range(24):
-        assert not batch.weights[row, : batch.prefix[row]].any()
+        assert not batch.loss_weights[row, : batch.prefix[row]].any()
         assert memory.equal(stream.batch(40 + row, 1), batch.part(row, row + 1))
 
 
@@ -47,9 +47,9 @@ def test_an_epoch_has_every_address_once(memory):
     stream = Stream(plan, {component.name: component})
     per_unit = stream.counts(plan.group)["the-stack/c"]["addresses"]
     assert per_unit == plan.unit_size * plan.interleave
-    allowances = sum(slot.allowance for slot in plan.stages[0].slots)
+    allowances = sum(slot.reserved_tokens for slot in plan.stages[0].slots)
     assert plan.unit_size == 16 * 256 - allowances
-    padding = (stream.batch(0, plan.group).documents == PADDING).mean()
+    padding = (stream.batch(0, plan.group).segment_ids == PADDING).mean()
     assert padding < 0.02
 
 

@@ -10,7 +10,7 @@ from objectives.preview import peek
 from objectives.stream.plan import make_plan
 from objectives.stream.plan_stages import with_tombstones
 from objectives.stream.stream import Stream
-from objectives.tasks.registry import OBJECTIVES, dealer
+from objectives.tasks.registry import OBJECTIVES
 from pipelines.maintain.forget import Asked, forget
 from tests.datasets import Document, write_documents
 
@@ -32,8 +32,7 @@ def plan_of(directory, objective, seed=0):
     group = Group(name="own", components=["own/*"], weight=1.0)
     mixture = Mixture(datasets=[directory], group=[group], seed=seed, epochs=3)
     needed = {name: SETTINGS[name] for name in SETTINGS if name == objective}
-    deal = dealer(objective)
-    return make_plan(mixture, deal, batch=8, sequence_length=LENGTH, settings=needed)
+    return make_plan(mixture, objective, batch=8, sequence_length=LENGTH, settings=needed)
 
 
 def forgetting(tmp_path, directory):
@@ -101,7 +100,7 @@ def test_peek_tells_what_was_forgotten_from_padding(tmp_path, small_tokenizer):
     directory = write_documents(tmp_path / "a", documents(lengths, gone), small_tokenizer)
     forgetting(tmp_path, directory)
     stream = Stream.open(plan_of(directory, "codegen2"))
-    left_out = (stream.batch(0, 16).documents < 0).mean(axis=1)
+    left_out = (stream.batch(0, 16).segment_ids < 0).mean(axis=1)
     shown = peek(stream, 16)
     assert any(sequence["forgotten"] for sequence in shown)
     assert [each["padding"] + each["forgotten"] for each in shown] == pytest.approx(left_out)

@@ -15,7 +15,6 @@ from objectives.commands import register
 from objectives.preview import KINDS, kinds_of, render, runs
 from objectives.stream.plan import make_plan, save_plan
 from objectives.tasks.batch import PADDING
-from objectives.tasks.registry import dealer
 
 CONTROL = SpecialTokens(end=0, sep=1, eom=2, mask_1=9, masks=3, vocabulary=100)
 TOKENS = np.array([10, 9, 11, 0, 1, 9, 20, 21, 2, 12, 0, 0, 0])
@@ -70,8 +69,8 @@ def test_what_the_model_is_to_fill_in(objective, tokens, documents, spans):
 
 def test_the_plan_of_a_run(app, mixture, tmp_path):
     settings = {"fim": {"level": "character", "sentinels": [1, 2, 3], "rate": 1.0}}
-    deal = dealer({"fim": 1.0, "ul2_x3": 1.0, "prefix_lm": 2.0})
-    plan = make_plan(load_mixture(mixture), deal, batch=4, sequence_length=64, settings=settings)
+    shares = {"fim": 1.0, "ul2_x3": 1.0, "prefix_lm": 2.0}
+    plan = make_plan(load_mixture(mixture), shares, batch=4, sequence_length=64, settings=settings)
     save_plan(plan, str(tmp_path / "plan.json"))
     found = json.loads(run(app, str(tmp_path / "plan.json"), "-n", "32", "--json").stdout)
     assert found["plan"] == plan.digest

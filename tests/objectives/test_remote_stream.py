@@ -15,7 +15,6 @@ from manifests.shards.scan import scan_shard
 from objectives.stream.plan import make_plan
 from objectives.stream.stream import Stream
 from objectives.tasks.batch import Batch
-from objectives.tasks.registry import dealer
 from tests.object_store import BUCKET, serving
 
 
@@ -51,7 +50,7 @@ def plans(small_dataset_made_once, uploaded, tmp_path, monkeypatch):
     out = str(tmp_path / "MIX.toml")
     weights = {"the-stack": 1.0, "the-pile": 1.0}
     make_mixture([str(small_dataset_made_once)], weights, epochs=2, out=out)
-    plan = make_plan(load_mixture(out), dealer("codegen2"), batch=4, sequence_length=64)
+    plan = make_plan(load_mixture(out), "codegen2", batch=4, sequence_length=64)
     moved = [c.model_copy(update={"dataset": uploaded}) for c in plan.components]
     return plan, plan.model_copy(update={"components": moved})
 

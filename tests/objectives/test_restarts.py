@@ -16,7 +16,6 @@ from manifests.mixture.mixture import load_mixture, make_mixture
 from manifests.prng.splitmix import Draws
 from objectives.stream.plan import make_plan
 from objectives.stream.stream import Stream
-from objectives.tasks.registry import dealer
 
 pytest.importorskip("torch")
 
@@ -31,7 +30,7 @@ WORLDS = [(1, 0), (2, 1), (4, 0), (1, 3), (4, 2), (2, 0), (1, 1), (2, 3)]
 def plan(small_dataset, tmp_path):
     mixture = str(tmp_path / "MIX.toml")
     make_mixture([small_dataset], {"the-stack": 1.0, "the-pile": 1.0}, epochs=40, out=mixture)
-    return make_plan(load_mixture(mixture), dealer("codegen2"), batch=ROWS, sequence_length=64)
+    return make_plan(load_mixture(mixture), "codegen2", batch=ROWS, sequence_length=64)
 
 
 def rank_of_a_run(plan, directory: Path, attempt: int, rank: int, world: int, workers: int, meet):

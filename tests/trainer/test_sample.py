@@ -60,7 +60,7 @@ def test_a_run_that_learned_to_fill_no_gaps_says_so(trained, learned) -> None:
 def _learned(run: str, objectives: set[str]) -> Plan:
     """Return a run's plan as if it had these objectives, and CONTROL."""
     plan = Run.open(run).plan
-    slots = [Slot(objective=name, allowance=0) for name in sorted(objectives)]
+    slots = [Slot(objective=name, reserved_tokens=0) for name in sorted(objectives)]
     stages = [stage.model_copy(update={"slots": slots}) for stage in plan.stages]
     return plan.model_copy(update={"stages": stages, "control": CONTROL})
 

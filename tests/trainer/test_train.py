@@ -45,7 +45,7 @@ def stop_after(monkeypatch, step: int, how) -> list[tuple[bytes, bytes]]:
             how()
         made = update(self, batch, *rest)
         if made:
-            seen.append((batch.tokens.tobytes(), batch.weights.tobytes()))
+            seen.append((batch.tokens.tobytes(), batch.loss_weights.tobytes()))
         return made
 
     monkeypatch.setattr(module.Training, "_update", updating)

@@ -16,19 +16,11 @@ from objectives.stream.order import SCALE
 from objectives.stream.plan import Plan, load_plan, make_plan, save_plan
 from objectives.stream.plan_stages import with_stage
 from objectives.stream.sampler import Places
-from objectives.tasks.slot import Slot
+from objectives.tasks.registry import make_slots
 
 TOKENS = {"the-pile/arxiv": 4_000_000, "the-stack/c": 30_000_000, "the-stack/python": 6_000_000}
 NL = {"name": "nl", "components": ["the-pile/*"], "weight": 1.0}
 PL = {"name": "pl", "components": ["the-stack/*"], "weight": 1.0}
-
-
-def plain(sequences, length):
-    return [Slot(objective="clm", allowance=0)] * sequences
-
-
-def half(sequences, length):
-    return [Slot(objective="clm", allowance=8 * (i % 2)) for i in range(sequences)]
 
 
 @pytest.fixture(scope="module")
@@ -37,15 +29,15 @@ def dataset(tmp_path_factory, made_up_dataset):
     return made_up_dataset(directory, TOKENS, {"the-stack/c": 50_000})
 
 
-def plan_of(dataset, *groups, deal=plain, batch=8, length=256, heldout=False, **fields):
+def plan_of(dataset, *groups, objective="clm", batch=8, length=256, heldout=False, **fields):
     mixture = Mixture(datasets=[dataset], group=[Group(**g) for g in groups or (NL, PL)], **fields)
-    return make_plan(mixture, deal, batch=batch, sequence_length=length, heldout=heldout)
+    return make_plan(mixture, objective, batch=batch, sequence_length=length, heldout=heldout)
 
 
 def test_a_plan_of_a_large_mixture(dataset):
-    plan = plan_of(dataset, deal=half, batch=33, seed=5, tokens=1_000_000)
+    plan = plan_of(dataset, objective="codegen2", batch=33, seed=5, tokens=1_000_000)
     assert (plan.sequences_per_unit, plan.interleave, plan.group) == (16, 64, 1024)
-    assert plan.unit_size == 16 * 256 - 8 * 8
+    assert plan.unit_size == 16 * 256 - (6 * 4 + 2 * 8)
     assert [c.name for c in plan.components] == sorted(TOKENS)
     assert [c.addresses for c in plan.components] == [TOKENS[n] for n in sorted(TOKENS)]
     (stage,) = plan.stages
@@ -91,7 +83,7 @@ def test_the_digest(dataset):
         plan_of(dataset, seed=2),
         plan_of(dataset, seed=1, length=512),
         plan_of(dataset, seed=1, batch=16),
-        plan_of(dataset, seed=1, deal=half),
+        plan_of(dataset, seed=1, objective="codegen2"),
         plan_of(dataset, {**NL, "weight": 2.0}, PL, seed=1),
         plan.model_copy(update={"settings": {"span_corruption": {"ratio_high": 0.5}}}),
         plan.model_copy(update={"components": renamed}),
@@ -100,8 +92,8 @@ def test_the_digest(dataset):
 
 
 def test_a_later_stage_changes_only_the_digest_of_stages(dataset):
-    plan = plan_of(dataset, deal=half)
-    slots = half(16, 256)[::-1]
+    plan = plan_of(dataset, objective="codegen2")
+    slots = make_slots("codegen2", 16, 256)[::-1]
     staged = with_stage(plan, 1000, [0, SCALE, 0], slots)
     assert [stage.position for stage in staged.stages] == [0, 1024]
     assert staged.digest == plan.digest
@@ -110,7 +102,7 @@ def test_a_later_stage_changes_only_the_digest_of_stages(dataset):
     replaced = with_stage(staged, 1024, [SCALE, 0, 0], slots)
     assert [stage.weights for stage in replaced.stages[1:]] == [[SCALE, 0, 0]]
     with pytest.raises(UsageError, match="allowances must sum as those of the first stage"):
-        with_stage(plan, 1000, [0, SCALE, 0], plain(16, 256))
+        with_stage(plan, 1000, [0, SCALE, 0], make_slots("clm", 16, 256))
     with pytest.raises(UsageError, match="sum to 2"):
         with_stage(plan, 1000, [0, 1, 0], slots)
 
@@ -158,7 +150,7 @@ def test_integer_weights(shares):
 
 
 def test_a_file_read_is_the_plan_written(dataset, tmp_path):
-    plan = plan_of(dataset, deal=half)
+    plan = plan_of(dataset, objective="codegen2")
     path = str(tmp_path / "plan.json")
     save_plan(plan, path)
     assert load_plan(path) == plan
@@ -212,11 +204,11 @@ def test_a_batch_of_nothing(dataset):
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 200_000), st.integers(0, 10**12))
 def test_counts_add_up_at_any_position(dataset, near, far):
-    plan = plan_of(dataset, deal=half)
+    plan = plan_of(dataset, objective="codegen2")
     places = Places(plan)
     group = plan.group
     for position in (near, far):
         whole = position // group * group
-        inside = sum(256 - places.at(p).slot.allowance for p in range(whole, position))
+        inside = sum(256 - places.at(p).slot.reserved_tokens for p in range(whole, position))
         expected = whole // plan.sequences_per_unit * plan.unit_size + inside
         assert sum(places.counts(position)) == expected

@@ -32,7 +32,7 @@ def plans(draw):
         weights = [part * SCALE // sum(parts) for part in parts]
         weights[weights.index(max(weights))] += SCALE - sum(weights)
         dealt = draw(st.permutations(allowances))
-        slots = [Slot(objective="clm", allowance=allowance) for allowance in dealt]
+        slots = [Slot(objective="clm", reserved_tokens=allowance) for allowance in dealt]
         start = (stages[-1].position if stages else 0) + draw(st.integers(1, 5)) * (
             interleave * sequences
         )
@@ -62,7 +62,7 @@ def test_counts_are_those_of_brute_force(plan, position):
     for g in range(position):
         place = places.at(g)
         taken = sum(piece.count for piece in place.pieces)
-        assert taken == plan.sequence_length - place.slot.allowance
+        assert taken == plan.sequence_length - place.slot.reserved_tokens
         counts[place.component] += taken
     assert places.counts(position) == counts
 
@@ -101,7 +101,7 @@ def test_a_place_does_not_depend_on_what_was_asked_before(plan, positions):
 def three_components(sizes=(50_000, 70_000, 90_000)):
     weights = [SCALE // 2, SCALE // 4, SCALE // 4]
     allowances = [0, 0, 0, 0, 4, 4, 8, 8]
-    slots = [Slot(objective="clm", allowance=h) for h in allowances]
+    slots = [Slot(objective="clm", reserved_tokens=h) for h in allowances]
     components = [
         PlanComponent(name=f"s/{i}", dataset="d", addresses=n, tokens=n, documents=0, digest="0")
         for i, n in enumerate(sizes)
@@ -130,7 +130,7 @@ def test_every_unit_has_every_slot_once_in_an_order_of_its_own():
     places = Places(plan)
     orders = set()
     for lane in range(16):
-        slots = [places.at(lane + 16 * s).slot.allowance for s in range(8)]
+        slots = [places.at(lane + 16 * s).slot.reserved_tokens for s in range(8)]
         assert sorted(slots) == [0, 0, 0, 0, 4, 4, 8, 8]
         orders.add(tuple(slots))
     assert len(orders) > 10
@@ -163,7 +163,7 @@ def test_another_component_or_other_weights_change_nobody_elses_sequences():
 def test_the_vector_of_one_place():
     """The order is a format: this place must never change while Plan.format is 1."""
     place = Places(three_components()).at(10**11 + 12345)
-    assert (place.component, place.sequence, place.slot.allowance) == (1, 3, 8)
+    assert (place.component, place.sequence, place.slot.reserved_tokens) == (1, 3, 8)
     assert place.unit == Unit(epoch=21785716, number=78, start=1525000158112)
     assert place.key == 3815406733611189479
     assert place.pieces == [Piece(epoch=21785716, address=34960, count=56)]

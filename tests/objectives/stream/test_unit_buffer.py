@@ -31,7 +31,9 @@ def cases(draw, memory):
         parts = draw(shares.filter(any))
         weights = [part * SCALE // sum(parts) for part in parts]
         weights[weights.index(max(weights))] += SCALE - sum(weights)
-        slots = [Slot(objective="clm", allowance=h) for h in draw(st.permutations(allowances))]
+        slots = [
+            Slot(objective="clm", reserved_tokens=h) for h in draw(st.permutations(allowances))
+        ]
         stages.append(Stage(position=start, weights=weights, slots=slots))
         start += draw(st.integers(1, 5)) * interleave * sequences
         for index, each in enumerate(lengths):
@@ -97,9 +99,9 @@ def test_batches_are_cut_as_positions_say(memory, data):
                     (segments.starts[s], segments.starts[s] + segments.lengths[s]) for s in mine
                 ]
                 found = [segments.tokens[a:b].tolist() for a, b in ends]
-                assert list(zip(found, segments.closed[mine].tolist(), strict=True)) == parts
+                assert list(zip(found, segments.ends_document[mine].tolist(), strict=True)) == parts
                 assert segments.keys[i] == place.key
-                assert segments.allowances[i] == place.slot.allowance
+                assert segments.reserved_tokens[i] == place.slot.reserved_tokens
                 assert sequences.component[i] == place.component
                 assert plan.stages[sequences.stage].slots[sequences.turn[i]] == place.slot
             done += len(sequences.turn)
@@ -111,7 +113,7 @@ def test_a_unit_of_more_segments_than_there_is_room_for(memory):
     units = Units(Places(plan), [component], lambda *_: NONE)
     segments = units.sequences(0, 128).segments
     assert plan.unit_size // 2 > SEGMENTS
-    sizes = np.add.reduceat(segments.lengths + segments.closed, segments.first[:-1])
+    sizes = np.add.reduceat(segments.lengths + segments.ends_document, segments.first[:-1])
     assert (sizes == 128).all()
 
 

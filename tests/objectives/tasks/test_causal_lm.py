@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from manifests.dataset.token_range import Window
 from manifests.special_tokens import SpecialTokens
 from objectives.tasks.batch import PADDING, Batch
-from objectives.tasks.causal_lm import Settings, allowances, fill
+from objectives.tasks.causal_lm import Settings, fill, reserved_tokens
 from tests.objectives.windows import addresses_in, segments_of
 
 CONTROL = SpecialTokens(end=9, vocabulary=10)
@@ -22,11 +22,11 @@ def test_copies_and_numbers_the_documents(lengths, allowance):
     used = len(tokens)
     assert np.array_equal(batch.tokens[0, :used], tokens)
     assert (batch.tokens[0, used:] == CONTROL.end).all()
-    assert batch.weights[0].tolist() == [0.0] + [1.0] * (used - 1) + [0.0] * allowance
+    assert batch.loss_weights[0].tolist() == [0.0] + [1.0] * (used - 1) + [0.0] * allowance
     expected = np.repeat(np.arange(len(lengths)), np.array(lengths) + 1)
-    assert np.array_equal(batch.documents[0, :used], expected)
-    assert (batch.documents[0, used:] == PADDING).all()
+    assert np.array_equal(batch.segment_ids[0, :used], expected)
+    assert (batch.segment_ids[0, used:] == PADDING).all()
 
 
 def test_no_allowance():
-    assert allowances(3, 2048) == [0, 0, 0]
+    assert reserved_tokens(3, 2048) == [0, 0, 0]

@@ -13,8 +13,8 @@ from objectives.tasks.causal_masking import (
     MOST_SPANS,
     Settings,
     _cut,
-    allowances,
     fill,
+    reserved_tokens,
     restore,
     spans_up_to,
 )
@@ -45,11 +45,11 @@ DEFAULTS = Settings()
 def test_the_laws(windows, allowance, key, chosen, masks):
     control = CONTROL.model_copy(update={"masks": masks})
     row = row_of(fill, windows, allowance, key, chosen, control)
-    assert np.array_equal(restore(row.tokens, row.documents, control), addresses_in(windows))
+    assert np.array_equal(restore(row.tokens, row.segment_ids, control), addresses_in(windows))
     assert_padded(row, control)
     lengths = segments_of([windows], [allowance], [key]).lengths
     eligible = int(np.count_nonzero(lengths >= chosen.shortest))
-    parts = documents_of(row.tokens, row.documents)
+    parts = documents_of(row.tokens, row.segment_ids)
     assert sum(CONTROL.eom in part for part in parts) == min(eligible, allowance // COST)
     for part in parts:
         check_document(part, control)
@@ -75,14 +75,14 @@ def test_every_token_is_learned_but_masks():
     row = row_of(fill, [addresses_of([40, 50])], 12, 3, DEFAULTS)
     is_mask = row.tokens > CONTROL.eom
     assert is_mask.sum() == 8
-    learned = (row.weights == 1) | is_mask
+    learned = (row.loss_weights == 1) | is_mask
     learned[0] = True
     assert learned[: row.used].all()
-    assert (row.weights[is_mask] == 0).all()
+    assert (row.loss_weights[is_mask] == 0).all()
     other = row_of(fill, [addresses_of([40, 50])], 12, 3, Settings(mask_weight=0.5))
     assert np.array_equal(other.tokens, row.tokens)
     is_mask[0] = False
-    assert (other.weights[is_mask] == 0.5).all()
+    assert (other.loss_weights[is_mask] == 0.5).all()
 
 
 @given(
@@ -127,5 +127,5 @@ def test_lengths_are_uniform():
 
 
 def test_default_allowances():
-    assert allowances(4, 2048) == [6, 6, 9, 12]
-    assert allowances(2, 256) == [3, 3]
+    assert reserved_tokens(4, 2048) == [6, 6, 9, 12]
+    assert reserved_tokens(2, 256) == [3, 3]

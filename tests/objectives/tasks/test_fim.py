@@ -12,7 +12,7 @@ from manifests.dataset.token_range import Window
 from manifests.errors import UsageError
 from manifests.tokenizer.byte_symbols import byte_symbols
 from manifests.tokenizer.tokenizer import load_text_tokenizer, train_tokenizer
-from objectives.tasks.fim import Settings, allowances, fill, restore, sentinels_of
+from objectives.tasks.fim import Settings, fill, reserved_tokens, restore, sentinels_of
 from objectives.tasks.spans import documents_of
 from objectives.tasks.token_splits import make_halves
 from tests.objectives.rows import (
@@ -54,12 +54,12 @@ TEXTS = [
 def test_the_laws_between_tokens(windows, allowance, key, chosen):
     row = row_of(fill, windows, allowance, key, chosen)
     expected = addresses_in(windows)
-    assert np.array_equal(restore(row.tokens, row.documents, CONTROL, chosen), expected)
+    assert np.array_equal(restore(row.tokens, row.segment_ids, CONTROL, chosen), expected)
     assert_padded(row)
-    assert (row.weights[1 : row.used] == 1).all()
+    assert (row.loss_weights[1 : row.used] == 1).all()
     lengths = segments_of([windows], [allowance], [key]).lengths
     rearranged = 0
-    for part in documents_of(row.tokens, row.documents):
+    for part in documents_of(row.tokens, row.segment_ids):
         rearranged += check_form(part)
     assert rearranged <= min(allowance // 3, np.count_nonzero(lengths >= chosen.shortest))
     if chosen.rate == 1:
@@ -120,9 +120,9 @@ def test_the_laws_inside_tokens(texts, written, allowance, key):
     row = row_of(fill, [window], allowance, key, chosen, halves=texts.halves)
     assert_padded(row)
     assert len(row.tokens) == len(addresses_in([window])) + allowance
-    back = texts.bytes_of(restore(row.tokens, row.documents, CONTROL, chosen))
+    back = texts.bytes_of(restore(row.tokens, row.segment_ids, CONTROL, chosen))
     assert back == "".join(text + "<end>" for text in written).encode()
-    for part in documents_of(row.tokens, row.documents):
+    for part in documents_of(row.tokens, row.segment_ids):
         check_form(part)
         if part[0] == PREFIX and allowance > 30:  # room for any halves: cuts are between characters
             for piece in pieces_of(part):
@@ -157,7 +157,7 @@ def test_cuts_are_uniform_over_characters(texts):
     assert len(window.tokens) == 1
     for key in range(8_000):
         row = row_of(fill, [window], 20, key, chosen, halves=texts.halves)
-        (part,) = documents_of(row.tokens, row.documents)
+        (part,) = documents_of(row.tokens, row.segment_ids)
         front, back, _ = (texts.bytes_of(piece) for piece in pieces_of(part))
         seen[len(front), 3 - len(back)] += 1
     expected = {(a, b): 500 if a == b else 1000 for a in range(4) for b in range(a, 4)}
@@ -199,5 +199,5 @@ def test_sentinels_are_the_vocabularys_unless_named():
 
 
 def test_default_allowances():
-    assert allowances(4, 2048) == [6, 9, 12, 21]
-    assert allowances(2, 256) == [3, 3]
+    assert reserved_tokens(4, 2048) == [6, 9, 12, 21]
+    assert reserved_tokens(2, 256) == [3, 3]

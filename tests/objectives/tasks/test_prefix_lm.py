@@ -33,8 +33,8 @@ def test_the_laws(windows, key, one, other):
     assert_padded(row)
     low, high = round(chosen.ratio_low * row.used), round(chosen.ratio_high * row.used)
     assert min(low - 1, row.used - 1) <= row.prefix <= min(high + 1, row.used - 1)
-    assert (row.weights[: row.prefix] == 0).all()
-    assert (row.weights[max(row.prefix, 1) :] == 1).all()
+    assert (row.loss_weights[: row.prefix] == 0).all()
+    assert (row.loss_weights[max(row.prefix, 1) :] == 1).all()
 
 
 @given(
@@ -60,8 +60,8 @@ def test_a_task_token_stands_before_it_all():
 
     row = row_of(with_mode, [addresses_of([20])], 1, 5, DEFAULTS)
     assert row.tokens.tolist() == [50295, *range(20), CONTROL.end]
-    assert row.documents.tolist() == [0] * 22
-    assert (row.weights[max(row.prefix, 1) :] == 1).all()
+    assert row.segment_ids.tolist() == [0] * 22
+    assert (row.loss_weights[max(row.prefix, 1) :] == 1).all()
 
 
 def test_bounds_out_of_order():

@@ -3,12 +3,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manifests.errors import UsageError
-from objectives.tasks.registry import OBJECTIVES, _apportion, dealer
+from objectives.tasks.registry import OBJECTIVES, _apportion, make_slots
 
 
 def test_codegen2_is_half_and_half():
-    slots = dealer("codegen2")(16, 2048)
-    assert [(s.objective, s.allowance) for s in slots] == [("clm", 0)] * 8 + [
+    slots = make_slots("codegen2", 16, 2048)
+    assert [(s.objective, s.reserved_tokens) for s in slots] == [("clm", 0)] * 8 + [
         ("span_corruption", h) for h in (8, 8, 12, 16, 24, 32, 48, 64)
     ]
 
@@ -19,7 +19,7 @@ def test_the_numbering_of_objectives_is_a_format():
 
 @given(st.floats(0.01, 100), st.floats(0.01, 100), st.integers(2, 64))
 def test_shares_are_met_to_the_nearest_sequence(clm, corrupted, sequences):
-    slots = dealer({"clm": clm, "span_corruption": corrupted})(sequences, 512)
+    slots = make_slots({"clm": clm, "span_corruption": corrupted}, sequences, 512)
     count = sum(slot.objective == "clm" for slot in slots)
     assert len(slots) == sequences
     assert 1 <= count <= sequences - 1
@@ -39,12 +39,12 @@ def test_shares_are_met_to_the_nearest_sequence(clm, corrupted, sequences):
 )
 def test_what_cannot_be_dealt(objective, message):
     with pytest.raises(UsageError, match=message):
-        dealer(objective)
+        make_slots(objective, 16, 64)
 
 
 def test_more_objectives_than_sequences():
     with pytest.raises(UsageError, match="2 objectives do not fit a unit of 1 sequences"):
-        dealer("codegen2")(1, 64)
+        make_slots("codegen2", 1, 64)
 
 
 def test_every_objective_gets_a_sequence_where_there_are_few():

@@ -14,8 +14,8 @@ from objectives.tasks.span_corruption import (
     Settings,
     _Chosen,
     _spans,
-    allowances,
     fill,
+    reserved_tokens,
     restore,
 )
 from tests.objectives import plain_spans
@@ -86,10 +86,10 @@ def test_what_a_tombstone_took_is_padding_of_its_own():
     whole = corrupt([addresses_of([40])], 4, length=45)
     closed_up = corrupt([addresses_of([40])], 4, length=60)
     assert np.array_equal(closed_up.tokens[:45], whole.tokens)
-    assert (closed_up.documents[45:] == FORGOTTEN).all()
-    assert (closed_up.weights[45:] == 0).all()
+    assert (closed_up.segment_ids[45:] == FORGOTTEN).all()
+    assert (closed_up.loss_weights[45:] == 0).all()
     spare = corrupt([addresses_of([5])], 4, length=16)
-    assert spare.documents.tolist() == [0] * 6 + [PADDING] * 4 + [FORGOTTEN] * 6
+    assert spare.segment_ids.tolist() == [0] * 6 + [PADDING] * 4 + [FORGOTTEN] * 6
 
 
 @settings(max_examples=LAWS, deadline=None)
@@ -100,18 +100,20 @@ def test_the_laws(windows, allowance, key, chosen, masks):
     source = segments_of([windows], [allowance], [key])
     expected = addresses_in(windows)
     length = len(expected) + allowance
-    assert len(row.tokens) == len(row.weights) == len(row.documents) == length
-    assert np.array_equal(restore(row.tokens, row.documents, control), expected)
-    used = int(np.count_nonzero(row.documents != PADDING))
-    assert (row.documents[used:] == PADDING).all()
+    assert len(row.tokens) == len(row.loss_weights) == len(row.segment_ids) == length
+    assert np.array_equal(restore(row.tokens, row.segment_ids, control), expected)
+    used = int(np.count_nonzero(row.segment_ids != PADDING))
+    assert (row.segment_ids[used:] == PADDING).all()
     assert (row.tokens[used:] == control.end).all()
-    assert (row.weights[used:] == 0).all()
-    assert (np.diff(row.documents[:used]) >= 0).all()
-    assert row.weights[0] == 0
+    assert (row.loss_weights[used:] == 0).all()
+    assert (np.diff(row.segment_ids[:used]) >= 0).all()
+    assert row.loss_weights[0] == 0
     kept = 0
     for number, size in enumerate(source.lengths.tolist()):
-        mine = row.tokens[row.documents == number]
-        kept += check_segment(mine, row.weights[row.documents == number], size, control, chosen)
+        mine = row.tokens[row.segment_ids == number]
+        kept += check_segment(
+            mine, row.loss_weights[row.segment_ids == number], size, control, chosen
+        )
     eligible = int(np.count_nonzero(source.lengths >= chosen.shortest))
     assert kept == min(eligible, allowance // 4)
 
@@ -165,8 +167,8 @@ def test_the_format_of_the_release():
     ]
     expected = [1.0] * len(row.tokens)
     expected[0] = expected[position] = 0.0
-    assert row.weights.tolist() == expected
-    assert (row.documents == 0).all()
+    assert row.loss_weights.tolist() == expected
+    assert (row.segment_ids == 0).all()
 
 
 def test_a_cut_file_has_no_end_token():
@@ -179,21 +181,21 @@ def test_a_seam_between_epochs_cuts_a_file_in_two():
     source = segments_of([windows], [16], [0])
     assert source.starts.tolist() == [0, 5, 35, 55]
     assert source.lengths.tolist() == [5, 30, 20, 9]
-    assert source.closed.tolist() == [True, False, True, True]
+    assert source.ends_document.tolist() == [True, False, True, True]
     row = corrupt(windows, 16)
     assert np.count_nonzero(row.tokens == CONTROL.sep) == 3
-    assert np.array_equal(restore(row.tokens, row.documents, CONTROL), addresses_in(windows))
+    assert np.array_equal(restore(row.tokens, row.segment_ids, CONTROL), addresses_in(windows))
 
 
 def test_the_loss_on_masks_in_the_body_is_a_setting():
     row = corrupt([addresses_of([3, 40])], 10, settings=Settings(mask_weight=0.25))
     first = int(np.flatnonzero(row.tokens == CONTROL.mask(1))[0])
-    assert row.weights[first] == 0.25
+    assert row.loss_weights[first] == 0.25
 
 
 def test_the_longest_are_kept_the_first_among_equals():
     row = corrupt([addresses_of([20, 9, 50, 20, 20])], 12)
-    assert np.unique(row.documents[row.tokens == CONTROL.sep]).tolist() == [0, 2, 3]
+    assert np.unique(row.segment_ids[row.tokens == CONTROL.sep]).tolist() == [0, 2, 3]
 
 
 @pytest.mark.parametrize(
@@ -218,10 +220,10 @@ def test_ratios_are_uniform():
 
 
 def test_default_allowances():
-    assert allowances(8, 2048) == [8, 8, 12, 16, 24, 32, 48, 64]
-    assert allowances(4, 2048) == [8, 16, 32, 64]
-    assert allowances(2, 256) == [4, 8]
-    assert allowances(16, 512) == [4, 4, 4, 4, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 16, 16]
+    assert reserved_tokens(8, 2048) == [8, 8, 12, 16, 24, 32, 48, 64]
+    assert reserved_tokens(4, 2048) == [8, 16, 32, 64]
+    assert reserved_tokens(2, 256) == [4, 8]
+    assert reserved_tokens(16, 512) == [4, 4, 4, 4, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 16, 16]
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def test_the_laws(denoiser, windows, allowance, key, masks):
     control = CONTROL.model_copy(update={"masks": masks})
     row = row_of(denoiser.fill, windows, allowance, key, DEFAULTS, control)
     expected = addresses_in(windows)
-    assert np.array_equal(restore(row.tokens, row.documents, control), expected)
+    assert np.array_equal(restore(row.tokens, row.segment_ids, control), expected)
     assert_padded(row, control)
     lengths = segments_of([windows], [allowance], [key]).lengths
     if not (lengths >= 2).any() or allowance < 4:
@@ -47,8 +47,8 @@ def test_the_laws(denoiser, windows, allowance, key, masks):
         return
     body, spans = spans_in(row)
     assert row.prefix == len(body) + 1
-    assert (row.weights[: row.prefix] == 0).all()
-    assert (row.weights[row.prefix : row.used] == 1).all()
+    assert (row.loss_weights[: row.prefix] == 0).all()
+    assert (row.loss_weights[row.prefix : row.used] == 1).all()
     numbers = [CONTROL.mask(number + 1) for number in range(len(spans))]
     assert body[body > CONTROL.eom].tolist() == numbers
     assert [int(span[0]) for span in spans] == numbers
@@ -61,7 +61,7 @@ def test_the_laws(denoiser, windows, allowance, key, masks):
 @pytest.mark.parametrize("name", DENOISERS)
 def test_shares_and_lengths_are_the_published_ones(name):
     denoiser = DENOISERS[name]
-    (allowance,) = set(denoiser.allowances(3, 2048))
+    (allowance,) = set(denoiser.reserved_tokens(3, 2048))
     row = row_of(denoiser.fill, [addresses_of([2047 - allowance])], allowance, 1, DEFAULTS)
     _, spans = spans_in(row)
     masked = sum(len(span) - 1 for span in spans)
@@ -73,13 +73,13 @@ def test_shares_and_lengths_are_the_published_ones(name):
 @pytest.mark.parametrize("name", [*DENOISERS, "ul2_s", "ul2_s_half"])
 def test_a_task_token_takes_the_place_of_padding(name):
     objective = OBJECTIVES[name]
-    (allowance,) = set(objective.allowances(2, 256))
+    (allowance,) = set(objective.reserved_tokens(2, 256))
     windows = [addresses_of([100, 154 - allowance])]
     plain = row_of(objective.fill, windows, allowance, 4, DEFAULTS)
     marked = row_of(objective.fill, windows, allowance, 4, Mode(mode=50295))
     assert marked.tokens.tolist() == [50295, *plain.tokens[: plain.used].tolist()]
     assert marked.used == 256
-    assert marked.weights[0] == 0
+    assert marked.loss_weights[0] == 0
 
 
 @given(
@@ -92,7 +92,7 @@ def test_a_row_does_not_depend_on_the_others(denoiser, drawn, order):
 
 
 def test_the_smallest_allowance_pays_for_a_span():
-    assert Denoiser(0.15, 64).allowances(1, 32) == [AROUND + 2]
+    assert Denoiser(0.15, 64).reserved_tokens(1, 32) == [AROUND + 2]
 
 
 def test_shares_of_s():
