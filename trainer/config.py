@@ -15,7 +15,7 @@ from manifests.config import Config, load_config
 from manifests.errors import UsageError
 from objectives.stream.skip import step_position
 from trainer.models import MODELS
-from trainer.models.layers import Shape
+from trainer.models.layers import DecoderDims
 
 WARMUP = 3000
 
@@ -50,28 +50,34 @@ class DataConfig(Config):
 class ModelConfig(Config):
     """The decoder."""
 
-    name: Literal["codegen2", "llama"] = "codegen2"
-    """Its architecture: "codegen2" (GPT-J's block) or "llama" (CodeGen2.5)."""
-    size: str | Shape = "demo"
-    """A published size ("1B", "3.7B", "7B", "16B"; "7B" for llama), "demo", or a table of layers,
-    width, heads and inner."""
+    name: str = "codegen2"
+    """A model of trainer/models: "codegen2" (GPT-J's block) or "llama" (CodeGen2.5)."""
+    size: str | DecoderDims = "demo"
+    """A named size of the model ("demo", "1B", "3.7B", "7B", "16B"; llama: "demo", "7B"), or a
+    table of layers, width, heads and inner."""
 
     @property
-    def shape(self) -> Shape:
-        """The dimensions behind `size`."""
+    def dims(self) -> DecoderDims:
+        """The dimensions of `size`."""
         return MODELS[self.name].sizes[self.size] if isinstance(self.size, str) else self.size
 
     @model_validator(mode="after")
-    def _size_is_usable(self) -> Self:
-        sizes = MODELS[self.name].sizes
-        if isinstance(self.size, str) and self.size not in sizes:
+    def _name_and_size_fit(self) -> Self:
+        if self.name not in MODELS:
             raise ValueError(
-                f"size: {self.name} has no size {self.size!r}; it has {', '.join(sizes)}"
+                f"name: there is no model {self.name!r}; there are {', '.join(MODELS)}"
             )
-        if self.shape.width % (2 * self.shape.heads):
+        model = MODELS[self.name]
+        if isinstance(self.size, str) and self.size not in model.sizes:
+            raise ValueError(
+                f"size: {self.name} has no size {self.size!r}; it has {', '.join(model.sizes)}"
+            )
+        if self.dims.width % (2 * self.dims.heads):
             raise ValueError("size: width must be a multiple of twice the heads")
-        if self.name == "codegen2" and self.shape.heads % 4:
-            raise ValueError("size: codegen2 fuses its heads in 4 chunks: heads must divide by 4")
+        if self.dims.heads % model.heads_multiple:
+            raise ValueError(
+                f"size: heads must be a multiple of {model.heads_multiple} for {self.name}"
+            )
         return self
 
 

@@ -127,5 +127,5 @@ def _initial(
     generator = torch.Generator(device).manual_seed(derive(seed, name) >> 1)
     deviation = INITIAL_DEVIATION
     if name.endswith(model.residual_outputs):
-        deviation /= math.sqrt(2 * model.shape.layers)
+        deviation /= math.sqrt(2 * model.dims.layers)
     return torch.randn(shape, device=device, generator=generator) * deviation

@@ -77,7 +77,7 @@ class Run:
     def empty_model(self) -> Decoder:
         """Return a model of the run's shape, its weights not yet set."""
         config = self.config.model
-        return MODELS[config.name](config.shape, self.plan.control.vocabulary)
+        return MODELS[config.name](config.dims, self.plan.control.vocabulary)
 
     def metric(self, step: int) -> dict[str, Any]:
         """Return the metrics of a step; UsageError where the run has not made it."""
@@ -142,7 +142,7 @@ def _same(begun: Run, config: RunConfig, plan: Plan) -> None:
     pairs: dict[str, tuple[Any, Any]] = {
         "seed": (begun.config.seed, config.seed),
         "model.name": (begun.config.model.name, config.model.name),
-        "model.size": (begun.config.model.shape, config.model.shape),
+        "model.size": (begun.config.model.dims, config.model.dims),
         "data.objective": (begun.config.data.objective, config.data.objective),
         "data.settings": (begun.config.data.settings, config.data.settings),
         "data.sequence_length": (begun.plan.sequence_length, plan.sequence_length),

@@ -12,7 +12,7 @@ from manifests.special_tokens import SpecialTokens
 from manifests.tokenizer.tokenizer import decode, load_text_tokenizer, load_tokenizer
 from objectives.stream.plan import Plan
 from objectives.tasks import fim, ul2
-from trainer.models.layers import Cache, Decoder
+from trainer.models.layers import Decoder, KVCache
 from trainer.run import Run
 
 
@@ -103,13 +103,13 @@ def complete(
     """
     device = next(model.parameters()).device
     generator = torch.Generator(device).manual_seed(seed)
-    cache = Cache(model.shape.layers)
+    cache = KVCache(model.dims.layers)
     rows: list[list[int]] = [[] for _ in range(samples)]
     going = set(range(samples))
     seen = torch.tensor([prompt] * samples, device=device)
     for _ in range(tokens):
         logits = model.logits(seen, cache, last=True)[:, -1].float()
-        seen = choose(logits, temperature, top_p, generator)
+        seen = sample_top_p(logits, temperature, top_p, generator)
         drawn = seen[:, 0].tolist()
         going -= {row for row in going if drawn[row] in stop}
         if not going:
@@ -119,7 +119,9 @@ def complete(
     return rows
 
 
-def choose(logits: Tensor, temperature: float, top_p: float, generator: torch.Generator) -> Tensor:
+def sample_top_p(
+    logits: Tensor, temperature: float, top_p: float, generator: torch.Generator
+) -> Tensor:
     """Draw one token a row from `logits` [B, V]: int64 [B, 1].
 
     Only the likeliest tokens that together reach `top_p` take part (nucleus sampling, Holtzman et

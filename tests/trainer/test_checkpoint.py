@@ -9,11 +9,11 @@ import torch
 from manifests.errors import DataError
 from trainer.checkpoint import Checkpoints, load_model, read_facts, whole_steps
 from trainer.config import OptimizerConfig
-from trainer.models import MODELS, Shape
+from trainer.models import MODELS, DecoderDims
 from trainer.optimizer import make_optimizer
 from trainer.parallel import initialize, open_world, shard
 
-SHAPE = Shape(layers=1, width=32, heads=4, inner=64)
+SHAPE = DecoderDims(layers=1, width=32, heads=4, inner=64)
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def world():
         yield world
 
 
-def make(world, seed: int, shape: Shape = SHAPE):
+def make(world, seed: int, shape: DecoderDims = SHAPE):
     with torch.device("meta"):
         model = MODELS["codegen2"](shape, 50)
     shard(model, world, bf16=False)
@@ -105,7 +105,7 @@ def test_another_shape_is_refused(tmp_path, world) -> None:
     checkpoints = Checkpoints(str(tmp_path), keep=1, rank=0)
     checkpoints.save(1, model, optimizer, {})
     checkpoints.finish()
-    other = make(world, 1, Shape(layers=2, width=32, heads=4, inner=64))
+    other = make(world, 1, DecoderDims(layers=2, width=32, heads=4, inner=64))
     with pytest.raises(DataError, match="00000001: cannot be read"):
         checkpoints.load(1, *other)
 
@@ -127,7 +127,7 @@ def test_a_pickle_that_runs_code_is_refused(tmp_path, world) -> None:
 
 def test_initial_weights_depend_on_the_seed_and_their_names_alone(world) -> None:
     small, _ = make(world, 3)
-    deep, _ = make(world, 3, Shape(layers=2, width=32, heads=4, inner=64))
+    deep, _ = make(world, 3, DecoderDims(layers=2, width=32, heads=4, inner=64))
     ours, theirs = dict(small.named_parameters()), dict(deep.named_parameters())
     name = "blocks.0.attention.qkv.weight"
     assert torch.equal(ours[name].full_tensor(), theirs[name].full_tensor())

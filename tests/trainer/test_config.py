@@ -23,11 +23,16 @@ def test_all_faults_are_listed_at_once() -> None:
     assert "schedule.steps" in message
 
 
+def test_an_unknown_model_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(UsageError, match="model: name: there is no model 'gpt2'"):
+        parse(model={"name": "gpt2"})
+
+
 def test_heads_that_cannot_be_fused_in_four_are_refused() -> None:
     size = {"layers": 1, "width": 60, "heads": 6, "inner": 64}
-    with pytest.raises(UsageError, match="divide by 4"):
+    with pytest.raises(UsageError, match="multiple of 4 for codegen2"):
         parse(model={"size": size})
-    assert parse(model={"name": "llama", "size": size}).model.shape.head == 10
+    assert parse(model={"name": "llama", "size": size}).model.dims.head_dim == 10
 
 
 def test_a_batch_that_the_processes_do_not_divide_is_refused() -> None:

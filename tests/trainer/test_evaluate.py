@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from trainer.evaluate import evaluate
-from trainer.models import MODELS, Shape
+from trainer.models import MODELS, DecoderDims
 
 END = 90
 TEXTS = [np.random.default_rng(7).integers(0, 80, n).astype(np.uint16) for n in (30, 0, 1, 200, 75)]
@@ -18,7 +18,7 @@ TOKENS = sum(map(len, TEXTS))
 @pytest.fixture
 def model():
     torch.manual_seed(2)
-    return MODELS["llama"](Shape(layers=1, width=32, heads=4, inner=64), 97)
+    return MODELS["llama"](DecoderDims(layers=1, width=32, heads=4, inner=64), 97)
 
 
 @torch.no_grad()

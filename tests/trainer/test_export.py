@@ -7,23 +7,23 @@ from manifests.errors import UsageError
 from manifests.special_tokens import SpecialTokens
 from manifests.tokenizer.tokenizer import train_tokenizer
 from trainer import export as module
-from trainer.models import MODELS, Shape
+from trainer.models import MODELS, DecoderDims
 
 SHAPES = {
     "codegen2": [
-        Shape(layers=2, width=64, heads=4, inner=256),
-        Shape(layers=1, width=768, heads=8, inner=100),
+        DecoderDims(layers=2, width=64, heads=4, inner=256),
+        DecoderDims(layers=1, width=768, heads=8, inner=100),
     ],
     "llama": [
-        Shape(layers=2, width=64, heads=4, inner=160),
-        Shape(layers=1, width=768, heads=8, inner=100),
+        DecoderDims(layers=2, width=64, heads=4, inner=160),
+        DecoderDims(layers=1, width=768, heads=8, inner=100),
     ],
 }
 CONTROL = SpecialTokens(end=256, sep=257, eom=258, mask_1=262, masks=4, vocabulary=263)
 TOKENIZER = train_tokenizer(["a b c"], 263, 4)
 
 
-def make(name: str, shape: Shape):
+def make(name: str, shape: DecoderDims):
     torch.manual_seed(1)
     model = MODELS[name](shape, CONTROL.vocabulary)
     for parameter in model.parameters():
@@ -35,7 +35,7 @@ def make(name: str, shape: Shape):
     ("name", "shape"), [(n, s) for n, shapes in SHAPES.items() for s in shapes]
 )
 @torch.no_grad()
-def test_transformers_gives_the_same_logits(tmp_path, name: str, shape: Shape) -> None:
+def test_transformers_gives_the_same_logits(tmp_path, name: str, shape: DecoderDims) -> None:
     transformers = pytest.importorskip("transformers")
     model = make(name, shape)
     place = str(tmp_path / "hf")

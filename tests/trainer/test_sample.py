@@ -7,9 +7,16 @@ from manifests.errors import UsageError
 from manifests.special_tokens import SpecialTokens
 from objectives.stream.plan import Plan
 from objectives.tasks.slot import Slot
-from trainer.models import MODELS, Shape
+from trainer.models import MODELS, DecoderDims
 from trainer.run import Run
-from trainer.sample import _infill_prompt, choose, complete, infill_prompt, render, sample_text
+from trainer.sample import (
+    _infill_prompt,
+    complete,
+    infill_prompt,
+    render,
+    sample_text,
+    sample_top_p,
+)
 from trainer.train import train
 
 CONTROL = SpecialTokens(end=90, sep=91, eom=92, mask_1=96, masks=4, vocabulary=97)
@@ -18,7 +25,7 @@ CONTROL = SpecialTokens(end=90, sep=91, eom=92, mask_1=96, masks=4, vocabulary=9
 @pytest.fixture(params=sorted(MODELS))
 def model(request):
     torch.manual_seed(5)
-    model = MODELS[request.param](Shape(layers=2, width=64, heads=4, inner=128), 97)
+    model = MODELS[request.param](DecoderDims(layers=2, width=64, heads=4, inner=128), 97)
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
     return model
@@ -95,11 +102,11 @@ def test_a_stop_id_ends_a_sample_and_is_left_out(model) -> None:
 def test_top_p_keeps_the_likeliest_tokens_only() -> None:
     logits = torch.log(torch.tensor([[0.05, 0.5, 0.15, 0.3]])).expand(4000, 4)
     generator = torch.Generator().manual_seed(0)
-    assert set(choose(logits, 1.0, 0.79, generator).flatten().tolist()) == {1, 3}
-    counts = choose(logits, 1.0, 1.0, generator).flatten().bincount(minlength=4) / 4000
+    assert set(sample_top_p(logits, 1.0, 0.79, generator).flatten().tolist()) == {1, 3}
+    counts = sample_top_p(logits, 1.0, 1.0, generator).flatten().bincount(minlength=4) / 4000
     torch.testing.assert_close(counts, torch.tensor([0.05, 0.5, 0.15, 0.3]), atol=0.03, rtol=0)
-    assert set(choose(logits, 1.0, 0.0, generator).flatten().tolist()) == {1}
-    assert set(choose(logits, 0.0, 1.0, generator).flatten().tolist()) == {1}
+    assert set(sample_top_p(logits, 1.0, 0.0, generator).flatten().tolist()) == {1}
+    assert set(sample_top_p(logits, 0.0, 1.0, generator).flatten().tolist()) == {1}
 
 
 def test_what_a_model_says_does_not_command_the_terminal() -> None:

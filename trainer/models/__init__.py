@@ -1,11 +1,18 @@
-"""The decoders that are trained here, by the name a run's config gives them."""
+"""The models that can be trained, by the name that a run's config gives them.
+
+A model is a subclass of `layers.Decoder` in a module of its own, and one line of MODELS.
+"""
 
 from collections.abc import Mapping
 
 from trainer.models.codegen2 import CodeGen2
-from trainer.models.layers import Decoder, Shape
+from trainer.models.layers import Decoder, DecoderDims
 from trainer.models.llama import Llama
 
-MODELS: Mapping[str, type[Decoder]] = {"codegen2": CodeGen2, "llama": Llama}
+MODELS: Mapping[str, type[Decoder]] = {
+    "codegen2": CodeGen2,
+    "llama": Llama,
+}
+"""Name in RUN.toml -> class."""
 
-__all__ = ["MODELS", "CodeGen2", "Decoder", "Llama", "Shape"]
+__all__ = ["MODELS", "CodeGen2", "Decoder", "DecoderDims", "Llama"]

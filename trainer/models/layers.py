@@ -1,13 +1,14 @@
-"""What both decoders are made of: rotary positions, causal attention, a cache, the decoder itself.
+"""The parts of every decoder: rotary positions, causal attention, a key-value cache, the model.
 
-Rotary dimensions are laid out as two halves (dimension i turns with i + rotary / 2). GPT-J's
-checkpoints interleave them instead; the two differ by a permutation of the query and key rows,
-which the export applies.
+The rotary dimensions of a head form two halves: dimension i is rotated with dimension
+i + rotary_dim / 2, as in Llama. GPT-J's and CodeGen's checkpoints pair neighbors instead;
+`codegen2.fuse_qkv` reorders the rows of queries and keys for the export.
 """
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import ClassVar, cast
+from typing import Any, ClassVar, cast
 
 import torch
 import torch.nn.functional as F
@@ -18,173 +19,219 @@ from torch.utils.checkpoint import checkpoint
 from manifests.config import Config
 from trainer.models.loss import Loss, weighted_loss
 
+ROTARY_BASE = 10000
+"""Published: RoFormer (arXiv 2104.09864), section 3.2.2; the same in GPT-J and Llama."""
 
-class Shape(Config):
+
+class DecoderDims(Config):
     """The dimensions of a decoder."""
 
     layers: int = Field(gt=0)
-    """Blocks."""
+    """Number of blocks."""
     width: int = Field(gt=0)
     """Features of the residual stream, d_model."""
     heads: int = Field(gt=0)
-    """Attention heads; `width` is a multiple of them."""
+    """Attention heads; `width` is a multiple of twice the heads."""
     inner: int = Field(gt=0)
     """Features inside the MLP."""
 
     @property
-    def head(self) -> int:
-        """Dimensions of one head."""
+    def head_dim(self) -> int:
+        """Features of one head."""
         return self.width // self.heads
 
 
-class Cache:
-    """The keys and values of the tokens seen so far, for decoding token by token."""
+class KVCache:
+    """Keys and values of the previous tokens, for decoding token by token."""
 
     def __init__(self, layers: int) -> None:
-        """Start empty, for a model of so many layers."""
+        """Make an empty cache for a model of `layers` blocks."""
         self.layers: list[tuple[Tensor, Tensor] | None] = [None] * layers
 
     @property
     def length(self) -> int:
-        """Tokens held."""
-        held = self.layers[-1]
-        return 0 if held is None else held[0].shape[2]
+        """Number of tokens in the cache."""
+        entry = self.layers[-1]
+        return 0 if entry is None else entry[0].shape[2]
 
     def extend(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         """Append `keys` and `values` [B, H, n, head]; return all of them [B, H, length, head]."""
-        held = self.layers[layer]
-        if held is not None:
-            keys, values = torch.cat((held[0], keys), 2), torch.cat((held[1], values), 2)
+        entry = self.layers[layer]
+        if entry is not None:
+            keys, values = torch.cat((entry[0], keys), 2), torch.cat((entry[1], values), 2)
         self.layers[layer] = keys, values
         return keys, values
 
 
-def rotary_table(start: int, length: int, rotary: int, device: torch.device) -> Tensor:
-    """Return cosines and sines of positions from `start` on: float32 [2, length, 1, 1, rotary / 2].
+def rotary_table(start: int, length: int, rotary_dim: int, device: torch.device) -> Tensor:
+    """Return cosines and sines of positions `start` .. `start + length - 1`.
 
-    The base is 10000 (RoFormer, section 3.4.3; the same in GPT-J and Llama).
+    Returns:
+        float32 [2, length, 1, 1, rotary_dim / 2].
     """
-    exponents = torch.arange(0, rotary, 2, dtype=torch.float32, device=device) / rotary
+    exponents = torch.arange(0, rotary_dim, 2, dtype=torch.float32, device=device) / rotary_dim
     positions = torch.arange(start, start + length, dtype=torch.float32, device=device)
-    angles = torch.outer(positions, 1.0 / 10000**exponents)
+    angles = torch.outer(positions, 1.0 / ROTARY_BASE**exponents)
     return torch.stack((angles.cos(), angles.sin()))[:, :, None, None]
 
 
-def turn(features: Tensor, table: Tensor) -> Tensor:
-    """Rotate the first dimensions of `features` [B, L, 2, H, head] by their positions."""
-    cos, sin = table
+def apply_rotary(features: Tensor, rotary: Tensor) -> Tensor:
+    """Rotate the first dimensions of `features` [B, L, 2, H, head] by a `rotary_table`."""
+    cos, sin = rotary
     half = cos.shape[-1]
     first, second, rest = features.split((half, half, features.shape[-1] - 2 * half), dim=-1)
-    turned = torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
-    return torch.cat((turned.to(features.dtype), rest), dim=-1)
+    rotated = torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
+    return torch.cat((rotated.to(features.dtype), rest), dim=-1)
 
 
 def prefix_mask(prefix: Tensor, length: int) -> Tensor:
-    """Return which positions each one sees: bool [B, 1, length, length].
+    """Return the attention mask of sequences with a prefix: bool [B, 1, length, length].
 
-    Those before it and itself, and the first `prefix` int [B] positions of its row.
+    A position attends to itself, to every position before it, and to the first `prefix` int [B]
+    positions of its sequence.
     """
-    places = torch.arange(length, device=prefix.device)
-    before = places[None, :] <= places[:, None]
-    return (before | (places < prefix[:, None, None])).unsqueeze(1)
+    positions = torch.arange(length, device=prefix.device)
+    causal = positions[None, :] <= positions[:, None]
+    return (causal | (positions < prefix[:, None, None])).unsqueeze(1)
 
 
 class Attention(nn.Module):
     """Causal self-attention with one fused projection (rows: queries, keys, values), no biases."""
 
-    def __init__(self, shape: Shape, layer: int) -> None:
+    def __init__(self, dims: DecoderDims, layer: int) -> None:
         """Make the projections of a layer."""
         super().__init__()
-        self.shape, self.layer = shape, layer
-        self.qkv = nn.Linear(shape.width, 3 * shape.width, bias=False)
-        self.out = nn.Linear(shape.width, shape.width, bias=False)
+        self.dims, self.layer = dims, layer
+        self.qkv = nn.Linear(dims.width, 3 * dims.width, bias=False)
+        self.out = nn.Linear(dims.width, dims.width, bias=False)
 
-    def forward(self, x: Tensor, table: Tensor, cache: Cache | None, seen: Tensor | None) -> Tensor:
-        """Attend over `x` [B, L, width] and over what `cache` holds before it.
+    def forward(
+        self, x: Tensor, rotary: Tensor, cache: KVCache | None, mask: Tensor | None
+    ) -> Tensor:
+        """Attend over `x` [B, L, width] and over the tokens in `cache`, which precede it.
 
-        `seen` bool [B, 1, L, L] says which positions each one sees; without it, those before it.
+        `mask` bool [B, 1, L, L] is true where a position (row) attends to another (column);
+        without a mask, attention is causal.
         """
         rows, length, width = x.shape
-        split = self.qkv(x).view(rows, length, 3, self.shape.heads, self.shape.head)
-        queries, keys = turn(split[:, :, :2], table).permute(2, 0, 3, 1, 4)
+        split = self.qkv(x).view(rows, length, 3, self.dims.heads, self.dims.head_dim)
+        queries, keys = apply_rotary(split[:, :, :2], rotary).permute(2, 0, 3, 1, 4)
         values = split[:, :, 2].transpose(1, 2)
         if cache is not None:
             keys, values = cache.extend(self.layer, keys, values)
-        # With a cache, either all tokens are new, or one is, and it sees every key.
-        causal = seen is None and length > 1
-        mixed = F.scaled_dot_product_attention(queries, keys, values, seen, is_causal=causal)
+        # A cache is either empty before this call, or this call has one token, which attends to
+        # every key.
+        causal = mask is None and length > 1
+        mixed = F.scaled_dot_product_attention(queries, keys, values, mask, is_causal=causal)
         return cast(Tensor, self.out(mixed.transpose(1, 2).reshape(rows, length, width)))
 
 
 class Block(nn.Module, ABC):
-    """One layer of a decoder; `recompute` drops its activations and makes them again backward."""
+    """One layer of a decoder; with `recompute`, the backward pass recomputes its activations."""
 
     def __init__(self) -> None:
-        """Compute each activation once, and nothing compiled."""
+        """Make a block that keeps its activations and is not compiled."""
         super().__init__()
         self.recompute = False
-        self.body: Callable[[Tensor, Tensor, Cache | None, Tensor | None], Tensor] = self.layer
+        self.body: Callable[[Tensor, Tensor, KVCache | None, Tensor | None], Tensor] = self.layer
 
     @abstractmethod
-    def layer(self, x: Tensor, table: Tensor, cache: Cache | None, seen: Tensor | None) -> Tensor:
-        """Map the residual stream [B, L, width] to the next layer's."""
+    def layer(
+        self, x: Tensor, rotary: Tensor, cache: KVCache | None, mask: Tensor | None
+    ) -> Tensor:
+        """Map the residual stream [B, L, width] to that of the next layer."""
 
     def forward(
-        self, x: Tensor, table: Tensor, cache: Cache | None = None, seen: Tensor | None = None
+        self, x: Tensor, rotary: Tensor, cache: KVCache | None = None, mask: Tensor | None = None
     ) -> Tensor:
-        """Run the layer, from a checkpoint of its input alone where `recompute` says so."""
+        """Run the layer; with `recompute`, keep only its input for the backward pass."""
         if self.recompute and torch.is_grad_enabled():
-            return checkpoint(self.body, x, table, cache, seen, use_reentrant=False)
-        return self.body(x, table, cache, seen)
+            return checkpoint(self.body, x, rotary, cache, mask, use_reentrant=False)
+        return self.body(x, rotary, cache, mask)
 
 
 class Decoder(nn.Module, ABC):
-    """Token embedding, blocks, a last norm, and an untied head."""
+    """Token embedding, blocks, a last norm, and an untied head.
 
-    sizes: ClassVar[Mapping[str, Shape]]
-    """The dimensions behind each size's name."""
-    max_rotary: ClassVar[int]
-    """At most so many dimensions of a head turn with the position."""
-    head_bias: ClassVar[bool]
-    """Whether the head has a bias."""
+    A model is a subclass that sets the class variables below, `make_block` and `hf_config`.
+    """
+
+    sizes: ClassVar[Mapping[str, DecoderDims]]
+    """Name of a size -> its dimensions; "demo" trains in a minute or two on two cores."""
+    norm_type: ClassVar[type[nn.LayerNorm] | type[nn.RMSNorm]]
+    """Kind of the norm before the head."""
+    norm_epsilon: ClassVar[float]
+    """Epsilon of the norm before the head."""
     residual_outputs: ClassVar[tuple[str, ...]]
-    """The matrices that write into the residual stream, for their initial scale."""
+    """Ends of the names of the matrices that write into the residual stream; their initial scale
+    is smaller."""
+    hf_names: ClassVar[Mapping[str, tuple[str, ...]]]
+    """Module -> modules of the same meaning in `transformers`. `*` stands for the layer. Where a
+    module has several names, its rows are cut into as many equal parts."""
+    head_bias: ClassVar[bool] = False
+    """Whether the head has a bias."""
+    max_rotary: ClassVar[int] = 1 << 30
+    """Largest number of dimensions of a head that are rotated."""
+    heads_multiple: ClassVar[int] = 1
+    """The number of heads must be a multiple of this number."""
 
-    def __init__(self, shape: Shape, vocabulary: int) -> None:
-        """Make the layers; weights are PyTorch's until `parallel.initialize` sets them."""
+    def __init__(self, dims: DecoderDims, vocabulary: int) -> None:
+        """Make the layers; `parallel.initialize` sets their weights."""
         super().__init__()
-        self.shape, self.vocabulary = shape, vocabulary
-        self.embed = nn.Embedding(vocabulary, shape.width)
-        self.blocks = nn.ModuleList(self.block(layer) for layer in range(shape.layers))
-        self.norm = self.last_norm()
-        self.head = nn.Linear(shape.width, vocabulary, bias=self.head_bias)
+        self.dims, self.vocabulary = dims, vocabulary
+        self.embed = nn.Embedding(vocabulary, dims.width)
+        self.blocks = nn.ModuleList(self.make_block(layer) for layer in range(dims.layers))
+        self.norm = self.norm_type(dims.width, eps=self.norm_epsilon)
+        self.head = nn.Linear(dims.width, vocabulary, bias=self.head_bias)
 
     @property
-    def rotary(self) -> int:
-        """Dimensions of each head that turn with the position."""
-        return min(self.max_rotary, self.shape.head)
+    def rotary_dim(self) -> int:
+        """Number of dimensions of each head that are rotated."""
+        return min(self.max_rotary, self.dims.head_dim)
 
     @abstractmethod
-    def block(self, layer: int) -> Block:
-        """Make the block of a layer."""
+    def make_block(self, layer: int) -> Block:
+        """Make the block of layer number `layer`, from 0."""
 
     @abstractmethod
-    def last_norm(self) -> nn.Module:
-        """Make the norm before the head."""
+    def hf_config(self, context: int) -> dict[str, Any]:
+        """Return config.json for `transformers`, without the ids of special tokens.
+
+        Args:
+            context: tokens of a training sequence.
+        """
+
+    def hf_layout(self, module: str, tensor: Tensor) -> Tensor:
+        """Return a parameter of `module` in the row order of `transformers`."""
+        return tensor
+
+    def hf_tensors(self) -> dict[str, Tensor]:
+        """Return the weights by their names in `transformers`."""
+        tensors = {}
+        for name, tensor in self.state_dict().items():
+            module, _, kind = name.rpartition(".")
+            layer = "".join(re.findall(r"^blocks\.(\d+)", module))
+            names = self.hf_names[re.sub(r"^blocks\.\d+", "blocks.*", module)]
+            parts = self.hf_layout(module, tensor).chunk(len(names))
+            for hf_name, part in zip(names, parts, strict=True):
+                # Several chunks share memory, and safetensors does not save tensors that do.
+                own = part.clone() if len(names) > 1 else part
+                tensors[f"{hf_name.replace('*', layer)}.{kind}"] = own
+        return tensors
 
     def hidden(
-        self, tokens: Tensor, cache: Cache | None = None, prefix: Tensor | None = None
+        self, tokens: Tensor, cache: KVCache | None = None, prefix: Tensor | None = None
     ) -> Tensor:
-        """Return what the head reads, [B, L, width], for `tokens` int64 [B, L].
+        """Return the input of the head, [B, L, width], for `tokens` int64 [B, L].
 
-        The first `prefix` int [B] positions of a row see each other.
+        The first `prefix` int [B] positions of a sequence attend to each other.
         """
         start = 0 if cache is None else cache.length
-        table = rotary_table(start, tokens.shape[1], self.rotary, tokens.device)
-        seen = None if prefix is None else prefix_mask(prefix, tokens.shape[1])
+        rotary = rotary_table(start, tokens.shape[1], self.rotary_dim, tokens.device)
+        mask = None if prefix is None else prefix_mask(prefix, tokens.shape[1])
         x = self.embed(tokens)
         for block in self.blocks:
-            x = block(x, table, cache, seen)
+            x = block(x, rotary, cache, mask)
         return cast(Tensor, self.norm(x))
 
     def forward(
@@ -194,11 +241,11 @@ class Decoder(nn.Module, ABC):
         z_loss: float = 0.0,
         prefix: Tensor | None = None,
     ) -> Loss:
-        """Return the loss of `tokens` int64 [B, L], `weights` float32 [B, L] for predicting them.
+        """Return the loss of predicting `tokens` int64 [B, L] with `weights` float32 [B, L].
 
-        The first `prefix` int [B] positions of a row see each other; weights must be 0 there.
-        The last position predicts nothing, so that the shapes stay multiples of what matrix units
-        like.
+        Weight i belongs to the prediction of token i from the tokens before it. The first `prefix`
+        int [B] positions of a sequence attend to each other; their weights must be 0. The last
+        position predicts nothing; it is kept because matrix units prefer even shapes.
         """
         targets = tokens.roll(-1, 1)
         shifted = weights.roll(-1, 1)
@@ -209,7 +256,7 @@ class Decoder(nn.Module, ABC):
             hidden, self.head.weight, bias, targets.flatten(), shifted.flatten(), z_loss=z_loss
         )
 
-    def logits(self, tokens: Tensor, cache: Cache | None = None, last: bool = False) -> Tensor:
-        """Return the logits [B, L, vocabulary] of what follows each token (or the `last` only)."""
+    def logits(self, tokens: Tensor, cache: KVCache | None = None, last: bool = False) -> Tensor:
+        """Return the logits [B, L, vocabulary] after each token, or [B, 1, vocabulary] (`last`)."""
         hidden = self.hidden(tokens, cache)
         return cast(Tensor, self.head(hidden[:, -1:] if last else hidden))

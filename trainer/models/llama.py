@@ -1,39 +1,38 @@
 """CodeGen2.5's decoder: Llama, as `Salesforce/codegen25-7b-multi` publishes it.
 
-RMSNorm epsilon 1e-6, SiLU, rotary over the whole head and no biases are those of its config.json.
+RMSNorm epsilon 1e-6, SiLU, rotary positions over the whole head and no biases are those of its
+config.json.
 """
 
 from collections.abc import Mapping
-from typing import ClassVar, cast
+from typing import Any, ClassVar, cast
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainer.models.layers import Attention, Block, Cache, Decoder, Shape
+from trainer.models.layers import Attention, Block, Decoder, DecoderDims, KVCache
 
 EPSILON = 1e-6
 
 
-def _shape(layers: int, width: int, heads: int, inner: int) -> Shape:
-    return Shape(layers=layers, width=width, heads=heads, inner=inner)
-
-
 class LlamaBlock(Block):
-    """Attention, then a gated MLP, each behind its own norm."""
+    """Attention, then a gated MLP, each with its own norm."""
 
-    def __init__(self, shape: Shape, layer: int) -> None:
+    def __init__(self, dims: DecoderDims, layer: int) -> None:
         """Make the block of a layer."""
         super().__init__()
-        self.attention_norm = nn.RMSNorm(shape.width, eps=EPSILON)
-        self.attention = Attention(shape, layer)
-        self.mlp_norm = nn.RMSNorm(shape.width, eps=EPSILON)
-        self.gate = nn.Linear(shape.width, shape.inner, bias=False)
-        self.up = nn.Linear(shape.width, shape.inner, bias=False)
-        self.down = nn.Linear(shape.inner, shape.width, bias=False)
+        self.attention_norm = nn.RMSNorm(dims.width, eps=EPSILON)
+        self.attention = Attention(dims, layer)
+        self.mlp_norm = nn.RMSNorm(dims.width, eps=EPSILON)
+        self.gate = nn.Linear(dims.width, dims.inner, bias=False)
+        self.up = nn.Linear(dims.width, dims.inner, bias=False)
+        self.down = nn.Linear(dims.inner, dims.width, bias=False)
 
-    def layer(self, x: Tensor, table: Tensor, cache: Cache | None, seen: Tensor | None) -> Tensor:
-        """Map the residual stream [B, L, width] to the next layer's."""
-        x = x + self.attention(self.attention_norm(x), table, cache, seen)
+    def layer(
+        self, x: Tensor, rotary: Tensor, cache: KVCache | None, mask: Tensor | None
+    ) -> Tensor:
+        """Map the residual stream [B, L, width] to that of the next layer."""
+        x = x + self.attention(self.attention_norm(x), rotary, cache, mask)
         normed = self.mlp_norm(x)
         return cast(Tensor, x + self.down(F.silu(self.gate(normed)) * self.up(normed)))
 
@@ -41,18 +40,51 @@ class LlamaBlock(Block):
 class Llama(Decoder):
     """CodeGen2.5's architecture."""
 
-    sizes: ClassVar[Mapping[str, Shape]] = {
-        "demo": _shape(4, 256, 4, 768),  # ours
-        "7B": _shape(32, 4096, 32, 11008),  # Salesforce/codegen25-7b-multi config.json
+    sizes: ClassVar[Mapping[str, DecoderDims]] = {
+        "demo": DecoderDims(layers=4, width=256, heads=4, inner=768),  # ours
+        # Salesforce/codegen25-7b-multi config.json
+        "7B": DecoderDims(layers=32, width=4096, heads=32, inner=11008),
     }
-    head_bias = False
-    max_rotary = 1 << 30
+    norm_type, norm_epsilon = nn.RMSNorm, EPSILON
     residual_outputs = ("attention.out.weight", "down.weight")
+    hf_names: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "embed": ("model.embed_tokens",),
+        "blocks.*.attention_norm": ("model.layers.*.input_layernorm",),
+        "blocks.*.attention.qkv": (
+            "model.layers.*.self_attn.q_proj",
+            "model.layers.*.self_attn.k_proj",
+            "model.layers.*.self_attn.v_proj",
+        ),
+        "blocks.*.attention.out": ("model.layers.*.self_attn.o_proj",),
+        "blocks.*.mlp_norm": ("model.layers.*.post_attention_layernorm",),
+        "blocks.*.gate": ("model.layers.*.mlp.gate_proj",),
+        "blocks.*.up": ("model.layers.*.mlp.up_proj",),
+        "blocks.*.down": ("model.layers.*.mlp.down_proj",),
+        "norm": ("model.norm",),
+        "head": ("lm_head",),
+    }
 
-    def block(self, layer: int) -> Block:
-        """Make the block of a layer."""
-        return LlamaBlock(self.shape, layer)
+    def make_block(self, layer: int) -> Block:
+        """Make the block of layer number `layer`, from 0."""
+        return LlamaBlock(self.dims, layer)
 
-    def last_norm(self) -> nn.Module:
-        """Make the norm before the head."""
-        return nn.RMSNorm(self.shape.width, eps=EPSILON)
+    def hf_config(self, context: int) -> dict[str, Any]:
+        """Return the config.json of transformers' LlamaForCausalLM."""
+        return {
+            "architectures": ["LlamaForCausalLM"],
+            "model_type": "llama",
+            "attention_bias": False,
+            "hidden_act": "silu",
+            "hidden_size": self.dims.width,
+            "intermediate_size": self.dims.inner,
+            "max_position_embeddings": context,
+            "mlp_bias": False,
+            "num_attention_heads": self.dims.heads,
+            "num_hidden_layers": self.dims.layers,
+            "num_key_value_heads": self.dims.heads,
+            "rms_norm_eps": EPSILON,
+            "rope_parameters": {"rope_theta": 10000.0, "rope_type": "default"},
+            "rope_theta": 10000.0,
+            "tie_word_embeddings": False,
+            "vocab_size": self.vocabulary,
+        }

@@ -49,10 +49,10 @@ def test_without_gradients_the_loss_is_the_same() -> None:
 
 
 def test_the_model_shifts_weights_to_the_token_before() -> None:
-    from trainer.models import MODELS, Shape
+    from trainer.models import MODELS, DecoderDims
 
     torch.manual_seed(0)
-    model = MODELS["codegen2"](Shape(layers=1, width=32, heads=4, inner=64), 50)
+    model = MODELS["codegen2"](DecoderDims(layers=1, width=32, heads=4, inner=64), 50)
     tokens = torch.randint(0, 50, (1, 12))
     weights = torch.zeros(1, 12)
     weights[0, 5] = 1  # the loss of predicting token 5, from token 4's output

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from trainer.models import MODELS, Shape
-from trainer.models.layers import Cache
+from trainer.models import MODELS, DecoderDims
+from trainer.models.layers import KVCache
 
-SMALL = Shape(layers=2, width=64, heads=4, inner=160)
+SMALL = DecoderDims(layers=2, width=64, heads=4, inner=160)
 PUBLISHED = {
     ("codegen2", "1B"): 1.015e9,
     ("codegen2", "3.7B"): 3.64e9,
@@ -16,7 +16,7 @@ PUBLISHED = {
 }
 
 
-def make(name: str, shape: Shape = SMALL, vocabulary: int = 97):
+def make(name: str, shape: DecoderDims = SMALL, vocabulary: int = 97):
     torch.manual_seed(3)
     model = MODELS[name](shape, vocabulary)
     for parameter in model.parameters():
@@ -70,7 +70,7 @@ def test_decoding_with_the_cache_gives_the_same_logits(name: str) -> None:
     model = make(name)
     tokens = torch.randint(0, 97, (2, 20))
     whole = model.logits(tokens)
-    cache = Cache(SMALL.layers)
+    cache = KVCache(SMALL.layers)
     parts = [model.logits(tokens[:, :7], cache)]
     parts += [model.logits(tokens[:, i : i + 1], cache) for i in range(7, 20)]
     torch.testing.assert_close(torch.cat(parts, 1), whole, rtol=1e-4, atol=1e-4)
