@@ -1,4 +1,4 @@
-"""Pieces of an HTML page: sections, tables, disclosures; every text is escaped here."""
+"""Elements of an HTML page: sections, tables, disclosures. These functions escape every text."""
 
 from collections.abc import Iterable, Sequence
 from html import escape
@@ -8,7 +8,7 @@ from pipelines.report.svg import tag
 
 
 def section(title: str, lead: str, *content: str) -> str:
-    """Return a section: its title, a sentence that leads in, and elements."""
+    """Return a section: its title, a first sentence, and elements."""
     return tag("section", tag("h2", escape(title)) + tag("p", escape(lead)) + "".join(content))
 
 
@@ -20,7 +20,7 @@ def figure(svg: str) -> str:
 def details(
     summary: str, head: Sequence[str], rows: Sequence[Sequence[str]], words: int = 1
 ) -> str:
-    """Return a table that opens at a click or a key; nothing where it has no rows."""
+    """Return a table that opens at a click or a key; an empty string without rows."""
     return disclosure(summary, table(head, rows, words)) if rows else ""
 
 
@@ -30,7 +30,7 @@ def disclosure(summary: str, content: str) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[Any]], words: int = 1) -> str:
-    """Write a table whose first `words` columns are words, the others numbers."""
+    """Return a table whose first `words` columns are words and whose other columns are numbers."""
 
     def cells(name: str, values: Sequence[Any], **attributes: str) -> str:
         return "".join(

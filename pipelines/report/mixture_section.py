@@ -1,4 +1,4 @@
-"""The section of the report that a mixture fills: how often it shows each component."""
+"""Section of the report about a mixture: shares and epochs of its components."""
 
 from typing import Any
 
@@ -10,11 +10,11 @@ from pipelines.report.html import details, figure, section
 from pipelines.report.svg import PALETTE, Bar
 
 BARS = 25
-"""Components drawn one by one, those with most tokens of the mixture; the table has every one."""
+"""Components with a bar of their own: those with the largest shares of the mixture."""
 
 
 def mixture(path: str) -> str:
-    """Draw the epochs and the shares that a mixture gives its components.
+    """Return the section of the epochs and shares that a mixture gives its components.
 
     Raises:
         UsageError, DataError: as `load_mixture` and `mixture_table` do.
@@ -27,10 +27,10 @@ def mixture(path: str) -> str:
     seen = sum(row["tokens"] * row["epochs"] for row in rows)
     return section(
         "The mixture",
-        f"{path.rsplit('/', 1)[-1]}: {formatting.short_count(seen)} tokens to train on, the end of "
-        "each document counted. How often it sees each component, and what share of it that is, "
-        "the largest share first; one color a group.",
-        figure(svg.bars("Epochs of components", [_epochs(row, color) for row in rows[:BARS]])),
+        f"{path.rsplit('/', 1)[-1]}: {formatting.short_count(seen)} tokens to train on, with one "
+        "end token for each document. Epochs of each component and its share of the mixture, the "
+        "largest share first. Each group has its own color.",
+        figure(svg.bars("Epochs of components", [_epochs_bar(row, color) for row in rows[:BARS]])),
         details(f"Every component ({len(rows)})", HEAD, [_cells(row) for row in rows], words=2),
     )
 
@@ -38,7 +38,7 @@ def mixture(path: str) -> str:
 HEAD = ["component", "group", "tokens there", "share asked", "share got", "epochs"]
 
 
-def _epochs(row: dict[str, Any], color: dict[str, str]) -> Bar:
+def _epochs_bar(row: dict[str, Any], color: dict[str, str]) -> Bar:
     text = f"{row['epochs']:.2f} epochs, {formatting.share(row['got'], 1)}"
     return Bar(row["component"], row["epochs"], text, color[row["group"]])
 

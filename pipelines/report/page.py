@@ -1,4 +1,4 @@
-"""One HTML page about an output: drawn, not only listed; complete in itself, without a script."""
+"""Build one self-contained HTML page about an output, with drawings as SVG and no script."""
 
 import json
 from collections.abc import Mapping
@@ -17,10 +17,10 @@ from pipelines.report.html import details, disclosure, figure, section, table
 from pipelines.report.svg import LOST, PALETTE, Bar, Stage, tag
 
 BARS = 20
-"""Components drawn one by one; the table below the drawing has every one."""
+"""Components with a bar of their own. The table below the drawing lists every component."""
 
 RULES = 6
-"""Rules drawn one by one at each stage; the others of the stage share a band."""
+"""Rules with a band of their own at each stage. The other rules of a stage share one band."""
 
 STAGES = {
     "license_filter": "license filter",
@@ -30,21 +30,27 @@ STAGES = {
 
 
 def report(chain: Chain, mixture: str | None = None) -> str:
-    """Return the page; equal outputs give equal pages.
+    """Return the page of an output. Equal outputs give equal pages.
 
     Args:
-        chain: the jobs behind an output.
-        mixture: a MIX.toml whose epochs are drawn, too.
+        chain: the manifests behind the output.
+        mixture: the path of a MIX.toml; its epochs get a section.
 
     Raises:
-        UsageError: the mixture has faults.
-        DataError: a table of documents is missing or is none.
+        UsageError: the mixture is not valid.
+        DataError: a table of documents is missing or cannot be read.
     """
     return page(chain, survey(chain), mixture_section.mixture(mixture) if mixture else "")
 
 
 def page(chain: Chain, surveyed: Survey, mixture: str = "") -> str:
-    """Draw what is known of a chain, and the section of a mixture."""
+    """Return the page of a chain.
+
+    Args:
+        chain: the manifests behind an output.
+        surveyed: what the tables of documents hold.
+        mixture: the HTML of the section about a mixture.
+    """
     parts = flows(chain)
     body = [
         _head(chain, parts),
@@ -66,12 +72,14 @@ def page(chain: Chain, surveyed: Survey, mixture: str = "") -> str:
 
 
 def _name(chain: Chain) -> str:
+    """Return the name of the output's directory."""
     return chain.last.directory.rstrip("/").rsplit("/", 1)[-1]
 
 
 def _head(chain: Chain, parts: Mapping[str, Flow]) -> str:
+    """Return the title and the totals."""
     total, totals = together(list(parts.values())), chain.last.manifest.totals
-    heldout = sum(each.tokens for each in chain.last.manifest.heldout_components.values())
+    heldout = sum(c.tokens for c in chain.last.manifest.heldout_components.values())
     numbers = [
         ("tokens", total.tokens and formatting.short_count(total.tokens)),
         ("held out", heldout and f"{formatting.short_count(heldout)}"),
@@ -97,6 +105,7 @@ def _head(chain: Chain, parts: Mapping[str, Flow]) -> str:
 
 
 def _funnel(chain: Chain, parts: Mapping[str, Flow]) -> str:
+    """Return the section of what each step kept and rejected."""
     taken = rejected(parts)
     came = together(list(parts.values())).came
     stages = [Stage("came in", came.bytes, _both(came))]
@@ -117,25 +126,27 @@ def _funnel(chain: Chain, parts: Mapping[str, Flow]) -> str:
     head = ["step", "rule", "documents", "text", "of all text"]
     return section(
         "The funnel",
-        "Bytes of text from left to right; what leaves the band was rejected, by the first rule "
-        "that took it.",
+        "Bytes of text from left to right. A band that leaves shows text that a rule rejected.",
         figure(svg.funnel("Text kept and rejected at each stage", stages)),
         details(f"Every rule ({len(rows)})", head, rows, words=2),
     )
 
 
 def _lost(rules: Mapping[str, Count]) -> list[Bar]:
+    """Return the bars of a stage's rules, largest first; rules beyond RULES share one bar."""
     ordered = sorted(rules.items(), key=lambda item: (-item[1].bytes, item[0]))
     alone = ordered if len(ordered) <= RULES else ordered[: RULES - 1]
     bars = [Bar(rule, count.bytes, _both(count), LOST) for rule, count in alone]
     rest = ordered[len(alone) :]
     if rest:
-        count = sum((each for _, each in rest), Count())
+        count = sum((lost for _, lost in rest), Count())
         bars.append(Bar(f"{len(rest)} other rules", count.bytes, _both(count), LOST))
     return bars
 
 
 def _components(parts: Mapping[str, Flow], measure: str) -> str:
+    """Return the section of the components: the kept amount of each, in `measure`."""
+
     def amount(flow: Flow) -> int:
         return flow.kept.bytes if flow.tokens is None else flow.tokens
 
@@ -174,24 +185,26 @@ def _components(parts: Mapping[str, Flow], measure: str) -> str:
     ]
     return section(
         "Components",
-        f"What was kept of each language or set, in {measure}; one color a source.",
+        f"The kept text of each language or set, in {measure}. Each source has its own color.",
         figure(svg.bars(f"Components by {measure}", bars)),
         details(f"Every component ({len(rows)})", head, rows),
     )
 
 
 def _failed(chain: Chain) -> str:
+    """Return the section of unreadable inputs; an empty string where every input was read."""
     if not chain.failed:
         return ""
-    rows = [[each.source, each.input, each.error] for each in chain.failed]
+    rows = [[letter.source, letter.input, letter.error] for letter in chain.failed]
     return section(
-        "Inputs that could not be read",
+        "Unreadable inputs",
         f"{formatting.plural(len(rows), 'input')}; the jobs went on without them.",
         table(["source", "input", "reason"], rows, words=3),
     )
 
 
 def _provenance(chain: Chain) -> str:
+    """Return the section of digests and configs."""
     rows = [[STAGES[link.manifest.step], link.digest, link.manifest.digest] for link in chain.links]
     configs = "".join(
         disclosure(
@@ -206,10 +219,11 @@ def _provenance(chain: Chain) -> str:
     )
     ends = chain.missing or "The chain reaches the raw files."
     head = ["step", "SHA-256 of manifest.json", "step digest"]
-    return section("Where it came from", ends, table(head, rows, words=3), configs)
+    return section("Provenance", ends, table(head, rows, words=3), configs)
 
 
 def _both(count: Count) -> str:
+    """Return bytes and documents as text."""
     return f"{formatting.size(count.bytes)}, {formatting.short_count(count.documents)} documents"
 
 

@@ -1,4 +1,4 @@
-"""The sections of the report that the tables of documents fill: from licenses to samples."""
+"""Sections of the report about documents: licenses, lengths, duplicates and samples."""
 
 from html import escape
 
@@ -10,21 +10,21 @@ from pipelines.report.html import details, figure, section
 from pipelines.report.svg import PALETTE, Bar, tag
 
 BARS = 20
-"""Licenses drawn one by one; the table below the drawing has every one."""
+"""Licenses with a bar of their own. The table below the drawing lists every license."""
 
 TEXT = 1500
-"""Characters of a sample's text that are shown; the page says when there are more."""
+"""Characters of a sample that are shown. A note says how many more there are."""
 
 
-LIKENESS = (
-    "How alike a near-duplicate is to the document that stays: the Jaccard similarity of their "
-    "shingles, estimated from signatures, or exact where the job compared exactly. One below the "
-    "threshold is alike to it by way of others in the cluster."
+SIMILARITY = (
+    "The Jaccard similarity of the shingles of a near-duplicate and of the kept document, "
+    "estimated from signatures, or exact where the job compared exactly. A document below the threshold is "
+    "similar to other documents of the cluster."
 )
 
 
 def licenses(surveyed: Survey) -> str:
-    """Draw which licenses the documents are under."""
+    """Return the section of the licenses of the kept documents."""
     ordered = sorted(surveyed.licenses.items(), key=lambda item: (-item[1].bytes, item[0]))
     total = sum(count.bytes for _, count in ordered)
     alone = ordered if len(ordered) <= BARS else ordered[: BARS - 1]
@@ -33,7 +33,7 @@ def licenses(surveyed: Survey) -> str:
         (name or "none known", count, PALETTE[0] if name else PALETTE[5]) for name, count in alone
     ]
     if rest:
-        count = sum((each for _, each in rest), Count())
+        count = sum((other for _, other in rest), Count())
         drawn.append((f"{len(rest)} other expressions", count, PALETTE[5]))
     bars = [
         Bar(
@@ -51,8 +51,7 @@ def licenses(surveyed: Survey) -> str:
     ]
     return section(
         "Licenses",
-        f"SPDX expressions that the documents were judged by, in {surveyed.measure}. "
-        + _read_note(surveyed),
+        f"SPDX expressions of the kept documents, in {surveyed.measure}. " + _read_note(surveyed),
         figure(svg.bars(f"Licenses by {surveyed.measure}", bars)) if bars else "",
         details(
             f"Every expression ({len(rows)})", ["license", "documents", surveyed.measure], rows
@@ -61,7 +60,7 @@ def licenses(surveyed: Survey) -> str:
 
 
 def lengths(surveyed: Survey) -> str:
-    """Draw how long documents are; nothing where there are none."""
+    """Return the section of document lengths; an empty string without documents."""
     if not surveyed.lengths:
         return ""
     powers = range(min(surveyed.lengths), max(surveyed.lengths) + 1)
@@ -83,7 +82,7 @@ def lengths(surveyed: Survey) -> str:
 
 
 def copies(surveyed: Survey) -> str:
-    """Draw duplicate clusters by size, and how alike their documents are; nothing without any."""
+    """Return the section of cluster sizes and similarities; an empty string without clusters."""
     if not surveyed.clusters:
         return ""
     binned: dict[int, int] = {}
@@ -110,17 +109,17 @@ def copies(surveyed: Survey) -> str:
     axis = "Jaccard similarity, each column up to its own number"
     return section(
         "Duplicate clusters",
-        "Clusters by the number of documents in them; one document of each stays.",
+        "Clusters by their number of documents. One document of each cluster is kept.",
         figure(svg.columns("Clusters by size", bars, "documents in a cluster")),
         details(f"Every size ({len(rows)})", ["documents in a cluster", "clusters"], rows),
-        tag("h3", title) + tag("p", LIKENESS) + figure(svg.columns(title, near, axis))
+        tag("h3", title) + tag("p", SIMILARITY) + figure(svg.columns(title, near, axis))
         if surveyed.similarity
         else "",
     )
 
 
 def samples(surveyed: Survey) -> str:
-    """Show some documents with their origin; nothing where there are none."""
+    """Return the section of sample documents; an empty string without samples."""
     if not surveyed.samples:
         return ""
     return section(
@@ -131,6 +130,7 @@ def samples(surveyed: Survey) -> str:
 
 
 def _sample(sample: Sample) -> str:
+    """Return one document: its path, origin and text."""
     origin = sample.origin
     repositories = ", ".join(origin["repositories"]) or "no repository"
     facts = [repositories, origin["license"] or "no license known", f"id {origin['id']}"]
@@ -147,21 +147,24 @@ def _sample(sample: Sample) -> str:
 
 
 def _power(power: int) -> str:
+    """Return the shortest length of a bin: 2^(power - 1), or 0."""
     return "0" if power == 0 else formatting.count(1 << (power - 1))
 
 
 def _short_power(power: int) -> str:
-    """Write 2^(power - 1) in few characters: 512, 1k, 2k ... 1M."""
+    """Return 2^(power - 1) in few characters: 512, 1k, 2k ... 1M."""
     digits = max(0, power - 1)
     unit = min(digits // 10, 4)
     return "0" if power == 0 else f"{1 << (digits - 10 * unit)}{['', 'k', 'M', 'G', 'T'][unit]}"
 
 
 def _percent(part: int, whole: int) -> str:
+    """Return a share in percent without its unit."""
     return formatting.share(part, whole).removesuffix(" %").replace(" ", "")
 
 
 def _cluster_label(power: int) -> str:
+    """Return the range of cluster sizes of a bin."""
     first, last = (1 << power) + 1, (2 << power)
     return (
         formatting.count(first)
@@ -171,6 +174,7 @@ def _cluster_label(power: int) -> str:
 
 
 def _read_note(surveyed: Survey) -> str:
+    """Return how many tables were counted, where not all were."""
     if surveyed.read == surveyed.tables:
         return ""
     return (

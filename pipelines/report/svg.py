@@ -1,4 +1,4 @@
-"""Drawings as inline SVG: pure functions from numbers to text, no script and no library."""
+"""Draw bars, histograms and a funnel as inline SVG: functions from numbers to text."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -11,14 +11,14 @@ INK = "#1f2933"
 SOFT = "#52606d"
 RULE = "#d9e0e6"
 PALETTE = ("#2f6f9f", "#3a8a6e", "#a9741a", "#7c5aa6", "#b04a6f", "#5b6770")
-"""Colors of groups, all at least 3:1 on white (WCAG 2.2, 1.4.11)."""
+"""Colors of groups. Each has a contrast of at least 3:1 to white (WCAG 2.2, 1.4.11)."""
 
 WIDTH = 920
 
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar: its label, its length, what is written behind it, and its color."""
+    """One bar: its label, its length, the text behind the bar, and its color."""
 
     label: str
     value: float
@@ -28,7 +28,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage of a funnel: what was left after it, and what it took away, by reason."""
+    """A stage of a funnel: the amount kept after the stage, and the amounts lost, by reason."""
 
     name: str
     kept: float
@@ -37,7 +37,7 @@ class Stage:
 
 
 def tag(name: str, content: str = "", **attributes: object) -> str:
-    """Return one element; `_` in an attribute's name is written `-`, values are escaped."""
+    """Return one element. `_` in the name of an attribute becomes `-`; values are escaped."""
     written = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{escape(_text(value))}"'
         for key, value in attributes.items()
@@ -46,7 +46,7 @@ def tag(name: str, content: str = "", **attributes: object) -> str:
 
 
 def bars(title: str, rows: Sequence[Bar]) -> str:
-    """Draw horizontal bars, one a row, each with its label before it and its text behind it."""
+    """Draw horizontal bars, one a row, with the label before and the text behind each bar."""
     longest = max((bar.value for bar in rows), default=0) or 1
     left, room, step = 255, WIDTH - 255 - 190, 26
     drawn = []
@@ -64,7 +64,7 @@ def bars(title: str, rows: Sequence[Bar]) -> str:
 
 
 def columns(title: str, bins: Sequence[Bar], axis: str) -> str:
-    """Draw a histogram: one column a bin, its label below it, its text above it."""
+    """Draw a histogram: one column a bin, with the label below and the text above the column."""
     highest = max((bar.value for bar in bins), default=0) or 1
     top, height = 22, 190
     step = min(90.0, WIDTH / max(1, len(bins)))
@@ -84,9 +84,9 @@ def columns(title: str, bins: Sequence[Bar], axis: str) -> str:
 
 
 def funnel(title: str, stages: Sequence[Stage]) -> str:
-    """Draw what each stage kept as a band that goes on, and what it took away as bands that leave.
+    """Draw kept amounts as a band that goes on, and lost amounts as bands that leave.
 
-    The first stage is what came in; heights are in proportion to it.
+    The first stage is the input. Heights are in proportion to the largest stage.
     """
     scale = 150 / (max((stage.kept for stage in stages), default=0) or 1)
     step = (WIDTH - 165) / max(1, len(stages) - 1)
@@ -96,7 +96,7 @@ def funnel(title: str, stages: Sequence[Stage]) -> str:
         if place:
             before = max(1.0, stages[place - 1].kept * scale)
             drawn.append(_band((x - step + 10, top), (x, top), min(tall, before), KEPT))
-            # Short, so that what is written behind a loss ends before the next stage's leave.
+            # Short, so that the text behind a loss ends before the losses of the next stage.
             across = (x - step + 10, min(x - 30, x - step + 70))
             losses, reached = _losses(stage, across, top + tall, scale)
             drawn.append(losses)
@@ -110,7 +110,7 @@ def funnel(title: str, stages: Sequence[Stage]) -> str:
 def _losses(
     stage: Stage, across: tuple[float, float], leaves: float, scale: float
 ) -> tuple[str, float]:
-    """Draw what a stage took away; return it with the height that it reaches."""
+    """Draw the losses of a stage; return the drawing and the height that it reaches."""
     (left, right), lands = across, leaves + 22
     drawn = []
     for bar in stage.lost:
@@ -142,9 +142,9 @@ def _band(start: tuple[float, float], stop: tuple[float, float], thick: float, c
 
 
 def picture(title: str, height: float, shapes: Iterable[str]) -> str:
-    """Wrap shapes into an SVG that scales with the page and tells a screen reader its title.
+    """Return an SVG of shapes that scales with the page and has a title for screen readers.
 
-    Titles are unique in a page, so that what is made of them is, too.
+    The id of the title is made from the title: titles are unique in a page.
     """
     name = "drawing-" + re.sub("[^a-z0-9]+", "-", title.lower()).strip("-")
     return tag(
@@ -179,7 +179,7 @@ def _label(
 
 
 def _fitted(text: str, most: int) -> str:
-    """Shorten a label to `most` characters; its title and the table below keep the whole."""
+    """Return a label of at most `most` characters; tooltip and table have the whole label."""
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
