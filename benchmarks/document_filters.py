@@ -20,7 +20,7 @@ from filters.benchmarks import Text
 from filters.quality import registry
 from filters.quality.batch import Batch, Genre
 from filters.quality.comments import LEXERS, comment_share
-from filters.quality.html_text import visible
+from filters.quality.html_text import visible_text
 from filters.quality.scope import pages
 from manifests.components import slug
 
@@ -133,7 +133,7 @@ def html(batch: Batch) -> Claim:
     texts = mine.texts.to_pylist()
 
     def ours() -> int:
-        visible(fresh(mine))
+        visible_text(fresh(mine))
         return int(mine.texts.nbytes)
 
     def parse() -> int:

@@ -1,14 +1,14 @@
-r"""Base64, hexadecimal and escaped data inside of sources.
+r"""Base64, hexadecimal and escaped data in source code.
 
-StarCoder2 (arXiv 2402.19173, section 3.1) looks for three patterns:
+StarCoder2 (arXiv 2402.19173, section 3.1) searches for three patterns:
 
     base64       [a-zA-Z0-9+/\n=]{64,}
     hexadecimal  (?:\b(?:0x|\\x)?[0-9a-fA-F]{2}(?:,|\b\s*)){8,}
     Unicode      (?:\\u[0-9a-fA-F]{4}){8,}
 
-and drops a file where one match is longer than 1024 characters, or half of the file matches. The
-same patterns over ASCII's word characters and whitespace, compiled; matches of different patterns
-that overlap count once.
+and drops a file if one match is longer than 1024 characters or if half of the file matches. This
+module compiles the same patterns with ASCII's word characters and whitespace. Overlapping matches
+of different patterns count once.
 """
 
 from typing import NamedTuple
@@ -24,14 +24,18 @@ Scores = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.uint8]
 
-BASE64_LEAST = 64
-REPEATS = 8
+MIN_BASE64 = 64
+"""Characters of the shortest match of base64."""
+
+MIN_REPEATS = 8
+"""Pairs of hexadecimal digits, or escapes, of the shortest match."""
 
 BASE64, WORD, HEX, SPACE, ESCAPE = 1, 2, 4, 8, 16
 """Bits of a byte's classes."""
 
 
 def _classes(byte: int) -> int:
+    """Return the classes of a byte, as bits."""
     character = chr(byte)
     if byte >= 128:
         return 0
@@ -47,36 +51,42 @@ def _classes(byte: int) -> int:
 CLASSES = np.array([_classes(byte) for byte in range(256)], np.uint8)
 
 
-class Encoded(NamedTuple):
-    """Of each text, int64 [n]: the longest match, and what all of them cover, in bytes."""
+class EncodedData(NamedTuple):
+    """Matches in n texts, int64 [n] each.
+
+    Attributes:
+        longest: bytes of the longest match.
+        covered: bytes that all matches cover.
+    """
 
     longest: Integers
     covered: Integers
 
 
-def encoded(batch: Batch) -> Encoded:
-    """Find encoded data; filters ask through `batch.once(encoded)`."""
+def encoded_data(batch: Batch) -> EncodedData:
+    """Search a batch for encoded data. Scores call `batch.once(encoded_data)`."""
     data, offsets = text_bytes(batch.texts)
-    found = Encoded(*(np.zeros(len(offsets) - 1, np.int64) for _ in range(2)))
-    _find(data, offsets, CLASSES, *found)
-    return found
+    matches = EncodedData(*(np.zeros(len(offsets) - 1, np.int64) for _ in range(2)))
+    _find(data, offsets, CLASSES, *matches)
+    return matches
 
 
 def encoded_run(batch: Batch) -> Scores:
     """Score: bytes of the longest match. Default: at most 1024 (see above)."""
-    return batch.once(encoded).longest.astype(np.float64)
+    return batch.once(encoded_data).longest.astype(np.float64)
 
 
 def encoded_share(batch: Batch) -> Scores:
     """Score: share of the bytes that match. Default: at most 0.5 (see above)."""
     _, offsets = text_bytes(batch.texts)
-    return batch.once(encoded).covered / np.maximum(np.diff(offsets), 1)
+    return batch.once(encoded_data).covered / np.maximum(np.diff(offsets), 1)
 
 
 @compiled()
 def _find(
     data: Bytes, offsets: Offsets, classes: Flags, longest: Integers, covered: Integers
 ) -> None:
+    """Fill the arrays of EncodedData."""
     for document in range(len(longest)):
         first, stop = offsets[document], offsets[document + 1]
         if _may_match(data, first, stop, classes):
@@ -85,15 +95,15 @@ def _find(
 
 @compiled()
 def _may_match(data: Bytes, first: int, stop: int, classes: Flags) -> bool:
-    r"""Tell whether a document may hold any match; few do, and this costs less than a search.
+    r"""Return whether a document may hold a match. Few documents do, so `_measure` is seldom run.
 
-    Of a hexadecimal match every pair ends before a character of no word, and but for the first it
-    has what may stand between two pairs before it; of an escaped one every "\u" counts.
+    Every pair of a hexadecimal match ends before a character that is not of a word. Before every
+    pair but the first stands a separator that may follow a pair. Every "\u" counts as an escape.
     """
     i = first
     while i < stop:
         end = _base64_end(data, i, stop, classes)
-        if end - i >= BASE64_LEAST:
+        if end - i >= MIN_BASE64:
             return True
         i = max(end, i + 1)
     linked = most = escapes = 0
@@ -107,13 +117,13 @@ def _may_match(data: Bytes, first: int, stop: int, classes: Flags) -> bool:
             escapes += data[i] == 117
         two = one
         one = kinds
-    # The last pair may end with the text.
-    return most >= REPEATS - 2 or escapes >= REPEATS
+    # Two fewer: the first pair has no separator before it, and the last may end the text.
+    return most >= MIN_REPEATS - 2 or escapes >= MIN_REPEATS
 
 
 @compiled()
 def _follows(data: Bytes, first: int, pair: int, classes: Flags) -> bool:
-    """Tell whether another pair of digits may end right before the pair at `pair`."""
+    """Return whether another pair of digits may end right before the pair at `pair`."""
     at = pair - 1
     if at >= first and data[at] == 120:
         at -= 2
@@ -126,7 +136,7 @@ def _follows(data: Bytes, first: int, pair: int, classes: Flags) -> bool:
 
 @compiled()
 def _measure(data: Bytes, first: int, stop: int, classes: Flags) -> tuple[int, int]:
-    """Return the longest match of a document, and what all of them cover, in bytes."""
+    """Return the bytes of a document's longest match and the bytes that all matches cover."""
     longest = covered = 0
     base64 = hexadecimal = escaped = covered_to = first
     kinds = np.uint8(0)
@@ -136,7 +146,7 @@ def _measure(data: Bytes, first: int, stop: int, classes: Flags) -> tuple[int, i
         kinds = classes[data[i]]
         if i >= base64 and kinds & BASE64:
             base64 = _base64_end(data, i, stop, classes)
-            if base64 - i >= BASE64_LEAST:
+            if base64 - i >= MIN_BASE64:
                 end = base64
         boundary = (before ^ kinds) & WORD
         if boundary and i >= hexadecimal and (kinds & HEX or data[i] == 92):
@@ -158,15 +168,15 @@ def _measure(data: Bytes, first: int, stop: int, classes: Flags) -> tuple[int, i
 
 @compiled()
 def _base64_end(data: Bytes, i: int, stop: int, classes: Flags) -> int:
-    """Return where a run ends; of one that is too short, any place that no long run contains."""
-    look = i + BASE64_LEAST - 1
+    """Return the end of a run of base64, or for a short run any place that no match contains."""
+    look = i + MIN_BASE64 - 1
     if look >= stop:
         return stop
     while look > i and classes[data[look]] & BASE64:
         look -= 1
     if look > i:
         return look
-    end = i + BASE64_LEAST
+    end = i + MIN_BASE64
     while end < stop and classes[data[end]] & BASE64:
         end += 1
     return end
@@ -174,6 +184,7 @@ def _base64_end(data: Bytes, i: int, stop: int, classes: Flags) -> int:
 
 @compiled()
 def _boundary(data: Bytes, first: int, i: int, stop: int, classes: Flags) -> bool:
+    r"""Return whether i is a boundary of a word, as `\b`."""
     before = i > first and classes[data[i - 1]] & WORD != 0
     after = i < stop and classes[data[i]] & WORD != 0
     return before != after
@@ -181,7 +192,7 @@ def _boundary(data: Bytes, first: int, i: int, stop: int, classes: Flags) -> boo
 
 @compiled()
 def _hex_end(data: Bytes, first: int, i: int, stop: int, classes: Flags) -> int:
-    """Return where eight or more pairs of hexadecimal digits end that begin at i; i where none."""
+    """Return the end of a hexadecimal match that begins at i, or i if there is no match."""
     start = i
     pairs = 0
     while i < stop and _boundary(data, first, i, stop, classes):
@@ -200,12 +211,12 @@ def _hex_end(data: Bytes, first: int, i: int, stop: int, classes: Flags) -> int:
             break
         i = at
         pairs += 1
-    return i if pairs >= REPEATS else start
+    return i if pairs >= MIN_REPEATS else start
 
 
 @compiled()
 def _escapes_end(data: Bytes, i: int, stop: int, classes: Flags) -> int:
-    """Return where eight or more escapes of four digits end that begin at i; i where none do."""
+    """Return the end of a match of escapes that begins at i, or i if there is no match."""
     start = i
     while i + 5 < stop and data[i] == 92 and data[i + 1] == 117:
         if not (classes[data[i + 2]] & classes[data[i + 3]] & HEX):
@@ -213,4 +224,4 @@ def _escapes_end(data: Bytes, i: int, stop: int, classes: Flags) -> int:
         if not (classes[data[i + 4]] & classes[data[i + 5]] & HEX):
             break
         i += 6
-    return i if i - start >= 6 * REPEATS else start
+    return i if i - start >= 6 * MIN_REPEATS else start

@@ -1,4 +1,4 @@
-"""What a file's extension says: whether StarCoder took it, and whether it fits the language."""
+"""Filters by extension: whether it fits the language, and whether StarCoder kept its files."""
 
 import hashlib
 import tomllib
@@ -14,12 +14,19 @@ from filters.quality.batch import Batch
 
 Scores = npt.NDArray[np.float64]
 
-TELLING = frozenset({"CMakeLists.txt", "meson_options.txt", "requirements.txt"})
-"""Names of files that tell their language although their extension tells another one."""
+NAMES_WITH_LANGUAGE = frozenset({"CMakeLists.txt", "meson_options.txt", "requirements.txt"})
+"""Names of files whose language differs from the language of their extension."""
 
 
 class Rules(NamedTuple):
-    """What tables/extensions.toml says of an extension of a language."""
+    """StarCoder's rules for an extension of a language (tables/extensions.toml).
+
+    Attributes:
+        keep: StarCoder kept files with the extension.
+        long_lines: lines have no limit.
+        symbols: the share of letters and digits has no minimum.
+        alphabetic: the share of letters has a minimum.
+    """
 
     keep: bool
     long_lines: bool = False
@@ -28,14 +35,14 @@ class Rules(NamedTuple):
 
 
 def extension_of(path: str) -> str:
-    """Return what follows the last dot of a file's name, in lower case; "" for a name without."""
+    """Return the text after the last dot of a file's name, in lower case; "" without a dot."""
     name = path.rpartition("/")[2]
     return name.rpartition(".")[2].lower() if "." in name else ""
 
 
 @lru_cache(maxsize=1)
 def starcoder() -> Mapping[str, Mapping[str, Rules]]:
-    """Return language -> extension -> what StarCoder's table says of it."""
+    """Return language -> extension -> StarCoder's rules."""
     return {
         language: {
             **{name: Rules(keep=False) for name in row.get("drop", ())},
@@ -51,60 +58,62 @@ def starcoder() -> Mapping[str, Mapping[str, Rules]]:
 @lru_cache(maxsize=1)
 def languages() -> Mapping[str, frozenset[str]]:
     """Return extension -> the languages that have it."""
-    found: dict[str, set[str]] = {}
+    by_extension: dict[str, set[str]] = {}
     for language, names in _table("languages")["languages"].items():
         for name in names:
-            found.setdefault(name, set()).add(language)
-    return {name: frozenset(several) for name, several in found.items()}
+            by_extension.setdefault(name, set()).add(language)
+    return {name: frozenset(group) for name, group in by_extension.items()}
 
 
 def rules(component: str, extension: str) -> Rules | None:
-    """Return what StarCoder's table says of a file; None where it says nothing."""
+    """Return StarCoder's rules for a file, or None if its table lacks the extension."""
     return starcoder().get(component, {}).get(extension)
 
 
 def extension(batch: Batch) -> Scores:
-    """Score: 1 for extensions that StarCoder took of a language, 0 for others and unknown ones.
+    """Score: 1 for extensions of a language that StarCoder kept, 0 for all other extensions.
 
-    NaN for languages that its table lacks, and where there is no path. Default: at least 1
+    NaN for languages that StarCoder's table lacks and for empty paths. Default: at least 1
     (tables/extensions.toml; bigcode-dataset preprocessing/filtering.py,
     `basic_filters_per_extension`).
     """
-    return _scores(batch, _taken)
+    return _scores(batch, _is_kept)
 
 
 def language(batch: Batch) -> Scores:
-    """Score: 1 where a file's extension is one of its declared language, 0 where it is not.
+    """Score: 1 if a file's extension belongs to its declared language, else 0.
 
-    NaN where no language has the extension, where the name says more than the extension
-    (CMakeLists.txt), or the component is no language. Default: at least 1.
-    The Stack took languages from the same table (tables/languages.toml), so a 0 is a file that
-    was put into the wrong folder or column.
+    NaN if no language has the extension, if the name alone gives the language (CMakeLists.txt), or
+    if the component is not a language. Default: at least 1 (ours: The Stack took languages from
+    the same table, tables/languages.toml, so a 0 is a file in the wrong folder or column).
     """
-    scores = _scores(batch, _fits)
-    scores[[path.rpartition("/")[2] in TELLING for path in batch.paths]] = np.nan
+    scores = _scores(batch, _fits_language)
+    scores[[path.rpartition("/")[2] in NAMES_WITH_LANGUAGE for path in batch.paths]] = np.nan
     return scores
 
 
 def _scores(batch: Batch, score: Callable[[str, str | None], float]) -> Scores:
+    """Score each document by its component and its extension, None without a path."""
     names = [extension_of(path) if path else None for path in batch.paths]
     pairs = list(zip(batch.components, names, strict=True))
     known = {pair: score(*pair) for pair in set(pairs)}
     return np.array([known[pair] for pair in pairs], np.float64)
 
 
-def _taken(component: str, extension: str | None) -> float:
+def _is_kept(component: str, extension: str | None) -> float:
+    """Return the score of `extension` for one file."""
     table = starcoder().get(component)
     if table is None or extension is None:
         return float("nan")
     return float(extension in table and table[extension].keep)
 
 
-def _fits(component: str, extension: str | None) -> float:
-    having = languages().get(extension) if extension else None
-    if having is None or component not in _all_languages():
+def _fits_language(component: str, extension: str | None) -> float:
+    """Return the score of `language` for one file."""
+    candidates = languages().get(extension) if extension else None
+    if candidates is None or component not in _all_languages():
         return float("nan")
-    return float(component in having)
+    return float(component in candidates)
 
 
 @lru_cache(maxsize=1)

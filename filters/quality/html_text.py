@@ -1,4 +1,4 @@
-"""Pages that are all markup and script: what a reader of the page would see."""
+"""Visible text of HTML pages: pages with little of it are markup and script."""
 
 import warnings
 from typing import NamedTuple
@@ -13,13 +13,13 @@ Scores = npt.NDArray[np.float64]
 HIDDEN = ("script", "style")
 
 
-class Visible(NamedTuple):
-    """Of each page, float64 [n]; the first two are NaN where it cannot be parsed.
+class VisibleText(NamedTuple):
+    """Visible text of n pages, float64 [n] each.
 
     Attributes:
-        characters: of the visible text.
-        share: of all characters.
-        parsed: 1, or 0 where the parser refuses.
+        characters: characters of the visible text; NaN for a page that is not parsed.
+        share: share of all characters; NaN for a page that is not parsed.
+        parsed: 1, or 0 if the parser rejects the page.
     """
 
     characters: Scores
@@ -27,46 +27,43 @@ class Visible(NamedTuple):
     parsed: Scores
 
 
-def visible(batch: Batch) -> Visible:
-    """Parse each page; filters ask through `batch.once(visible)`."""
-    found = np.full((3, len(batch.components)), np.nan)
-    for i, page in enumerate(batch.texts.to_pylist()):
-        characters = _visible_characters(page or "")
-        found[:, i] = (
-            (np.nan, np.nan, 0)
-            if characters is None
-            else (characters, characters / max(len(page or ""), 1), 1)
-        )
-    return Visible(*found)
+def visible_text(batch: Batch) -> VisibleText:
+    """Parse each page. Scores call `batch.once(visible_text)`."""
+    pages = [page or "" for page in batch.texts.to_pylist()]
+    lengths = [_visible_characters(page) for page in pages]
+    characters = np.array([np.nan if length is None else length for length in lengths], float)
+    sizes = np.array([max(len(page), 1) for page in pages], float)
+    return VisibleText(characters, characters / sizes, 1.0 - np.isnan(characters))
 
 
 def html_parsed(batch: Batch) -> Scores:
-    """Score: 1 where Beautiful Soup parses the page, else 0.
+    """Score: 1 if Beautiful Soup parses the page, else 0.
 
-    Default: at least 1. StarCoder drops the others too, without saying so.
+    Default: at least 1 (bigcode-dataset preprocessing/filtering.py, `filter_html`, drops pages
+    that are not parsed).
     """
-    return batch.once(visible).parsed
+    return batch.once(visible_text).parsed
 
 
 def html_share(batch: Batch) -> Scores:
-    """Score: share of the visible text, script and style left out; NaN where it is not parsed.
+    """Score: share of the visible text, without script and style; NaN if not parsed.
 
     Default: at least 0.2 (StarCoder, bigcode-dataset preprocessing/filtering.py, `filter_html`,
-    which asks for more than that).
+    which requires more than 0.2).
     """
-    return batch.once(visible).share
+    return batch.once(visible_text).share
 
 
 def html_characters(batch: Batch) -> Scores:
-    """Score: characters of the visible text; NaN where it is not parsed.
+    """Score: characters of the visible text; NaN if not parsed.
 
-    Default: at least 101: `filter_html` asks for more than 100.
+    Default: at least 101 (`filter_html` requires more than 100).
     """
-    return batch.once(visible).characters
+    return batch.once(visible_text).characters
 
 
 def _visible_characters(page: str) -> int | None:
-    """Return the length of what `soup.get_text()` gives, None where the page cannot be parsed."""
+    """Return the length of `soup.get_text()`, or None if the page cannot be parsed."""
     from bs4 import BeautifulSoup, MarkupResemblesLocatorWarning, XMLParsedAsHTMLWarning
     from bs4.exceptions import ParserRejectedMarkup
 

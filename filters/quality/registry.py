@@ -1,4 +1,4 @@
-"""The document filters by name: what each one bounds, its published default, where it acts."""
+"""The document filters by name: the score of each, its published default and its scope."""
 
 import difflib
 import math
@@ -10,21 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from filters.quality import extensions, gopher, scope
-from filters.quality.alphabetic import alphabetic
-from filters.quality.alphanumeric import alphanumeric
-from filters.quality.auto_generated import auto_generated
+from filters.quality import text_statistics as text
 from filters.quality.batch import Batch, Genre
 from filters.quality.comments import comment_share
-from filters.quality.control_characters import control_characters
-from filters.quality.data_size import data_size
-from filters.quality.empty import empty
 from filters.quality.encoded_data import encoded_run, encoded_share
-from filters.quality.generated import generated
+from filters.quality.first_lines import xml_header
+from filters.quality.generated import auto_generated, generated
 from filters.quality.html_text import html_characters, html_parsed, html_share
-from filters.quality.longest_line import longest_line
-from filters.quality.mean_line import mean_line
-from filters.quality.near_empty import near_empty
-from filters.quality.xml_header import xml_header
 
 Scores = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -32,14 +24,15 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """One idea about documents: a score for each, and a bound on it.
+    """A score for each document and a bound on the score.
 
     Attributes:
-        score: Batch of n -> float64 [n]; NaN where it cannot tell, which is no reason to reject.
-        bound: which side of the threshold is kept; the threshold itself always is.
-        threshold: the published default; its source is in the score's docstring.
+        score: Batch of n -> float64 [n]. NaN means that the score is undefined: the filter keeps
+            the document.
+        bound: the side of the threshold that is kept; the threshold itself is always kept.
+        threshold: the default; the docstring of the score names its source.
         scope: whether the filter acts on a document, by genre, component and extension.
-        on: whether it acts when `[filters]` does not name it.
+        on: whether the filter acts if `[filters]` does not name it.
     """
 
     score: Callable[[Batch], Scores]
@@ -49,7 +42,7 @@ class Filter:
     on: bool = True
 
     def keep(self, scores: Scores, threshold: float) -> Mask:
-        """Return what a threshold keeps; a score of NaN says that the filter does not act."""
+        """Return the mask of the documents that a threshold keeps; NaN is kept."""
         kept = scores >= threshold if self.bound == "at_least" else scores <= threshold
         return kept | np.isnan(scores)
 
@@ -69,47 +62,47 @@ def _document_kinds(batch: Batch) -> tuple[list[tuple[Genre, str, str]], npt.NDA
 
 
 FILTERS: dict[str, Filter] = {
-    "empty": Filter(empty, "at_least", 1, scope.everything),
-    "near_empty": Filter(near_empty, "at_least", 5, scope.everything),
-    "control_characters": Filter(control_characters, "at_most", 0.01, scope.everything),
+    "empty": Filter(text.empty, "at_least", 1, scope.everything),
+    "min_alphanumerics": Filter(text.alphanumerics, "at_least", 5, scope.everything),
+    "max_control_share": Filter(text.control_share, "at_most", 0.01, scope.everything),
     "language": Filter(extensions.language, "at_least", 1, scope.code),
     "extension": Filter(extensions.extension, "at_least", 1, scope.code),
-    "longest_line": Filter(longest_line, "at_most", 1000, scope.code_of_lines),
-    "mean_line": Filter(mean_line, "at_most", 100, scope.code_of_lines),
-    "alphanumeric": Filter(alphanumeric, "at_least", 0.25, scope.code_of_words),
-    "alphabetic": Filter(alphabetic, "at_least", 0.25, scope.code_of_letters),
-    "data_alphabetic": Filter(alphabetic, "at_least", 0.5, scope.data),
-    "min_data_size": Filter(data_size, "at_least", 100, scope.data),
-    "max_data_size": Filter(data_size, "at_most", 5000, scope.data),
+    "max_line_length": Filter(text.line_length, "at_most", 1000, scope.code_lines),
+    "max_mean_line_length": Filter(text.mean_line_length, "at_most", 100, scope.code_lines),
+    "min_alphanumeric_share": Filter(text.alphanumeric_share, "at_least", 0.25, scope.code_words),
+    "min_alphabetic_share": Filter(text.alphabetic_share, "at_least", 0.25, scope.code_letters),
+    "min_data_alphabetic_share": Filter(text.alphabetic_share, "at_least", 0.5, scope.data),
+    "min_data_size": Filter(text.data_size, "at_least", 100, scope.data),
+    "max_data_size": Filter(text.data_size, "at_most", 5000, scope.data),
     "xml_header": Filter(xml_header, "at_most", 0, scope.not_xml),
     "auto_generated": Filter(auto_generated, "at_most", 0, scope.code),
     "generated": Filter(generated, "at_most", 0, scope.code),
-    "encoded_run": Filter(encoded_run, "at_most", 1024, scope.code),
-    "encoded_share": Filter(encoded_share, "at_most", 0.5, scope.code),
+    "max_encoded_run": Filter(encoded_run, "at_most", 1024, scope.code),
+    "max_encoded_share": Filter(encoded_share, "at_most", 0.5, scope.code),
     "html_parsed": Filter(html_parsed, "at_least", 1, scope.pages),
-    "html_characters": Filter(html_characters, "at_least", 101, scope.pages),
-    "html_share": Filter(html_share, "at_least", 0.2, scope.pages),
+    "min_html_characters": Filter(html_characters, "at_least", 101, scope.pages),
+    "min_html_share": Filter(html_share, "at_least", 0.2, scope.pages),
     "min_comment_share": Filter(comment_share, "at_least", 0.01, scope.code, on=False),
     "max_comment_share": Filter(comment_share, "at_most", 0.8, scope.code, on=False),
-    "min_words": Filter(gopher.word_count, "at_least", 50, scope.web),
-    "max_words": Filter(gopher.word_count, "at_most", 100_000, scope.web),
-    "min_mean_word_length": Filter(gopher.mean_word, "at_least", 3, scope.web),
-    "max_mean_word_length": Filter(gopher.mean_word, "at_most", 10, scope.web),
-    "symbols": Filter(gopher.symbols, "at_most", 0.1, scope.web),
-    "bullet_lines": Filter(gopher.bullet_lines, "at_most", 0.9, scope.web),
-    "ellipsis_lines": Filter(gopher.ellipsis_lines, "at_most", 0.3, scope.web),
-    "alphabetic_words": Filter(gopher.alphabetic_words, "at_least", 0.8, scope.web),
-    "stop_words": Filter(gopher.stop_words, "at_least", 2, scope.web),
+    "min_words": Filter(gopher.words, "at_least", 50, scope.web),
+    "max_words": Filter(gopher.words, "at_most", 100_000, scope.web),
+    "min_mean_word_length": Filter(gopher.mean_word_length, "at_least", 3, scope.web),
+    "max_mean_word_length": Filter(gopher.mean_word_length, "at_most", 10, scope.web),
+    "max_symbol_ratio": Filter(gopher.symbol_ratio, "at_most", 0.1, scope.web),
+    "max_bullet_line_share": Filter(gopher.bullet_line_share, "at_most", 0.9, scope.web),
+    "max_ellipsis_line_share": Filter(gopher.ellipsis_line_share, "at_most", 0.3, scope.web),
+    "min_alphabetic_word_share": Filter(gopher.alphabetic_word_share, "at_least", 0.8, scope.web),
+    "min_stop_words": Filter(gopher.stop_words, "at_least", 2, scope.web),
 }
-"""In the order in which they are asked: the first that says no is the rule of a rejection."""
+"""In order of precedence: the rule of a rejection is the first filter that rejects."""
 
 
 class Outcome(NamedTuple):
-    """What filters say of a batch of n documents.
+    """Scores and rejections of a batch of n documents.
 
     Attributes:
-        scores: for each filter, float64 [n]; NaN where it does not act.
-        rule: object [n], the name of the first filter that rejects, else None.
+        scores: filter -> float64 [n]; NaN for documents that the filter does not act on.
+        rule: object [n], the name of the first filter that rejects the document, or None.
     """
 
     scores: dict[str, Scores]
@@ -120,8 +113,8 @@ def check(config: Mapping[str, float | bool]) -> None:
     """Check the table `[filters]` of CORPUS.toml.
 
     Raises:
-        ValueError: it names filters that are not there, or with thresholds that are no numbers;
-            the sentence lists them all.
+        ValueError: the table names unknown filters or sets thresholds that are not finite; the
+            message lists them all.
     """
     faults = []
     for name, threshold in config.items():
@@ -136,11 +129,12 @@ def check(config: Mapping[str, float | bool]) -> None:
 
 
 def settings(config: Mapping[str, float | bool] | None) -> dict[str, float]:
-    """Return the filters that act and their thresholds, in order.
+    """Return the filters that act and their thresholds, in order of precedence.
 
     Args:
-        config: the table `[filters]`: a number is a threshold, false leaves a filter out, true
-            takes its default; a filter that is not named takes its default too, or is off.
+        config: the table `[filters]`: a number is a threshold, false turns a filter off, true
+            selects its default. A filter that the table does not name is on or off by default
+            (`Filter.on`).
 
     Raises:
         ValueError: as `check`.
@@ -156,22 +150,27 @@ def settings(config: Mapping[str, float | bool] | None) -> dict[str, float]:
 
 
 def identity(config: Mapping[str, float | bool] | None) -> dict[str, Any]:
-    """Return all that decides what filters keep: it becomes part of a step's digest."""
+    """Return everything that the verdicts of filters depend on, for the digest of a step."""
     return {"thresholds": settings(config), "tables": extensions.digests()}
 
 
 def apply(thresholds: Mapping[str, float], batch: Batch) -> Outcome:
-    """Return the scores of the filters named by `settings`, and which one rejects each document."""
+    """Score a batch with the filters of `settings` and name the filter that rejects each document.
+
+    Args:
+        thresholds: filter -> threshold.
+        batch: n documents.
+    """
     scores: dict[str, Scores] = {}
-    few: dict[bytes, Batch] = {}
+    selections: dict[bytes, Batch] = {}
     for name in thresholds:
         acts = FILTERS[name].acts_on(batch)
         scores[name] = np.full(len(acts), np.nan)
-        # Copies of texts are made where they save work, and hold no more than half of them.
-        chosen = acts if 2 * acts.sum() <= len(acts) else np.ones(len(acts), bool)
+        # Texts are copied only if the filter skips at least half of the documents.
+        mask = acts if 2 * acts.sum() <= len(acts) else np.ones(len(acts), bool)
         if acts.any():
-            taken = few.setdefault(chosen.tobytes(), batch.take(chosen))
-            scores[name][chosen] = FILTERS[name].score(taken)
+            selection = selections.setdefault(mask.tobytes(), batch.take(mask))
+            scores[name][mask] = FILTERS[name].score(selection)
             scores[name][~acts] = np.nan
     return Outcome(scores, first_rule(thresholds, scores, len(batch.components)))
 
@@ -179,7 +178,7 @@ def apply(thresholds: Mapping[str, float], batch: Batch) -> Outcome:
 def first_rule(
     thresholds: Mapping[str, float], scores: Mapping[str, Scores], count: int
 ) -> npt.NDArray[np.object_]:
-    """Return which filter rejects each of `count` documents, from scores alone: object [count]."""
+    """Return the filter that rejects each of `count` documents, by scores alone: object [count]."""
     rule = np.full(count, None, object)
     for name in reversed([name for name in FILTERS if name in thresholds]):
         rule[~FILTERS[name].keep(scores[name], thresholds[name])] = name

@@ -58,21 +58,21 @@ def code(genre: Genre, component: str, extension: str) -> bool:
     return genre == "code"
 
 
-def code_of_lines(genre: Genre, component: str, extension: str) -> bool:
+def code_lines(genre: Genre, component: str, extension: str) -> bool:
     """Source code whose lines have a limit."""
     known = extensions.rules(component, extension)
     unlimited = component in LONG_LINES if known is None else known.long_lines
     return genre == "code" and not unlimited
 
 
-def code_of_words(genre: Genre, component: str, extension: str) -> bool:
+def code_words(genre: Genre, component: str, extension: str) -> bool:
     """Source code that has a minimum share of letters and digits."""
     known = extensions.rules(component, extension)
     symbolic = component in LOW_ALPHANUMERIC if known is None else known.symbols
     return genre == "code" and not symbolic
 
 
-def code_of_letters(genre: Genre, component: str, extension: str) -> bool:
+def code_letters(genre: Genre, component: str, extension: str) -> bool:
     """Source code of an extension that names tables of numbers too."""
     known = extensions.rules(component, extension)
     return genre == "code" and known is not None and known.alphabetic

@@ -97,7 +97,7 @@ def test_a_file_of_one_line_of_forty_megabytes(tmp_path: Path) -> None:
     line = "x = [" + "1234, " * (40_000_000 // 6)
     write_stack(tmp_path / "data/python/a.parquet", [stack_row(line, ["MIT"])])
     (row,) = decided(prepared(tmp_path))
-    assert row["rule"] == "longest_line" and row["longest_line"] == len(line)
+    assert row["rule"] == "max_line_length" and row["max_line_length"] == len(line)
 
 
 def unchecked(column: list[bytes]) -> pa.Array:

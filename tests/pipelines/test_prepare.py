@@ -45,7 +45,7 @@ def test_every_document_has_the_fate_that_was_made_for_it(corpus: Path) -> None:
         "empty": 1,
         "license_denied": 1,
         "license_unknown": 1,
-        "longest_line": 1,
+        "max_line_length": 1,
         "null_text": 2,
     }
     deduped = load_manifest(preparation.dedup)
@@ -262,6 +262,6 @@ def test_filters_are_asked_again_of_decisions_alone(corpus: Path) -> None:
         again = registry.first_rule(thresholds, scores, table.num_rows)
         for rule, found in zip(table["rule"].to_pylist(), again, strict=True):
             assert rule == found if rule in thresholds else rule or found is None
-        strict = registry.first_rule({**thresholds, "longest_line": 1}, scores, table.num_rows)
-        if table.num_rows and not np.isnan(scores["longest_line"]).all():
-            assert "longest_line" in set(strict)
+        strict = registry.first_rule({**thresholds, "max_line_length": 1}, scores, table.num_rows)
+        if table.num_rows and not np.isnan(scores["max_line_length"]).all():
+            assert "max_line_length" in set(strict)

@@ -4,7 +4,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filters.quality.encoded_data import encoded, encoded_run, encoded_share
+from filters.quality.encoded_data import encoded_data, encoded_run, encoded_share
 from filters.quality.registry import apply, settings
 from tests.filters.quality.batches import make_batch
 
@@ -32,14 +32,14 @@ def by_regex(text):
 
 @given(st.lists(texts, min_size=1, max_size=3))
 def test_matches_are_those_of_the_published_patterns(texts):
-    found = encoded(make_batch(texts))
+    found = encoded_data(make_batch(texts))
     for i, text in enumerate(texts):
         assert (found.longest[i], found.covered[i]) == by_regex(text)
 
 
 def test_overlapping_matches_count_once():
     pairs = "ab\n" * 30
-    found = encoded(make_batch([pairs, pairs + "-" + pairs]))
+    found = encoded_data(make_batch([pairs, pairs + "-" + pairs]))
     assert list(found.longest) == [90, 90] and list(found.covered) == [90, 180]
 
 
@@ -50,14 +50,14 @@ def test_rules():
     short = base64.b64encode(bytes(200)).decode()
     given = make_batch([code, code + data, table, code + short])
     outcome = apply(settings(None), given)
-    assert list(outcome.rule) == [None, "longest_line", None, None]
-    lax = settings({"mean_line": False, "longest_line": False})
-    assert list(apply(lax, given).rule) == [None, "encoded_run", None, None]
+    assert list(outcome.rule) == [None, "max_line_length", None, None]
+    lax = settings({"max_mean_line_length": False, "max_line_length": False})
+    assert list(apply(lax, given).rule) == [None, "max_encoded_run", None, None]
     assert encoded_share(given)[2] == 0 and encoded_run(given)[3] == 269
     commas = "\n".join("0x12,0x34,0x56,0x78," for _ in range(20))
     assert list(apply(settings(None), make_batch([commas])).rule) == [None]
     packed = make_batch([",".join(["0x12"] * 20) + ","])
-    assert list(apply(settings(None), packed).rule) == ["encoded_share"]
+    assert list(apply(settings(None), packed).rule) == ["max_encoded_share"]
 
 
 def test_the_shortest_matches_are_found_at_either_end():
@@ -65,7 +65,7 @@ def test_the_shortest_matches_are_found_at_either_end():
     texts = [
         before + text + after for text in eight for before in ("", "--") for after in ("", "--")
     ]
-    found = encoded(make_batch(texts))
+    found = encoded_data(make_batch(texts))
     assert [(int(a), int(b)) for a, b in zip(*found, strict=True)] == list(map(by_regex, texts))
     assert all(found.longest > 0)
-    assert not any(encoded(make_batch([text[:-1] for text in eight])).longest)
+    assert not any(encoded_data(make_batch([text[:-1] for text in eight])).longest)

@@ -38,9 +38,9 @@ def test_paths(component, path, expected):
 def test_limits_by_extension():
     long = "a b " * 251
     assert rule("r", "a.r", long) is None
-    assert rule("r", "a.rd", long) == "longest_line"
+    assert rule("r", "a.rd", long) == "max_line_length"
     assert rule("json", "a.json", '{"a": "' + "be could " * 200 + '"}') is None
-    assert rule("ada", "a.ads", "x1234567;\n" * 20) == "alphabetic"
+    assert rule("ada", "a.ads", "x1234567;\n" * 20) == "min_alphabetic_share"
     assert rule("ada", "a.adb", "x1234567;\n" * 20) is None
     assert rule("sas", "a.sas", "a----;\n" * 10) is None
 
@@ -51,7 +51,7 @@ def test_json_and_yaml():
         assert rule(component, path, "word: word\n" * 9) == "min_data_size"
         assert rule(component, path, "word: word\n" * 10) is None
         assert rule(component, path, "word: word\n" * 500) == "max_data_size"
-        assert rule(component, path, "word: 1234567\n" * 20) == "data_alphabetic"
+        assert rule(component, path, "word: 1234567\n" * 20) == "min_data_alphabetic_share"
 
 
 def test_what_files_say_of_themselves():

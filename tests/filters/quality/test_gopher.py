@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filters.quality.prose_words import BULLETS, STOP_WORDS, words
+from filters.quality.gopher import BULLETS, STOP_WORDS, word_counts
 from filters.quality.registry import FILTERS, apply, settings
 from tests.filters.quality.batches import make_batch
 
@@ -22,7 +22,7 @@ def batch(texts, component="pile-cc", genre="prose"):
 
 @given(st.lists(prose, min_size=1, max_size=4))
 def test_counts_are_those_of_a_plain_program(texts):
-    found = words(batch(texts))
+    found = word_counts(batch(texts))
     for i, text in enumerate(texts):
         told = [word for word in SPACE.split(text) if word]
         lines = [stripped for line in text.split("\n") if (stripped := line.strip(" \t\v\f\r"))]
@@ -51,16 +51,16 @@ GOOD = "The rules of prose ask that a page be made of words with a few letters. 
         (GOOD * 2000, "max_words"),
         ("a b " * 30 + "the of", "min_mean_word_length"),
         ("pneumonoultramicroscopic " * 60 + "the of", "max_mean_word_length"),
-        (GOOD + "#tag " * 20, "symbols"),
-        (GOOD + "wait... " * 20, "symbols"),
-        ("- the wordings of every list\n" * 20, "bullet_lines"),
+        (GOOD + "#tag " * 20, "max_symbol_ratio"),
+        (GOOD + "wait... " * 20, "max_symbol_ratio"),
+        ("- the wordings of every list\n" * 20, "max_bullet_line_share"),
         (
             ("Nine plain words stand in front of this one more teaser with the end...\n" * 5)
             + "And one line of words that ends as it should.\n",
-            "ellipsis_lines",
+            "max_ellipsis_line_share",
         ),
-        (GOOD + "1234 " * 40, "alphabetic_words"),
-        ("Die Regeln fragen nach ganzen Worten und Zeilen. " * 10, "stop_words"),
+        (GOOD + "1234 " * 40, "min_alphabetic_word_share"),
+        ("Die Regeln fragen nach ganzen Worten und Zeilen. " * 10, "min_stop_words"),
     ],
 )
 def test_rules(text, rule):

@@ -1,7 +1,7 @@
 import pytest
 
 from filters.quality.comments import comment_share
-from filters.quality.html_text import visible
+from filters.quality.html_text import visible_text
 from filters.quality.registry import apply, settings
 from tests.filters.quality.batches import make_batch
 
@@ -13,13 +13,13 @@ PAGE = "<html><body><p>" + "Some words that people read. " * 6 + "</p></body></h
     [
         (PAGE, None),
         ("<p>" + "x y " * 25 + "z" + "</p>", None),
-        ("<p>" + "x y " * 25 + "</p>", "html_characters"),
-        (PAGE + "<script>" + "var a;" * 200 + "</script>", "html_share"),
-        ("<a b=c>" * 20 + "<style>" + "p { color: red }" * 40 + "</style>", "html_characters"),
+        ("<p>" + "x y " * 25 + "</p>", "min_html_characters"),
+        (PAGE + "<script>" + "var a;" * 200 + "</script>", "min_html_share"),
+        ("<a b=c>" * 20 + "<style>" + "p { color: red }" * 40 + "</style>", "min_html_characters"),
     ],
 )
 def test_pages(page, rule):
-    lax = settings({"mean_line": False, "longest_line": False})
+    lax = settings({"max_mean_line_length": False, "max_line_length": False})
     assert list(apply(lax, make_batch([page], "html")).rule) == [rule]
     assert list(apply(lax, make_batch([page], "php")).rule) == [None]
 
@@ -29,13 +29,13 @@ def test_what_cannot_be_parsed_has_a_reason_of_its_own(monkeypatch):
         raise AssertionError("a parser's own check")
 
     monkeypatch.setattr("bs4.BeautifulSoup", refuse)
-    outcome = apply(settings({"mean_line": False}), make_batch([PAGE], "html"))
+    outcome = apply(settings({"max_mean_line_length": False}), make_batch([PAGE], "html"))
     assert list(outcome.rule) == ["html_parsed"]
-    assert visible(make_batch([PAGE], "html")).parsed[0] == 0
+    assert visible_text(make_batch([PAGE], "html")).parsed[0] == 0
 
 
 def test_deeply_nested_pages_end_in_a_verdict():
-    found = visible(make_batch(["<div>" * 3000 + "x", "<" * 5000, "<![CDATA[ <!"], "html"))
+    found = visible_text(make_batch(["<div>" * 3000 + "x", "<" * 5000, "<![CDATA[ <!"], "html"))
     assert set(found.parsed) <= {0, 1}
 
 

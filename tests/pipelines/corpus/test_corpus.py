@@ -50,8 +50,11 @@ def test_all_faults_are_listed_at_once(tmp_path: Path) -> None:
         (SOURCE.replace("jsonl", "json", 1), "source\\[0\\].kind"),
         (SOURCE + 'license = { policy = "lax" }', "no license policy 'lax'"),
         (SOURCE + '[dedup]\nprofile = "x"', "no dedup profile 'x'"),
-        (SOURCE + "[filters]\nlongest_lime = 3", "did you mean 'longest_line'"),
-        (SOURCE + "[filters]\nlongest_line = nan", r"filters: longest_line: .* \(it is nan\)$"),
+        (SOURCE + "[filters]\nmax_line_lenght = 3", "did you mean 'max_line_length'"),
+        (
+            SOURCE + "[filters]\nmax_line_length = nan",
+            r"filters: max_line_length: .* \(it is nan\)$",
+        ),
         (SOURCE + "[tokenize]\ntokenizer = { train = 3 }", "tokenize.tokenizer"),
         (SOURCE + "[tokenize]\ntokenizer = { trian = 999 }", "did you mean 'train'"),
         (SOURCE + "[tokenize]\ntokenizer = {}", "give a path"),

@@ -38,7 +38,7 @@ TASK = {
     "prompt": 'def f(x):\n    """ Say it. """\n',
     "canonical_solution": SOLUTION,
 }
-OTHERS = ("longest_line=50", "near_empty=false", "alphanumeric=0.5")
+OTHERS = ("max_line_length=50", "min_alphanumerics=false", "min_alphanumeric_share=0.5")
 
 
 def decided(path: Path, filters: str, out: str) -> Path:
@@ -78,9 +78,14 @@ def test_the_rules_are_those_of_a_run_at_the_other_thresholds(tmp_path: Path) ->
     rows = pq.read_table(path)
     assert rules_at(registry.settings(None), rows) == rules(before)
     assert rules_at(registry.settings(changed(None, OTHERS)), rows) == rules(after)
-    assert {"opted_out", "license_denied", "longest_line", "benchmark", "null_text", None} <= set(
-        rules(after)
-    )
+    assert {
+        "opted_out",
+        "license_denied",
+        "max_line_length",
+        "benchmark",
+        "null_text",
+        None,
+    } <= set(rules(after))
     told = compare(load_chain(str(before)), OTHERS)
     funnel = {name: each["then"]["documents"] for name, each in told["rules"].items()}
     expected = [rule or "kept" for rule in rules(after)]
@@ -90,9 +95,9 @@ def test_the_rules_are_those_of_a_run_at_the_other_thresholds(tmp_path: Path) ->
     kept = told["components"]["stack/python"]
     assert kept["then"]["documents"] == rules(after).count(None)
     assert kept["now"]["documents"] == rules(before).count(None)
-    assert told["thresholds"]["longest_line"] == [1000, 50]
+    assert told["thresholds"]["max_line_length"] == [1000, 50]
     shown = printed(render(told))
-    assert "longest_line 1000 -> 50" in shown and "near_empty 5 -> off" in shown
+    assert "max_line_length 1000 -> 50" in shown and "min_alphanumerics 5 -> off" in shown
     assert "kept" in shown
 
 
@@ -106,7 +111,7 @@ def test_the_funnel_counts_documents_and_bytes_as_the_decisions_have_them(tmp_pa
 
 
 def test_no_change_changes_nothing(tmp_path: Path) -> None:
-    told = compare(load_chain(str(decided(tmp_path, "longest_line = 70", "out"))), [])
+    told = compare(load_chain(str(decided(tmp_path, "max_line_length = 70", "out"))), [])
     assert told["thresholds"] == {}
     assert all(each["now"] == each["then"] for each in told["rules"].values())
 
@@ -114,9 +119,9 @@ def test_no_change_changes_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        (["longest_line"], "'longest_line' is not written FILTER=NUMBER"),
-        (["longest_line=many"], "is not written FILTER=NUMBER"),
-        (["longest_lines=3"], "did you mean 'longest_line'"),
+        (["max_line_length"], "'max_line_length' is not written FILTER=NUMBER"),
+        (["max_line_length=many"], "is not written FILTER=NUMBER"),
+        (["max_line_lengths=3"], "did you mean 'max_line_length'"),
         (["min_comment_share=true"], "min_comment_share: was off when the job ran"),
     ],
 )

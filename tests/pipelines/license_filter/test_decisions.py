@@ -57,7 +57,7 @@ def test_rows_of_several_languages_stay_with_their_texts(tmp_path: Path) -> None
         assert row["component"] == f"stack/{given['lang'].lower()}"
         assert row["kept"] == (row["rule"] is None) == (row["input_row"] % 5 != 0)
         assert row["evidence"]["license"] == given["max_stars_repo_licenses"][0]
-        assert row["longest_line"] == max(map(len, given["content"].split("\n")))
+        assert row["max_line_length"] == max(map(len, given["content"].split("\n")))
     kept = [rows[row["input_row"]] for row in decided if row["kept"]]
     documents = table(Path(preparation.license_filter, "documents"))
     assert [row["text"] for row in documents] == [row["content"] for row in kept]

@@ -30,7 +30,7 @@ def test_parts_are_named_by_input_and_by_what_is_done_to_it(corpus: Path) -> Non
     assert len(set(before)) == len(before) == 4
     assert names(corpus) == before
     text = corpus.read_text()
-    corpus.write_text(text + "[filters]\nlongest_line = 900\n")
+    corpus.write_text(text + "[filters]\nmax_line_length = 900\n")
     assert not set(names(corpus)) & set(before)
     corpus.write_text(text.replace("priority = 3", "priority = 4"))
     assert names(corpus) == before, "priority decides in dedup, not here"
