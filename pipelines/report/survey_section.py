@@ -18,8 +18,8 @@ TEXT = 1500
 
 SIMILARITY = (
     "The Jaccard similarity of the shingles of a near-duplicate and of the kept document, "
-    "estimated from signatures, or exact where the job compared exactly. A document below the threshold is "
-    "similar to other documents of the cluster."
+    "estimated from signatures, or exact where the job compared exactly. A document below the "
+    "threshold is similar to other documents of the cluster."
 )
 
 
