@@ -93,5 +93,5 @@ def of_pairs(left: Any, right: Any, profile: Profile) -> Similarities:
 
 def curve(similarity: npt.NDArray[np.floating], profile: Profile) -> npt.NDArray[np.float64]:
     """Return how likely pairs are to be candidates: 1 - (1 - s^rows)^bands."""
-    bands, rows = profile.cut
+    bands, rows = profile.banding
     return 1 - (1 - similarity.astype(np.float64) ** rows) ** bands

@@ -143,7 +143,7 @@ def _write_signatures(
     words = np.arange(profile.sketch_words, dtype=np.uint64)
     hashes = {
         signatures.band_column(band): _mixed(bands(numbers, band) ^ np.uint64(band << 56))
-        for band in range(profile.cut[0])
+        for band in range(profile.banding[0])
     }
     table = pa.table(
         {

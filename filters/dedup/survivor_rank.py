@@ -1,4 +1,4 @@
-"""Which copy of a cluster stays: the minimum of a total order, the same on every engine."""
+"""The order of the documents of a cluster. It is total, so every engine keeps the same document."""
 
 from typing import Any, NamedTuple
 
@@ -9,20 +9,20 @@ from filters.dedup.union_find import U64, Indexes
 from filters.document_ids import words
 
 SURVIVOR_KEY = np.dtype([("rank", "<u8"), ("id_high", "<u8"), ("id_low", "<u8")])
-"""Compared field by field, then by address; the smallest stays."""
+"""Sort key: compared field by field, then by address. The smallest document is kept."""
 
-MOST_STARS = 2**32 - 1
+MAX_STARS = 2**32 - 1
 
 ALLOWED, UNKNOWN = 0, 1
-"""License verdicts, the better one first: allowed by a policy, or accepted without knowing."""
+"""License verdicts, the better one first: allowed by a policy, or accepted although unknown."""
 
 
 class Ranked(NamedTuple):
-    """The n documents of c clusters, the best of each first.
+    """The n documents of c clusters in order of rank.
 
     Attributes:
-        order: int64 [n], indexes of the documents, cluster by cluster.
-        starts: int64 [c + 1], where each cluster starts in `order`.
+        order: int64 [n], indexes of the documents, cluster by cluster, the best first.
+        starts: int64 [c + 1], the start of each cluster in `order`.
     """
 
     order: Indexes
@@ -37,24 +37,24 @@ def survivor_keys(
     ids: Any,
     previous: bool = False,
 ) -> npt.NDArray[np.void]:
-    """Return what n documents are ranked by, packed.
+    """Return the sort keys of n documents.
 
     The order is: previous corpora before this one, train before heldout, the source with the lowest
     priority, the better license verdict, more stars, the smaller id.
 
     Args:
         heldout: bool [n].
-        priority: uint8 [n], of each document's source.
+        priority: uint8 [n], the priority of the source of each document.
         license_verdict: uint8 [n], ALLOWED or UNKNOWN.
-        stars: int64 [n]; an unknown count is 0; counts above 2^32 - 1 are equal.
+        stars: int64 [n], 0 where unknown. Counts above 2^32 - 1 are equal.
         ids: Arrow binary(16) array [n].
-        previous: whether they belong to an earlier corpus, of which nothing is removed.
+        previous: whether the documents belong to a previous corpus.
 
     Returns:
         SURVIVOR_KEY [n].
     """
     keys = np.empty(len(heldout), SURVIVOR_KEY)
-    fewness = MOST_STARS - np.clip(stars, 0, MOST_STARS)
+    fewness = MAX_STARS - np.clip(stars, 0, MAX_STARS)
     keys["rank"] = heldout.astype(np.uint64) << np.uint64(56)
     keys["rank"] |= np.uint64(0 if previous else 1 << 57)
     keys["rank"] |= priority.astype(np.uint64) << np.uint64(48)
@@ -66,11 +66,11 @@ def survivor_keys(
 
 
 def ranked(addresses: U64, labels: npt.NDArray[np.integer], keys: npt.NDArray[np.void]) -> Ranked:
-    """Rank the documents of each cluster; the first one survives.
+    """Rank the documents of each cluster.
 
     Args:
-        addresses: uint64 [n], each once, in any order.
-        labels: integers [n], equal within a cluster and nowhere else.
+        addresses: uint64 [n], distinct, in any order.
+        labels: integers [n], one number for each cluster.
         keys: SURVIVOR_KEY [n].
     """
     order = np.lexsort((addresses, keys["id_low"], keys["id_high"], keys["rank"], labels))

@@ -1,8 +1,9 @@
-"""Clusters of near-duplicates: equal hashes become edges, edges forests, forests clusters.
+"""Connected components: documents with an equal hash belong to one cluster.
 
-An address is a document's place, part << 32 | row, as uint64. A forest is held in one form only:
-a star for each cluster, its smallest address linked to every other, sorted. So a forest is a pure
-function of which addresses hang together. Forests come together in a `Union`, in any order.
+The address of a document is part << 32 | row, as uint64. A forest is an array of edges, uint64
+[m, 2]: for each connected component the edges from its smallest address to each other address,
+sorted. A forest is therefore a pure function of the components. `Union` merges forests in any
+order. scipy's connected_components needs all edges in memory at once.
 """
 
 from typing import Any
@@ -17,8 +18,8 @@ U32 = npt.NDArray[np.uint32]
 Indexes = npt.NDArray[np.int64]
 Integers = npt.NDArray[np.integer[Any]]
 
-ALONE = np.uint32(2**32 - 1)
-"""Instead of a cluster's number: the document is like no other."""
+UNCLUSTERED = np.uint32(2**32 - 1)
+"""Label of a document that belongs to no cluster of two or more."""
 
 
 def addresses(part: int, rows: npt.NDArray[np.integer]) -> U64:
@@ -27,19 +28,16 @@ def addresses(part: int, rows: npt.NDArray[np.integer]) -> U64:
 
 
 def parts_and_rows(addresses: U64) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
-    """Return the parts and rows that addresses name: uint64 [n] -> two uint32 [n]."""
+    """Return the parts and rows of addresses: uint64 [n] -> two uint32 [n]."""
     return (addresses >> np.uint64(32)).astype(np.uint32), addresses.astype(np.uint32)
 
 
 def forest(hashes: U64, addresses: U64) -> U64:
-    """Link the addresses that share a hash.
+    """Return the forest of the addresses that share a hash, uint64 [m, 2].
 
     Args:
         hashes: uint64 [n], in any order.
-        addresses: uint64 [n], the document that each hash is of; one may have many hashes.
-
-    Returns:
-        uint64 [m, 2], a forest: at most one edge fewer than there are addresses.
+        addresses: uint64 [n], the document of each hash. A document may have several hashes.
     """
     if len(hashes) == 0:
         return np.empty((0, 2), np.uint64)
@@ -53,18 +51,18 @@ def forest(hashes: U64, addresses: U64) -> U64:
 
 
 def spanning(edges: U64) -> U64:
-    """Reduce any edges, uint64 [m, 2], to a forest that links the same addresses."""
+    """Return the forest with the same components as any edges, uint64 [m, 2]."""
     members, labels = components(edges)
     others = members != labels
     return np.column_stack([labels[others], members[others]])
 
 
 def components(edges: U64) -> tuple[U64, U64]:
-    """Return the clusters that edges, uint64 [m, 2], make of their addresses.
+    """Return the connected components of edges, uint64 [m, 2].
 
     Returns:
-        addresses: uint64 [n], ascending, each once.
-        labels: uint64 [n], the smallest address of each one's cluster.
+        addresses: uint64 [n], distinct, ascending.
+        labels: uint64 [n], the smallest address of the component of each address.
     """
     members, ends = np.unique(edges, return_inverse=True)
     parents = np.arange(len(members))
@@ -74,37 +72,37 @@ def components(edges: U64) -> tuple[U64, U64]:
 
 
 class Union:
-    """Clusters of documents numbered from 0, by union-find: 4 bytes for each document."""
+    """Union-find over documents numbered from 0. It takes 4 bytes for each document."""
 
     def __init__(self, documents: int) -> None:
-        """Begin with `documents` (fewer than 2^32) that are like no other."""
+        """Start with `documents` (fewer than 2^32) clusters of one document each."""
         self._parents = np.arange(documents, dtype=np.uint32)
 
     def link(self, edges: Integers) -> None:
-        """Put the two documents of each edge, integers [m, 2], into one cluster."""
+        """Merge the clusters of the two documents of each edge, integers [m, 2]."""
         _link(edges, self._parents)
 
     def clusters(self) -> tuple[U32, U32]:
-        """Number the clusters of two and more, in the order of their smallest documents.
+        """Return the clusters of two or more, numbered by their smallest document.
 
         Returns:
-            labels: uint32 [documents], the number of each one's cluster, or ALONE.
-            sizes: uint32 [clusters], documents of each.
+            labels: uint32 [documents], the number of the cluster of each document, or UNCLUSTERED.
+            sizes: uint32 [clusters], number of documents of each cluster.
         """
         members = np.zeros_like(self._parents)
         _count(self._parents, members)
         roots = np.flatnonzero(members > 1)
         sizes = members[roots]
-        members.fill(ALONE)
+        members.fill(UNCLUSTERED)
         members[roots] = np.arange(len(roots), dtype=np.uint32)
         return members[self._parents], sizes
 
 
 @compiled()
 def _count(parents: Integers, members: Integers) -> None:
-    """Let every document name its root, and count each root's documents."""
+    """Set the parent of each document to its root, and count the documents of each root."""
     for node in range(len(parents)):
-        # A parent is smaller than its child, so it already names its root.
+        # A parent is smaller than its child, so the parent of the parent is already the root.
         parents[node] = parents[parents[node]]
         members[parents[node]] += 1
 
@@ -120,6 +118,7 @@ def _link(ends: Integers, parents: Integers) -> None:
 
 @compiled()
 def _root(parents: Integers, node: int) -> int:
+    """Return the root of a node, and halve the path to it."""
     while parents[node] != node:
         parents[node] = parents[parents[node]]
         node = parents[node]

@@ -1,28 +1,29 @@
-"""Verified clusters: who is really like the copy that stays, and who leads a cluster of its own.
+"""Verification of clusters: compare each document with the documents that are kept.
 
-Clusters are transitive, so a large one may link documents that have nothing in common. The
-documents of a cluster come up in the order of survivors; each goes if a leader before it is
-similar enough, and becomes a leader itself if none is.
+Clusters are transitive, so a large cluster may link documents that have nothing in common.
+Verification is the leader algorithm: it visits the documents of a cluster in the order of
+`survivor_rank`; a document is removed if it is similar enough to an earlier leader, and becomes a
+leader otherwise.
 """
 
 import numpy as np
 import numpy.typing as npt
 
 from filters.dedup.minhash import Mask, Words
-from filters.dedup.minhash_kernels import differing
+from filters.dedup.minhash_kernels import count_differing
 from filters.dedup.union_find import Indexes
 from manifests.prng.jit import compiled
 
-MOST = 1_000
-"""Leaders of a cluster that others are compared with; it bounds the work for each document."""
+MAX_LEADERS = 1_000
+"""Leaders of a cluster that documents are compared with. Ours: bounds the work per document."""
 
 
-def first_alike(starts: Indexes, normalized: Words) -> Indexes:
-    """Return for each of n ranked documents the first of its cluster with the same text: int64 [n].
+def first_with_same_text(starts: Indexes, normalized: Words) -> Indexes:
+    """Return the first document of the same cluster with the same normalized text, int64 [n].
 
     Args:
-        starts: int64 [c + 1], as `Ranked` has them.
-        normalized: uint64 [n, 2], hashes of texts, ranked.
+        starts: int64 [c + 1], of `Ranked`.
+        normalized: uint64 [n, 2], hashes of the normalized texts of n ranked documents.
     """
     cluster = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
     order = np.lexsort((normalized[:, 1], normalized[:, 0], cluster))
@@ -34,60 +35,65 @@ def first_alike(starts: Indexes, normalized: Words) -> Indexes:
     return first
 
 
-def kept_instead(
+def assign_survivors(
     starts: Indexes,
-    doubtful: Mask,
-    alike: Indexes,
+    verified: Mask,
+    same_text: Indexes,
     sketches: Words,
-    lone: Mask,
+    no_signature: Mask,
     previous: Mask,
     limit: int,
 ) -> Indexes:
-    """Return for each of n ranked documents the one that stays instead, itself where it stays.
+    """Return the document that is kept for each of n ranked documents, int64 [n].
+
+    A document that is kept has its own index.
 
     Args:
-        starts: int64 [c + 1], as `Ranked` has them.
-        doubtful: bool [c], the clusters to verify; in the others the first document stays.
-        alike: int64 [n], of `first_alike`; such a document goes wherever the first one goes.
+        starts: int64 [c + 1], of `Ranked`.
+        verified: bool [c], the clusters to verify. In the others only the first document is kept.
+        same_text: int64 [n], of `first_with_same_text`. A document is removed with the first
+            document of the same text.
         sketches: uint64 [n, words].
-        lone: bool [n], documents without a signature: like no other.
-        previous: bool [n], documents that stay in any case.
-        limit: differing minima above which two documents are not similar.
+        no_signature: bool [n], documents that are similar to no other document.
+        previous: bool [n], documents of previous corpora, which are always kept.
+        limit: largest number of differing minima of two similar documents.
     """
-    kept = np.empty(len(alike), np.int64)
-    leaders = np.empty(MOST, np.int64)
-    _keep(starts, doubtful, alike, sketches, lone, previous, limit, kept, leaders)
+    kept = np.empty(len(same_text), np.int64)
+    leaders = np.empty(MAX_LEADERS, np.int64)
+    _assign(starts, verified, same_text, sketches, no_signature, previous, limit, kept, leaders)
     return kept
 
 
 @compiled()
-def _keep(
+def _assign(
     starts: Indexes,
-    doubtful: Mask,
-    alike: Indexes,
+    verified: Mask,
+    same_text: Indexes,
     sketches: npt.NDArray[np.uint64],
-    lone: Mask,
+    no_signature: Mask,
     previous: Mask,
     limit: int,
     kept: Indexes,
     leaders: Indexes,
 ) -> None:
+    """Fill `kept`; `leaders` is scratch space."""
     for cluster in range(len(starts) - 1):
-        found = 0
+        count = 0
         for document in range(starts[cluster], starts[cluster + 1]):
             kept[document] = document
             if previous[document]:
                 pass
-            elif not doubtful[cluster]:
+            elif not verified[cluster]:
                 kept[document] = starts[cluster]
-            elif alike[document] < document:
-                kept[document] = kept[alike[document]]
+            elif same_text[document] < document:
+                kept[document] = kept[same_text[document]]
                 continue
-            elif not lone[document]:
-                for leader in leaders[:found]:
-                    if differing(sketches[leader], sketches[document]) <= limit:
+            elif not no_signature[document]:
+                for leader in leaders[:count]:
+                    if count_differing(sketches[leader], sketches[document]) <= limit:
                         kept[document] = leader
                         break
-            if kept[document] == document and not lone[document] and found < len(leaders):
-                leaders[found] = document
-                found += 1
+            is_leader = kept[document] == document and not no_signature[document]
+            if is_leader and count < len(leaders):
+                leaders[count] = document
+                count += 1

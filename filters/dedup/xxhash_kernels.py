@@ -1,6 +1,6 @@
-"""XXH32 and XXH64 (Yann Collet's specification, version 0.1.1) over slices of a uint8 array.
+"""XXH32 (Yann Collet's specification, version 0.1.1) over slices of a uint8 array.
 
-Compiled, for callers that are compiled themselves; tested against the `xxhash` package.
+The `xxhash` package cannot be called from compiled code; the tests compare both.
 """
 
 import numpy as np
@@ -10,16 +10,6 @@ from manifests.prng.jit import compiled
 
 _P32 = tuple(
     np.uint32(prime) for prime in (2654435761, 2246822519, 3266489917, 668265263, 374761393)
-)
-_P64 = tuple(
-    np.uint64(prime)
-    for prime in (
-        11400714785074694791,
-        14029467366897019727,
-        1609587929392839161,
-        9650029242287828579,
-        2870177450012600261,
-    )
 )
 
 
@@ -73,60 +63,3 @@ def xxh32(data: Bytes, start: int, stop: int) -> np.uint32:
     value = np.uint32((value ^ (value >> 15)) * _P32[1])
     value = np.uint32((value ^ (value >> 13)) * _P32[2])
     return np.uint32(value ^ (value >> 16))
-
-
-@compiled(inline=True)
-def _rotate64(value: np.uint64, bits: int) -> np.uint64:
-    return (value << np.uint64(bits)) | (value >> np.uint64(64 - bits))
-
-
-@compiled(inline=True)
-def _round64(lane: np.uint64, word: np.uint64) -> np.uint64:
-    return _rotate64(lane + word * _P64[1], 31) * _P64[0]
-
-
-@compiled(inline=True)
-def _merge64(value: np.uint64, lane: np.uint64) -> np.uint64:
-    return (value ^ _round64(np.uint64(0), lane)) * _P64[0] + _P64[3]
-
-
-@compiled(inline=True)
-def _read64(data: Bytes, at: np.uint64) -> np.uint64:
-    low, high = _read32(data, at), _read32(data, at + np.uint64(4))
-    return np.uint64(low) | np.uint64(high) << np.uint64(32)
-
-
-@compiled()
-def xxh64(data: Bytes, start: int, stop: int, seed: int) -> np.uint64:
-    """Return XXH64 of data[start:stop]."""
-    at, end, seed64 = np.uint64(start), np.uint64(stop), np.uint64(seed)
-    if end - at >= 32:
-        v1 = seed64 + _P64[0] + _P64[1]
-        v2 = seed64 + _P64[1]
-        v3 = seed64
-        v4 = seed64 - _P64[0]
-        while end - at >= 32:
-            v1 = _round64(v1, _read64(data, at))
-            v2 = _round64(v2, _read64(data, at + np.uint64(8)))
-            v3 = _round64(v3, _read64(data, at + np.uint64(16)))
-            v4 = _round64(v4, _read64(data, at + np.uint64(24)))
-            at += np.uint64(32)
-        value = _rotate64(v1, 1) + _rotate64(v2, 7) + _rotate64(v3, 12) + _rotate64(v4, 18)
-        value = _merge64(_merge64(_merge64(_merge64(value, v1), v2), v3), v4)
-    else:
-        value = seed64 + _P64[4]
-    value += np.uint64(stop - start)
-    while end - at >= 8:
-        value = _rotate64(value ^ _round64(np.uint64(0), _read64(data, at)), 27)
-        value = value * _P64[0] + _P64[3]
-        at += np.uint64(8)
-    if end - at >= 4:
-        value = _rotate64(value ^ np.uint64(_read32(data, at)) * _P64[0], 23)
-        value = value * _P64[1] + _P64[2]
-        at += np.uint64(4)
-    while at < end:
-        value = _rotate64(value ^ np.uint64(data[at]) * _P64[4], 11) * _P64[0]
-        at += np.uint64(1)
-    value = (value ^ (value >> np.uint64(33))) * _P64[1]
-    value = (value ^ (value >> np.uint64(29))) * _P64[2]
-    return value ^ (value >> np.uint64(32))

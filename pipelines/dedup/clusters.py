@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from filters.dedup.minhash import load_profile
-from filters.dedup.union_find import ALONE, U32, Indexes, Union, parts_and_rows
+from filters.dedup.union_find import U32, UNCLUSTERED, Indexes, Union, parts_and_rows
 from manifests.errors import DataError
 from manifests.io import files
 from manifests.io.digest import short_digest
@@ -68,7 +68,7 @@ class Clusters:
         """Find the clusters unless they are there, and return their receipt."""
         receipt = self._done(self.name)
         if receipt is None:
-            bands, _ = load_profile(self.verification.profile).cut
+            bands, _ = load_profile(self.verification.profile).banding
             parts = self.parts.read()
             documents = sum(part.documents for part in parts)
             entries, least = (ENTRIES, LEAST) if runner.in_process else (0, bands + 1)
@@ -138,7 +138,7 @@ class Clusters:
         name, forests = work
         parts = self.parts.read()
         starts = np.cumsum([0, *(part.documents for part in parts)])
-        if starts[-1] >= int(ALONE):
+        if starts[-1] >= int(UNCLUSTERED):
             raise DataError(f"{starts[-1]:,} documents are more than one deduplication can number")
         numbers = np.array([part.part for part in parts], np.uint32)
         union = Union(int(starts[-1]))

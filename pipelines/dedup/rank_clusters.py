@@ -156,8 +156,8 @@ def judge(members: Members, verification: Verification) -> tuple[pa.Table, dict[
     lone = ~members.signed["has_signature"].to_numpy(zero_copy_only=False)[order]
     previous = members.previous[order]
     doubtful = verification.doubtful(np.diff(starts))
-    alike = verify_clusters.first_alike(starts, normalized)
-    kept = verify_clusters.kept_instead(
+    alike = verify_clusters.first_with_same_text(starts, normalized)
+    kept = verify_clusters.assign_survivors(
         starts,
         doubtful,
         alike,

@@ -34,7 +34,7 @@ _turn = threading.Lock()
 
 def schema(profile: minhash.Profile) -> pa.Schema:
     """Return the columns of signatures/: one row a document, in the order of documents/."""
-    bands = [pa.field(band_column(band), pa.uint64(), False) for band in range(profile.cut[0])]
+    bands = [pa.field(band_column(band), pa.uint64(), False) for band in range(profile.banding[0])]
     return pa.schema(
         [
             pa.field("id", pa.binary(16), nullable=False),

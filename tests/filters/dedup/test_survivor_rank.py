@@ -80,7 +80,7 @@ documents = st.lists(
 
 
 @given(documents, st.randoms(use_true_random=False))
-def test_survivors_are_the_minimum_in_any_order(rows, random):
+def test_the_survivor_is_the_minimum_in_any_order(rows, random):
     addressed = list(enumerate(rows))
     random.shuffle(addressed)
     found = clusters(
@@ -99,7 +99,7 @@ def test_survivors_are_the_minimum_in_any_order(rows, random):
     assert found == expected
 
 
-def test_no_clusters():
+def test_no_documents_make_no_clusters():
     none = np.empty(0, np.uint64)
     order, starts = ranked(none, none, keys([]))
     assert len(order) == 0 and starts.tolist() == [0]

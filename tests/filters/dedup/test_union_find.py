@@ -6,7 +6,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from filters.dedup.union_find import (
-    ALONE,
+    UNCLUSTERED,
     Union,
     addresses,
     components,
@@ -41,7 +41,7 @@ def united(edges, documents):
     for piece in np.array_split(edges, 3):
         union.link(piece)
     labels, sizes = union.clusters()
-    clustered = np.flatnonzero(labels != ALONE)
+    clustered = np.flatnonzero(labels != UNCLUSTERED)
     np.testing.assert_array_equal(np.bincount(labels[clustered], minlength=len(sizes)), sizes)
     smallest = np.full(len(sizes), documents)
     np.minimum.at(smallest, labels[clustered], clustered)
@@ -61,12 +61,12 @@ def check(edges):
 
 
 @given(edge_lists)
-def test_components_of_any_graph(edges):
+def test_components_of_any_graph_equal_those_of_scipy(edges):
     check(array(edges))
 
 
 @pytest.mark.parametrize("seed", [None, 0, 1])
-def test_a_chain_of_a_hundred_thousand(seed):
+def test_a_chain_of_a_hundred_thousand_documents_is_one_cluster(seed):
     nodes = np.arange(100_001, dtype=np.uint64) + BIG
     edges = np.column_stack([nodes[1:], nodes[:-1]])
     if seed is not None:
@@ -77,14 +77,14 @@ def test_a_chain_of_a_hundred_thousand(seed):
     assert (united(edges - BIG, 100_001) == 0).all()
 
 
-def test_a_star_of_a_million():
+def test_a_star_of_a_million_documents_is_one_cluster():
     leaves = np.arange(1_000_000, dtype=np.uint64)
     edges = np.column_stack([leaves, np.full_like(leaves, 1_000_000)])
     assert (components(edges)[1] == 0).all()
     assert (united(edges, 1_000_001) == 0).all()
 
 
-def test_a_million_random_pairs():
+def test_components_of_a_million_random_pairs_equal_those_of_scipy():
     edges = np.random.default_rng(0).integers(0, 2_000_000, (1_000_000, 2)).astype(np.uint64)
     check(edges)
 
@@ -93,7 +93,7 @@ hashed = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 12)), max_size=30)
 
 
 @given(hashed)
-def test_a_forest_links_what_shares_a_hash(pairs):
+def test_a_forest_links_the_documents_that_share_a_hash(pairs):
     hashes, where = array(pairs)[:, 0], array(pairs)[:, 1]
     found = forest(hashes, where)
     # In a bipartite graph of addresses and hashes the same addresses hang together.
@@ -116,16 +116,16 @@ def test_clusters_do_not_depend_on_order_or_partitioning(pairs, random, ways):
     np.testing.assert_array_equal(united(np.concatenate(forests), 13), expected)
 
 
-def test_nothing():
+def test_no_hashes_and_no_edges_make_no_clusters():
     none = np.empty(0, np.uint64)
     assert forest(none, none).shape == (0, 2)
     assert components(np.empty((0, 2), np.uint64))[0].shape == (0,)
     labels, sizes = Union(3).clusters()
-    assert (labels == ALONE).all() and len(sizes) == 0
+    assert (labels == UNCLUSTERED).all() and len(sizes) == 0
 
 
 @given(st.integers(0, 2**32 - 1), st.lists(st.integers(0, 2**32 - 1)))
-def test_addresses(part, rows):
+def test_addresses_name_their_parts_and_rows(part, rows):
     parts, found = parts_and_rows(addresses(part, np.array(rows, np.int64)))
     assert found.tolist() == rows
     assert (parts == part).all()

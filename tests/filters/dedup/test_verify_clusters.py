@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filters.dedup.verify_clusters import first_alike, kept_instead
+from filters.dedup.verify_clusters import MAX_LEADERS, assign_survivors, first_with_same_text
 
 LIMIT = 8
 
@@ -16,44 +16,50 @@ def sketch(kind, differing=0):
     return words
 
 
-def judged(rows, starts=None, doubtful=None):
-    """Each row is (kind, differing, text, lone, previous)."""
+def survivors(rows, starts=None, verified=None):
+    """Each row is (kind, differing, text, no_signature, previous)."""
     starts = np.array(starts or [0, len(rows)])
     normalized = np.array([[text, 1] for _, _, text, _, _ in rows], np.uint64).reshape(-1, 2)
-    return kept_instead(
+    return assign_survivors(
         starts,
-        np.ones(len(starts) - 1, bool) if doubtful is None else np.array(doubtful),
-        first_alike(starts, normalized),
+        np.ones(len(starts) - 1, bool) if verified is None else np.array(verified),
+        first_with_same_text(starts, normalized),
         np.array([sketch(kind, d) for kind, d, *_ in rows], np.uint64).reshape(-1, 2),
-        np.array([lone for *_, lone, _ in rows], bool),
+        np.array([no_signature for *_, no_signature, _ in rows], bool),
         np.array([previous for *_, previous in rows], bool),
         LIMIT,
     ).tolist()
 
 
-def row(kind, differing=0, text=None, lone=False, previous=False):
-    return kind, differing, next(unique) if text is None else text, lone, previous
+def row(kind, differing=0, text=None, no_signature=False, previous=False):
+    return kind, differing, next(unique) if text is None else text, no_signature, previous
 
 
 unique = count(1000)
 
 
-def test_who_is_like_no_leader_leads():
+def test_a_document_that_is_like_no_leader_becomes_one():
     rows = [row(1), row(1, 3), row(9), row(1, LIMIT), row(1, LIMIT + 1), row(9, 1)]
-    assert judged(rows) == [0, 0, 2, 0, 4, 2]
+    assert survivors(rows) == [0, 0, 2, 0, 4, 2]
 
 
-def test_a_cluster_that_is_not_doubtful_has_one_survivor():
+def test_a_cluster_that_is_not_verified_has_one_survivor():
     rows = [row(1), row(9), row(1), row(1), row(9)]
-    assert judged(rows, [0, 3, 5], [False, True]) == [0, 0, 0, 3, 4]
+    assert survivors(rows, [0, 3, 5], [False, True]) == [0, 0, 0, 3, 4]
 
 
-def test_equal_texts_always_go_together():
-    rows = [row(1), row(9, text=7), row(1, 1, text=7), row(12, lone=True, text=8), row(3, text=8)]
-    assert judged(rows) == [0, 1, 1, 3, 3]
+def test_documents_with_the_same_text_have_the_same_survivor():
+    rows = [
+        row(1),
+        row(9, text=7),
+        row(1, 1, text=7),
+        row(12, no_signature=True, text=8),
+        row(3, text=8),
+    ]
+    assert survivors(rows) == [0, 1, 1, 3, 3]
 
 
-def test_no_document_of_a_previous_corpus_goes_and_all_of_them_lead():
+def test_documents_of_previous_corpora_are_kept_and_lead():
     rows = [
         row(1, previous=True),
         row(1, 1, previous=True),
@@ -61,17 +67,22 @@ def test_no_document_of_a_previous_corpus_goes_and_all_of_them_lead():
         row(9),
         row(1, 2),
     ]
-    assert judged(rows) == [0, 1, 2, 2, 0]
-    assert judged(rows, doubtful=[False]) == [0, 1, 2, 0, 0]
+    assert survivors(rows) == [0, 1, 2, 2, 0]
+    assert survivors(rows, verified=[False]) == [0, 1, 2, 0, 0]
 
 
-def test_too_short_for_a_signature_is_like_no_other():
-    assert judged([row(1, lone=True), row(1), row(1, lone=True), row(1)]) == [0, 1, 2, 1]
+def test_a_document_without_a_signature_is_like_no_other():
+    assert survivors([row(1, no_signature=True), row(1), row(1, no_signature=True), row(1)]) == [
+        0,
+        1,
+        2,
+        1,
+    ]
 
 
-def test_clusters_do_not_mix():
+def test_documents_of_different_clusters_are_not_compared():
     rows = [row(1, text=5), row(1, text=6), row(1, text=5), row(1, text=6)]
-    assert judged(rows, [0, 2, 4]) == [0, 0, 2, 2]
+    assert survivors(rows, [0, 2, 4]) == [0, 0, 2, 2]
 
 
 rows_of_any_kind = st.lists(
@@ -87,9 +98,21 @@ rows_of_any_kind = st.lists(
 
 
 @given(rows_of_any_kind)
-def test_who_stays_stays(rows):
-    kept = judged(rows) if rows else []
+def test_a_survivor_survives_itself_and_ranks_first(rows):
+    kept = survivors(rows) if rows else []
     for place, leader in enumerate(kept):
         assert kept[leader] == leader <= place
         if rows[place][4]:
             assert leader == place
+
+
+def test_documents_are_compared_with_a_bounded_number_of_leaders():
+    leaders = np.random.default_rng(0).integers(0, 2**64, (MAX_LEADERS + 1, 2), np.uint64)
+    sketches = np.concatenate([leaders, leaders[-2:]])
+    count = len(sketches)
+    no = np.zeros(count, bool)
+    kept = assign_survivors(
+        np.array([0, count]), np.ones(1, bool), np.arange(count), sketches, no, no, LIMIT
+    )
+    assert kept[:-2].tolist() == list(range(MAX_LEADERS + 1))
+    assert kept[-2:].tolist() == [MAX_LEADERS - 1, count - 1]
