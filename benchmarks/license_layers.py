@@ -79,10 +79,11 @@ def measure(data: Path) -> Sequence[Claim]:
 
 def read_rows(data: Path) -> pa.Table:
     """Return the corpus as the license filter reads it."""
-    columns = list(the_stack.COLUMNS)
-    paths = sorted(data.glob("stack/data/*/*.parquet"))
-    tables = [the_stack.rows(pq.read_table(path, columns=columns), 0, str(path)) for path in paths]
-    return pa.concat_tables(tables)
+    layout = the_stack.TheStack()
+    urls = [str(path) for path in sorted(data.glob("stack/data/*/*.parquet"))]
+    units = [(url, unit) for url in urls for unit in layout.cut(url)]
+    parts = [part.rows for url, unit in units for part in layout.read(url, url, unit)]
+    return pa.concat_tables(parts)
 
 
 def read_truth(data: Path, rows: pa.Table) -> list[dict[str, Any]]:

@@ -14,6 +14,9 @@ from manifests.errors import UsageError
 
 T = TypeVar("T", bound="Config")
 
+LISTED_NAMES = 40
+"""Maximum number of known names that an error lists."""
+
 
 class Config(BaseModel):
     """A table of a TOML file. Fields are documented where they stand; unknown keys are errors."""
@@ -66,6 +69,16 @@ def shipped(directory: Path, name: str, what: str) -> str:
     return str(directory / f"{name}.toml")
 
 
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return the end of an error about an unknown name: the nearest known name, or some names."""
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    if near:
+        return f"did you mean {near[0]!r}?"
+    more = f" and {len(names) - LISTED_NAMES} more" if len(names) > LISTED_NAMES else ""
+    return f"there are: {', '.join(names[:LISTED_NAMES])}{more}"
+
+
 def _override(table: dict[str, Any], override: str) -> None:
     name, found, text = override.partition("=")
     if not found or not name:
@@ -87,9 +100,7 @@ def _sentence(model: type[BaseModel], fault: Any) -> str:
     name = _dotted(place)
     if fault["type"] == "extra_forbidden":
         known = _keys_at(model, place[:-1])
-        near = difflib.get_close_matches(str(place[-1]), known, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(sorted(known))}"
-        return f"{name}: unknown key; {hint}"
+        return f"{name}: unknown key; {did_you_mean(str(place[-1]), sorted(known))}"
     if fault["type"] == "missing":
         return f"{name}: is missing"
     message = str(fault["msg"]).removeprefix("Value error, ")

@@ -14,7 +14,8 @@ from manifests.lineage.manifest import (
     save_manifest,
 )
 from manifests.lineage.receipts import ComponentFunnel, Funnel
-from pipelines.corpus.corpus import Corpus, load_corpus
+from pipelines.corpus.corpus import Corpus
+from pipelines.corpus.loading import load_corpus
 from pipelines.runtime.runners import Runner
 
 

@@ -12,7 +12,9 @@ from filters.document_ids import document_ids
 from manifests.lineage.manifest import Manifest, Totals, save_manifest
 from manifests.lineage.receipts import file_record
 from manifests.schemas import DOCUMENTS, PARTS
-from pipelines.corpus.corpus import Corpus, Dedup, Source
+from pipelines.corpus.corpus import Corpus
+from pipelines.corpus.dedup_table import Dedup
+from pipelines.corpus.source_table import Source
 from pipelines.dedup import job
 from pipelines.preparation import Preparation
 from pipelines.runtime.runners import Runner

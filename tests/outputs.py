@@ -136,7 +136,7 @@ def write_license_filter(directory: Path, found: Mapping[str, list[Row]]) -> lis
     manifest = Manifest(
         step="license_filter",
         digest=LICENSE_FILTER,
-        config={"source": [{"name": name, "kind": name} for name in found]},
+        config={"source": [{"name": name, "kind": name, "files": "*"} for name in found]},
         totals=totals_of(funnel, parts=len(parts)),
         funnel=funnel,
         tables=parts_table(directory, parts, PARTS.names),

@@ -15,7 +15,7 @@ from manifests.lineage.manifest import Manifest, Parent, load_manifest
 from manifests.lineage.receipts import Receipt, merge_funnels
 from manifests.schemas import FORMAT
 from manifests.verify.parts import PREVIOUS_PARTS_TABLE
-from pipelines.corpus.corpus import Dedup
+from pipelines.corpus.dedup_table import Dedup
 from pipelines.dedup.clusters import Clusters
 from pipelines.dedup.duplicates import ListDuplicates
 from pipelines.dedup.exact_jaccard import CompareExactly

@@ -110,10 +110,10 @@ def _content(
 
 def _from_input(chain: Chain, occurrences: list[Row]) -> tuple[str | None, str | None]:
     """Return the text of a rejected document, which no output has."""
-    for each in occurrences:
-        if not each["kept"]:
-            place = originals.Place(*(each[n] for n in ("source", "input", "input_row", "bytes")))
-            for text in originals.texts(chain, [place]).values():
+    for row in occurrences:
+        if not row["kept"]:
+            wanted = originals.InputRow(row["source"], row["input"], row["input_row"], row["bytes"])
+            for text in originals.texts(chain, [wanted]).values():
                 return text, "input"
     return None, None
 

@@ -1,35 +1,26 @@
-"""Texts of rejected documents: they are in no output, so from the input, where it is as it was."""
+"""Texts of rejected documents. No output holds them, so they are read from the inputs."""
 
-import gzip
-import json
-import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from os.path import dirname
-from typing import IO, Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from manifests.errors import DataError
+from manifests.errors import DataError, InputError
 from manifests.io import files
 from manifests.lineage.chain import Chain
 from manifests.verify.parts import read_table
-
-LOOK = 256 << 20
-"""Bytes of text of a JSON-lines file that are read, at most, to get to a line of it."""
-
-COLUMNS = {"the-pile": "text", "parquet": "text", "jsonl": "text"}
-"""Kind of source -> its column of texts; of the others it is `content`."""
+from pipelines.corpus.source_table import Source
 
 
-class Place(NamedTuple):
-    """Where a row came in.
+class InputRow(NamedTuple):
+    """A row of an input.
 
     Attributes:
-        source: its name in CORPUS.toml.
-        input: the file, relative to the source's root.
-        row: of the file, from 0, as decisions/ has it.
-        bytes: of the text that was decided upon, as UTF-8.
+        source: name of the source in CORPUS.toml.
+        input: path of the input below the source's root.
+        row: number of the row in the input, from 0.
+        bytes: length of the text that was judged, as UTF-8.
     """
 
     source: str
@@ -38,134 +29,46 @@ class Place(NamedTuple):
     bytes: int
 
 
-def texts(chain: Chain, places: Iterable[Place]) -> dict[Place, str]:
-    """Return the texts of rows; those are left out whose input is gone, changed or far to read.
+def texts(chain: Chain, rows: Iterable[InputRow]) -> dict[InputRow, str]:
+    """Return the texts of rows, without those whose input is missing, changed or hard to read.
 
     Args:
-        chain: with license_filter; beside it lies plan.parquet, which knows where inputs are.
-        places: rows of decisions/.
+        chain: with license_filter. plan.parquet beside it names the inputs.
+        rows: from decisions/.
     """
-    wanted: dict[tuple[str, str], list[Place]] = {}
-    for place in places:
-        wanted.setdefault((place.source, place.input), []).append(place)
-    found: dict[Place, str] = {}
-    urls = _urls(chain, wanted) if wanted else {}
-    for (source, name), mine in wanted.items():
-        url = urls.get((source, name))
-        if url is not None:
-            rows = {place.row for place in mine}
-            values = _read(url, _column(chain, source), rows)
-            told = {place: _as_decided(values.get(place.row), place.bytes) for place in mine}
-            found |= {place: text for place, text in told.items() if text is not None}
-    return found
-
-
-def _urls(chain: Chain, wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
-    """Return where inputs lie that are what was planned; nothing where nobody knows."""
     link = chain.link("license_filter")
     plan = files.join(dirname(link.directory.rstrip("/")) or ".", "plan.parquet") if link else ""
-    if not link or not files.exists(plan):
+    by_input: dict[tuple[str, str], list[InputRow]] = {}
+    for row in rows:
+        by_input.setdefault((row.source, row.input), []).append(row)
+    if not link or not by_input or not files.exists(plan):
         return {}
-    rows = read_table(plan, ["source", "input", "url", "bytes", "version"]).to_pylist()
-    planned = {(row["source"], row["input"]): row for row in rows}
-    return {
-        key: str(planned[key]["url"])
-        for key in wanted
-        if key in planned and _is_unchanged(planned[key])
-    }
+    columns = read_table(plan, ["source", "input", "url", "bytes", "version"]).to_pylist()
+    inputs = {(row["source"], row["input"]): row for row in columns}
+    tables = (Source.model_validate(table) for table in link.manifest.config.get("source", []))
+    sources = {table.name: table for table in tables}
+    result: dict[InputRow, str] = {}
+    for key, wanted in by_input.items():
+        if key in inputs and key[0] in sources and _is_unchanged(inputs[key]):
+            result |= _read(sources[key[0]], inputs[key]["url"], wanted)
+    return result
 
 
 def _is_unchanged(row: Mapping[str, Any]) -> bool:
+    """Return whether an input of the plan still has its size and version."""
     url = row["url"]
     try:
-        same = files.exists(url) and files.size(url) == row["bytes"]
-        return bool(same and files.version(url) == row["version"])
+        same_size = files.exists(url) and files.size(url) == row["bytes"]
+        return bool(same_size and files.version(url) == row["version"])
     except (DataError, OSError):
         return False
 
 
-def _column(chain: Chain, source: str) -> str:
-    link = chain.link("license_filter")
-    declared: Sequence[Mapping[str, Any]] = link.manifest.config.get("source", []) if link else []
-    for each in declared:
-        if each.get("name") == source:
-            named = (each.get("columns") or {}).get("text")
-            return str(named or COLUMNS.get(str(each.get("kind")), "content"))
-    return "content"
-
-
-def _read(url: str, column: str, rows: set[int]) -> dict[int, Any]:
-    """Return row -> what its column of texts holds; nothing of what cannot be read."""
+def _read(source: Source, url: str, rows: list[InputRow]) -> dict[InputRow, str]:
+    """Return the texts of rows of one input; nothing if the input cannot be read here."""
     try:
-        return (
-            _parquet(url, column, rows) if url.endswith(".parquet") else _lines(url, column, rows)
-        )
-    except (DataError, pa.ArrowException, OSError, EOFError, zlib.error, ValueError, ImportError):
+        by_number = source.layout.texts(url, rows[0].input, {row.row for row in rows})
+    except (InputError, DataError, pa.ArrowException, OSError, ImportError):
         return {}
-
-
-def _parquet(url: str, column: str, rows: set[int]) -> dict[int, Any]:
-    found: dict[int, Any] = {}
-    with files.open_input(url) as source, pq.ParquetFile(source) as file:
-        first = 0
-        for group in range(file.num_row_groups):
-            stop = first + file.metadata.row_group(group).num_rows
-            mine = sorted(row for row in rows if first <= row < stop)
-            if mine:
-                table = file.read_row_group(group, [column])[column].cast(pa.large_binary())
-                found |= {row: table[row - first].as_py() for row in mine}
-            first = stop
-    return found
-
-
-def _lines(url: str, column: str, rows: set[int]) -> dict[int, Any]:
-    """Lines are counted as they are read by the job: blank ones are none."""
-    found: dict[int, Any] = {}
-    with files.open_input(url) as source:
-        number = read = 0
-        for line in _opened(url, source):
-            read += len(line)
-            if read > LOOK or len(found) == len(rows):
-                break
-            if line.strip():
-                if number in rows:
-                    record = json.loads(line)
-                    found[number] = record.get(column) if isinstance(record, dict) else None
-                number += 1
-    return found
-
-
-def _opened(url: str, source: IO[bytes]) -> Iterator[bytes]:
-    if url.endswith((".zst", ".zstd")):
-        return _zstd_lines(source)
-    if url.endswith(".gz"):
-        return iter(cast(Iterable[bytes], gzip.GzipFile(fileobj=source)))
-    return iter(source)
-
-
-def _zstd_lines(source: IO[bytes]) -> Iterator[bytes]:
-    import zstandard
-
-    unzip = zstandard.ZstdDecompressor(max_window_size=1 << 31)
-    pending = b""
-    try:
-        with unzip.stream_reader(source, read_across_frames=True) as reader:
-            while chunk := reader.read(1 << 20):
-                *lines, pending = (pending + chunk).split(b"\n")
-                yield from lines
-    except zstandard.ZstdError as error:
-        raise ValueError(str(error)) from None
-    yield pending
-
-
-def _as_decided(value: Any, size: int) -> str | None:
-    """Return a value as the text that was decided upon; None where it cannot be that text.
-
-    StarCoderData's prefix stands before it, and is no part of it.
-    """
-    if isinstance(value, list) and all(isinstance(each, str) for each in value):
-        value = "\n\n".join(value)
-    data = value.encode("utf-8", "replace") if isinstance(value, str) else value
-    if not isinstance(data, bytes) or not size <= len(data) or not size:
-        return None
-    return data[len(data) - size :].decode("utf-8", "replace")
+    pairs = ((row, by_number.get(row.row)) for row in rows)
+    return {row: text for row, text in pairs if text and len(text.encode()) == row.bytes}

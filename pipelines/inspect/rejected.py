@@ -87,7 +87,7 @@ def render(told: dict[str, Any]) -> RenderableType:
 def _add_lines(chain: Chain, found: list[Row]) -> None:
     """Put into each example the lines of its text that matched, or else its first ones."""
     names = ("source", "input", "input_row", "bytes")
-    places = [originals.Place(*(each[name] for name in names)) for each in found]
+    places = [originals.InputRow(*(each[name] for name in names)) for each in found]
     texts = originals.texts(chain, places)
     for each, place in zip(found, places, strict=True):
         first, lines = excerpt(texts[place], each["evidence"]) if place in texts else (None, None)

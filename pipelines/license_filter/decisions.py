@@ -10,7 +10,6 @@ import pyarrow.compute as pc
 
 from filters import decontamination, document_ids
 from filters.dedup.survivor_rank import ALLOWED, UNKNOWN
-from filters.licenses.pile_sets import set_finding
 from filters.licenses.policy import Finding, Policy, judge_licenses, load_policy
 from filters.opt_outs import RULE as OPTED_OUT
 from filters.quality import registry
@@ -18,11 +17,12 @@ from filters.quality.batch import Batch
 from filters.scancode.client import Detector
 from manifests.lineage.receipts import ComponentFunnel, Count, Funnel
 from manifests.schemas import DOCUMENTS, decisions
-from pipelines.corpus.corpus import Corpus, Source
+from pipelines.corpus.corpus import Corpus
+from pipelines.corpus.source_table import Source
 from pipelines.license_filter.header_veto import NOTHING, Headers, read_headers
 from pipelines.license_filter.reference_lists import Lists
 from pipelines.license_filter.repository_licenses import Repositories
-from pipelines.sources import partition, reader
+from pipelines.sources import partition
 
 NOT_CHOSEN = "component_not_chosen"
 
@@ -142,7 +142,7 @@ def decide(
     layers = _other_layers(source, rows, headers)
     licenses = judge_licenses(policy, said, source.missing, layers)
     languages = [partition.base(name) for name in rows["component"].to_pylist()]
-    batch = Batch([reader.genre(source, name) for name in languages], languages, paths, texts)
+    batch = Batch([source.layout.genre(name) for name in languages], languages, paths, texts)
     scores, filtered = registry.apply(registry.settings(corpus.filters), batch)
     opted_out = lists.opt_outs.matches(repositories, paths, ids.to_pylist())
     hits = decontamination.find(lists.benchmarks, texts)
@@ -175,9 +175,10 @@ def decide(
 def _other_layers(source: Source, rows: pa.Table, headers: Headers) -> dict[int, list[Finding]]:
     """What is known of a row's license besides its repositories: by its own text, by its set."""
     layers = {row: [finding] for row, finding in headers.findings.items()}
-    if source.kind == "the-pile":
-        for row, name in enumerate(rows["component"].to_pylist()):
-            layers.setdefault(row, []).append(set_finding(name))
+    layout = source.layout
+    for row, name in enumerate(rows["component"].to_pylist()):
+        if finding := layout.component_license(name):
+            layers.setdefault(row, []).append(finding)
     return layers
 
 

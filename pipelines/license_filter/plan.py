@@ -8,7 +8,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from filters.licenses import pile_sets
 from filters.licenses.policy import load_policy
 from filters.quality import registry
 from manifests import components
@@ -16,10 +15,10 @@ from manifests.errors import DataError, InputError
 from manifests.io import files
 from manifests.io.digest import digest, short_digest
 from manifests.schemas import FORMAT, PLAN
-from pipelines.corpus.corpus import Corpus, Source
+from pipelines.corpus.corpus import Corpus
+from pipelines.corpus.source_table import Source
 from pipelines.license_filter import header_veto, repository_licenses
 from pipelines.license_filter.reference_lists import Held
-from pipelines.sources import reader
 
 THREADS = 16
 """Footers read at once: waiting for a disk or an object store, not computing."""
@@ -46,7 +45,7 @@ def step_digest(corpus: Corpus, source: Source, lists: Held) -> str:
             )
             if source.license.repositories
             else None,
-            "sets": pile_sets.sets_digest() if source.kind == "the-pile" else None,
+            "sets": source.layout.component_licenses_digest(),
             "header": header_veto.identity() if source.header == "veto" else None,
             "filters": registry.identity(corpus.filters),
             "benchmarks": lists.benchmarks,
@@ -99,12 +98,12 @@ def _source_rows(corpus: Corpus, source: Source, lists: Held) -> list[dict[str, 
 
 
 def _is_chosen(source: Source, path: str) -> bool:
-    component = reader.component_of_input(source, path)
+    component = source.layout.component_of_input(path)
     return source.chosen is None or component is None or component in source.chosen
 
 
 def _input_rows(source: Source, step: str, url: str, path: str) -> Iterator[dict[str, Any]]:
-    refusal = reader.refusal(source, path)
+    refusal = source.layout.refusal(path)
     row: dict[str, Any] = {
         "source": source.name,
         "input": path,
@@ -124,7 +123,7 @@ def _input_rows(source: Source, step: str, url: str, path: str) -> Iterator[dict
 
 def _cut_rows(source: Source, url: str, row: dict[str, Any]) -> list[dict[str, Any]]:
     try:
-        return [{**row, "start": start, "stop": stop} for start, stop in reader.cut(source, url)]
+        return [{**row, "start": start, "stop": stop} for start, stop in source.layout.cut(url)]
     except InputError as error:
         return [{**row, "error": str(error)}]
 

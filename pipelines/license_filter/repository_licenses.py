@@ -8,9 +8,10 @@ licenses), 12 bytes each, is made once from six columns of The Stack and mapped 
 import hashlib
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,10 +21,9 @@ from filters.licenses.policy import license_strings
 from manifests.errors import InputError
 from manifests.io import files
 from manifests.io.digest import short_digest
-from pipelines.corpus.corpus import Source
+from pipelines.corpus.source_table import Source
 from pipelines.sources import parquet_input
 from pipelines.sources.rows import values
-from pipelines.sources.the_stack import GROUPS
 
 Hashes = npt.NDArray[np.uint64]
 Numbers = npt.NDArray[np.uint32]
@@ -82,7 +82,8 @@ def make_table(directory: str, source: Source) -> str:
     if files.exists(files.join(base, "sets.json")):
         return base
     with ThreadPoolExecutor(THREADS) as pool:
-        table = merge(pool.map(_read, files.glob(source.files)))
+        read = partial(_read, source.layout.repository_licenses)
+        table = merge(pool.map(read, files.glob(source.files)))
     for name, array in (("hashes", table.hashes), ("numbers", table.numbers)):
         with files.replacing(files.join(base, f"{name}.npy")) as output:
             np.save(output, array)
@@ -129,27 +130,26 @@ def merge(inputs: Iterable[Pairs]) -> Repositories:
     return Repositories(every[firsts], found, [sorted(each) for each in known])
 
 
-def _read(url: str) -> Pairs:
+def _read(license_columns: Mapping[str, str], url: str) -> Pairs:
     """Return the repositories of an input; none of one that cannot be read."""
-    columns = [f"max_{group}_repo_{field}" for group in GROUPS for field in ("name", "licenses")]
+    columns = [*license_columns, *license_columns.values()]
     found: Pairs = {}
     try:
         with parquet_input.opened(url) as file:
             if not set(columns) <= set(file.schema_arrow.names):
                 return {}
             for group in range(file.num_row_groups):
-                _add(found, file.read_row_group(group, columns=columns))
+                _add(found, file.read_row_group(group, columns=columns), license_columns)
     except InputError:
         return {}
     return found
 
 
-def _add(found: Pairs, table: Any) -> None:
+def _add(found: Pairs, table: Any, license_columns: Mapping[str, str]) -> None:
     """Add a batch's repositories: all three of each row, each with its own list."""
     named: dict[str, set[tuple[str, ...]]] = {}
-    for group in GROUPS:
-        names = values(table[f"max_{group}_repo_name"])
-        lists = values(table[f"max_{group}_repo_licenses"])
+    for name_column, license_column in license_columns.items():
+        names, lists = values(table[name_column]), values(table[license_column])
         for name, licenses in zip(names, lists, strict=True):
             if name and isinstance(name, str) and (said := license_strings(licenses)):
                 named.setdefault(name, set()).add(said)

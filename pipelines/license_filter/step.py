@@ -27,7 +27,6 @@ from pipelines.license_filter.plan import part_name
 from pipelines.license_filter.reference_lists import Held, load_lists
 from pipelines.license_filter.repository_licenses import load_table
 from pipelines.license_filter.writer import Behind, write_by_component
-from pipelines.sources import reader
 
 STEP = "license_filter"
 
@@ -71,15 +70,15 @@ class FilterLicenses:
         The last part may be written until `finish` has returned.
         """
         source = self.corpus.named(row["source"])
-        for piece in reader.pieces(source, row["input"], row["url"], row["start"], row["stop"]):
-            name = part_name(row, piece.number)
+        for part in source.layout.read(row["url"], row["input"], (row["start"], row["stop"])):
+            name = part_name(row, part.number)
             receipt = load_receipt(self.directory, name)
             if receipt is not None and is_whole(self.directory, receipt):
                 yield receipt
             else:
-                rows = with_licenses(piece.rows, self._repositories.get(source.name))
+                rows = with_licenses(part.rows, self._repositories.get(source.name))
                 decided = decide(source, self.corpus, rows, self._lists, self._detector)
-                write = partial(self._write, decided, row, name, piece.last)
+                write = partial(self._write, decided, row, name, part.last)
                 yield from self._behind.put(write, decided.bytes)
 
     def finish(self) -> None:

@@ -1,85 +1,89 @@
 """People's own `parquet` and `jsonl` files, with a map of their columns."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
 
-from pipelines.corpus.corpus import Columns, Source
+from pipelines.sources.jsonl_input import JsonLinesLayout
+from pipelines.sources.layout import SourceLayout
+from pipelines.sources.parquet_input import ParquetLayout
 from pipelines.sources.partition import LICENSE, with_values
 from pipelines.sources.rows import (
-    ROWS,
-    Holds,
+    ColumnContent,
+    ColumnContents,
     clean_text,
     component_slug,
     star_count,
     string_list,
-    text_column,
     unicode,
-    values,
 )
 
 DEFAULT_COMPONENT = "documents"
 
-
-def row(record: dict[str, Any], source: Source) -> dict[str, Any]:
-    """Return a JSON record as the fields of a row."""
-    text, fault = clean_text(record.get((source.columns or Columns()).text))
-    return {**_metadata(record, source), "text": text, "fault": fault}
-
-
-def rows(table: pa.Table, first_row: int, source: Source) -> pa.Table:
-    """Return a batch of a Parquet file as ROWS."""
-    text = (source.columns or Columns()).text
-    texts, faults = text_column(table[text])
-    others = {name: values(table[name]) for name in table.column_names if name != text}
-    metadata = [
-        _metadata({name: others[name][row] for name in others}, source)
-        for row in range(table.num_rows)
-    ]
-    fields = {name: [row[name] for row in metadata] for name in _FIELDS}
-    return pa.table(
-        {
-            "input_row": range(first_row, first_row + table.num_rows),
-            **fields,
-            "fault": faults,
-            "text": texts,
-        },
-        schema=ROWS,
-    )
-
-
-_FIELDS = ("component", "repositories", "path", "licenses", "stars")
-
-
-HOLDS: Mapping[str, Holds] = {
+FIELD_CONTENTS: ColumnContents = {
     "text": "text",
     "repo": "names",
     "license": "names",
     "stars": "number",
 }
-"""Field of a map of columns -> what its column holds; of the others, one string a row."""
+"""Field of a map of columns -> content of its column; columns of other fields hold a name."""
 
 
-def wanted(columns: Columns, partition_by: Sequence[str] = ()) -> dict[str, Holds]:
-    """Return the columns of a map, and those that components are cut by -> what each holds."""
-    cut: dict[str, Holds] = {name: "names" for name in partition_by if name != LICENSE}
-    named = columns.model_dump().items()
-    return cut | {name: HOLDS.get(field, "name") for field, name in named if name}
+class OwnJsonLines(JsonLinesLayout):
+    """Layout of kind `jsonl`."""
+
+    maps_columns = True
+
+    def required_key(self) -> str:
+        """Return the key of the text."""
+        return self.columns.text
+
+    def row(self, record: dict[str, Any]) -> dict[str, Any]:
+        """Return the fields of a row."""
+        text, fault = clean_text(record.get(self.columns.text))
+        return {**_metadata(self, record), "text": text, "fault": fault}
 
 
-def _metadata(record: dict[str, Any], source: Source) -> dict[str, Any]:
-    columns = source.columns or Columns()
+class OwnParquet(ParquetLayout):
+    """Layout of kind `parquet`."""
+
+    maps_columns = True
+
+    def required_columns(self) -> tuple[ColumnContents, str]:
+        """Return the columns of the map and those of `partition_by`, and the one of the texts."""
+        cut: dict[str, ColumnContent] = {
+            name: "names" for name in self.partition_by if name != LICENSE
+        }
+        fields = self.columns.model_dump().items()
+        mapped = {name: FIELD_CONTENTS.get(field, "name") for field, name in fields if name}
+        return cut | mapped, self.columns.text
+
+    def fields(
+        self, columns: Mapping[str, list[Any]], texts: pa.Array, path: str
+    ) -> Mapping[str, Any]:
+        """Return the fields of a batch."""
+        metadata = [
+            _metadata(self, {name: columns[name][row] for name in columns})
+            for row in range(len(texts))
+        ]
+        names = ("component", "repositories", "path", "licenses", "stars")
+        return {name: [row[name] for row in metadata] for name in names}
+
+
+def _metadata(layout: SourceLayout, record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a row, except its text, by the layout's map of columns."""
+    columns = layout.columns
 
     def get(name: str | None) -> Any:
         return record.get(name) if name else None
 
     named = get(columns.component)
     component = component_slug(
-        named if isinstance(named, str) else source.component or DEFAULT_COMPONENT
+        named if isinstance(named, str) else layout.component or DEFAULT_COMPONENT
     )
     return {
-        "component": with_values(component, source.partition_by, record),
+        "component": with_values(component, layout.partition_by, record),
         "repositories": [name for name in string_list(get(columns.repo)) or [] if name],
         "path": unicode(str(get(columns.path) or "")),
         "licenses": string_list(get(columns.license)),

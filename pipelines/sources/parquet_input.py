@@ -1,20 +1,105 @@
-"""Parquet inputs: checked and cut by their footers, read a row group at a time."""
+"""Parquet inputs: checked and cut by their footers, read one row group at a time."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from manifests.errors import InputError
 from manifests.io import files
-from pipelines.sources.rows import Holds, can_hold
+from pipelines.sources.layout import MAX_PART_BYTES, PartRows, Range, SourceLayout
+from pipelines.sources.rows import ROWS, ColumnContents, can_hold, text_column, values
+
+
+class ParquetLayout(SourceLayout):
+    """Layout of Parquet files: a range is some row groups of an input, and is one part."""
+
+    text_column: ClassVar[str] = "content"
+    """Column of the texts."""
+    column_contents: ClassVar[ColumnContents] = {}
+    """Columns that are read, and what each one holds."""
+
+    @abstractmethod
+    def fields(
+        self, columns: Mapping[str, list[Any]], texts: pa.Array, path: str
+    ) -> Mapping[str, Any]:
+        """Return the fields of ROWS of a batch of n rows; `input_row` and `fault` are not asked.
+
+        Args:
+            columns: the columns of `required_columns` except the texts, n values each.
+            texts: large_string [n], null where a row has a fault. The field `text` is these texts
+                unless the result has one, too.
+            path: path of the input below the source's root.
+        """
+
+    def required_columns(self) -> tuple[ColumnContents, str]:
+        """Return the columns that are read, with what they hold, and the column of the texts."""
+        return self.column_contents, self.text_column
+
+    def cut(self, url: str, max_bytes: int = MAX_PART_BYTES) -> list[Range]:
+        """Return ranges of row groups, each with at most `max_bytes` of text or one row group."""
+        columns, text = self.required_columns()
+        with opened(url) as file:
+            _check(url, file.schema_arrow, columns)
+            groups = range(file.num_row_groups)
+            sizes = [_text_bytes(file.metadata.row_group(group), text) for group in groups]
+        ranges: list[Range] = []
+        start = total = 0
+        for group, size in enumerate(sizes):
+            if group > start and total + size > max_bytes:
+                ranges.append((start, group))
+                start, total = group, 0
+            total += size
+        return [*ranges, (start, len(sizes))]
+
+    def read(
+        self, url: str, path: str, unit: Range, max_bytes: int = MAX_PART_BYTES
+    ) -> Iterator[PartRows]:
+        """Yield the rows of a range of row groups as one part."""
+        start, stop = unit
+        batches = [
+            self._rows(table, range(first, first + table.num_rows), path)
+            for first, table in self._row_groups(url, start, stop)
+        ]
+        yield PartRows(0, pa.concat_tables(batches) if batches else ROWS.empty_table(), last=True)
+
+    def texts(self, url: str, path: str, rows: Set[int]) -> dict[int, str | None]:
+        """Return row -> text, from the row groups that hold one of the rows."""
+        texts: dict[int, str | None] = {}
+        for first, table in self._row_groups(url, 0, None, rows):
+            numbers = [row for row in sorted(rows) if first <= row < first + table.num_rows]
+            batch = self._rows(table.take([row - first for row in numbers]), numbers, path)
+            texts |= dict(zip(numbers, batch["text"].to_pylist(), strict=True))
+        return texts
+
+    def _row_groups(
+        self, url: str, start: int, stop: int | None, rows: Set[int] | None = None
+    ) -> Iterator[tuple[int, pa.Table]]:
+        """Yield (number of the first row, table) of row groups: of all, or of those with `rows`."""
+        columns, _ = self.required_columns()
+        with opened(url) as file:
+            first = 0
+            for group in range(file.num_row_groups if stop is None else stop):
+                after = first + file.metadata.row_group(group).num_rows
+                if group >= start and (rows is None or any(first <= row < after for row in rows)):
+                    yield first, file.read_row_group(group, columns=list(columns))
+                first = after
+
+    def _rows(self, table: pa.Table, numbers: Sequence[int], path: str) -> pa.Table:
+        """Return a table of the input, whose rows have these numbers, as ROWS."""
+        _, text = self.required_columns()
+        texts, faults = text_column(table[text])
+        columns = {name: values(table[name]) for name in table.column_names if name != text}
+        fields = {"text": texts, **self.fields(columns, texts, path)}
+        return pa.table({"input_row": numbers, "fault": faults, **fields}, schema=ROWS)
 
 
 @contextmanager
 def opened(url: str) -> Iterator[Any]:
-    """Open a Parquet file; InputError where it is none or is damaged."""
+    """Open a Parquet file; InputError if the file is damaged or is not Parquet."""
     try:
         with files.open_input(url) as source, pq.ParquetFile(source) as file:
             yield file
@@ -32,51 +117,23 @@ def _first_line(error: Exception) -> str:
     return str(error).partition("\n")[0]
 
 
-def cut(url: str, columns: Mapping[str, Holds], text: str, limit: int) -> list[tuple[int, int]]:
-    """Return ranges of row groups, each with at most `limit` bytes of text or one row group.
-
-    Raises:
-        InputError: the file is no Parquet file, lacks one of `columns`, or has another type there.
-    """
-    with opened(url) as file:
-        _check(url, file.schema_arrow, columns)
-        sizes = [_text_bytes(file.metadata.row_group(i), text) for i in range(file.num_row_groups)]
-    ranges: list[tuple[int, int]] = []
-    start = total = 0
-    for group, size in enumerate(sizes):
-        if group > start and total + size > limit:
-            ranges.append((start, group))
-            start, total = group, 0
-        total += size
-    return [*ranges, (start, len(sizes))]
-
-
-def _check(url: str, schema: Any, columns: Mapping[str, Holds]) -> None:
-    for name, holds in columns.items():
+def _check(url: str, schema: Any, columns: ColumnContents) -> None:
+    """Raise InputError if a column is missing or has a type that cannot hold its content."""
+    for name, content in columns.items():
         if name not in schema.names:
             raise InputError(
                 f"{url}: the column {name!r} is missing; it has {', '.join(schema.names)}"
             )
         kind = schema.field(name).type
-        if not can_hold(kind, holds):
-            needed = "numbers" if holds == "number" else "strings"
+        if not can_hold(kind, content):
+            needed = "numbers" if content == "number" else "strings"
             raise InputError(f"{url}: the column {name!r} holds {kind}, where {needed} are needed")
 
 
 def _text_bytes(group: Any, text: str) -> int:
-    """The uncompressed bytes of a row group's text column, as the footer has them."""
+    """Return the uncompressed bytes of a row group's text column, from the footer."""
     for index in range(group.num_columns):
         column = group.column(index)
         if column.path_in_schema == text:
             return int(column.total_uncompressed_size)
     return int(group.total_byte_size)
-
-
-def read(url: str, start: int, stop: int, columns: Sequence[str]) -> Iterator[tuple[int, pa.Table]]:
-    """Yield (number of the first row in the file, table) for each row group of a range."""
-    with opened(url) as file:
-        row = sum(file.metadata.row_group(i).num_rows for i in range(start))
-        for group in range(start, stop):
-            table = file.read_row_group(group, columns=list(columns))
-            yield row, table
-            row += table.num_rows

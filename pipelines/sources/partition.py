@@ -1,11 +1,11 @@
-"""Components cut finer than languages and sets: by license, or by a column of one's own.
+"""Components divided further by license, or by a column of the user's own.
 
-With `partition_by = ["topic", "license"]` the MIT files of ours/python on the topic "Web" are the
-component `ours/python--web--mit`: a mixture can then weigh them, since a component is its finest
-grain. What is rejected stays counted under `ours/python`, for it becomes no component.
+With `partition_by = ["topic", "license"]` the MIT files of ours/python with the topic "Web" are the
+component `ours/python--web--mit`. A component is the finest unit that a mixture can weight.
+Rejected rows are counted under `ours/python`: they are in no component.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from manifests.components import slug
@@ -14,43 +14,43 @@ from manifests.io.digest import short_digest
 from manifests.mixture.columns import SEPARATOR
 
 LICENSE = "license"
-"""Stands for the license as it was judged, an SPDX expression, whatever columns a source has."""
+"""Name in `partition_by` of the license that was judged, an SPDX expression."""
 
 UNKNOWN = "unknown"
-"""The slug of a missing value, and of one without a letter of a to z or a digit."""
+"""Slug of a missing value, and of a value without a letter from a to z or a digit."""
 
-LONGEST = 48
-"""Characters of a value's slug; a longer one is cut and told apart by its digest."""
+MAX_SLUG = 48
+"""Maximum length of a value's slug. A longer slug is cut and gets a digest of the whole."""
 
-MOST = 1000
-"""Components that one part may hold: more are a column of paths or ids, not one to mix by."""
+MAX_COMPONENTS = 1000
+"""Maximum number of components of one part. Ours: a column of paths or ids has more."""
 
 
 def base(component: str) -> str:
-    """Return the slug of the language or set that a component is cut from."""
+    """Return the slug of the language or set of which a component is a part."""
     return component.partition(SEPARATOR)[0]
 
 
-def with_values(component: str, columns: Sequence[str], record: dict[str, Any]) -> str:
-    """Return a row's component with the values of its source's own columns behind it.
+def with_values(component: str, columns: Sequence[str], record: Mapping[str, Any]) -> str:
+    """Return a row's component, followed by the values of its columns of `partition_by`.
 
     Args:
-        component: slug of its language or set.
-        columns: `partition_by`; LICENSE is passed over, for it is not known yet.
-        record: the row as the source has it.
+        component: slug of the language or set.
+        columns: `partition_by`; LICENSE is skipped, because it is not judged yet.
+        record: the row in the form of the source.
     """
     own = (value_slug(record.get(column)) for column in columns if column != LICENSE)
     return SEPARATOR.join([component, *own])
 
 
 def partitioned(component: str, columns: Sequence[str], license: str | None, rejected: bool) -> str:
-    """Return what the component of a row is called in the end, without its source.
+    """Return the final component of a row, without its source.
 
     Args:
-        component: what `with_values` returned.
+        component: result of `with_values`.
         columns: `partition_by`.
         license: the expression that was judged.
-        rejected: whether the row goes.
+        rejected: whether the row is rejected.
     """
     if rejected:
         return base(component)
@@ -60,24 +60,30 @@ def partitioned(component: str, columns: Sequence[str], license: str | None, rej
     return SEPARATOR.join([first, *named])
 
 
-def check(source: str, names: Sequence[str]) -> None:
-    """Raise DataError where the rows of a part have too many components, n names in all."""
+def check(source: str, names: Sequence[str], max_components: int = MAX_COMPONENTS) -> None:
+    """Raise DataError if the rows of a part have too many distinct components.
+
+    Args:
+        source: name of the source, for the message.
+        names: component of each row.
+        max_components: the maximum.
+    """
     count = len(set(names))
-    if count > MOST:
+    if count > max_components:
         raise DataError(
-            f"source {source}: partition_by: cuts one part into {count:,} components, more than "
-            f"{MOST:,}; choose a column with fewer values"
+            f"source {source}: partition_by: divides one part into {count:,} components, more than "
+            f"{max_components:,}; choose a column with fewer values"
         )
 
 
 def value_slug(value: Any) -> str:
-    """Return the slug of a column's value; a list's values are joined, nothing is UNKNOWN."""
+    """Return the slug of a column's value; the values of a list are joined."""
     if isinstance(value, list | tuple):
-        value = " ".join(str(each) for each in value if each is not None)
+        value = " ".join(str(item) for item in value if item is not None)
     try:
-        found = slug(str(value)) if value not in (None, "") else UNKNOWN
+        name = slug(str(value)) if value not in (None, "") else UNKNOWN
     except DataError:
         return UNKNOWN
-    if len(found) > LONGEST:
-        found = f"{found[: LONGEST - 9].rstrip('-')}-{short_digest(found)[:8]}"
-    return found
+    if len(name) > MAX_SLUG:
+        name = f"{name[: MAX_SLUG - 9].rstrip('-')}-{short_digest(name)[:8]}"
+    return name

@@ -1,8 +1,7 @@
-"""Rows: what every kind of source is read into, and the faults that a row can have."""
+"""Rows: the schema that every kind of source is read into, and conversions of columns to it."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -23,12 +22,14 @@ ROWS = pa.schema(
     ]
 )
 
+ColumnContent = Literal["text", "name", "number", "names"]
+"""Content of a column: texts of documents; one string a row, such as a path; numbers; or strings in
+any form that `string_list` takes."""
 
-Holds = Literal["text", "name", "number", "names"]
-"""What a column holds: a document's text; one string a row, such as a path; a number; or strings in
-any form (`string_list`)."""
+ColumnContents = Mapping[str, ColumnContent]
+"""Column -> its content."""
 
-_TYPES: Mapping[Holds, Sequence[Callable[[Any], bool]]] = {
+_TYPES: Mapping[ColumnContent, Sequence[Callable[[Any], bool]]] = {
     "text": (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view),
     "name": (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view),
     "number": (pa.types.is_integer, pa.types.is_floating),
@@ -36,43 +37,27 @@ _TYPES: Mapping[Holds, Sequence[Callable[[Any], bool]]] = {
 _BYTES = (pa.types.is_binary, pa.types.is_large_binary)
 
 
-def can_hold(kind: Any, holds: Holds) -> bool:
-    """Tell whether a Parquet column of an Arrow type can be what a layout says that it holds."""
+UNKNOWN = "unknown"
+"""Component of a row without one."""
+
+MAX_NESTING = 4
+"""Maximum number of lists and structs around a string: BigQuery's form has three."""
+
+
+def can_hold(kind: Any, content: ColumnContent) -> bool:
+    """Return whether a Parquet column of an Arrow type can have a content."""
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
-    accepted = [*_TYPES.get(holds, ()), *(_BYTES if holds == "text" else ()), pa.types.is_null]
-    return holds == "names" or any(is_type(kind) for is_type in accepted)
-
-
-UNKNOWN = "unknown"
+    accepted = [*_TYPES.get(content, ()), *(_BYTES if content == "text" else ()), pa.types.is_null]
+    return content == "names" or any(is_type(kind) for is_type in accepted)
 
 
 def component_slug(name: str | None) -> str:
-    """Return the slug of a row's component; UNKNOWN where it has none, or none can be made."""
+    """Return the slug of a component's name; UNKNOWN without a name or if it has no slug."""
     try:
         return slug(name) if name else UNKNOWN
     except DataError:
         return UNKNOWN
-
-
-@dataclass
-class RowBuilder:
-    """Collects rows one by one; `bytes` is the text collected so far."""
-
-    columns: dict[str, list[Any]] = field(default_factory=lambda: {name: [] for name in ROWS.names})
-    bytes: int = 0
-
-    def add(self, text: str | None, fault: str | None, **columns: Any) -> None:
-        """Append a row; a text without a fault counts by its UTF-8 length."""
-        for name, value in columns.items():
-            self.columns[name].append(value)
-        self.columns["text"].append(text)
-        self.columns["fault"].append(fault)
-        self.bytes += 0 if text is None else len(text.encode())
-
-    def table(self) -> pa.Table:
-        """Return the rows as a table of the schema ROWS."""
-        return pa.table(self.columns, schema=ROWS)
 
 
 def clean_text(value: Any) -> tuple[str | None, str | None]:
@@ -87,7 +72,7 @@ def clean_text(value: Any) -> tuple[str | None, str | None]:
 
 
 def _is_unicode(text: str) -> bool:
-    """JSON may hold lone surrogates, which no UTF-8 can."""
+    """Return whether UTF-8 can encode a string: JSON may hold lone surrogates."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -96,9 +81,9 @@ def _is_unicode(text: str) -> bool:
 
 
 def text_column(column: pa.ChunkedArray) -> tuple[pa.Array, list[str | None]]:
-    """Return a Parquet column as large_string and the fault of each row.
+    """Return a Parquet column as large_string, and the fault of each row or None.
 
-    Parquet's strings are not checked when they are read, so invalid UTF-8 is looked for here.
+    Arrow does not check the UTF-8 of Parquet's strings, so this function does.
     """
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
@@ -110,8 +95,8 @@ def text_column(column: pa.ChunkedArray) -> tuple[pa.Array, list[str | None]]:
     present = binary.is_valid().to_pylist()
     readable = texts.is_valid().to_pylist()
     faults = [
-        None if fine else "invalid_utf8" if there else "null_text"
-        for there, fine in zip(present, readable, strict=True)
+        None if is_readable else "invalid_utf8" if is_present else "null_text"
+        for is_present, is_readable in zip(present, readable, strict=True)
     ]
     return texts, faults
 
@@ -124,12 +109,11 @@ def _decoded(value: bytes | None) -> str | None:
 
 
 def values(column: pa.ChunkedArray) -> list[Any]:
-    """Return a Parquet column of anything but texts; bytes that are no UTF-8 read as U+FFFD."""
+    """Return the values of a Parquet column of metadata; U+FFFD replaces invalid UTF-8."""
     try:
-        found: list[Any] = column.to_pylist()
+        return list(column.to_pylist())
     except UnicodeDecodeError:
-        found = [_mended(value) for value in column.cast(_binary(column.type)).to_pylist()]
-    return found
+        return [_repaired(value) for value in column.cast(_binary(column.type)).to_pylist()]
 
 
 def _binary(kind: Any) -> Any:
@@ -143,43 +127,39 @@ def _binary(kind: Any) -> Any:
     return pa.large_binary() if can_hold(kind, "name") else kind
 
 
-def _mended(value: Any) -> Any:
+def _repaired(value: Any) -> Any:
+    """Return a value with its bytes decoded, at any depth."""
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
     if isinstance(value, list):
-        return [_mended(item) for item in value]
+        return [_repaired(item) for item in value]
     if isinstance(value, dict):
-        return {name: _mended(item) for name, item in value.items()}
+        return {name: _repaired(item) for name, item in value.items()}
     return value
 
 
-NESTED = 4
-"""Lists and structs around a string, at most: BigQuery's form has three."""
+def string_list(value: Any, nesting: int = MAX_NESTING) -> list[str | None] | None:
+    """Return licenses or repositories as a list; None if the value is no list of any form.
 
-
-def string_list(value: Any, nested: int = NESTED) -> list[str | None] | None:
-    """Return licenses or repositories as a list; None where the value holds no list of any form.
-
-    It may be a string, a list, BigQuery's `{"list": [{"item": ...}]}`, or lists in lists; what is
-    no string in it is null.
+    Args:
+        value: a string, a list, BigQuery's `{"list": [{"item": ...}]}`, or lists of these. Items
+            that are not strings become None.
+        nesting: maximum number of lists and structs around a string.
     """
     if isinstance(value, str):
         return [unicode(value)]
-    if not nested:
+    if not nesting:
         return None
     if isinstance(value, dict):
-        inside = (value[name] for name in ("list", "item", "element") if name in value)
-        return string_list(next(inside, None), nested - 1)
+        inner = (value[name] for name in ("list", "item", "element") if name in value)
+        return string_list(next(inner, None), nesting - 1)
     if isinstance(value, Sequence) and not isinstance(value, bytes):
-        found: list[str | None] = []
-        for item in value:
-            found += string_list(item, nested - 1) or [None]
-        return found
+        return [string for item in value for string in string_list(item, nesting - 1) or [None]]
     return None
 
 
 def unicode(text: str) -> str:
-    """Return a string that UTF-8 can say: JSON may hold lone surrogates, which become U+FFFD."""
+    """Return a string that UTF-8 can encode: lone surrogates become U+FFFD."""
     return (
         text
         if _is_unicode(text)
@@ -188,6 +168,6 @@ def unicode(text: str) -> str:
 
 
 def star_count(value: Any) -> int | None:
-    """Return stars as a whole number; None for what is none, such as the NaN of pandas' copies."""
+    """Return stars as an integer; None for other values, such as NaN in pandas' copies."""
     known = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     return int(value) if known and 0 <= value < 1 << 63 else None

@@ -1,7 +1,7 @@
-"""The metadata that StarCoderData writes before half of its texts.
+"""The metadata that StarCoderData writes before about half of its texts.
 
-`<reponame>R<filename>P<gh_stars>B` and a line end; each piece is there with probability 0.2,
-independently (bigcode-dataset preprocessing/add_content_with_meta.py).
+`<reponame>R<filename>P<gh_stars>B` and a line end. Each field is present with probability 0.2,
+independently of the others (bigcode-dataset preprocessing/add_content_with_meta.py).
 """
 
 from typing import NamedTuple
@@ -9,11 +9,11 @@ from typing import NamedTuple
 TAGS = ("<reponame>", "<filename>", "<gh_stars>")
 
 STARS = ("0", "1-10", "10-100", "100-1000", "1000+")
-"""The buckets of a star count (the same file, get_num_stars_bucket); unknown counts read "0"."""
+"""Buckets of a star count (the same file, get_num_stars_bucket); unknown counts are "0"."""
 
 
 class Prefix(NamedTuple):
-    """What stood before a text, and the text without it; None for a piece that was not there."""
+    """The fields of a prefix, None for a missing field, and the text without the prefix."""
 
     repository: str | None
     path: str | None
@@ -22,29 +22,29 @@ class Prefix(NamedTuple):
 
 
 def parse_prefix(content: str, repository: str | None = None, path: str | None = None) -> Prefix:
-    """Take the prefix off a `content` of StarCoderData.
+    """Split the prefix from a `content` of StarCoderData.
 
     Args:
         content: the column `content`.
-        repository: the row's `max_stars_repo_name` where it is known. The prefix was made of it,
-            so a piece that names another one is no prefix but the file's own text.
+        repository: the row's `max_stars_repo_name`, if known. The prefix was made from this column,
+            so a field with another repository belongs to the file's own text.
         path: the row's `max_stars_repo_path`, likewise.
 
     Returns:
-        The pieces, or the content as it is when it does not open with a whole prefix.
+        The fields and the text; no fields and the content if it does not start with a prefix.
     """
     plain = Prefix(None, None, None, content)
     if not content.startswith(TAGS):
         return plain
     line, newline, text = content.partition("\n")
-    pieces: dict[str, str] = {}
+    fields: dict[str, str] = {}
     for tag in reversed(TAGS):
-        before, found, piece = line.rpartition(tag)
-        if found:
-            line, pieces[tag] = before, piece
+        before, separator, value = line.rpartition(tag)
+        if separator:
+            line, fields[tag] = before, value
     if line or not newline:
         return plain
-    name, file, stars = map(pieces.get, TAGS)
+    name, file, stars = map(fields.get, TAGS)
     parsed = Prefix(name, file, stars, text)
     if parsed.stars is not None and parsed.stars not in STARS:
         return plain
@@ -53,5 +53,6 @@ def parse_prefix(content: str, repository: str | None = None, path: str | None =
     return parsed
 
 
-def _differ(piece: str | None, column: str | None) -> bool:
-    return piece is not None and (not piece or (column is not None and piece != column))
+def _differ(field: str | None, column: str | None) -> bool:
+    """Return whether a field of the prefix is empty or contradicts its column."""
+    return field is not None and (not field or (column is not None and field != column))

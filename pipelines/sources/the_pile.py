@@ -1,37 +1,56 @@
-"""The Pile: jsonl.zst, a text and the name of its set a line."""
+"""The Pile: jsonl.zst, one text and the name of its set a line."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from filters.quality.batch import Genre
+from pipelines.sources.jsonl_input import JsonLinesLayout
 from pipelines.sources.rows import clean_text, component_slug
 
-REQUIRED = "text"
+if TYPE_CHECKING:
+    from filters.licenses.policy import Finding
 
 
-def component_of_input(path: str) -> str | None:
-    """A file of the Pile holds every set."""
-    return None
+class ThePile(JsonLinesLayout):
+    """Layout of the Pile: every file holds all sets, and a set is a component.
 
+    Headers are not read by default: the sets are mostly prose, which may speak of a license without
+    being under it. The Pile's authors did not redact personal data.
+    """
 
-def refusal(path: str) -> str | None:
-    """Return why a file is passed over; the Pile has no such files."""
-    return None
+    header = "off"
 
+    def genre(self, component: str) -> Genre:
+        """Return `code` for the set Github, `prose` for all others."""
+        return "code" if component == "github" else "prose"
 
-def row(record: dict[str, Any]) -> dict[str, Any]:
-    """Return a line as the fields of a row; `meta` may be a dict or, in copies, its repr."""
-    text, fault = clean_text(record.get("text"))
-    return {
-        "component": component_slug(_set_name(record.get("meta"))),
-        "repositories": [],
-        "path": "",
-        "licenses": None,
-        "stars": None,
-        "text": text,
-        "fault": fault,
-    }
+    def component_license(self, component: str) -> "Finding | None":
+        """Return the license of a set (tables/pile-sets.toml of filters/licenses)."""
+        from filters.licenses.pile_sets import set_finding
+
+        return set_finding(component)
+
+    def component_licenses_digest(self) -> str | None:
+        """Return the digest of the table of sets."""
+        from filters.licenses.pile_sets import sets_digest
+
+        return sets_digest()
+
+    def row(self, record: dict[str, Any]) -> dict[str, Any]:
+        """Return the fields of a row; `meta` may be a dict or, in copies of the Pile, its repr."""
+        text, fault = clean_text(record.get("text"))
+        return {
+            "component": component_slug(_set_name(record.get("meta"))),
+            "repositories": [],
+            "path": "",
+            "licenses": None,
+            "stars": None,
+            "text": text,
+            "fault": fault,
+        }
 
 
 def _set_name(meta: Any) -> str | None:
+    """Return `pile_set_name` of a `meta`; None if it has none."""
     if isinstance(meta, dict):
         name = meta.get("pile_set_name")
         return name if isinstance(name, str) else None

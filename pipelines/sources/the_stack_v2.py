@@ -1,36 +1,15 @@
-"""The Stack v2, file level, where a `content` column was filled in (its own files have none)."""
+"""The Stack v2, file level, with a `content` column (its own files have none)."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 
-from pipelines.sources.rows import (
-    ROWS,
-    Holds,
-    component_slug,
-    star_count,
-    string_list,
-    text_column,
-    values,
-)
-from pipelines.sources.the_stack import component_of_input, refusal
-
-__all__ = ["COLUMNS", "component_of_input", "refusal", "rows"]
-
-COLUMNS: Mapping[str, Holds] = {
-    "content": "text",
-    "language": "name",
-    "path": "name",
-    "repo_name": "name",
-    "detected_licenses": "names",
-    "license_type": "name",
-    "gha_license_id": "name",
-    "star_events_count": "number",
-}
+from pipelines.sources.rows import ColumnContents, component_slug, star_count, string_list
+from pipelines.sources.the_stack import CodeByDirectory
 
 NO_LICENSE = "no_license"
-"""The `license_type` of a file of which neither GitHub nor any license file says anything."""
+"""The `license_type` of a file that has no license file and no license on GitHub."""
 
 NOTICES = frozenset(
     f"LicenseRef-scancode-{name}"
@@ -47,46 +26,52 @@ NOTICES = frozenset(
         "warranty-disclaimer",
     )
 )
-"""What ScanCode finds in license files beside licenses, without an effect on them
+"""Notices that ScanCode finds in license files and that do not change the license
 (bigcode-project/the-stack-v2 get_license_types.py)."""
 
 REFERENCE = "LicenseRef-scancode-unknown-license-reference"
-"""A file that points at a license: it says nothing where that one is known (the same file)."""
+"""A reference to a license: ignored if the row names a license, too (the same file)."""
 
 
-def rows(table: pa.Table, first_row: int, path: str) -> pa.Table:
-    """Return a batch of The Stack v2 as ROWS."""
-    texts, faults = text_column(table["content"])
-    columns = {name: values(table[name]) for name in COLUMNS if name != "content"}
-    count = table.num_rows
-    said = zip(
-        *(columns[name] for name in ("license_type", "gha_license_id", "detected_licenses")),
-        strict=True,
-    )
-    return pa.table(
-        {
-            "input_row": range(first_row, first_row + count),
+class TheStackV2(CodeByDirectory):
+    """Layout of The Stack v2. Personal data is redacted by default, as for The Stack v1."""
+
+    redact = True
+    column_contents: ClassVar[ColumnContents] = {
+        "content": "text",
+        "language": "name",
+        "path": "name",
+        "repo_name": "name",
+        "detected_licenses": "names",
+        "license_type": "name",
+        "gha_license_id": "name",
+        "star_events_count": "number",
+    }
+
+    def fields(
+        self, columns: Mapping[str, list[Any]], texts: pa.Array, path: str
+    ) -> Mapping[str, Any]:
+        """Return the fields; `licenses` says how the three license columns are judged."""
+        names = ("license_type", "gha_license_id", "detected_licenses")
+        license_columns = zip(*(columns[name] for name in names), strict=True)
+        return {
             "component": [component_slug(language) for language in columns["language"]],
             "repositories": [[name] if name else [] for name in columns["repo_name"]],
             "path": [path or "" for path in columns["path"]],
-            "licenses": [licenses(*row) for row in said],
+            "licenses": [licenses(*row) for row in license_columns],
             "stars": [star_count(stars) for stars in columns["star_events_count"]],
-            "fault": faults,
-            "text": texts,
-        },
-        schema=ROWS,
-    )
+        }
 
 
 def licenses(license_type: str | None, github: str | None, detected: Any) -> list[str] | None:
-    """Return every license that a row names: GitHub's, and those of its license files.
+    """Return every license of a row: the one that GitHub names, and those of its license files.
 
-    Stricter than the data set's own `permissive`, which leaves the files aside where GitHub knows
-    a license: a policy that asks for all hears all of them.
+    This is stricter than the data set's own `permissive`, which ignores the license files where
+    GitHub names a license: a policy that requires all licenses gets all of them.
     """
     if license_type == NO_LICENSE:
         return None
     named = [github, *(string_list(detected) or [])]
     known = [name for name in dict.fromkeys(named) if name and name not in NOTICES]
-    without = [name for name in known if name not in (REFERENCE, "NOASSERTION")]
-    return without or known or None
+    specific = [name for name in known if name not in (REFERENCE, "NOASSERTION")]
+    return specific or known or None

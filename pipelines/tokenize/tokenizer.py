@@ -13,7 +13,7 @@ from manifests.lineage.manifest import FILE as MANIFEST
 from manifests.lineage.receipts import Receipt, file_record, is_whole, load_receipt, save_receipt
 from manifests.tokenizer.published import codegen2_tokenizer, codegen25_tokenizer
 from manifests.tokenizer.tokenizer import train_tokenizer
-from pipelines.corpus.corpus import Tokenize
+from pipelines.corpus.tokenize_table import Tokenize
 from pipelines.tokenize.kept_documents import Surviving
 
 STEP = "tokenizer"

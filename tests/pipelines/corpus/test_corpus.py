@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from manifests.errors import UsageError
-from pipelines.corpus.corpus import Tokenizer, load_corpus
+from pipelines.corpus.loading import load_corpus
+from pipelines.corpus.tokenize_table import Tokenizer
 
 SOURCE = '[[source]]\nname = "a"\nkind = "jsonl"\nfiles = "*.jsonl"\n'
 

@@ -12,7 +12,7 @@ import zstandard
 
 from manifests import components
 from manifests.errors import UsageError
-from pipelines.corpus.corpus import load_corpus
+from pipelines.corpus.loading import load_corpus
 from pipelines.demo.corpus import MTIME, write_corpus
 from pipelines.demo.packages import LANGUAGES, declared_licenses, hash64
 from pipelines.sources.starcoder_prefix import parse_prefix

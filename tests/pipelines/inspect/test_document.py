@@ -11,6 +11,7 @@ from manifests.lineage.chain import load_chain
 from manifests.schemas import PLAN
 from pipelines.inspect.document import render, show, stored_text
 from pipelines.inspect.find import find_id, shard_tables
+from tests.corpora import stack_row, write_stack
 from tests.outputs import made_up_rows, printed, write_table
 
 
@@ -144,9 +145,9 @@ def test_a_rejected_text_is_read_from_an_input_that_is_as_it_was(output):
     chain = load_chain(str(output))
     (told,) = show(chain, row["id"].hex())["occurrences"]
     text = "x" * (told["bytes"] - 1) + "!"
-    path = output / "input.jsonl"
-    others = [{"content": "another"}] * told["input_row"]
-    path.write_text("\n".join(map(json.dumps, [*others, {"content": text}])))
+    path = output / "input.parquet"
+    others = [stack_row("another", ["MIT"])] * told["input_row"]
+    write_stack(path, [*others, stack_row(text, ["MIT"])])
     planned = {
         "source": told["source"],
         "input": told["input"],
@@ -165,5 +166,5 @@ def test_a_rejected_text_is_read_from_an_input_that_is_as_it_was(output):
     assert "text, as its input has it" in shown and text[-200:] in shown
     kept = next(row for row in all_rows().values() if not row["rule"])
     assert show(chain, kept["id"].hex())["text_from"] == "documents"
-    path.write_text(path.read_text() + "\n")
+    path.write_bytes(path.read_bytes() + b"\n")
     assert show(chain, row["id"].hex())["text"] is None

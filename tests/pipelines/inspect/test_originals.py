@@ -13,8 +13,9 @@ import zstandard
 from manifests.lineage.chain import Chain, Link
 from manifests.lineage.manifest import Manifest, Totals
 from manifests.schemas import PLAN
-from pipelines.inspect import originals
-from pipelines.inspect.originals import Place, texts
+from pipelines.inspect.originals import InputRow, texts
+from pipelines.sources.own import OwnJsonLines
+from tests.corpora import stack_row, write_stack, write_starcoderdata
 
 TEXTS = ["first\n", "zweite Zeile: größer\n", "third\n", "fourth\n"]
 
@@ -45,15 +46,15 @@ def chain(directory: Path, source: dict[str, Any], path: Path) -> Chain:
     return Chain((Link(str(directory / "license_filter"), manifest, "1" * 64),))
 
 
-def place(path: Path, row: int, text: str | None = None) -> Place:
-    return Place("ours", path.name, row, len((TEXTS[row] if text is None else text).encode()))
+def input_row(path: Path, row: int, text: str | None = None) -> InputRow:
+    return InputRow("ours", path.name, row, len((TEXTS[row] if text is None else text).encode()))
 
 
 def test_from_parquet_by_row_group(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
-    pq.write_table(pa.table({"content": TEXTS}), path, row_group_size=2)
-    mine = chain(tmp_path, {"name": "ours", "kind": "the-stack"}, path)
-    wanted = [place(path, row) for row in (3, 1)]
+    write_stack(path, [stack_row(text, ["MIT"]) for text in TEXTS], group=2)
+    mine = chain(tmp_path, {"name": "ours", "files": "*", "kind": "the-stack"}, path)
+    wanted = [input_row(path, row) for row in (3, 1)]
     assert texts(mine, wanted) == {each: TEXTS[each.row] for each in wanted}
 
 
@@ -71,28 +72,30 @@ def test_from_lines_as_the_job_counts_them(tmp_path: Path, name: str, compress: 
     lines[4] = json.dumps({"body": ["third", "list"]})
     path = tmp_path / name
     path.write_bytes(compress("\n".join(lines).encode()))
-    source = {"name": "ours", "kind": "jsonl", "columns": {"text": "body"}}
-    wanted = [place(path, 1), place(path, 2, "third\n\nlist")]
+    source = {"name": "ours", "files": "*", "kind": "jsonl", "columns": {"text": "body"}}
+    wanted = [input_row(path, 1), input_row(path, 2, "third\n\nlist")]
     found = texts(chain(tmp_path, source, path), wanted)
     assert found == {wanted[0]: TEXTS[1], wanted[1]: "third\n\nlist"}
 
 
 def test_a_prefix_that_the_job_took_off_is_no_part_of_the_text(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
-    pq.write_table(pa.table({"content": ["<reponame>größer/x\n" + TEXTS[1]]}), path)
-    mine = chain(tmp_path, {"name": "ours", "kind": "starcoderdata"}, path)
-    wanted = place(path, 0, TEXTS[1])
+    write_starcoderdata(path, [("<reponame>größer/x\n" + TEXTS[1], "größer/x")])
+    mine = chain(tmp_path, {"name": "ours", "files": "*", "kind": "starcoderdata"}, path)
+    wanted = input_row(path, 0, TEXTS[1])
     assert texts(mine, [wanted]) == {wanted: TEXTS[1]}
 
 
 def test_nothing_comes_of_what_is_not_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text("".join(json.dumps({"text": text}) + "\n" for text in TEXTS))
-    mine = chain(tmp_path, {"name": "ours", "kind": "jsonl"}, path)
-    wanted = place(path, 2)
+    mine = chain(tmp_path, {"name": "ours", "files": "*", "kind": "jsonl"}, path)
+    wanted = input_row(path, 2)
     assert texts(mine, [wanted]) == {wanted: TEXTS[2]}
-    assert texts(mine, [Place("ours", "other.jsonl", 0, 3), place(path, 0, "")]) == {}
-    assert texts(mine, [Place("ours", path.name, 99, 3), Place("ours", path.name, 0, 999)]) == {}
+    assert texts(mine, [InputRow("ours", "other.jsonl", 0, 3), input_row(path, 0, "")]) == {}
+    assert (
+        texts(mine, [InputRow("ours", path.name, 99, 3), InputRow("ours", path.name, 0, 999)]) == {}
+    )
     path.write_text(path.read_text() + "{}\n")
     assert texts(mine, [wanted]) == {}
     path.unlink()
@@ -105,13 +108,11 @@ def test_nothing_comes_of_what_is_not_as_it_was(tmp_path: Path) -> None:
 def test_what_cannot_be_read_is_no_error(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.write_bytes(b"nothing of the kind")
-    mine = chain(tmp_path, {"name": "ours", "kind": "jsonl"}, path)
-    assert texts(mine, [place(path, 0)]) == {}
+    mine = chain(tmp_path, {"name": "ours", "files": "*", "kind": "jsonl"}, path)
+    assert texts(mine, [input_row(path, 0)]) == {}
 
 
-def test_a_row_far_into_a_file_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_row_far_into_a_file_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text("".join(json.dumps({"text": text}) + "\n" for text in TEXTS))
-    mine = chain(tmp_path, {"name": "ours", "kind": "jsonl"}, path)
-    monkeypatch.setattr(originals, "LOOK", 40)
-    assert list(texts(mine, [place(path, 0), place(path, 3)])) == [place(path, 0)]
+    assert OwnJsonLines().texts(str(path), "a.jsonl", {0, 3}, max_bytes=40) == {0: TEXTS[0]}

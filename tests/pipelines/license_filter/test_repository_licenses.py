@@ -6,7 +6,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from manifests.errors import UsageError
-from pipelines.corpus.corpus import Source, load_corpus
+from pipelines.corpus.loading import load_corpus
+from pipelines.corpus.source_table import Source
 from pipelines.license_filter.decisions import with_licenses
 from pipelines.license_filter.job import run
 from pipelines.license_filter.repository_licenses import (
@@ -109,9 +110,8 @@ def test_starcoderdatas_documents_have_the_licenses_of_the_stack(tmp_path: Path)
 def test_a_source_that_is_not_there(tmp_path: Path) -> None:
     path = tmp_path / "CORPUS.toml"
     path.write_text(CORPUS.replace('repositories = "stack"', 'repositories = "star"'))
-    with pytest.raises(
-        UsageError, match="'star' is not a source of kind the-stack; those are stack"
-    ):
+    message = "'star' is not a source with licenses of repositories; such sources: stack"
+    with pytest.raises(UsageError, match=message):
         load_corpus(str(path))
 
 

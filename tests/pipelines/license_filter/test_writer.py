@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from manifests.lineage.receipts import Receipt
-from pipelines.corpus.corpus import load_corpus
+from pipelines.corpus.loading import load_corpus
 from pipelines.license_filter import step, writer
 from pipelines.license_filter.plan import make_plan
 from pipelines.license_filter.reference_lists import look

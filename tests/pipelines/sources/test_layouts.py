@@ -8,16 +8,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from manifests.errors import InputError
-from pipelines.corpus.corpus import Columns, Source
-from pipelines.sources import reader
+from pipelines.corpus.source_table import Source
 from tests.corpora import stack_row, write_pile, write_stack, write_starcoderdata
 
 
 def rows(source: Source, path: Path, input_path: str = "python/a.parquet"):
     found = []
-    for start, stop in reader.cut(source, str(path)):
-        for piece in reader.pieces(source, input_path, str(path), start, stop):
-            found += piece.rows.to_pylist()
+    for unit in source.layout.cut(str(path)):
+        for part in source.layout.read(str(path), input_path, unit):
+            found += part.rows.to_pylist()
     return found
 
 
@@ -111,20 +110,20 @@ def test_a_column_that_is_not_there_is_named(tmp_path: Path, kind: str) -> None:
     (tmp_path / "a.jsonl").write_text('{"txt": "x"}\n')
     pq.write_table(pa.table({"txt": ["x"]}), tmp_path / "a.parquet")
     with pytest.raises(InputError, match=r"'text' is missing; it has txt"):
-        reader.cut(source(kind, columns=Columns().model_dump()), str(tmp_path / f"a.{kind}"))
+        source(kind).layout.cut(str(tmp_path / f"a.{kind}"))
 
 
-def test_a_long_input_becomes_many_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reader, "PIECE_BYTES", 100)
+def test_an_input_with_more_text_than_the_limit_becomes_several_parts(tmp_path: Path) -> None:
     texts = [f"{i:040d}" for i in range(10)]
     write_pile(tmp_path / "a.jsonl.zst", [(text, "Pile-CC") for text in texts])
-    pieces = list(reader.pieces(source("the-pile"), "a", str(tmp_path / "a.jsonl.zst"), 0, None))
-    assert [piece.last for piece in pieces] == [False, False, False, True]
-    assert [piece.number for piece in pieces] == [0, 1, 2, 3]
-    assert [text for piece in pieces for text in piece.rows["text"].to_pylist()] == texts
+    url = str(tmp_path / "a.jsonl.zst")
+    parts = list(source("the-pile").layout.read(url, "a", (0, None), max_bytes=100))
+    assert [part.last for part in parts] == [False, False, False, True]
+    assert [part.number for part in parts] == [0, 1, 2, 3]
+    assert [text for part in parts for text in part.rows["text"].to_pylist()] == texts
 
 
-def test_an_empty_input_is_one_empty_piece(tmp_path: Path) -> None:
+def test_an_empty_input_is_one_empty_part(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text("")
-    (piece,) = reader.pieces(source("jsonl"), "a", str(tmp_path / "a.jsonl"), 0, None)
-    assert piece.last and piece.rows.num_rows == 0
+    (part,) = source("jsonl").layout.read(str(tmp_path / "a.jsonl"), "a", (0, None))
+    assert part.last and part.rows.num_rows == 0

@@ -11,15 +11,15 @@ from manifests.lineage.chain import load_chain
 from manifests.lineage.manifest import load_manifest
 from manifests.mixture.mixture import make_mixture
 from manifests.verify.verify import verify
-from pipelines.corpus.corpus import load_corpus
+from pipelines.corpus.loading import load_corpus
 from pipelines.license_filter.plan import step_digest
 from pipelines.license_filter.reference_lists import look
 from pipelines.preparation import load_preparation
 from pipelines.prepare import run_jobs
 from pipelines.runtime.runners import Runner
 from pipelines.sources.partition import (
-    LONGEST,
-    MOST,
+    MAX_COMPONENTS,
+    MAX_SLUG,
     base,
     check,
     partitioned,
@@ -144,14 +144,14 @@ def test_slugs_of_values(value, slug):
 def test_long_values_are_cut_and_told_apart():
     one, other = value_slug("x " * 100 + "1"), value_slug("x " * 100 + "2")
     assert one != other
-    assert max(len(one), len(other)) <= LONGEST
+    assert max(len(one), len(other)) <= MAX_SLUG
     assert "--" not in one
 
 
 def test_a_column_of_paths_is_refused():
-    check("ours", [str(number) for number in range(MOST)])
-    with pytest.raises(DataError, match=r"source ours: partition_by: cuts one part into 1,001"):
-        check("ours", [str(number) for number in range(MOST + 1)])
+    check("ours", [str(number) for number in range(MAX_COMPONENTS)])
+    with pytest.raises(DataError, match=r"source ours: partition_by: divides one part into 1,001"):
+        check("ours", [str(number) for number in range(MAX_COMPONENTS + 1)])
 
 
 @pytest.mark.parametrize(

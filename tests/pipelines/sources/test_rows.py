@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.corpus.corpus import Source
-from pipelines.sources import own, the_pile
+from pipelines.sources.columns import Columns
+from pipelines.sources.own import OwnJsonLines
 from pipelines.sources.rows import (
-    Holds,
-    RowBuilder,
+    ROWS,
+    ColumnContent,
     can_hold,
     clean_text,
     component_slug,
@@ -18,6 +18,7 @@ from pipelines.sources.rows import (
     text_column,
     values,
 )
+from pipelines.sources.the_pile import ThePile
 
 
 @pytest.mark.parametrize(
@@ -113,19 +114,19 @@ json_values = st.recursive(
 
 @given(st.fixed_dictionaries(dict.fromkeys("trplsc", json_values)))
 def test_any_json_becomes_a_row(record: dict[str, object]) -> None:
-    columns = {"text": "t", "repo": "r", "path": "p", "license": "l", "stars": "s"}
-    columns["component"] = "c"
-    source = {"name": "a", "kind": "jsonl", "files": "*", "columns": columns}
-    builder = RowBuilder()
-    builder.add(input_row=0, **own.row(record, Source.model_validate(source)))
-    builder.add(input_row=1, **the_pile.row({"text": record["t"], "meta": record["r"]}))
-    table = builder.table()
-    assert table.num_rows == 2 and len(table.to_pylist()) == 2
+    columns = Columns(text="t", repo="r", path="p", license="l", stars="s", component="c")
+    of_the_pile = ThePile().row({"text": record["t"], "meta": record["r"]})
+    rows = [
+        {"input_row": number, **row}
+        for number, row in enumerate([OwnJsonLines(columns).row(record), of_the_pile])
+    ]
+    table = pa.Table.from_pylist(rows, schema=ROWS)
+    assert len(table.to_pylist()) == 2
     assert all(row["fault"] or row["text"] is not None for row in table.to_pylist())
 
 
 @pytest.mark.parametrize(
-    ("holds", "kind", "accepted"),
+    ("content", "kind", "accepted"),
     [
         ("text", pa.string(), True),
         ("text", pa.binary(), True),
@@ -140,5 +141,5 @@ def test_any_json_becomes_a_row(record: dict[str, object]) -> None:
         ("names", pa.struct([("list", pa.list_(pa.int8()))]), True),
     ],
 )
-def test_types_of_columns(holds: Holds, kind: pa.DataType, accepted: bool) -> None:
-    assert can_hold(kind, holds) == accepted
+def test_types_of_columns(content: ColumnContent, kind: pa.DataType, accepted: bool) -> None:
+    assert can_hold(kind, content) == accepted

@@ -5,9 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from manifests.errors import InputError
-from pipelines.corpus.corpus import Source
-from pipelines.sources import reader
-from pipelines.sources.the_stack_v2 import NOTICES, REFERENCE, licenses
+from pipelines.sources.the_stack_v2 import NOTICES, REFERENCE, TheStackV2, licenses
 
 ROW = {
     "blob_id": "0" * 40,
@@ -22,10 +20,6 @@ ROW = {
 }
 
 
-def source() -> Source:
-    return Source.model_validate({"name": "a", "kind": "the-stack-v2", "files": "*"})
-
-
 def write(path: Path, **changes: object) -> str:
     types = {"gha_license_id": pa.string(), "detected_licenses": pa.list_(pa.string())}
     row = {name: pa.array([value], types.get(name)) for name, value in {**ROW, **changes}.items()}
@@ -35,9 +29,9 @@ def write(path: Path, **changes: object) -> str:
 
 def test_a_row(tmp_path: Path) -> None:
     url = write(tmp_path / "a.parquet")
-    ((start, stop),) = reader.cut(source(), url)
-    (piece,) = reader.pieces(source(), "data/C++/a.parquet", url, start, stop)
-    assert piece.rows.to_pylist() == [
+    (unit,) = TheStackV2().cut(url)
+    (part,) = TheStackV2().read(url, "data/C++/a.parquet", unit)
+    assert part.rows.to_pylist() == [
         {
             "input_row": 0,
             "component": "cpp",
@@ -55,7 +49,7 @@ def test_its_own_files_have_no_content(tmp_path: Path) -> None:
     table = pq.read_table(write(tmp_path / "a.parquet")).drop_columns(["content"])
     pq.write_table(table, tmp_path / "b.parquet")
     with pytest.raises(InputError, match="'content' is missing"):
-        reader.cut(source(), str(tmp_path / "b.parquet"))
+        TheStackV2().cut(str(tmp_path / "b.parquet"))
 
 
 @pytest.mark.parametrize(
@@ -81,5 +75,5 @@ def test_licenses_that_a_row_names(
 
 
 def test_components_of_files() -> None:
-    assert reader.component_of_input(source(), "data/C++/a.parquet") == "cpp"
-    assert reader.component_of_input(source(), "data/a.parquet") is None
+    assert TheStackV2().component_of_input("data/C++/a.parquet") == "cpp"
+    assert TheStackV2().component_of_input("data/a.parquet") is None

@@ -1,0 +1,102 @@
+"""Loading of CORPUS.toml: paths become absolute, and all files that it names are checked."""
+
+import os
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from filters.benchmarks import load_benchmarks
+from filters.dedup.minhash import load_profile
+from filters.licenses.policy import load_policy
+from filters.opt_outs import load_opt_outs
+from manifests.config import load_config
+from manifests.errors import UsageError
+from manifests.io import files
+from pipelines.corpus.corpus import Corpus
+from pipelines.corpus.list_tables import Decontaminate, OptOut
+from pipelines.corpus.source_table import Source
+from pipelines.corpus.tokenize_table import Tokenizer
+
+
+def load_corpus(path: str) -> Corpus:
+    """Read CORPUS.toml, and make its relative paths absolute.
+
+    Raises:
+        UsageError: the message lists all faults of the file; or if it has none, all faults of the
+            files that it names.
+    """
+    corpus = load_config(path, Corpus)
+    base = os.path.dirname(os.path.abspath(path))
+    faults: list[str] = []
+
+    def expand(table: str, patterns: Sequence[str]) -> tuple[str, ...]:
+        """Return the files that match patterns, each once; note patterns without a match."""
+        matches: dict[str, None] = {}
+        for pattern in patterns:
+            urls = files.glob(_absolute(base, pattern))
+            if not urls:
+                faults.append(f"{table}.files: {pattern}: there is no such file")
+            matches.update(dict.fromkeys(urls))
+        return tuple(matches)
+
+    tokenizer = _resolve_tokenizer(corpus.tokenize.tokenizer, base)
+    previous = [_absolute(base, directory) for directory in corpus.dedup.previous_corpora]
+    profile = _absolute_file(base, corpus.dedup.profile)
+    resolved = corpus.model_copy(
+        update={
+            "output": _absolute(base, corpus.output or "out"),
+            "source": [_resolve_source(source, base) for source in corpus.source],
+            "decontaminate": Decontaminate(
+                files=expand("decontaminate", corpus.decontaminate.files)
+            ),
+            "opt_out": OptOut(files=expand("opt_out", corpus.opt_out.files)),
+            "dedup": corpus.dedup.model_copy(
+                update={"profile": profile, "previous_corpora": previous}
+            ),
+            "tokenize": corpus.tokenize.model_copy(update={"tokenizer": tokenizer}),
+        }
+    )
+    if tokenizer.path and not files.exists(tokenizer.path):
+        faults.append(f"tokenize.tokenizer: {tokenizer.path}: there is no such file")
+    faults = [f"{path}: {fault}" for fault in faults] + _faults_of_files(resolved)
+    if faults:
+        raise UsageError("\n".join(faults))
+    return resolved
+
+
+def _faults_of_files(corpus: Corpus) -> list[str]:
+    """Read the tables and lists that a corpus names; return their distinct faults."""
+    reads: list[Callable[[], object]] = [
+        *(partial(load_benchmarks, [url]) for url in corpus.decontaminate.files),
+        *(partial(load_opt_outs, [url]) for url in corpus.opt_out.files),
+        partial(load_profile, corpus.dedup.profile),
+        *(partial(load_policy, source.license.policy) for source in corpus.source),
+    ]
+    faults: dict[str, None] = {}
+    for read in reads:
+        try:
+            read()
+        except UsageError as error:
+            faults[str(error)] = None
+    return list(faults)
+
+
+def _resolve_source(source: Source, base: str) -> Source:
+    policy = _absolute_file(base, source.license.policy)
+    license = source.license.model_copy(update={"policy": policy})
+    return source.model_copy(update={"files": _absolute(base, source.files), "license": license})
+
+
+def _resolve_tokenizer(tokenizer: Tokenizer, base: str) -> Tokenizer:
+    paths = tokenizer.model_dump(include={"file", "codegen2", "codegen25"}, exclude_none=True)
+    return tokenizer.model_copy(
+        update={name: _absolute(base, path) for name, path in paths.items()}
+    )
+
+
+def _absolute_file(base: str, name: str) -> str:
+    """Return a policy or profile: the path of a TOML file, or a name that ships with Stackpile."""
+    return _absolute(base, name) if name.endswith(".toml") else name
+
+
+def _absolute(base: str, path: str) -> str:
+    return path if "://" in path else os.path.join(base, path)

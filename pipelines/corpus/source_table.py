@@ -1,0 +1,120 @@
+"""The tables `[[source]]` of CORPUS.toml."""
+
+import re
+from typing import Annotated
+
+from pydantic import Field, field_validator, model_validator
+
+from manifests.components import slug
+from manifests.config import Config, did_you_mean
+from pipelines.sources.columns import Columns
+from pipelines.sources.layout import Header, Missing, SourceLayout
+from pipelines.sources.partition import LICENSE
+from pipelines.sources.registry import LAYOUTS
+
+
+class License(Config):
+    """How a source's licenses are judged."""
+
+    policy: str = "strict"
+    """`strict`, `stack-v1.1`, `blue-oak-bronze`, or a policy file of your own (TOML).
+    The default stands for CodeGen2's "stronger permissive license guideline" (section 3.3)."""
+    missing: Missing | None = None
+    """`accept` or `reject` documents without a known license; the default depends on `kind`:
+    `accept` for starcoderdata, `reject` for the others."""
+    repositories: str | None = None
+    """The name of a source of kind `the-stack`. A document without licenses has the licenses that
+    this source knows of its repositories. For StarCoderData."""
+    header: Header | None = None
+    """`veto`: a file whose own text names a license that the policy denies is rejected, whatever
+    its repository says; `off`: texts are not read for licenses. The default depends on `kind`:
+    `off` for the-pile, `veto` for the others."""
+
+
+class Source(Config):
+    """One collection of files in one layout."""
+
+    name: str
+    """Your name for the source, [a-z0-9-]; the first half of a component's name."""
+    kind: str
+    """The layout of its files: `the-stack`, `the-stack-v2`, `starcoderdata`, `the-pile`, `parquet`
+    or `jsonl`."""
+    files: str
+    """A path or URL with wildcards; relative paths start at the directory of CORPUS.toml."""
+    components: list[str] | None = None
+    """Only these languages or sets; all by default."""
+    component: str | None = None
+    """The component of every document of a `parquet` or `jsonl` source without such a column."""
+    columns: Columns | None = None
+    """For `parquet` and `jsonl`: which columns hold which field."""
+    partition_by: list[str] = Field(default_factory=list)
+    """Columns whose values divide components further, so that mixtures can weight the divisions:
+    `license`, the license that was judged, and for `parquet` and `jsonl` any column or key;
+    `ours/python` becomes `ours/python--mit`, `ours/python--apache-2-0` ..."""
+    priority: Annotated[int, Field(ge=0, le=255)] = 1
+    """Of two duplicates in different sources, the one with the lower number is kept."""
+    license: License = License()
+    redact: bool | None = None
+    """Replace e-mail addresses, keys, tokens and IP addresses before texts become tokens. The
+    default depends on `kind`: true for the-stack and the-stack-v2, false for the others."""
+
+    @field_validator("name")
+    @classmethod
+    def _is_slug(cls, name: str) -> str:
+        if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
+            raise ValueError(f"{name!r} is not made of [a-z0-9-]")
+        return name
+
+    @field_validator("kind")
+    @classmethod
+    def _is_known(cls, kind: str) -> str:
+        if kind not in LAYOUTS:
+            raise ValueError(f"there is no source layout {kind!r}; {did_you_mean(kind, LAYOUTS)}")
+        return kind
+
+    @model_validator(mode="after")
+    def _fits_layout(self) -> "Source":
+        mapping = [kind for kind, layout in LAYOUTS.items() if layout.maps_columns]
+        columns = [column for column in self.partition_by if column != LICENSE]
+        if not LAYOUTS[self.kind].maps_columns:
+            for field in ("columns", "component"):
+                if getattr(self, field) is not None:
+                    raise ValueError(
+                        f"{field} is for kinds {' and '.join(mapping)}; {self.kind} has its own"
+                    )
+            if columns:
+                raise ValueError(
+                    f"partition_by: {columns[0]!r} is for kinds {' and '.join(mapping)}; "
+                    f"{self.kind} has license alone"
+                )
+        if self.columns and self.columns.component and self.component:
+            raise ValueError("give either component or columns.component, not both")
+        if len(set(self.partition_by)) < len(self.partition_by):
+            raise ValueError("partition_by: a column is named twice")
+        return self
+
+    @property
+    def layout(self) -> SourceLayout:
+        """The layout of the source's files, with its columns."""
+        columns = self.columns or Columns()
+        return LAYOUTS[self.kind](columns, self.component, tuple(self.partition_by))
+
+    @property
+    def missing(self) -> Missing:
+        """What becomes of documents without a known license."""
+        return self.license.missing or LAYOUTS[self.kind].missing
+
+    @property
+    def header(self) -> Header:
+        """Whether a license in a file's own text can reject the file."""
+        return self.license.header or LAYOUTS[self.kind].header
+
+    @property
+    def redacts(self) -> bool:
+        """Whether personal data is replaced before texts become tokens."""
+        return LAYOUTS[self.kind].redact if self.redact is None else self.redact
+
+    @property
+    def chosen(self) -> frozenset[str] | None:
+        """The slugs of `components`; None for all."""
+        return None if self.components is None else frozenset(map(slug, self.components))
