@@ -23,7 +23,7 @@ from benchmarks.prepared import dataset
 from manifests.dataset.dataset import Dataset
 from manifests.mixture.mixture import load_mixture, make_mixture
 from objectives.stream.plan import make_plan
-from objectives.stream.sampler import Places
+from objectives.stream.sampler import Sampler
 
 BATCHES = 40
 """Whose repositories are looked up."""
@@ -85,12 +85,12 @@ def ours(sample: Sample, directory: Path) -> npt.NDArray[np.int64]:
         }
         make_mixture([str(directory)], weights, epochs=1, out=mixture)
         plan = make_plan(load_mixture(mixture), "clm", batch=ROWS)
-    places, order = Places(plan), dict[int, None]()
+    sampler, order = Sampler(plan), dict[int, None]()
     numbers = {component.name: i for i, component in enumerate(sample.components)}
     for position in range(int(sample.first[-1]) * 11 // 10):
-        place = places.at(position)
-        number = numbers[plan.components[place.component].name]
-        sequence = int(sample.first[number]) + place.pieces[0].address // LENGTH
+        location = sampler.locate(position)
+        number = numbers[plan.components[location.component].name]
+        sequence = int(sample.first[number]) + location.ranges[0].address // LENGTH
         order.setdefault(min(sequence, int(sample.first[number + 1]) - 1), None)
     missing = set(range(int(sample.first[-1]))) - order.keys()
     return np.array([*order, *missing], np.int64)

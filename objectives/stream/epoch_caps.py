@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from manifests.errors import UsageError
 from manifests.mixture.resolve import Resolved
-from objectives.stream.order import SCALE, Shares
+from objectives.stream.order import SCALE, WeightedInterleave
 
 LOG = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ def schedule(
     unit = 0
     while unit < end and len(exhausted) < len(drawn):
         weights = integer_weights(resolved.shares(exhausted))
-        shares = Shares(weights)
+        shares = WeightedInterleave(weights)
         left = {i: limit - drawn[i] for i, limit in limits.items() if i not in exhausted}
         step, full = _until_full(shares, left, end - unit, interleave)
         if step:
@@ -47,7 +47,7 @@ def schedule(
 
 
 def _until_full(
-    shares: Shares, left: Mapping[int, int], most: int, interleave: int
+    shares: WeightedInterleave, left: Mapping[int, int], most: int, interleave: int
 ) -> tuple[int, set[int]]:
     """Return how many units no limit of `left` forbids (at most `most`), and whose limit it is."""
     low, high = 0, -(-most // interleave)

@@ -1,157 +1,158 @@
-"""The order of a component's units and of a mixture's components: integers in, integers out.
+"""The order of a component's units and the interleaving of components, in closed form.
 
-A component is a ring of `addresses` addresses, walked for ever: endless address x lies in epoch
-x div addresses. It is cut into units of `size` endless addresses; epoch e owns the units that start
-in it. Everything here is a closed form, as quick at position 10^11 as at 0.
+A component has `addresses` addresses. Its epochs follow one another, and global offset x lies in
+epoch x div addresses, at epoch offset x mod addresses. Global offsets are cut into units of `size`;
+an epoch owns the units that start in it. docs/stream-order.md holds the formulas.
+
+All functions are compiled, take integers, and cost the same at any position. Global offsets must
+stay below 2^62.
 """
 
 import heapq
 from collections.abc import Sequence
-from dataclasses import dataclass
-from math import isqrt
 
 import numpy as np
+import numpy.typing as npt
 
-from manifests.prng.splitmix import below, derive, draw
+from manifests.prng.jit import compiled
+from manifests.prng.permutation import permute
+from manifests.prng.splitmix_kernels import below, derive, draw
+
+Numbers = npt.NDArray[np.int64]
 
 SCALE = 1 << 32
-"""The weights of a mixture are integers that sum to this."""
-
-ROUNDS = 8
-"""Feistel rounds: 4 make a pseudorandom permutation of good round functions (Luby and Rackoff,
-1988); twice as many keep small domains uniform too."""
+"""The integer weights of a mixture sum to this."""
 
 
-def permute(index: int, count: int, key: int) -> int:
-    """Return the image of `index` under the keyed permutation of `range(count)`.
-
-    A Feistel network over a rectangle just larger than `count`, walked until inside (Black and
-    Rogaway, "Ciphers with arbitrary finite domains", 2002): nothing is stored. Its round keys are
-    the key's numbers 1 to ROUNDS; number 0 is left to `phase`.
-    """
-    width = isqrt(count - 1) + 1
-    height = -(-count // width)
-    while True:
-        row, column = divmod(index, width)
-        for turn in range(0, ROUNDS, 2):
-            row = (row + below(draw(draw(key, turn + 1), column), height)) % height
-            column = (column + below(draw(draw(key, turn + 2), row), width)) % width
-        index = row * width + column
-        if index < count:
-            return index
-
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """A unit of a component: `size` endless addresses from `start` on.
-
-    Attributes:
-        epoch: the epoch that owns it: the one in which it starts.
-        number: its number within that epoch, in the order of addresses.
-        start: its first endless address.
-    """
-
-    epoch: int
-    number: int
-    start: int
-
-
+@compiled()
 def first_unit(epoch: int, addresses: int, size: int) -> int:
-    """Return how many units start before `epoch`: the number of its own first one."""
-    return -(-epoch * addresses // size)
+    """Return the number of the first unit of an epoch: how many units start before it."""
+    return (epoch * addresses + size - 1) // size
 
 
-def unit(drawn: int, addresses: int, size: int, key: int) -> Unit:
-    """Return the unit that is drawn as number `drawn` (from 0) of a component with key `key`."""
+@compiled()
+def unit(drawn: int, addresses: int, size: int, key: np.uint64) -> tuple[int, int, int]:
+    """Return the unit that a component gives at its draw number `drawn`, from 0.
+
+    Args:
+        drawn: how many units of the component were drawn before.
+        addresses: of the component.
+        size: addresses of a unit.
+        key: of the component.
+
+    Returns:
+        The epoch that owns the unit, the unit's number within that epoch in the order of global
+        offsets, and the unit's first global offset.
+    """
     epoch = drawn * size // addresses
     first = first_unit(epoch, addresses, size)
     count = first_unit(epoch + 1, addresses, size) - first
     number = permute(drawn - first, count, derive(key, epoch))
-    return Unit(epoch, number, (first + number) * size)
+    return epoch, number, (first + number) * size
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """Consecutive addresses of one epoch: `count` of them, from `address` on, around the ring."""
-
-    epoch: int
-    address: int
-    count: int
-
-
-def phase(epoch: int, addresses: int, key: int) -> int:
-    """Return where on the ring an epoch begins: its cuts fall elsewhere than those of the last."""
+@compiled()
+def rotation(epoch: int, addresses: int, key: np.uint64) -> int:
+    """Return the address of epoch offset 0, so that the cuts between units differ by epoch."""
     return below(draw(derive(key, epoch), 0), addresses)
 
 
-def pieces(start: int, count: int, addresses: int, key: int) -> list[Piece]:
-    """Cut `count` endless addresses at the seams between epochs: mostly a single piece.
+@compiled()
+def address_ranges(start: int, count: int, addresses: int, key: np.uint64) -> Numbers:
+    """Return the addresses of global offsets `start` .. `start + count - 1`.
 
-    Pieces of the same epoch meet on the ring; those of different epochs do not.
+    Returns:
+        int64 [n, 3], (epoch, first address, number of addresses) for each epoch that the offsets
+        lie in. A range wraps around from the last address to address 0.
     """
-    cut = []
-    while count:
-        epoch, offset = divmod(start, addresses)
+    first = start // addresses
+    ranges = np.empty(((start + count - 1) // addresses - first + 1, 3), np.int64)
+    for i in range(len(ranges)):
+        epoch = first + i
+        offset = start - epoch * addresses
         length = min(count, addresses - offset)
-        cut.append(Piece(epoch, (offset + phase(epoch, addresses, key)) % addresses, length))
+        ranges[i, 0], ranges[i, 2] = epoch, length
+        ranges[i, 1] = (offset + rotation(epoch, addresses, key)) % addresses
         start += length
         count -= length
-    return cut
+    return ranges
 
 
-class Shares:
-    """Unit number -> (component, how many units of it came before), by a tree of floors.
+class WeightedInterleave:
+    """Assigns each unit of a stream to a component, in proportion to integer weights.
 
-    Each node splits its units between its two children by rounding n x left / total, so any prefix
-    of units holds each component to within two units of its share. The tree is Huffman's: a light
-    component hangs deep, where the errors above it reach it scaled down by its small share
-    (measured over Pareto weights of 2 to 90 components: at most 1.1 units; a tree balanced by
-    count reaches 2.3, and 5.4 with plain floors).
+    Each node of a binary tree splits its units between its two children by rounding
+    n x left / total, so any prefix of units holds each component to within two units of its share.
+    The tree is Huffman's: a light component hangs deep, where the errors of the nodes above are
+    scaled down by its small share. Measured over Pareto weights of 2 to 90 components: an error of
+    at most 1.1 units; a tree that is balanced by count reaches 2.3, and 5.4 with floors.
 
     Attributes:
-        root: where the tree starts: a component, or the number of components plus a row of nodes.
-        nodes: int64 [n, 4], left child, its weight, right child, weight of both.
+        root: the root: a component, or the number of components plus a row of `nodes`.
+        nodes: int64 [n, 4], left child, its weight, right child, weight of both; children are
+            numbered as the root is.
+        components: the number of components.
     """
 
     def __init__(self, weights: Sequence[int]) -> None:
-        """Build the tree over integer `weights` that sum to SCALE; a weight of 0 is never drawn."""
+        """Build the tree over `weights`, which sum to SCALE; a weight of 0 is never drawn."""
         if sum(weights) != SCALE or min(weights) < 0:
             raise ValueError(f"weights must be at least 0 and sum to {SCALE}: {list(weights)}")
-        self._size = len(weights)
-        self._nodes: list[tuple[int, int, int, int]] = []  # left, its weight, right, total
+        self.components = len(weights)
+        nodes: list[tuple[int, int, int, int]] = []
         heap = [(weight, index) for index, weight in enumerate(weights) if weight]
         heapq.heapify(heap)
         while len(heap) > 1:
             left_weight, left = heapq.heappop(heap)
             right_weight, right = heapq.heappop(heap)
             total = left_weight + right_weight
-            self._nodes.append((left, left_weight, right, total))
-            heapq.heappush(heap, (total, self._size + len(self._nodes) - 1))
+            nodes.append((left, left_weight, right, total))
+            heapq.heappush(heap, (total, self.components + len(nodes) - 1))
         self.root = heap[0][1]
-        self.nodes = np.array(self._nodes, np.int64).reshape(-1, 4)
-
-    def locate(self, number: int) -> tuple[int, int]:
-        """Return the component of a unit, and that unit's number among the component's own."""
-        node = self.root
-        while node >= self._size:
-            left, weight, right, total = self._nodes[node - self._size]
-            before = _rounded(number * weight, total)
-            if _rounded((number + 1) * weight, total) > before:
-                node, number = left, before
-            else:
-                node, number = right, number - before
-        return node, number
+        self.nodes = np.array(nodes, np.int64).reshape(-1, 4)
 
     def counts(self, units: int) -> list[int]:
-        """Return how many of the first `units` units are of each component."""
-        amounts = [0] * (self._size + len(self._nodes))
-        amounts[self.root] = units
-        for index in reversed(range(len(self._nodes))):
-            left, weight, right, total = self._nodes[index]
-            amounts[left] = _rounded(amounts[self._size + index] * weight, total)
-            amounts[right] = amounts[self._size + index] - amounts[left]
-        return amounts[: self._size]
+        """Return how many of the first `units` units each component has."""
+        counts: list[int] = _counts(self.nodes, self.root, self.components, units).tolist()
+        return counts
 
 
-def _rounded(numerator: int, denominator: int) -> int:
-    return (2 * numerator + denominator) // (2 * denominator)
+@compiled()
+def component_of(nodes: Numbers, root: int, components: int, number: int) -> tuple[int, int]:
+    """Return the component of unit `number`, and how many units it has before that one.
+
+    Args:
+        nodes: of a WeightedInterleave.
+        root: of a WeightedInterleave.
+        components: of a WeightedInterleave.
+        number: of the unit, from 0.
+    """
+    node = root
+    while node >= components:
+        left, weight, right, total = nodes[node - components]
+        before = _share(number, weight, total)
+        if _share(number + 1, weight, total) > before:
+            node, number = left, before
+        else:
+            node, number = right, number - before
+    return node, number
+
+
+@compiled()
+def _counts(nodes: Numbers, root: int, components: int, units: int) -> Numbers:
+    """Return how many of the first `units` units each component has: int64 [components]."""
+    amounts = np.zeros(components + len(nodes), np.int64)
+    amounts[root] = units
+    for row in range(len(nodes) - 1, -1, -1):
+        left, weight, right, total = nodes[row]
+        amounts[left] = _share(amounts[components + row], weight, total)
+        amounts[right] = amounts[components + row] - amounts[left]
+    return amounts[:components]
+
+
+@compiled()
+def _share(number: int, weight: int, total: int) -> int:
+    """Return number x weight / total, rounded half up, without a product above 64 bits."""
+    whole, rest = number // total, np.uint64(number % total)
+    product = rest * np.uint64(weight) + np.uint64(total // 2)
+    return int(whole * weight + np.int64(product // np.uint64(total)))

@@ -1,143 +1,296 @@
-"""Position -> place: which addresses of which component stand there, and under which key."""
+"""The sampler: which addresses of which component lie at a position of the stream.
+
+C units are interleaved. Unit `number` of the stream has lane `number mod C` for itself until the
+next C units follow. A SamplerState holds one drawn unit for each lane, for all of its sequences. It
+is a cache: everything in it is a function of the plan and the unit's number.
+"""
 
 from bisect import bisect_right
-from dataclasses import dataclass
-from itertools import accumulate
+from typing import NamedTuple
 
-from manifests.prng.splitmix import derive, shuffled
-from objectives.stream.order import Piece, Shares, Unit, pieces, unit
+import numpy as np
+import numpy.typing as npt
+
+from manifests.prng.jit import compiled
+from manifests.prng.splitmix import derive as derive_by_name
+from manifests.prng.splitmix_kernels import derive, draw
+from objectives.stream.order import WeightedInterleave, address_ranges, component_of, unit
 from objectives.stream.plan import Plan
 from objectives.tasks.slot import Slot
 
+Numbers = npt.NDArray[np.int64]
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a sequence comes from.
+
+class AddressRange(NamedTuple):
+    """`size` addresses of a component from `address` on, in one epoch; may wrap around to 0."""
+
+    epoch: int
+    address: int
+    size: int
+
+
+class Location(NamedTuple):
+    """Where the sequence at a position comes from.
 
     Attributes:
         component: index into the plan's components.
-        unit: the unit, with its epoch and its number within that epoch.
-        sequence: number of the sequence in its unit.
-        slot: objective and allowance.
-        key: what the objective draws its randomness from: a function of (seed, component's name,
-            epoch, unit of the epoch, sequence).
-        pieces: the addresses, cut at seams between epochs.
+        epoch: the epoch that owns the sequence's unit.
+        unit: number of the unit within that epoch.
+        sequence: number of the sequence within its unit.
+        slot: objective and reserved tokens.
+        key: key of the objective's random numbers: a function of (seed, component's name, epoch,
+            unit, sequence).
+        ranges: the addresses; a new range begins where the next epoch begins.
     """
 
     component: int
-    unit: Unit
+    epoch: int
+    unit: int
     sequence: int
     slot: Slot
     key: int
-    pieces: list[Piece]
+    ranges: list[AddressRange]
 
 
-@dataclass(frozen=True, slots=True)
-class _Drawn:
-    """A unit in its turn: its component, its key, the slot and the first address of a sequence."""
+class PlanSizes(NamedTuple):
+    """The sizes of a plan that each position depends on."""
 
-    component: int
-    unit: Unit
-    key: int
-    slots: list[Slot]
-    offsets: list[int]  # K + 1 of them, from 0 to the unit's size
+    length: int
+    """L, tokens of a sequence."""
+    sequences: int
+    """K, sequences of a unit."""
+    interleave: int
+    """C, interleaved units."""
+    unit: int
+    """U, addresses of a unit."""
 
 
-class Places:
-    """The order of a plan: any position, at the same price.
+class SamplerState(NamedTuple):
+    """The units that were drawn last, one for each lane.
 
     Attributes:
-        plan: whose order it is.
-        addresses: of each component, the length of its ring.
-        keys: of each component: what all its randomness is derived from.
-        shares: of each stage: which unit is whose.
-        before: of each stage: the units of each component that are drawn before it.
+        number: int64 [lanes], number of the unit in the stream; -1 for none.
+        component: int64 [lanes], index into the plan's components.
+        epoch: int64 [lanes], the epoch that owns the unit.
+        unit: int64 [lanes], number of the unit within its epoch.
+        start: int64 [lanes], first global offset of the unit.
+        key: uint64 [lanes], key of the unit; the keys of its sequences are derived from it.
+        slot_index: int64 [lanes, K], for each sequence its index into the stage's slots.
+        offsets: int64 [lanes, K + 1], where each sequence begins in the unit, and the unit's end.
     """
 
-    def __init__(self, plan: Plan) -> None:
-        """Prepare the stages' trees; nothing grows with the size of the data."""
-        self.plan = plan
-        self.addresses = [component.addresses for component in plan.components]
-        self.keys = [derive(plan.seed, component.name) for component in plan.components]
-        self._starts = [stage.position for stage in plan.stages]
-        self.shares = [Shares(stage.weights) for stage in plan.stages]
-        self.before = self._drawn_before_stages()
-        self._cache: dict[int, _Drawn] = {}
+    number: Numbers
+    component: Numbers
+    epoch: Numbers
+    unit: Numbers
+    start: Numbers
+    key: npt.NDArray[np.uint64]
+    slot_index: Numbers
+    offsets: Numbers
 
-    def _drawn_before_stages(self) -> list[list[int]]:
-        before = [[0] * len(self.addresses)]
-        lengths = (b - a for a, b in zip(self._starts, self._starts[1:], strict=False))
-        for shares, length in zip(self.shares, lengths, strict=False):
-            counts = shares.counts(length // self.plan.sequences_per_unit)
-            before.append([a + b for a, b in zip(before[-1], counts, strict=True)])
-        return before
-
-    def at(self, position: int) -> Place:
-        """Return the place of a position (from 0 on, without end)."""
-        group, inside = divmod(position, self.plan.group)
-        sequence, lane = divmod(inside, self.plan.interleave)
-        drawn = self._unit(group * self.plan.interleave + lane)
-        start, stop = drawn.offsets[sequence : sequence + 2]
-        return Place(
-            component=drawn.component,
-            unit=drawn.unit,
-            sequence=sequence,
-            slot=drawn.slots[sequence],
-            key=derive(drawn.key, sequence),
-            pieces=pieces(
-                drawn.unit.start + start,
-                stop - start,
-                self.addresses[drawn.component],
-                self.keys[drawn.component],
-            ),
+    @classmethod
+    def empty(cls, lanes: int, sequences: int) -> "SamplerState":
+        """Return a state of `lanes` lanes without units, for units of `sequences` sequences."""
+        return cls(
+            number=np.full(lanes, -1, np.int64),
+            component=np.zeros(lanes, np.int64),
+            epoch=np.zeros(lanes, np.int64),
+            unit=np.zeros(lanes, np.int64),
+            start=np.zeros(lanes, np.int64),
+            key=np.zeros(lanes, np.uint64),
+            slot_index=np.zeros((lanes, sequences), np.int64),
+            offsets=np.zeros((lanes, sequences + 1), np.int64),
         )
 
-    def unit_pieces(self, number: int) -> tuple[int, list[Piece]]:
-        """Return the component of a unit of the stream, and the addresses of all of it."""
-        drawn = self._unit(number)
-        addresses, key = self.addresses[drawn.component], self.keys[drawn.component]
-        found = pieces(drawn.unit.start, self.plan.unit_size, addresses, key)
-        return drawn.component, found
 
-    def counts(self, position: int) -> list[int]:
-        """Return the addresses of each component that lie before `position`: the closed form."""
-        group, inside = divmod(position, self.plan.group)
-        stage = self.stage(group * self.plan.group)
-        units = (group * self.plan.group - self._starts[stage]) // self.plan.sequences_per_unit
-        drawn = self.shares[stage].counts(units)
-        size = self.plan.unit_size
-        counts = [
-            (before + own) * size for before, own in zip(self.before[stage], drawn, strict=True)
-        ]
-        whole, lanes = divmod(inside, self.plan.interleave)
-        for lane in range(self.plan.interleave if whole else lanes):
-            current = self._unit(group * self.plan.interleave + lane)
-            counts[current.component] += current.offsets[whole + (lane < lanes)]
-        return counts
+class _Stage(NamedTuple):
+    first: int
+    """Number of the stage's first unit in the stream."""
+    before: Numbers
+    """int64 [components], units of each component before the stage."""
+    nodes: Numbers
+    """int64 [n, 4], `nodes` of the stage's WeightedInterleave."""
+    root: int
+    reserved_tokens: Numbers
+    """int64 [K], of the stage's slots."""
 
-    def stage(self, position: int) -> int:
-        """Return the number of the stage that a position lies in."""
+
+class Sampler:
+    """The order of a plan. Any position costs the same.
+
+    Attributes:
+        plan: the plan.
+        sizes: the plan's L, K, C and U.
+        addresses: int64 [components], number of addresses.
+        keys: uint64 [components], keys of the components' random numbers.
+        state: the units that `draw` drew last.
+    """
+
+    def __init__(self, plan: Plan, max_lanes: int = 1) -> None:
+        """Prepare the tables of each stage.
+
+        Args:
+            plan: the plan.
+            max_lanes: a power of two. The state has C lanes, or `max_lanes` if that is less; with
+                fewer than C lanes `draw` draws a unit again for each of its sequences.
+        """
+        self.plan = plan
+        self.sizes = PlanSizes(
+            plan.sequence_length, plan.sequences_per_unit, plan.interleave, plan.unit_size
+        )
+        self.addresses = np.array([c.addresses for c in plan.components], np.int64)
+        keys = [derive_by_name(plan.seed, c.name) for c in plan.components]
+        self.keys = np.array(keys, np.uint64)
+        self.state = SamplerState.empty(min(plan.interleave, max_lanes), self.sizes.sequences)
+        self._starts = [stage.position for stage in plan.stages]
+        self._interleaves = [WeightedInterleave(stage.weights) for stage in plan.stages]
+        self._stages = self._make_stages()
+
+    def _make_stages(self) -> list[_Stage]:
+        """Return the tables of each stage, in order."""
+        before, stages = np.zeros(len(self.addresses), np.int64), list[_Stage]()
+        for stage, interleave in zip(self.plan.stages, self._interleaves, strict=True):
+            first = stage.position // self.sizes.sequences
+            if stages:
+                units = first - stages[-1].first
+                before = before + self._interleaves[len(stages) - 1].counts(units)
+            reserved = np.array([slot.reserved_tokens for slot in stage.slots], np.int64)
+            stages.append(_Stage(first, before, interleave.nodes, interleave.root, reserved))
+        return stages
+
+    def stage_index(self, position: int) -> int:
+        """Return the index of the stage that a position lies in."""
         return bisect_right(self._starts, position) - 1
 
-    def _unit(self, number: int) -> _Drawn:
-        """Return a unit by its number in the stream; those of the current group are kept."""
-        drawn = self._cache.get(number)
-        if drawn is None:
-            if len(self._cache) > 4 * self.plan.interleave + 256:
-                self._cache.clear()
-            drawn = self._cache[number] = self._draw(number)
-        return drawn
+    def reserved_tokens(self, position: int) -> Numbers:
+        """Return the reserved tokens of the slots at a position's stage: int64 [K]."""
+        return self._stages[self.stage_index(position)].reserved_tokens
 
-    def _draw(self, number: int) -> _Drawn:
-        plan = self.plan
-        stage = self.stage(number * plan.sequences_per_unit)
-        first = self._starts[stage] // plan.sequences_per_unit
-        component, own = self.shares[stage].locate(number - first)
-        own += self.before[stage][component]
-        key = self.keys[component]
-        found = unit(own, self.addresses[component], plan.unit_size, key)
-        unit_key = derive(key, found.epoch, found.number)
-        order = shuffled(unit_key, plan.sequences_per_unit)
-        slots = [plan.stages[stage].slots[turn] for turn in order.tolist()]
-        taken = (plan.sequence_length - slot.reserved_tokens for slot in slots)
-        return _Drawn(component, found, unit_key, slots, list(accumulate(taken, initial=0)))
+    def max_rows(self, position: int) -> int:
+        """Return how many sequences from a position on `draw` can hold in lanes at once."""
+        lanes, (_, sequences, interleave, _) = len(self.state.number), self.sizes
+        span = interleave * sequences if lanes == interleave else lanes
+        return span - position % span
+
+    def draw(self, position: int, rows: int) -> Numbers:
+        """Bring the units of the next `rows` sequences into their lanes.
+
+        Args:
+            position: of the first sequence.
+            rows: at most `max_rows(position)`.
+
+        Returns:
+            The lanes that have another unit than before: int64 [n].
+        """
+        return self._draw(position, rows, self.state)
+
+    def _draw(self, position: int, rows: int, state: SamplerState) -> Numbers:
+        stage = self._stages[self.stage_index(position)]
+        return _draw(position, rows, self.sizes, stage, self.addresses, self.keys, state)
+
+    def locate(self, position: int) -> Location:
+        """Return where the sequence at a position (from 0, without end) comes from."""
+        state = SamplerState.empty(1, self.sizes.sequences)
+        self._draw(position, 1, state)
+        component, key = int(state.component[0]), state.key[0]
+        _, sequence = unit_at(position, self.sizes)
+        start, stop = state.start[0] + state.offsets[0, sequence : sequence + 2]
+        slots = self.plan.stages[self.stage_index(position)].slots
+        return Location(
+            component=component,
+            epoch=int(state.epoch[0]),
+            unit=int(state.unit[0]),
+            sequence=sequence,
+            slot=slots[state.slot_index[0, sequence]],
+            key=int(derive(key, sequence)),
+            ranges=self._ranges(component, start, stop - start),
+        )
+
+    def unit_ranges(self, number: int) -> tuple[int, list[AddressRange]]:
+        """Return the component and the addresses of a whole unit, by its number in the stream."""
+        state = SamplerState.empty(1, self.sizes.sequences)
+        group, lane = divmod(number, self.sizes.interleave)
+        self._draw(group * self.plan.group + lane, 1, state)
+        component = int(state.component[0])
+        return component, self._ranges(component, state.start[0], self.sizes.unit)
+
+    def _ranges(self, component: int, start: int, count: int) -> list[AddressRange]:
+        """Return the addresses of `count` global offsets of a component."""
+        addresses, key = self.addresses[component], self.keys[component]
+        ranges = address_ranges(start, count, addresses, key)
+        return [AddressRange(*row) for row in ranges.tolist()]
+
+    def counts(self, position: int) -> list[int]:
+        """Return how many addresses of each component lie before a position, in closed form."""
+        group, inside = divmod(position, self.plan.group)
+        first = group * self.plan.group
+        index = self.stage_index(first)
+        stage, interleave = self._stages[index], self.sizes.interleave
+        units = self._interleaves[index].counts(first // self.sizes.sequences - stage.first)
+        counts = (stage.before + units) * self.sizes.unit
+        if inside:
+            state = SamplerState.empty(interleave, self.sizes.sequences)
+            self._draw(first, interleave, state)
+            whole, lanes = divmod(inside, interleave)
+            sequences = whole + (np.arange(interleave) < lanes)
+            np.add.at(counts, state.component, state.offsets[np.arange(interleave), sequences])
+        result: list[int] = counts.tolist()
+        return result
+
+
+@compiled()
+def unit_at(position: int, sizes: PlanSizes) -> tuple[int, int]:
+    """Return the number in the stream of a position's unit, and the sequence's number in it."""
+    group, inside = divmod(position, sizes.interleave * sizes.sequences)
+    sequence, lane = divmod(inside, sizes.interleave)
+    return group * sizes.interleave + lane, sequence
+
+
+@compiled()
+def _draw(
+    position: int,
+    rows: int,
+    sizes: PlanSizes,
+    stage: _Stage,
+    addresses: Numbers,
+    keys: npt.NDArray[np.uint64],
+    state: SamplerState,
+) -> Numbers:
+    """Bring the units of `rows` sequences into their lanes; return the lanes that changed."""
+    lanes = len(state.number)
+    changed, count = np.empty(min(rows, lanes), np.int64), 0
+    for at in range(position, position + rows):
+        number, _ = unit_at(at, sizes)
+        lane = number % lanes
+        if state.number[lane] == number:
+            continue
+        changed[count] = lane
+        count += 1
+        component, drawn = component_of(stage.nodes, stage.root, len(keys), number - stage.first)
+        drawn += stage.before[component]
+        key = keys[component]
+        epoch, of_epoch, start = unit(drawn, addresses[component], sizes.unit, key)
+        state.number[lane], state.component[lane] = number, component
+        state.epoch[lane], state.unit[lane], state.start[lane] = epoch, of_epoch, start
+        state.key[lane] = derive(derive(key, epoch), of_epoch)
+        _assign_slots(
+            state.key[lane],
+            stage.reserved_tokens,
+            sizes.length,
+            state.slot_index[lane],
+            state.offsets[lane],
+        )
+    return changed[:count]
+
+
+@compiled()
+def _assign_slots(
+    key: np.uint64, reserved_tokens: Numbers, length: int, slot_index: Numbers, offsets: Numbers
+) -> None:
+    """Assign the stage's slots to a unit's sequences, in the order of the key's first numbers."""
+    numbers = np.empty(len(slot_index), np.uint64)
+    for i in range(len(slot_index)):
+        numbers[i] = draw(key, i)
+    slot_index[:] = np.argsort(numbers, kind="mergesort")
+    for i in range(len(slot_index)):
+        offsets[i + 1] = offsets[i] + length - reserved_tokens[slot_index[i]]

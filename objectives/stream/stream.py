@@ -13,10 +13,9 @@ from manifests.dataset.dataset import Dataset
 from manifests.dataset.token_range import Component
 from manifests.dataset.tombstones import NONE, Ranges, Tombstones
 from manifests.errors import DataError, UsageError
-from objectives.stream.order import Piece
 from objectives.stream.plan import Plan
-from objectives.stream.sampler import Places
-from objectives.stream.unit_buffer import Sequences, Units
+from objectives.stream.sampler import AddressRange
+from objectives.stream.unit_buffer import Sequences, UnitBuffer
 from objectives.tasks.batch import Batch
 from objectives.tasks.registry import OBJECTIVES, PREFIXED
 
@@ -59,7 +58,6 @@ class Stream:
                 not there.
         """
         self.plan = plan
-        self.places = Places(plan)
         self._components = [_checked(plan, i, components) for i in range(len(plan.components))]
         self._forgotten = _forgotten(plan, forgotten or {})
         self._numbers = {name: number for number, name in enumerate(OBJECTIVES)}
@@ -69,7 +67,8 @@ class Stream:
             np.array([self._numbers[slot.objective] for slot in stage.slots], np.uint8)
             for stage in plan.stages
         ]
-        self._units = Units(self.places, self._components, self._left_out)
+        self._units = UnitBuffer(plan, self._components, self._left_out)
+        self.sampler = self._units.sampler
         self._lock = threading.Lock()
         self._made_of = plan, dict(components), dict(forgotten or {}), tokenizer
 
@@ -122,7 +121,7 @@ class Stream:
             done = 0
             while done < rows:
                 sequences = self._units.sequences(position + done, rows - done)
-                count = len(sequences.turn)
+                count = len(sequences.slot_index)
                 self._fill(batch.part(done, done + count), sequences)
                 done += count
 
@@ -137,7 +136,7 @@ class Stream:
 
     def _fill(self, batch: Batch, sequences: Sequences) -> None:
         batch.component[:] = sequences.component
-        batch.objective[:] = self._objectives[sequences.stage][sequences.turn]
+        batch.objective[:] = self._objectives[sequences.stage][sequences.slot_index]
         for name, settings in self._settings.items():
             mine = np.flatnonzero(batch.objective == self._numbers[name])
             OBJECTIVES[name].fill(
@@ -159,37 +158,37 @@ class Stream:
         """
         if position < 0:
             raise UsageError(f"stream: there is no position {position}")
-        place = self.places.at(position)
-        component = self._components[place.component]
-        forgotten = self._left_out(self.places.stage(position), place.component)
+        location = self.sampler.locate(position)
+        component = self._components[location.component]
+        forgotten = self._left_out(self.sampler.stage_index(position), location.component)
         documents = [
             row
-            for piece in place.pieces
-            for row in self._documents(component, piece)
+            for addresses in location.ranges
+            for row in self._documents(component, addresses)
             if not _holds(forgotten, row.pop("address"))
         ]
         return {
-            "component": self.plan.components[place.component].name,
-            "epoch": place.unit.epoch,
-            "unit": place.unit.number,
-            "sequence": place.sequence,
-            "objective": place.slot.objective,
-            "reserved_tokens": place.slot.reserved_tokens,
+            "component": self.plan.components[location.component].name,
+            "epoch": location.epoch,
+            "unit": location.unit,
+            "sequence": location.sequence,
+            "objective": location.slot.objective,
+            "reserved_tokens": location.slot.reserved_tokens,
             "documents": documents,
         }
 
-    def _documents(self, component: Component, piece: Piece) -> list[dict[str, Any]]:
-        first, opens_inside = component.document_at(piece.address)
-        rows, address = [], piece.address
-        for index, length in enumerate(component.window(piece.address, piece.count).lengths):
+    def _documents(self, component: Component, part: AddressRange) -> list[dict[str, Any]]:
+        first, opens_inside = component.document_at(part.address)
+        rows, address = [], part.address
+        for index, length in enumerate(component.window(part.address, part.size).lengths):
             document = (first + index) % component.documents
             start = 0
             row = _plain(component.origin(document))
             if index == 0 and opens_inside:
-                start = row["tokens"] - self._tokens_left(component, piece.address)
+                start = row["tokens"] - self._tokens_left(component, part.address)
             described = {"document": document, "start": start, "tokens": int(length)}
             address %= component.addresses
-            rows.append({**described, "epoch": piece.epoch, "row": row, "address": address})
+            rows.append({**described, "epoch": part.epoch, "row": row, "address": address})
             address += int(length) + 1
         return rows
 
@@ -207,7 +206,7 @@ class Stream:
 
         A closed form: it costs the same at any position.
         """
-        counts = self.places.counts(position)
+        counts = self.sampler.counts(position)
         return {
             component.name: {"addresses": count, "epochs": count / component.addresses}
             for component, count in zip(self.plan.components, counts, strict=True)

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from manifests.mixture.resolve import Member, Resolved
+from manifests.prng.permutation import permute
 from manifests.prng.splitmix import derive
-from objectives.stream.order import permute
 
 CHUNK_TOKENS = 1 << 17
 """Of a chunk, about: half a block, read in one piece; 1,000 of them are in a shard."""
@@ -44,7 +46,7 @@ class Share:
         Each epoch has them in another order, so a part of the last one is a sample of all.
         """
         epoch, inside = divmod(drawn, self.chunks)
-        first = self.chunk * permute(inside, self.chunks, derive(seed, self.name, epoch))
+        first = self.chunk * permute(inside, self.chunks, np.uint64(derive(seed, self.name, epoch)))
         return range(first, min(first + self.chunk, self.documents))
 
 

@@ -35,10 +35,10 @@ from manifests.lineage.manifest import load_manifest
 from manifests.lineage.receipts import Receipt, file_record, save_receipt
 from manifests.mixture.config import Mixture, load_mixture
 from manifests.mixture.resolve import Resolved, resolve
+from manifests.prng.permutation import permute
 from manifests.prng.splitmix import derive, shuffled
 from manifests.schemas import FORMAT
 from manifests.shards.writer import ShardWriter
-from objectives.stream.order import permute
 from pipelines.maintain.chunks import Share, shares
 from pipelines.maintain.output_guard import check_place
 from pipelines.runtime.job import Job
@@ -205,7 +205,7 @@ class Materialize:
 
     def _documents(self, row: dict[str, Any]) -> tuple[Integers, Integers]:
         """Return member and number of each document of a shard: int64 [n] each."""
-        key, total = derive(self.seed, STEP), int(self._ends[-1])
+        key, total = np.uint64(derive(self.seed, STEP)), int(self._ends[-1])
         members, numbers = [_NONE], [_NONE]
         for position in range(row["start"], row["stop"]):
             item = permute(position, total, key)

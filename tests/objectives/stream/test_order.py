@@ -1,76 +1,26 @@
+"""The order of units and components: its laws, and its equality with plain Python."""
+
 from collections import Counter
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from manifests.prng.splitmix import derive
-from objectives.stream.order import SCALE, Shares, first_unit, permute, phase, pieces, unit
+from manifests.prng.permutation import permute
+from objectives.stream.order import (
+    SCALE,
+    WeightedInterleave,
+    address_ranges,
+    component_of,
+    first_unit,
+    rotation,
+    unit,
+)
+from tests.objectives.stream import plain_order
 
-keys = st.integers(0, 2**64 - 1)
-
-
-@given(st.integers(1, 400), keys)
-def test_permute_is_a_permutation(count, key):
-    assert sorted(permute(i, count, key) for i in range(count)) == list(range(count))
-
-
-def test_permute_by_vector():
-    assert [permute(i, 10, 1) for i in range(10)] == [6, 2, 8, 1, 5, 7, 9, 0, 3, 4]
-
-
-def test_permute_is_uniform_over_keys():
-    """Every ordering of 4 comes up equally often, and so does every place of 100."""
-    orderings = Counter(
-        tuple(permute(i, 4, derive(3, key)) for i in range(4)) for key in range(9600)
-    )
-    assert len(orderings) == 24
-    assert sum((count - 400) ** 2 / 400 for count in orderings.values()) < 49.7  # 99.9 %, 23
-    places = Counter(permute(17, 100, derive(4, key)) for key in range(10_000))
-    assert sum((places[i] - 100) ** 2 / 100 for i in range(100)) < 148.3  # 99.9 %, 99
-
-
-@given(st.integers(1, 300), st.integers(1, 80), keys, st.integers(1, 4))
-def test_each_address_once_per_epoch(addresses, size, key, epochs):
-    """The units that touch epochs 0..epochs-1 hold each of their addresses exactly once."""
-    seen: Counter[tuple[int, int]] = Counter()
-    drawn = first_unit(epochs, addresses, size)
-    for k in range(drawn):
-        start = unit(k, addresses, size, key).start
-        for piece in pieces(start, size, addresses, key):
-            assert piece.count > 0
-            for offset in range(piece.count):
-                seen[piece.epoch, (piece.address + offset) % addresses] += 1
-    assert set(seen.values()) == {1}
-    for epoch in range(epochs):
-        assert sum(1 for found, _ in seen if found == epoch) == addresses
-
-
-@given(st.integers(1, 10**5), st.integers(1, 5000), keys, st.integers(0, 50))
-def test_each_unit_once_per_epoch(addresses, size, key, epoch):
-    first, last = first_unit(epoch, addresses, size), first_unit(epoch + 1, addresses, size)
-    units = [unit(k, addresses, size, key) for k in range(first, min(last, first + 200))]
-    assert all(found.epoch == epoch for found in units)
-    assert all(epoch * addresses <= found.start < (epoch + 1) * addresses for found in units)
-    assert all(found.start == (first + found.number) * size for found in units)
-    if last - first <= 200:
-        assert sorted(found.number for found in units) == list(range(last - first))
-
-
-def test_cuts_move_and_orders_differ_between_epochs():
-    key = derive(0, "the-stack/c")
-    assert len({phase(epoch, 10**6, key) for epoch in range(10)}) == 10
-    orders = {
-        tuple(unit(e * 100 + i, 10**5, 1000, key).number for i in range(100)) for e in range(5)
-    }
-    assert len(orders) == 5
-
-
-def test_a_far_unit():
-    found = unit(10**11, 10**9 + 7, 32_000, 5)
-    assert found.epoch == 10**11 * 32_000 // (10**9 + 7)
-    assert found.start // (10**9 + 7) == found.epoch
-    assert sum(p.count for p in pieces(found.start, 32_000, 10**9 + 7, 5)) == 32_000
+keys = st.integers(0, 2**64 - 1).map(np.uint64)
+sizes = st.one_of(st.integers(1, 300), st.integers(1, 10**13))
 
 
 @st.composite
@@ -82,21 +32,103 @@ def weights(draw, smallest=0):
     return scaled
 
 
+def component_at(interleave, number):
+    return component_of(interleave.nodes, interleave.root, interleave.components, number)
+
+
+@given(st.data(), st.one_of(st.integers(1, 300), st.integers(1, 2**50)), keys)
+def test_permute_equals_plain_python(data, count, key):
+    index = data.draw(st.integers(0, count - 1))
+    expected = plain_order.permute(index, count, int(key))
+    assert permute(index, count, key) == expected
+
+
+@settings(max_examples=300)
+@given(st.integers(0, 10**13), sizes, st.integers(1, 32_768), keys)
+def test_units_equal_plain_python(drawn, addresses, size, key):
+    assert unit(drawn, addresses, size, key) == plain_order.unit(drawn, addresses, size, int(key))
+
+
+@settings(max_examples=300)
+@given(st.integers(0, 2**60), st.integers(1, 5000), sizes, keys)
+def test_address_ranges_equal_plain_python(start, count, addresses, key):
+    expected = plain_order.address_ranges(start, count, addresses, int(key))
+    assert list(map(tuple, address_ranges(start, count, addresses, key).tolist())) == expected
+
+
+@settings(max_examples=300)
+@given(weights(), st.one_of(st.integers(0, 1000), st.integers(0, 2**60)))
+def test_components_of_units_equal_plain_python(weights, number):
+    expected = plain_order.Interleave(weights).component_of(number)
+    assert component_at(WeightedInterleave(weights), number) == expected
+
+
+@given(st.integers(1, 400), keys)
+def test_permute_is_a_permutation(count, key):
+    assert sorted(permute(i, count, key) for i in range(count)) == list(range(count))
+
+
+def test_permute_by_vector():
+    assert [permute(i, 10, np.uint64(1)) for i in range(10)] == [6, 2, 8, 1, 5, 7, 9, 0, 3, 4]
+
+
+def test_permute_is_uniform_over_keys():
+    """Every ordering of 4 comes up equally often, and so does every image of one index of 100."""
+    seeds = [[np.uint64(plain_order.derive(s, key)) for key in range(10_000)] for s in (3, 4)]
+    orderings = Counter(tuple(permute(i, 4, key) for i in range(4)) for key in seeds[0][:9600])
+    assert len(orderings) == 24
+    assert sum((count - 400) ** 2 / 400 for count in orderings.values()) < 49.7  # 99.9 %, 23
+    images = Counter(permute(17, 100, key) for key in seeds[1])
+    assert sum((images[i] - 100) ** 2 / 100 for i in range(100)) < 148.3  # 99.9 %, 99
+
+
+@given(st.integers(1, 300), st.integers(1, 80), keys, st.integers(1, 4))
+def test_units_hold_each_address_once_per_epoch(addresses, size, key, epochs):
+    seen: Counter[tuple[int, int]] = Counter()
+    for drawn in range(first_unit(epochs, addresses, size)):
+        _, _, start = unit(drawn, addresses, size, key)
+        for epoch, address, count in address_ranges(start, size, addresses, key).tolist():
+            assert count > 0
+            for offset in range(count):
+                seen[epoch, (address + offset) % addresses] += 1
+    assert set(seen.values()) == {1}
+    for epoch in range(epochs):
+        assert sum(1 for other, _ in seen if other == epoch) == addresses
+
+
+@given(st.integers(1, 10**5), st.integers(1, 5000), keys, st.integers(0, 50))
+def test_an_epoch_has_each_of_its_units_once(addresses, size, key, epoch):
+    first, last = first_unit(epoch, addresses, size), first_unit(epoch + 1, addresses, size)
+    units = [unit(k, addresses, size, key) for k in range(first, min(last, first + 200))]
+    for owner, number, start in units:
+        assert owner == epoch
+        assert epoch * addresses <= start < (epoch + 1) * addresses
+        assert start == (first + number) * size
+    if last - first <= 200:
+        assert sorted(number for _, number, _ in units) == list(range(last - first))
+
+
+def test_cuts_and_orders_differ_between_epochs():
+    key = np.uint64(plain_order.derive(0, "the-stack/c"))
+    assert len({rotation(epoch, 10**6, key) for epoch in range(10)}) == 10
+    orders = {tuple(unit(e * 100 + i, 10**5, 1000, key)[1] for i in range(100)) for e in range(5)}
+    assert len(orders) == 5
+
+
 @given(weights(), st.integers(1, 300))
-def test_counts_are_those_of_brute_force(weights, units):
-    shares = Shares(weights)
-    counts = [0] * len(weights)
+def test_counts_of_an_interleave_are_those_of_brute_force(weights, units):
+    interleave, counts = WeightedInterleave(weights), [0] * len(weights)
     for number in range(units):
-        component, own = shares.locate(number)
-        assert own == counts[component]
+        component, before = component_at(interleave, number)
+        assert before == counts[component]
         counts[component] += 1
-        assert shares.counts(number + 1) == counts
+        assert interleave.counts(number + 1) == counts
 
 
 @settings(max_examples=300)
 @given(weights(), st.integers(0, 2**60))
-def test_the_mixture_is_within_two_units_of_its_shares(weights, units):
-    counts = Shares(weights).counts(units)
+def test_an_interleave_is_within_two_units_of_its_shares(weights, units):
+    counts = WeightedInterleave(weights).counts(units)
     assert sum(counts) == units
     for count, weight in zip(counts, weights, strict=True):
         assert abs(count * SCALE - units * weight) < 2 * SCALE
@@ -104,13 +136,13 @@ def test_the_mixture_is_within_two_units_of_its_shares(weights, units):
 
 
 @given(weights(), st.integers(0, 10**12))
-def test_far_units_are_located_as_they_are_counted(weights, number):
-    shares = Shares(weights)
-    component, own = shares.locate(number)
-    assert shares.counts(number)[component] == own
-    assert shares.counts(number + 1)[component] == own + 1
+def test_far_units_are_assigned_as_they_are_counted(weights, number):
+    interleave = WeightedInterleave(weights)
+    component, before = component_at(interleave, number)
+    assert interleave.counts(number)[component] == before
+    assert interleave.counts(number + 1)[component] == before + 1
 
 
 def test_weights_must_sum_to_the_scale():
     with pytest.raises(ValueError, match="sum to"):
-        Shares([1, 2])
+        WeightedInterleave([1, 2])

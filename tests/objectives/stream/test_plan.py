@@ -15,7 +15,7 @@ from objectives.stream.epoch_caps import integer_weights
 from objectives.stream.order import SCALE
 from objectives.stream.plan import Plan, load_plan, make_plan, save_plan
 from objectives.stream.plan_stages import with_stage
-from objectives.stream.sampler import Places
+from objectives.stream.sampler import Sampler
 from objectives.tasks.registry import make_slots
 
 TOKENS = {"the-pile/arxiv": 4_000_000, "the-stack/c": 30_000_000, "the-stack/python": 6_000_000}
@@ -64,7 +64,7 @@ def test_a_mixture_smaller_than_a_unit(tmp_path, made_up_dataset, caplog):
     plan = plan_of(tiny, group, length=2048)
     assert (plan.sequences_per_unit, plan.interleave) == (4, 1)
     assert "holds only 400 tokens" in caplog.text
-    assert sum(Places(plan).counts(100)) == 100 * 2048
+    assert sum(Sampler(plan).counts(100)) == 100 * 2048
 
 
 def test_a_heldout_plan(dataset):
@@ -109,10 +109,10 @@ def test_a_later_stage_changes_only_the_digest_of_stages(dataset):
 
 def test_caps_become_stages(dataset):
     plan = plan_of(dataset, {**NL, "max_epochs": 2.0}, {**PL, "max_epochs": 1.0}, tokens=40_000_000)
-    places = Places(plan)
+    sampler = Sampler(plan)
     seen = [
         count / component.addresses
-        for count, component in zip(places.counts(plan.positions), plan.components, strict=True)
+        for count, component in zip(sampler.counts(plan.positions), plan.components, strict=True)
     ]
     limits = [2.0, 1.0, 1.0]
     slack = 2 * plan.group * plan.sequence_length
@@ -205,10 +205,10 @@ def test_a_batch_of_nothing(dataset):
 @given(st.integers(0, 200_000), st.integers(0, 10**12))
 def test_counts_add_up_at_any_position(dataset, near, far):
     plan = plan_of(dataset, objective="codegen2")
-    places = Places(plan)
+    sampler = Sampler(plan)
     group = plan.group
     for position in (near, far):
         whole = position // group * group
-        inside = sum(256 - places.at(p).slot.reserved_tokens for p in range(whole, position))
+        inside = sum(256 - sampler.locate(p).slot.reserved_tokens for p in range(whole, position))
         expected = whole // plan.sequences_per_unit * plan.unit_size + inside
-        assert sum(places.counts(position)) == expected
+        assert sum(sampler.counts(position)) == expected

@@ -8,11 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from manifests.special_tokens import SpecialTokens
-from objectives.stream.order import SCALE, Piece, Unit
+from objectives.stream.order import SCALE
 from objectives.stream.plan import Plan, PlanComponent
 from objectives.stream.plan_stages import with_stage
-from objectives.stream.sampler import Places
+from objectives.stream.sampler import AddressRange, Sampler, unit_at
 from objectives.tasks.slot import Slot, Stage
+from tests.objectives.stream import plain_order
 
 CONTROL = SpecialTokens(end=0, vocabulary=10)
 
@@ -57,33 +58,33 @@ def plans(draw):
 @settings(max_examples=150, deadline=None)
 @given(plans(), st.integers(0, 200))
 def test_counts_are_those_of_brute_force(plan, position):
-    places = Places(plan)
+    sampler = Sampler(plan)
     counts = [0] * len(plan.components)
     for g in range(position):
-        place = places.at(g)
-        taken = sum(piece.count for piece in place.pieces)
+        place = sampler.locate(g)
+        taken = sum(piece.size for piece in place.ranges)
         assert taken == plan.sequence_length - place.slot.reserved_tokens
         counts[place.component] += taken
-    assert places.counts(position) == counts
+    assert sampler.counts(position) == counts
 
 
 @settings(max_examples=60, deadline=None)
 @given(plans())
 def test_each_address_once_per_epoch_across_stages(plan):
     """Whole groups hold each address of an epoch at most once, and finished epochs all of them."""
-    places = Places(plan)
+    sampler = Sampler(plan)
     seen: dict[tuple[int, int], np.ndarray] = {}
     units: Counter[tuple[int, int, int]] = Counter()
     for g in range(plan.group * 20):
-        place = places.at(g)
+        place = sampler.locate(g)
         size = plan.components[place.component].addresses
-        units[place.component, place.unit.epoch, place.unit.number] += 1
-        for piece in place.pieces:
+        units[place.component, place.epoch, place.unit] += 1
+        for piece in place.ranges:
             ring = seen.setdefault((place.component, piece.epoch), np.zeros(size, int))
-            ring[(piece.address + np.arange(piece.count)) % size] += 1
+            ring[(piece.address + np.arange(piece.size)) % size] += 1
     assert max(ring.max() for ring in seen.values()) == 1
     assert set(units.values()) == {plan.sequences_per_unit}
-    for number, count in enumerate(places.counts(plan.group * 20)):
+    for number, count in enumerate(sampler.counts(plan.group * 20)):
         size = plan.components[number].addresses
         # Units are drawn in another order than they lie, so the last two epochs may be open.
         for epoch in range(count // size - 1 - plan.unit_size // size):
@@ -93,9 +94,9 @@ def test_each_address_once_per_epoch_across_stages(plan):
 @settings(max_examples=50, deadline=None)
 @given(plans(), st.lists(st.integers(0, 10**11), min_size=1, max_size=5))
 def test_a_place_does_not_depend_on_what_was_asked_before(plan, positions):
-    used = Places(plan)
-    asked = [used.at(position) for position in positions]
-    assert asked == [Places(plan).at(position) for position in positions]
+    used = Sampler(plan)
+    asked = [used.locate(position) for position in positions]
+    assert asked == [Sampler(plan).locate(position) for position in positions]
 
 
 def three_components(sizes=(50_000, 70_000, 90_000)):
@@ -119,18 +120,18 @@ def three_components(sizes=(50_000, 70_000, 90_000)):
 
 
 def test_neighbors_come_from_different_units():
-    places = Places(three_components())
-    batch = [places.at(position) for position in range(16)]
-    assert len({(place.component, place.unit.start) for place in batch}) == 16
+    sampler = Sampler(three_components())
+    batch = [sampler.locate(position) for position in range(16)]
+    assert len({(place.component, place.epoch, place.unit) for place in batch}) == 16
     assert Counter(place.component for place in batch) == {0: 8, 1: 4, 2: 4}
 
 
 def test_every_unit_has_every_slot_once_in_an_order_of_its_own():
     plan = three_components()
-    places = Places(plan)
+    sampler = Sampler(plan)
     orders = set()
     for lane in range(16):
-        slots = [places.at(lane + 16 * s).slot.reserved_tokens for s in range(8)]
+        slots = [sampler.locate(lane + 16 * s).slot.reserved_tokens for s in range(8)]
         assert sorted(slots) == [0, 0, 0, 0, 4, 4, 8, 8]
         orders.add(tuple(slots))
     assert len(orders) > 10
@@ -138,11 +139,11 @@ def test_every_unit_has_every_slot_once_in_an_order_of_its_own():
 
 def keys_of(plan, name, groups=60):
     """What a component's sequences are made from, by (epoch, unit, sequence)."""
-    places = Places(plan)
+    sampler = Sampler(plan)
     index = [c.name for c in plan.components].index(name)
-    found = (places.at(g) for g in range(groups * plan.group))
+    found = (sampler.locate(g) for g in range(groups * plan.group))
     return {
-        (p.unit.epoch, p.unit.number, p.sequence): (p.key, p.slot, p.pieces)
+        (p.epoch, p.unit, p.sequence): (p.key, p.slot, p.ranges)
         for p in found
         if p.component == index
     }
@@ -162,29 +163,79 @@ def test_another_component_or_other_weights_change_nobody_elses_sequences():
 
 def test_the_vector_of_one_place():
     """The order is a format: this place must never change while Plan.format is 1."""
-    place = Places(three_components()).at(10**11 + 12345)
+    place = Sampler(three_components()).locate(10**11 + 12345)
     assert (place.component, place.sequence, place.slot.reserved_tokens) == (1, 3, 8)
-    assert place.unit == Unit(epoch=21785716, number=78, start=1525000158112)
+    assert (place.epoch, place.unit) == (21785716, 78)
     assert place.key == 3815406733611189479
-    assert place.pieces == [Piece(epoch=21785716, address=34960, count=56)]
+    assert place.ranges == [AddressRange(epoch=21785716, address=34960, size=56)]
 
 
 def test_a_stage_keeps_the_epochs_going():
     plan = three_components()
     staged = with_stage(plan, 1000, [0, SCALE, 0], plan.stages[0].slots)
-    before = Places(plan).counts(1024)
-    after = Places(staged).counts(1024 + plan.group)
+    before = Sampler(plan).counts(1024)
+    after = Sampler(staged).counts(1024 + plan.group)
     assert after == [before[0], before[1] + 16 * plan.unit_size, before[2]]
-    assert Places(plan).at(1023) == Places(staged).at(1023)
-    assert Places(staged).at(1024).component == 1
+    assert Sampler(plan).locate(1023) == Sampler(staged).locate(1023)
+    assert Sampler(staged).locate(1024).component == 1
 
 
 @pytest.mark.parametrize("position", [0, 10**9, 10**11])
 def test_the_mixture_holds_at_any_position(position):
-    places = Places(three_components())
-    counts = places.counts(position + 128 * 100)
-    before = places.counts(position)
+    sampler = Sampler(three_components())
+    counts = sampler.counts(position + 128 * 100)
+    before = sampler.counts(position)
     gained = [b - a for a, b in zip(before, counts, strict=True)]
-    size = places.plan.unit_size
+    size = sampler.plan.unit_size
     assert gained[0] == pytest.approx(800 * size, abs=3 * size)
     assert gained[1] == pytest.approx(400 * size, abs=3 * size)
+
+
+@settings(max_examples=200, deadline=None)
+@given(plans(), st.lists(st.one_of(st.integers(0, 300), st.integers(0, 10**11)), max_size=5))
+def test_locations_equal_plain_python(plan, positions):
+    sampler = Sampler(plan)
+    for position in positions:
+        assert sampler.locate(position) == plain_order.locate(plan, position)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    plans(),
+    st.lists(st.tuples(st.one_of(st.integers(0, 300), st.integers(0, 10**11)), st.integers(1, 40))),
+    st.sampled_from([1, 2, 1024]),
+)
+def test_drawn_units_are_those_of_each_position_alone(plan, batches, max_lanes):
+    sampler = Sampler(plan, max_lanes)
+    for position, wanted in batches:
+        rows = min(wanted, sampler.max_rows(position))
+        sampler.draw(position, rows)
+        for at in range(position, position + rows):
+            location, state = Sampler(plan).locate(at), sampler.state
+            number, sequence = unit_at(at, sampler.sizes)
+            lane = number % len(state.number)
+            assert state.number[lane] == number
+            assert state.component[lane] == location.component
+            assert (state.epoch[lane], state.unit[lane]) == (location.epoch, location.unit)
+            assert sequence == location.sequence
+            slots = plan.stages[sampler.stage_index(at)].slots
+            assert slots[state.slot_index[lane, sequence]] == location.slot
+            size = np.diff(state.offsets[lane])[sequence]
+            assert size == sum(addresses.size for addresses in location.ranges)
+
+
+def test_a_unit_stays_drawn_for_all_of_its_sequences():
+    sampler = Sampler(three_components(), 1024)
+    changed = [len(sampler.draw(position, 16)) for position in range(0, 256, 16)]
+    assert changed == [16, *[0] * 7] * 2
+
+
+@pytest.mark.parametrize("max_lanes", [4, 1024])
+def test_max_rows_are_in_lanes_of_their_own(max_lanes):
+    sampler = Sampler(three_components(), max_lanes)
+    position = 0
+    while position < 1000:
+        rows = sampler.max_rows(position)
+        numbers = {unit_at(at, sampler.sizes)[0] for at in range(position, position + rows)}
+        assert len({number % len(sampler.state.number) for number in numbers}) == len(numbers)
+        position += rows

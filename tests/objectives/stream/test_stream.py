@@ -70,10 +70,10 @@ def test_the_types_of_a_batch(stream):
 @given(positions)
 def test_a_sequence_is_its_addresses(stream, three, position):
     """Whatever the objective, what can be restored is what the place says."""
-    place = stream.places.at(position)
+    place = stream.sampler.locate(position)
     batch = stream.batch(position, 1)
     expected = addresses_in(
-        [three[place.component].window(p.address, p.count) for p in place.pieces]
+        [three[place.component].window(p.address, p.size) for p in place.ranges]
     )
     found = restore(batch.tokens[0], batch.segment_ids[0], stream.plan.control)
     assert np.array_equal(found, expected)
@@ -87,10 +87,10 @@ def test_an_epoch_is_every_token_once(memory):
     seen = np.zeros(component.addresses, int)
     rows = 3 * component.addresses // 100
     for position in range(rows):
-        place = stream.places.at(position)
-        for piece in place.pieces:
+        place = stream.sampler.locate(position)
+        for piece in place.ranges:
             if piece.epoch == 0:
-                seen[(piece.address + np.arange(piece.count)) % component.addresses] += 1
+                seen[(piece.address + np.arange(piece.size)) % component.addresses] += 1
     assert (seen == 1).all()
 
 
@@ -123,10 +123,10 @@ def test_strange_components(memory, objective, lengths):
     component = memory.component("s/a", lengths)
     stream = stream_of(memory, component, objective=objective, length=128)
     for position in (0, 1, 77, 10**6):
-        place = stream.places.at(position)
+        place = stream.sampler.locate(position)
         batch = stream.batch(position, 1)
         found = restore(batch.tokens[0], batch.segment_ids[0], stream.plan.control)
-        windows = [component.window(p.address, p.count) for p in place.pieces]
+        windows = [component.window(p.address, p.size) for p in place.ranges]
         assert np.array_equal(found, addresses_in(windows))
         origins = stream.origin(position)["documents"]
         assert sum(o["tokens"] for o in origins) == len(found) - sum(len(w.ends) for w in windows)
@@ -140,8 +140,8 @@ def test_a_million_documents_of_three_tokens(memory, objective):
         batch = stream.batch(position, 16)
         assert (batch.segment_ids.max(axis=1) >= 480).all()
         for row in range(16):
-            pieces = stream.places.at(position + row).pieces
-            windows = [component.window(piece.address, piece.count) for piece in pieces]
+            pieces = stream.sampler.locate(position + row).ranges
+            windows = [component.window(piece.address, piece.size) for piece in pieces]
             found = restore(batch.tokens[row], batch.segment_ids[row], stream.plan.control)
             assert np.array_equal(found, addresses_in(windows))
 
@@ -159,11 +159,11 @@ def test_an_epoch_of_batches_holds_every_token_once_across_stages(memory):
     for position in range(0, 3 * plan.group * 8, 50):
         batch = stream.batch(position, 50)
         for row in range(50):
-            place = stream.places.at(position + row)
-            if place.component == 0 and place.pieces[-1].epoch == 0:
-                (piece,) = place.pieces
-                at = (piece.address + np.arange(piece.count)) % one.addresses
-                expected = addresses_in([one.window(piece.address, piece.count)])
+            place = stream.sampler.locate(position + row)
+            if place.component == 0 and place.ranges[-1].epoch == 0:
+                (piece,) = place.ranges
+                at = (piece.address + np.arange(piece.size)) % one.addresses
+                expected = addresses_in([one.window(piece.address, piece.size)])
                 assert np.array_equal(batch.tokens[row], expected)
                 seen[at] += 1
     # All but the sequences that hold a seam.
@@ -267,9 +267,9 @@ def test_a_stream_over_shards(small_dataset, tmp_path, memory):
     batch = stream.batch(0, 32)
     assert memory.equal(pickle.loads(pickle.dumps(stream)).batch(0, 32), batch)
     for row in range(32):
-        place = stream.places.at(row)
+        place = stream.sampler.locate(row)
         component = stream._components[place.component]
-        windows = [component.window(p.address, p.count) for p in place.pieces]
+        windows = [component.window(p.address, p.size) for p in place.ranges]
         expected = addresses_in(windows, plan.control.end)
         found = restore(batch.tokens[row], batch.segment_ids[row], plan.control)
         assert np.array_equal(found, expected)

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from manifests.dataset.tombstones import NONE, joined
 from manifests.errors import DataError
 from objectives.stream.order import SCALE
-from objectives.stream.sampler import Places
-from objectives.stream.unit_buffer import SEGMENTS, Units
+from objectives.stream.sampler import Sampler
+from objectives.stream.unit_buffer import SEGMENTS, UnitBuffer
 from objectives.tasks.slot import Slot, Stage
 
 LENGTH = 16
@@ -58,13 +58,13 @@ def ranges_of(component, documents):
     return joined(np.stack([starts, component.ends[numbers] + 1], axis=1).astype(np.int64))
 
 
-def expected(places, components, forgotten, position):
+def expected(sampler, components, forgotten, position):
     """[(tokens, closed)] of a sequence, from its place."""
-    place = places.at(position)
+    place = sampler.locate(position)
     component, found = components[place.component], []
-    left_out = forgotten.get((places.stage(position), place.component), NONE)
-    for piece in place.pieces:
-        window = component.window(piece.address, piece.count)
+    left_out = forgotten.get((sampler.stage_index(position), place.component), NONE)
+    for piece in place.ranges:
+        window = component.window(piece.address, piece.size)
         token, address = 0, piece.address
         for number, length in enumerate(window.lengths.tolist()):
             closed = number < len(window.ends)
@@ -80,20 +80,18 @@ def expected(places, components, forgotten, position):
 @given(st.data())
 def test_batches_are_cut_as_positions_say(memory, data):
     plan, components, forgotten = data.draw(cases(memory))
-    places = Places(plan)
-    with mock.patch(
-        "objectives.stream.unit_buffer.MOST_LANES", data.draw(st.sampled_from([1, 2, 64]))
-    ):
-        units = Units(places, components, lambda *key: forgotten.get(key, NONE))
+    sampler = Sampler(plan)
+    max_lanes = data.draw(st.sampled_from([1, 2, 64]))
+    units = UnitBuffer(plan, components, lambda *key: forgotten.get(key, NONE), max_lanes)
     far = st.one_of(st.integers(0, 200), st.integers(0, 10**11))
     for position, rows in data.draw(st.lists(st.tuples(far, st.integers(1, 30)), max_size=4)):
         done = 0
         while done < rows:
             sequences = units.sequences(position + done, rows - done)
             segments = sequences.segments
-            for i in range(len(sequences.turn)):
+            for i in range(len(sequences.slot_index)):
                 at = position + done + i
-                place, parts = expected(places, components, forgotten, at)
+                place, parts = expected(sampler, components, forgotten, at)
                 mine = range(segments.first[i], segments.first[i + 1])
                 ends = [
                     (segments.starts[s], segments.starts[s] + segments.lengths[s]) for s in mine
@@ -103,14 +101,14 @@ def test_batches_are_cut_as_positions_say(memory, data):
                 assert segments.keys[i] == place.key
                 assert segments.reserved_tokens[i] == place.slot.reserved_tokens
                 assert sequences.component[i] == place.component
-                assert plan.stages[sequences.stage].slots[sequences.turn[i]] == place.slot
-            done += len(sequences.turn)
+                assert plan.stages[sequences.stage].slots[sequences.slot_index[i]] == place.slot
+            done += len(sequences.slot_index)
 
 
 def test_a_unit_of_more_segments_than_there_is_room_for(memory):
     component = memory.component("s/a", [1] * 5000)
     plan = memory.plan([component], objective="clm", length=128)
-    units = Units(Places(plan), [component], lambda *_: NONE)
+    units = UnitBuffer(plan, [component], lambda *_: NONE)
     segments = units.sequences(0, 128).segments
     assert plan.unit_size // 2 > SEGMENTS
     sizes = np.add.reduceat(segments.lengths + segments.ends_document, segments.first[:-1])
@@ -120,8 +118,8 @@ def test_a_unit_of_more_segments_than_there_is_room_for(memory):
 def test_what_could_not_be_read_is_not_taken_for_read(memory):
     component = memory.component("s/a", [50] * 500)
     plan = memory.plan([component], objective="clm", length=64)
-    units = Units(Places(plan), [component], lambda *_: NONE)
-    expected = Units(Places(plan), [component], lambda *_: NONE).sequences(0, 8).segments
+    units = UnitBuffer(plan, [component], lambda *_: NONE)
+    expected = UnitBuffer(plan, [component], lambda *_: NONE).sequences(0, 8).segments
     whole, calls = component.window, []
 
     def failing(*arguments):
