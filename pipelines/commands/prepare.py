@@ -22,6 +22,12 @@ JOBS = {
     "dedup": "Run the second job: which documents are near-duplicates of others.",
     "tokenize": "Run the third job: the documents that stay become shards of tokens.",
 }
+PRELOADED = {
+    "license-filter": "pipelines.license_filter.preload",
+    "tokenize": "pipelines.tokenize.step",
+}
+"""Job -> the module that its worker processes share; the workers of dedup are threads."""
+
 WHOLE = "Filter, deduplicate and tokenize a corpus; parts that are done are passed over."
 
 
@@ -99,8 +105,7 @@ def _run(
     as_json: bool,
     retry_failed: bool = False,
 ) -> None:
-    if jobs != ["dedup"]:  # its workers are threads
-        _start_workers(runner, beam_options)
+    _preload(jobs, runner, beam_options or [])
     # Imports make no garbage, and looking for it takes a tenth of their time.
     gc.disable()
     from manifests.console.output import answer
@@ -116,9 +121,10 @@ def _run(
     answer(as_json, as_values(done), lambda: as_table(preparation, done))
 
 
-def _start_workers(runner: str | None, options: list[str] | None) -> None:
-    """Let workers import what they need while this process does: each takes a second for it."""
-    from pipelines.runtime import workers
+def _preload(jobs: list[str], runner: str | None, beam_options: list[str]) -> None:
+    """Let the fork server of worker processes import while this process imports Beam."""
+    from pipelines.runtime import processes
 
-    if runner in (None, workers.ENGINE) and workers.several(options or []):
-        workers.started()
+    modules = [module for job, module in PRELOADED.items() if job in jobs]
+    if modules and runner in (None, "FnApiRunner") and "--direct_num_workers=1" not in beam_options:
+        processes.start_server(*modules)

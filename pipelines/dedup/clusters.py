@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import apache_beam as beam
 import numpy as np
 
 from filters.dedup.minhash import load_profile
@@ -24,7 +25,6 @@ from pipelines.dedup.previous_corpora import Parts
 from pipelines.dedup.rank_clusters import Span, Verification
 from pipelines.dedup.spanning_forests import Round, rounds
 from pipelines.runtime import progress, runners
-from pipelines.runtime.quiet_beam import beam
 from pipelines.runtime.runners import Runner
 
 STEP = "clusters"

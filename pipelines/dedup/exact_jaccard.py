@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 
+import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,7 +25,6 @@ from manifests.lineage.receipts import Receipt, file_record, is_whole, load_rece
 from pipelines.dedup.rank_clusters import read_losers
 from pipelines.dedup.shingle_sets import Sets, write_sets
 from pipelines.runtime import progress, runners
-from pipelines.runtime.quiet_beam import beam
 from pipelines.runtime.runners import Runner
 from pipelines.runtime.table import read_rows
 

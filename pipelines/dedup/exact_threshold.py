@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import apache_beam as beam
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -14,7 +15,6 @@ from manifests.io.digest import short_digest
 from manifests.lineage.receipts import Receipt, file_record, is_whole, load_receipt, save_receipt
 from pipelines.dedup.clusters import merged
 from pipelines.runtime import runners
-from pipelines.runtime.quiet_beam import beam
 from pipelines.runtime.runners import Runner
 
 STEP = "settled"

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 
@@ -12,7 +13,6 @@ from filters.document_ids import words
 from manifests.io import files
 from pipelines.dedup.previous_corpora import Parts, SignedPart
 from pipelines.dedup.signatures import band_column
-from pipelines.runtime.quiet_beam import beam
 
 HASHES_PER_RANGE = 4_000_000
 """Entries of a column that one worker sorts at once: 64 MB."""

@@ -17,7 +17,8 @@ from pipelines.license_filter.reference_lists import Held, look
 from pipelines.license_filter.repository_licenses import make_table
 from pipelines.license_filter.step import STEP, FilterLicenses
 from pipelines.preparation import Preparation, begin, finish, totals_of
-from pipelines.runtime.job import Job, check_failures, dead_letter
+from pipelines.runtime.job import Job
+from pipelines.runtime.step import check_failures, dead_letter
 
 PARTS_FILE = "parts.parquet"
 

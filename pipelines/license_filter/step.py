@@ -32,7 +32,7 @@ STEP = "license_filter"
 
 
 def warm_up() -> None:
-    """Load the kernels and tables that every part needs: where workers are forked, once for all."""
+    """Load the kernels and tables that every part needs."""
     texts = pa.array(["# Licensed under MIT\n"], pa.large_string())
     registry.apply(registry.settings(None), Batch(["code"], ["python"], ["a.py"], texts))
     veto.statements(texts)

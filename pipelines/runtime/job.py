@@ -1,172 +1,173 @@
-"""A job: one step over the parts of a table, each part done when its receipt is there."""
+"""Beam's side of a step: transforms from rows of a table of parts to receipts, and local jobs."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
-from manifests.errors import DataError, InputError
+import apache_beam as beam
+from apache_beam.metrics import Metrics
+from apache_beam.utils.windowed_value import WindowedValue
+
 from manifests.io import files
-from manifests.lineage.manifest import FailedInput
-from manifests.lineage.receipts import Receipt, is_whole, load_receipt
-from pipelines.runtime import progress, runners
-from pipelines.runtime.quiet_beam import beam
+from manifests.lineage.receipts import Receipt
+from pipelines.runtime import processes, progress, runners
 from pipelines.runtime.runners import Runner
-from pipelines.runtime.table import read_rows
+from pipelines.runtime.step import (
+    Row,
+    Step,
+    do_row,
+    done_receipts,
+    failed_url,
+    finish,
+    is_done,
+    letter_name,
+)
+from pipelines.runtime.table import readable_rows
 
-FAILED = "failed"
+NAMESPACE = "stackpile"
+"""Namespace of the counters and distributions that engines show."""
 
-Row = dict[str, Any]
+
+@beam.typehints.with_output_types(dict[str, Any])
+class ReadParts(beam.PTransform):
+    """Read the readable rows of a table of parts: a Parquet file that workers can read."""
+
+    def __init__(self, table: str) -> None:
+        """Read the Parquet file at `table`, a path or URL."""
+        super().__init__()
+        self.table = table
+
+    def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection:
+        """Return the rows as dicts."""
+        return begin | "Table" >> beam.Create([self.table]) | "Rows" >> beam.FlatMap(readable_rows)
 
 
-class Step(Protocol):
-    """What is done to one row of a table of parts. Instances travel to workers: keep them small."""
+@beam.typehints.with_output_types(Receipt)
+class ProcessParts(beam.PTransform):
+    """Do a step for each row of a table of parts: rows in, receipts out.
 
-    directory: str
-    """Where the step writes."""
+    A row that is done already is passed over, and its receipts are in the output too. A row whose
+    input cannot be read has no receipt; its dead letter lies below the step's directory. Engines
+    show counters of documents, bytes and tokens and the time of each row.
+    """
+
+    def __init__(self, step: Step[Any], processes: int = 1) -> None:
+        """Do `step`.
+
+        Args:
+            step: the work on one row.
+            processes: worker processes for the rows of a bundle. One: the engine's own worker does
+                the rows. More serve engines that run in one process.
+        """
+        super().__init__()
+        self.step, self.processes = step, processes
+
+    def expand(self, rows: beam.PCollection) -> beam.PCollection:
+        """Return the receipts."""
+        # Rows often come from one element: without a shuffle they would stay on one worker.
+        return rows | "Spread" >> beam.Reshuffle() | "Do" >> beam.ParDo(self._do())
+
+    def _do(self) -> beam.DoFn:
+        return DoRows(self.step, self.processes)
+
+
+class DoRows(beam.DoFn):
+    """Do the rows of a bundle, then yield their receipts."""
+
+    def __init__(self, step: Step[Any], processes: int = 1) -> None:
+        """Do `step`, in `processes` worker processes if there are more than one."""
+        self.step, self.processes = step, processes
 
     def setup(self) -> None:
-        """Load what is heavy, once for each worker."""
-        ...
+        """Load models and tables."""
+        if self.processes == 1:
+            self.step.setup()
 
-    def receipts(self, row: Row) -> Iterator[str]:
-        """Yield the names of the row's receipts, as many as there may be."""
-        ...
+    def start_bundle(self) -> None:
+        """Start without rows."""
+        self._rows: list[tuple[Row, Any, Any]] = []
 
-    def work(self, row: Row) -> Iterable[Receipt]:
-        """Make the row's files and yield their receipts; InputError for an unreadable input."""
-        ...
+    def process(
+        self,
+        element: Row,
+        timestamp: Any = beam.DoFn.TimestampParam,
+        window: Any = beam.DoFn.WindowParam,
+    ) -> None:
+        """Do a row here; with several processes, leave it to `finish_bundle`."""
+        self._rows.append((element, timestamp, window))
+        if self.processes == 1:
+            _measure(do_row(self.step, element))
+
+    def finish_bundle(self) -> Iterator[WindowedValue]:
+        """Yield the receipts of the bundle's rows when all their files are written."""
+        if self.processes == 1:
+            finish(self.step)
+        else:
+            rows = [row for row, _, _ in self._rows]
+            for seconds in processes.do_rows(self.step, rows, min(self.processes, len(rows))):
+                _measure(seconds)
+        for row, timestamp, window in self._rows:
+            for receipt in done_receipts(self.step, row):
+                count(receipt)
+                yield WindowedValue(receipt, timestamp, [window])
 
 
-@runtime_checkable
-class WritesBehind(Protocol):
-    """A step that writes some files while it works on the next row."""
+def _measure(seconds: float) -> None:
+    """Add the time of a row to its distribution, in whole milliseconds."""
+    Metrics.distribution(NAMESPACE, "part_milliseconds").update(round(seconds * 1000))
 
-    def finish(self) -> None:
-        """Wait until every file and receipt of the rows so far is written."""
-        ...
+
+def count(receipt: Receipt) -> None:
+    """Add a receipt to the counters that an engine shows.
+
+    An engine that tries a bundle again counts its receipts again, so no manifest is made of them.
+    """
+    totals = {"parts": 1}
+    for components in receipt.funnel.values():
+        for funnel in components.values():
+            counts = {
+                "documents_in": funnel.documents_in,
+                "bytes_in": funnel.bytes_in,
+                "documents_kept": funnel.documents,
+                "bytes_kept": funnel.bytes,
+                "tokens": funnel.tokens or 0,
+                **{f"rejected_{rule}": gone.documents for rule, gone in funnel.rejected.items()},
+            }
+            for name, number in counts.items():
+                totals[name] = totals.get(name, 0) + number
+    for name, number in totals.items():
+        Metrics.counter(NAMESPACE, name).inc(number)
 
 
 @dataclass(frozen=True)
 class Job:
     """A step over a table of parts (a Parquet file that workers can read)."""
 
-    step: Step
+    step: Step[Any]
     table: str
     label: str
-    """What the progress bar says."""
+    """Label of the progress bar and of the transform."""
 
     def run(self, runner: Runner, retry_failed: bool = False) -> list[Receipt]:
-        """Do what is not done yet, and return the receipts of all rows, in the table's order."""
+        """Do the rows that are not done, and return the receipts of all rows in table order.
+
+        Args:
+            runner: the engine.
+            retry_failed: whether rows that have a dead letter are tried again.
+        """
         rows = readable_rows(self.table)
         if retry_failed:
             for row in rows:
                 files.remove(failed_url(self.step.directory, letter_name(self.step, row)))
-        todo = [row for row in rows if not is_done(self.step, row)]
-        with progress.parts(self.step.directory, self.label, len(rows), len(rows) - len(todo)):
+        todo = sum(not is_done(self.step, row) for row in rows)
+        with progress.parts(self.step.directory, self.label, len(rows), len(rows) - todo):
             if todo:
-                runners.run(runner, len(todo), self._build)
+                transform = ProcessParts(self.step, runner.processes(todo))
+                runners.run(
+                    runner,
+                    todo,
+                    lambda pipeline: (
+                        pipeline | "Parts" >> ReadParts(self.table) | self.label >> transform
+                    ),
+                )
         return [receipt for row in rows for receipt in done_receipts(self.step, row)]
-
-    def _build(self, pipeline: beam.Pipeline) -> None:
-        _ = (
-            pipeline
-            | "Table" >> beam.Create([self.table])
-            | "Parts" >> beam.FlatMap(largest_first)
-            # Breaks the fusion with the one element above, so that parts go to all workers.
-            | "Spread" >> beam.Reshuffle()
-            | self.label >> beam.ParDo(DoStep(self.step))
-        )
-
-
-class DoStep(beam.DoFn):
-    """Beam's side of a step: a row in, nothing out but files and receipts."""
-
-    def __init__(self, step: Step) -> None:
-        """Do `step`."""
-        self.step = step
-
-    def setup(self) -> None:
-        """Load what is heavy, once for each worker."""
-        self.step.setup()
-
-    def process(self, element: Row) -> None:
-        """Do a row that is not done; an input that cannot be read becomes a dead letter."""
-        if is_done(self.step, element):
-            return
-        try:
-            for _ in self.step.work(element):
-                pass
-        except InputError as error:
-            letter = FailedInput(source=element["source"], input=element["input"], error=str(error))
-            url = failed_url(self.step.directory, letter_name(self.step, element))
-            files.write_json(url, letter.model_dump(mode="json"))
-
-    def finish_bundle(self) -> None:
-        """Let no engine take a row for done that is not written."""
-        if isinstance(self.step, WritesBehind):
-            self.step.finish()
-
-
-def readable_rows(table: str) -> list[Row]:
-    """Return the rows of a table of parts, without those that the plan found unreadable."""
-    return [row for row in read_rows(table) if row.get("error") is None]
-
-
-def largest_first(table: str) -> list[Row]:
-    """Return the readable rows in the order in which the in-process engine deals them to workers.
-
-    It gives them out once, in turn, so that one worker would have all the large ones of a table
-    that happens to alternate.
-    """
-    return sorted(readable_rows(table), key=lambda row: -int(row.get("bytes") or 0))
-
-
-def letter_name(step: Step, row: Row) -> str:
-    """Return the name of a row's dead letter: that of its first part."""
-    return next(iter(step.receipts(row)))
-
-
-def failed_url(directory: str, part: str) -> str:
-    """Return where the dead letter of a part lies."""
-    return files.join(directory, FAILED, f"{part}.json")
-
-
-def dead_letter(directory: str, part: str) -> FailedInput | None:
-    """Return why a part could not be read; None where it was, or was not tried."""
-    url = failed_url(directory, part)
-    if not files.exists(url):
-        return None
-    return FailedInput.model_validate_json(files.read_bytes(url))
-
-
-def done_receipts(step: Step, row: Row) -> list[Receipt]:
-    """Return the receipts of a row that is done, all of them whole; none where it is not done."""
-    found: list[Receipt] = []
-    for name in step.receipts(row):
-        receipt = load_receipt(step.directory, name)
-        if receipt is None or not is_whole(step.directory, receipt):
-            return []
-        found.append(receipt)
-        if receipt.last:
-            return found
-    return []
-
-
-def is_done(step: Step, row: Row) -> bool:
-    """Tell whether nothing is left to do for a row: it is whole, or a dead letter."""
-    failed = files.exists(failed_url(step.directory, letter_name(step, row)))
-    return failed or bool(done_receipts(step, row))
-
-
-def check_failures(failed: list[FailedInput], inputs: int, limit: float, directory: str) -> None:
-    """Stop where more than a share of the inputs could not be read.
-
-    Raises:
-        DataError: it names the first of them and says how to go on.
-    """
-    if len(failed) > limit * inputs:
-        raise DataError(
-            f"{len(failed)} of {inputs} inputs cannot be read, more than max_failed = {limit:g} "
-            f"allows; the first: {failed[0].error}. Mend them and run again with --retry-failed "
-            f"(all are listed in {files.join(directory, FAILED)})"
-        )

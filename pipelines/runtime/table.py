@@ -1,4 +1,4 @@
-"""Tables of parts: Parquet files with one row for each piece of work of a job."""
+"""Tables of parts: Parquet files with one row for each unit of work of a job."""
 
 from typing import Any
 
@@ -8,7 +8,12 @@ from manifests.io import files
 
 
 def read_rows(url: str) -> list[dict[str, Any]]:
-    """Return a Parquet table of parts as dicts."""
+    """Return the rows of a Parquet table of parts."""
     with files.open_input(url) as source:
         rows: list[dict[str, Any]] = pq.read_table(source).to_pylist()
     return rows
+
+
+def readable_rows(url: str) -> list[dict[str, Any]]:
+    """Return the rows of a table of parts whose `error` is null or absent."""
+    return [row for row in read_rows(url) if row.get("error") is None]

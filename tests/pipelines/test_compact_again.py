@@ -13,8 +13,9 @@ from pipelines.maintain import compact as module
 from pipelines.maintain.compact import compact
 from pipelines.maintain.forget import Asked, forget
 from pipelines.preparation import finish as finish_it
-from pipelines.runtime.job import Job, readable_rows
+from pipelines.runtime.job import Job
 from pipelines.runtime.runners import Runner
+from pipelines.runtime.table import readable_rows
 from tests.datasets import Document, write_documents
 
 ONE = Runner()

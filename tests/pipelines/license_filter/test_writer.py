@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from apache_beam.transforms.window import GlobalWindow
 
 from manifests.lineage.receipts import Receipt
 from pipelines.corpus.loading import load_corpus
@@ -12,7 +13,8 @@ from pipelines.license_filter import step, writer
 from pipelines.license_filter.plan import make_plan
 from pipelines.license_filter.reference_lists import look
 from pipelines.license_filter.writer import BEHIND_BYTES, Behind
-from pipelines.runtime.job import DoStep, is_done
+from pipelines.runtime.job import DoRows
+from pipelines.runtime.step import is_done
 
 
 def receipt(name: str) -> Receipt:
@@ -70,10 +72,11 @@ def test_a_bundle_ends_when_the_filters_last_part_is_written(
     row = make_plan(loaded, lists).to_pylist()[-1]
     assert row["source"] == "pile", "whose texts no detector is asked about"
     filtering = step.FilterLicenses(str(corpus.parent / "out"), loaded, lists)
-    done = DoStep(filtering)
-    done.setup()
-    done.process(row)
+    rows = DoRows(filtering)
+    rows.setup()
+    rows.start_bundle()
+    rows.process(row, 0, GlobalWindow())
     assert begun.wait(60) and not is_done(filtering, row)
     threading.Timer(0.2, may_write.set).start()
-    done.finish_bundle()
+    list(rows.finish_bundle())
     assert is_done(filtering, row)

@@ -18,8 +18,9 @@ from manifests.verify.verify import verify
 from pipelines.maintain import compact as module
 from pipelines.maintain.compact import Compact, compact, render
 from pipelines.maintain.forget import Asked, forget
-from pipelines.runtime.job import Job, readable_rows
+from pipelines.runtime.job import Job
 from pipelines.runtime.runners import Runner
+from pipelines.runtime.table import readable_rows
 from tests.datasets import Document, write_documents
 
 ONE = Runner(options=("--direct_num_workers=1",))

@@ -15,8 +15,9 @@ from manifests.mixture.mixture import make_mixture
 from pipelines.maintain import materialize as module
 from pipelines.maintain.forget import Asked, forget
 from pipelines.maintain.materialize import Materialize, materialize, render
-from pipelines.runtime.job import Job, readable_rows
+from pipelines.runtime.job import Job
 from pipelines.runtime.runners import Runner
+from pipelines.runtime.table import readable_rows
 from tests.datasets import Document, write_documents
 
 ONE = Runner(options=("--direct_num_workers=1",))

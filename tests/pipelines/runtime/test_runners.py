@@ -2,18 +2,36 @@
 
 import os
 
+import apache_beam as beam
 import pytest
 
 from manifests.errors import DataError, StackpileError, UsageError
-from pipelines.runtime.quiet_beam import beam
 from pipelines.runtime.runners import Runner, run
 
 
 def test_the_engine_in_this_process_has_a_worker_for_each_core_and_no_more_than_parts() -> None:
-    assert Runner().arguments(1) == ["--direct_num_workers=1"]
-    assert f"--direct_num_workers={os.cpu_count()}" in Runner().arguments(10**6)
-    given = Runner(options=("--direct_num_workers=7",)).arguments(100)
-    assert [each for each in given if "workers" in each] == ["--direct_num_workers=7"]
+    assert Runner().processes(1) == 1
+    assert Runner().processes(10**6) == os.cpu_count()
+    assert Runner().arguments(10**6) == ["--direct_num_workers=1"]
+
+
+@pytest.mark.parametrize("options", [("--direct_num_workers=7",), ("--direct_num_workers", "7")])
+def test_beams_option_is_the_number_of_worker_processes_or_threads(
+    options: tuple[str, ...],
+) -> None:
+    seven = Runner(options=("--experiments=other", *options))
+    assert (seven.processes(100), seven.processes(2)) == (7, 2)
+    assert seven.arguments(100) == ["--experiments=other", "--direct_num_workers=1"]
+    assert seven.threaded().processes(100) == 1
+    assert seven.threaded().arguments(100)[-1] == "--direct_num_workers=7"
+    assert Runner(options=("--direct_num_workers=0",)).processes(10**6) == os.cpu_count()
+
+
+def test_beams_own_worker_processes_have_no_processes_beneath_them() -> None:
+    options = ("--direct_running_mode=multi_processing", "--direct_num_workers=2")
+    assert Runner(options=options).processes(9) == 1
+    assert sorted(Runner(options=options).arguments(9)) == sorted(options)
+    assert Runner("PortableRunner").processes(9) == 1
 
 
 def test_spark_is_told_to_optimize_the_graph_so_that_it_reads_in_parallel() -> None:

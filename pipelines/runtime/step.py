@@ -1,0 +1,127 @@
+"""A step of a job: the work on one row of a table of parts, its receipts and its dead letter.
+
+Worker processes import this module, so it does not import Beam.
+"""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Protocol, TypeVar, runtime_checkable
+
+from manifests.errors import DataError, InputError
+from manifests.io import files
+from manifests.lineage.manifest import FailedInput
+from manifests.lineage.receipts import Receipt, is_whole, load_receipt
+
+FAILED = "failed"
+"""Directory of the dead letters, below the step's directory."""
+
+Row = Mapping[str, Any]
+"""A row of a table of parts, as Arrow returns it."""
+
+RowT_contra = TypeVar("RowT_contra", bound=Row, contravariant=True)
+
+
+class Step(Protocol[RowT_contra]):
+    """Work on one row of a table of parts. Instances are pickled: keep them small."""
+
+    directory: str
+    """Directory or URL below which the step writes."""
+
+    def setup(self) -> None:
+        """Load models and tables, once for each worker."""
+        ...
+
+    def receipts(self, row: RowT_contra) -> Iterator[str]:
+        """Yield the names of the row's receipts in order; the iterator may be infinite."""
+        ...
+
+    def work(self, row: RowT_contra) -> Iterable[Receipt]:
+        """Write the row's files, then its receipts, and yield the receipts.
+
+        Raises:
+            InputError: the row's input cannot be read.
+        """
+        ...
+
+
+@runtime_checkable
+class WritesInBackground(Protocol):
+    """A step that may still write the files of one row while it works on the next row."""
+
+    def finish(self) -> None:
+        """Wait until all files and receipts of the previous rows are written."""
+        ...
+
+
+def do_row(step: Step[Any], row: Row) -> float:
+    """Do a row unless it is done, and return the seconds it took.
+
+    An input that cannot be read becomes a dead letter.
+    """
+    start = time.monotonic()
+    if not is_done(step, row):
+        try:
+            for _ in step.work(row):
+                pass
+        except InputError as error:
+            letter = FailedInput(source=row["source"], input=row["input"], error=str(error))
+            url = failed_url(step.directory, letter_name(step, row))
+            files.write_json(url, letter.model_dump(mode="json"))
+    return time.monotonic() - start
+
+
+def finish(step: Step[Any]) -> None:
+    """Wait until a step has written all files of the rows that were done."""
+    if isinstance(step, WritesInBackground):
+        step.finish()
+
+
+def letter_name(step: Step[Any], row: Row) -> str:
+    """Return the name of a row's dead letter: the name of its first receipt."""
+    return next(step.receipts(row))
+
+
+def failed_url(directory: str, part: str) -> str:
+    """Return the URL of the dead letter of a part."""
+    return files.join(directory, FAILED, f"{part}.json")
+
+
+def dead_letter(directory: str, part: str) -> FailedInput | None:
+    """Return the dead letter of a part; None if the part has none."""
+    url = failed_url(directory, part)
+    if not files.exists(url):
+        return None
+    return FailedInput.model_validate_json(files.read_bytes(url))
+
+
+def done_receipts(step: Step[Any], row: Row) -> list[Receipt]:
+    """Return the receipts of a row; an empty list unless the row and all its files are whole."""
+    receipts: list[Receipt] = []
+    for name in step.receipts(row):
+        receipt = load_receipt(step.directory, name)
+        if receipt is None or not is_whole(step.directory, receipt):
+            return []
+        receipts.append(receipt)
+        if receipt.last:
+            return receipts
+    return []
+
+
+def is_done(step: Step[Any], row: Row) -> bool:
+    """Tell whether a row has a dead letter or all its receipts and files."""
+    failed = files.exists(failed_url(step.directory, letter_name(step, row)))
+    return failed or bool(done_receipts(step, row))
+
+
+def check_failures(failed: list[FailedInput], inputs: int, limit: float, directory: str) -> None:
+    """Check that at most the share `limit` of the inputs failed.
+
+    Raises:
+        DataError: more inputs failed; the message quotes the first one.
+    """
+    if len(failed) > limit * inputs:
+        raise DataError(
+            f"{len(failed)} of {inputs} inputs cannot be read, more than max_failed = {limit:g} "
+            f"allows; the first: {failed[0].error}. Repair the inputs and run again with "
+            f"--retry-failed (all are listed in {files.join(directory, FAILED)})"
+        )
