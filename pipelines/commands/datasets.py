@@ -1,4 +1,4 @@
-"""`stackpile forget`, `compact` and `materialize`: what is done to a dataset that is finished."""
+"""The subcommands `forget`, `compact` and `materialize`, which act on a finished dataset."""
 
 from typing import Annotated
 
@@ -7,7 +7,7 @@ import typer
 from manifests.console.options import AsJson, BeamOptions, RunnerName
 
 Dataset = Annotated[
-    str, typer.Argument(metavar="DIR", help="An output (out/), or the directory of its tokens.")
+    str, typer.Argument(metavar="DIR", help="An output (out/), or the directory of one tokenizer.")
 ]
 
 
@@ -36,14 +36,14 @@ def forget(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Forget documents: every reader leaves them out from now on, runs from their next stage on."""
+    """Forget documents: readers exclude them from now on, a training run from its next stage on."""
     from manifests.console.output import answer
     from manifests.lineage.chain import load_chain
     from pipelines.maintain import forget as forgetting
 
-    asked = forgetting.Asked.of(repos or (), owners or (), ids or (), licenses or ())
-    told = forgetting.forget(load_chain(directory).last.directory, asked)
-    answer(as_json, told, lambda: forgetting.render(told))
+    request = forgetting.ForgetRequest.of(repos or (), owners or (), ids or (), licenses or ())
+    result = forgetting.forget(load_chain(directory).last.directory, request)
+    answer(as_json, result, lambda: forgetting.forgotten_text(result))
 
 
 def compact(
@@ -55,33 +55,37 @@ def compact(
     runner: RunnerName = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a new dataset without what is forgotten; only the shards that it touches are new."""
+    """Write a new dataset without forgotten documents; only shards that hold some are rewritten."""
     from manifests.console.output import answer
     from manifests.lineage.chain import load_chain
     from pipelines.maintain import compact as compacting
     from pipelines.runtime.runners import Runner
 
-    found = load_chain(directory).last.directory
+    dataset = load_chain(directory).last.directory
     engine = Runner(runner, tuple(beam_options or ()))
-    told = compacting.compact(found, out or f"{found.rstrip('/')}-compact", engine)
-    answer(as_json, told, lambda: compacting.render(told))
+    result = compacting.compact(dataset, out or f"{dataset.rstrip('/')}-compact", engine)
+    answer(as_json, result, lambda: compacting.compacted_text(result))
 
 
 def materialize(
-    mixture: Annotated[str, typer.Argument(metavar="MIX.toml", help="What is written out.")],
+    mixture: Annotated[str, typer.Argument(metavar="MIX.toml", help="The mixture.")],
     beam_options: BeamOptions = None,
     out: Annotated[
-        str | None, typer.Option("--out", metavar="DIR", help="Named like the file if not given.")
+        str | None, typer.Option("--out", metavar="DIR", help="MIX when not given.")
     ] = None,
     runner: RunnerName = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a mixture out as plain shuffled WebDataset shards, to train with something else."""
+    """Write a mixture as plain shuffled WebDataset shards, for other trainers."""
     from manifests.console.output import answer
     from pipelines.maintain import materialize as materializing
     from pipelines.runtime.runners import Runner
 
     place = out or mixture.removesuffix(".toml")
     engine = Runner(runner, tuple(beam_options or ()))
-    told = materializing.materialize(mixture, place, engine)
-    answer(as_json, {"out": place, **told}, lambda: materializing.render(told, place))
+    result = materializing.materialize(mixture, place, engine)
+    answer(
+        as_json,
+        {"out": place, **result},
+        lambda: materializing.materialized_text(result, place),
+    )

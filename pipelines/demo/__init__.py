@@ -1,1 +1,1 @@
-"""The demo's corpus: texts of installed Python packages (packages), written as data sets (corpus)."""
+"""The demo's corpus: texts of installed packages (packages), written as data sets (corpus)."""

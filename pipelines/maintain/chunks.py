@@ -1,31 +1,31 @@
-"""What of each component of a mixture is written out: chunks of documents, epoch after epoch."""
+"""Divide the components of a mixture into chunks of consecutive documents, for `materialize`."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from manifests.mixture.resolve import Member, Resolved
+from manifests.mixture.resolve import Resolved
 from manifests.prng.permutation import permute
 from manifests.prng.splitmix import derive
 
 CHUNK_TOKENS = 1 << 17
-"""Of a chunk, about: half a block, read in one piece; 1,000 of them are in a shard."""
+"""About the tokens of a chunk. Ours: half a block is read at once; a shard has 1,000 chunks."""
 
-LEAST_CHUNKS = 64
-"""Of a component, where it has as many documents: part of an epoch is so many chunks of it."""
+MIN_CHUNKS = 64
+"""Chunks of a component with enough documents. Ours: a part of an epoch is a sample of them."""
 
 
 @dataclass(frozen=True)
-class Share:
-    """What of a component is written.
+class ComponentChunks:
+    """The chunks of a component that are written.
 
     Attributes:
-        name: in the mixture.
-        dataset: the directory that holds it.
-        documents: of the component.
-        chunk: documents of a chunk; its last chunk may have fewer.
-        written: chunks that are written, over all epochs.
-        tombstones: names of those that are obeyed.
+        name: the name of the component in the mixture.
+        dataset: the directory of its dataset.
+        documents: documents of the component.
+        chunk: documents of a chunk; the last chunk may have fewer.
+        written: chunks to write, over all epochs.
+        tombstones: names of the tombstones whose documents are left out.
     """
 
     name: str
@@ -37,36 +37,41 @@ class Share:
 
     @property
     def chunks(self) -> int:
-        """Of one epoch."""
+        """Chunks of one epoch."""
         return -(-self.documents // self.chunk)
 
     def numbers(self, drawn: int, seed: int) -> range:
-        """Return the documents of the chunk that is written as number `drawn` of the component.
+        """Return the documents of the `drawn`-th chunk that is written.
 
-        Each epoch has them in another order, so a part of the last one is a sample of all.
+        Each epoch orders the chunks anew, so a partial last epoch is a sample of all chunks.
         """
         epoch, inside = divmod(drawn, self.chunks)
         first = self.chunk * permute(inside, self.chunks, np.uint64(derive(seed, self.name, epoch)))
         return range(first, min(first + self.chunk, self.documents))
 
 
-def shares(resolved: Resolved) -> list[Share]:
-    """Return what is written of each member: its epochs of the mixture, to within a chunk.
+def component_chunks(resolved: Resolved) -> list[ComponentChunks]:
+    """Return the chunks of each member of a mixture: its epochs, to within a chunk.
 
-    Never more of its chunks than its cap (`max_epochs`) allows.
+    The cap of a member (`max_epochs`) bounds its chunks.
     """
-    found = []
+    chunked = []
     for member, amount in zip(resolved.members, resolved.amounts(), strict=True):
         mean = max(1.0, member.addresses / member.documents)
-        most = max(1, member.documents // LEAST_CHUNKS)
-        chunk = min(most, max(1, round(CHUNK_TOKENS / mean)))
+        largest = max(1, member.documents // MIN_CHUNKS)
+        chunk = min(largest, max(1, round(CHUNK_TOKENS / mean)))
         chunks = -(-member.documents // chunk)
         written = round(amount / member.addresses * chunks)
         if member.cap is not None:
             written = min(written, member.cap * chunks // member.addresses)
-        found.append(_share(member, chunk, written))
-    return found
-
-
-def _share(member: Member, chunk: int, written: int) -> Share:
-    return Share(member.name, member.dataset, member.documents, chunk, written, member.tombstones)
+        chunked.append(
+            ComponentChunks(
+                member.name,
+                member.dataset,
+                member.documents,
+                chunk,
+                written,
+                member.tombstones,
+            )
+        )
+    return chunked

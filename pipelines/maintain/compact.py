@@ -1,7 +1,7 @@
-"""Compaction: a dataset without its forgotten documents, of which only touched shards are new.
+"""Write a dataset without its forgotten documents. Only shards with such documents are rewritten.
 
-The result is a new dataset, so mixtures and runs of the old one stay what they are. Untouched
-shards are hard links where the file system can, and copies where it cannot.
+The result is a new dataset: mixtures and runs of the original stay valid. Other shards become hard
+links, or copies where the file system has no hard links.
 """
 
 import os
@@ -46,10 +46,10 @@ from pipelines.runtime.runners import Runner
 STEP = "compact"
 TABLE = "compact.parquet"
 BATCH = 1 << 22
-"""Tokens read at once: 8 MB."""
+"""Tokens read at once. Ours: 8 MB of uint16."""
 
-KNOWN = ("id", "text_hash", "repositories", "path", "license")
-"""What the new table takes from the old one of a document."""
+COPIED = ("id", "text_hash", "repositories", "path", "license")
+"""Columns of a document that its new table takes from the original table."""
 
 Mask = npt.NDArray[np.bool_]
 
@@ -62,38 +62,38 @@ ROWS = pa.schema(
         pa.field("touched", pa.bool_(), nullable=False),
     ]
 )
-"""Columns of compact.parquet: a row for each shard of the old dataset."""
+"""Columns of compact.parquet: one row for each shard of the original dataset."""
 
 
 def compact(directory: str, out: str, runner: Runner) -> dict[str, Any]:
-    """Write a dataset without the forgotten documents of another, and say what was done.
+    """Write a dataset without its forgotten documents into another directory.
 
-    Stopped, the same call goes on. Tombstones that come after the start are left to the next one.
+    The same call continues after a stop. Tombstones written after the start are not applied.
 
     Returns:
-        For JSON: `directory` and `out` (None where nothing is forgotten), `rewritten`, `kept` and
-        `dropped` shards, and the `documents` and `tokens` that are gone.
+        A JSON object: `directory` and `out` (None without forgotten documents), `rewritten`, `kept`
+        and `dropped` shards, and the removed `documents` and `tokens`.
 
     Raises:
-        UsageError: `out` holds something else, or nothing would be left.
-        DataError: a shard is damaged, or another compaction into `out` has begun meanwhile.
+        UsageError: `out` holds something else, or every document is forgotten.
+        DataError: a shard is damaged, or another compaction into `out` has started.
     """
     dataset = Dataset.open(directory)
-    stones = dataset.tombstones
-    if not stones:
+    tombstones = dataset.tombstones
+    if not tombstones:
         return {"directory": directory, "out": None} | dict.fromkeys(
             ("rewritten", "kept", "dropped", "documents", "tokens"), 0
         )
-    job_digest = digest([STEP, FORMAT, manifest_digest(directory), stones.names])
+    job_digest = digest([STEP, FORMAT, manifest_digest(directory), tombstones.names])
     _check_out(directory, out, job_digest)
     table, rows = files.join(out, TABLE), _rows(dataset)
     with files.replacing(table) as output:
         pq.write_table(rows, output)
-    receipts = Job(Compact(out, directory, job_digest, stones.names), table, STEP).run(runner)
+    receipts = Job(Compact(out, directory, job_digest, tombstones.names), table, STEP).run(runner)
     _check_alone(out, table, rows)
     records = [receipt.extra["shard"] for receipt in receipts if receipt.extra["shard"]]
     if not records:
-        raise UsageError(f"{directory}: everything is forgotten: nothing would be left")
+        raise UsageError(f"{directory}: every document is forgotten; nothing was written")
     summary = finish_dataset(out, (ShardRecord.model_validate(record) for record in records))
     files.link_or_copy(dataset.tokenizer_path, files.join(out, dataset.tokenizer.file))
     manifest = make_manifest(dataset, out, job_digest, receipts, summary, TABLE)
@@ -113,32 +113,32 @@ def compact(directory: str, out: str, runner: Runner) -> dict[str, Any]:
 
 
 def _check_out(directory: str, out: str, job_digest: str) -> None:
+    """Refuse the original directory, and a directory that holds another dataset."""
     if os.path.abspath(out) == os.path.abspath(directory):
-        raise UsageError(f"{out}: a dataset is not compacted in its place; name another directory")
+        raise UsageError(f"{out}: is the dataset to be compacted; name another directory")
     if files.exists(files.join(out, FILE)) and load_manifest(out).digest != job_digest:
         raise UsageError(f"{out}: holds another dataset; name another directory")
 
 
 def _check_alone(out: str, table: str, rows: pa.Table) -> None:
-    """Stop where another compaction has begun here: it removes what only this one needs."""
+    """Stop where another compaction has started here: it may remove shards of this one."""
     if not read_table(table).equals(rows):
         raise _not_alone(out)
 
 
 def _not_alone(out: str) -> DataError:
     return DataError(
-        f"{out}: another compaction has begun here meanwhile; run this one again, or name another "
-        "directory"
+        f"{out}: another compaction has started here; run this one again, or name another directory"
     )
 
 
 def _remove_strays(out: str, table: str, rows: pa.Table, manifest: Manifest) -> None:
-    """Remove the shards of an earlier compaction into the same place, which was stopped.
+    """Remove shards of an earlier compaction into the same directory that was stopped.
 
-    Plain readers would take them for shards of this dataset, and they hold documents that were
-    forgotten since. Another compaction that is under way is safe: one that began later has written
-    its own table of parts, so that nothing is removed here; one that began earlier finds this one's
-    table when its parts are done, and stops. What it lost meanwhile is made again.
+    Readers without the manifest would take these shards for shards of this dataset, and they hold
+    documents that were forgotten later. A compaction that runs at the same time is safe. If it
+    started later, it has written its own table of parts, and nothing is removed here. If it started
+    earlier, it finds this table when its parts are done, stops, and writes lost shards again.
     """
     left = strays(out, manifest)
     if left and read_table(table).equals(rows) and load_manifest(out) == manifest:
@@ -147,7 +147,7 @@ def _remove_strays(out: str, table: str, rows: pa.Table, manifest: Manifest) -> 
 
 
 def _rows(dataset: Dataset) -> pa.Table:
-    """Return the table of parts; a part's name changes with its shard and what is forgotten."""
+    """Return the table of parts. The name of a part depends on its shard and its tombstones."""
     rows = []
     for place in shard_places(dataset.shards):
         part, touched = _part(place, dataset.tombstones.documents(*place.component))
@@ -164,7 +164,7 @@ def _rows(dataset: Dataset) -> pa.Table:
 
 
 def _part(place: ShardPlace, gone: Ranges) -> tuple[str, bool]:
-    """Return the name of a shard's part, and whether any of its documents is among `gone`."""
+    """Return the name of a shard's part, and whether `gone` contains any of its documents."""
     first = place.first_address
     low, high = gone[:, 0].searchsorted((first, first + place.addresses)).tolist()
     identity = [place.row[name] for name in ("shard", "sha256", "table_sha256")]
@@ -174,19 +174,19 @@ def _part(place: ShardPlace, gone: Ranges) -> tuple[str, bool]:
 
 @dataclass
 class Compact:
-    """Makes a shard of the new dataset, and a receipt, from each of the old one."""
+    """The step that makes a new shard and a receipt from each original shard."""
 
     directory: str
-    """Of the new dataset."""
+    """The directory of the new dataset."""
     origin: str
-    """Of the old one."""
+    """The directory of the original dataset."""
     digest: str
-    """The step digest."""
+    """The digest of the step."""
     tombstones: tuple[str, ...]
-    """Names of those that are obeyed."""
+    """Names of the tombstones to apply."""
 
     def setup(self) -> None:
-        """Open the old dataset."""
+        """Open the original dataset."""
         self._dataset = Dataset.open(self.origin)
         self._places = shard_places(self._dataset.shards)
         self._tokenizer = load_tokenizer(self._dataset.tokenizer_path)
@@ -196,7 +196,7 @@ class Compact:
         yield row["part"]
 
     def work(self, row: dict[str, Any]) -> Iterator[Receipt]:
-        """Link an untouched shard, or write a touched one without what is forgotten."""
+        """Link a shard without forgotten documents, or write a shard without them."""
         place = self._places[row["number"]]
         documents = read_documents(self.origin, place)
         edges = bounds(place, documents)
@@ -225,10 +225,11 @@ class Compact:
         yield receipt
 
     def _names(self, component: str, heldout: bool) -> list[str]:
-        """Those of the tombstones that speak of a component: later ones are not obeyed."""
+        """Return the tombstones of a component that existed when the compaction started."""
         return [n for n in self._dataset.tombstones.of(component, heldout) if n in self.tombstones]
 
     def _link(self, place: ShardPlace, documents: pa.Table) -> ShardRecord:
+        """Link or copy a shard with its side files; return its record."""
         for path in place.side_files:
             files.link_or_copy(files.join(self.origin, path), files.join(self.directory, path))
         first = place.first_block
@@ -245,7 +246,7 @@ class Compact:
     def _rewrite(
         self, row: dict[str, Any], place: ShardPlace, documents: pa.Table, kept: Mask
     ) -> ShardRecord | None:
-        """Write the documents that stay; None, and no file, where none does."""
+        """Write the kept documents of a shard; write no file and return None without any."""
         if not kept.any():
             return None
         shard = DatasetShard(
@@ -259,23 +260,23 @@ class Compact:
             for rows, read in self._read(place, documents, np.flatnonzero(kept)):
                 for number, document in enumerate(rows.to_pylist()):
                     tokens = read.tokens[read.starts[number] : read.starts[number + 1]]
-                    known = {name: document[name] for name in KNOWN}
-                    shard.add(tokens, **known, text_bytes=0)
+                    copied = {name: document[name] for name in COPIED}
+                    shard.add(tokens, **copied, text_bytes=0)
             return shard.close()
 
     def _read(
         self, place: ShardPlace, documents: pa.Table, chosen: npt.NDArray[np.intp]
     ) -> Iterator[tuple[pa.Table, Documents]]:
-        """Yield rows of a shard's table with their tokens, about BATCH tokens at once."""
+        """Yield rows of a shard's table and their tokens, about BATCH tokens at a time."""
         component = self._dataset.component(*place.component)
         total = np.cumsum(documents["tokens"].to_numpy()[chosen].astype(np.int64))
         cuts = np.flatnonzero(np.diff(total // BATCH)) + 1
-        for some in np.split(chosen, cuts) if len(chosen) else []:
-            numbers = place.first_document + some
-            yield documents.take(pa.array(some)), component.gather(numbers, forgotten=True)
+        for rows in np.split(chosen, cuts) if len(chosen) else []:
+            numbers = place.first_document + rows
+            yield documents.take(pa.array(rows)), component.gather(numbers, forgotten=True)
 
     def _gone(self, place: ShardPlace, documents: pa.Table, kept: Mask) -> dict[str, int]:
-        """Count what is forgotten; its text as its tokens give it back."""
+        """Count forgotten documents, their tokens, and the bytes of their decoded tokens."""
         text = 0
         for _, read in self._read(place, documents, np.flatnonzero(~kept)):
             for start, stop in pairwise(read.starts.tolist()):
@@ -289,15 +290,15 @@ def _renamed(path: str, part: str) -> str:
     return f"{path.removesuffix('.tar').rpartition('-')[0]}-{part[:8]}.tar"
 
 
-def render(told: Mapping[str, Any]) -> str:
-    """Return what `compact` says for people."""
-    if told["out"] is None:
-        return f"{told['directory']}: nothing is forgotten, so there is nothing to compact"
+def compacted_text(result: Mapping[str, Any]) -> str:
+    """Return the result of `compact` as text for the terminal."""
+    if result["out"] is None:
+        return f"{result['directory']}: has no forgotten documents; nothing was written"
     return (
-        f"{told['out']}: written without {formatting.plural(told['documents'], 'document')}, "
-        f"{formatting.plural(told['tokens'], 'token')}: "
-        f"{formatting.plural(told['rewritten'], 'shard')} rewritten, "
-        f"{formatting.count(told['dropped'])} left out, "
-        f"{formatting.count(told['kept'])} as they were\n"
-        f"it is a new dataset: mixtures and runs of {told['directory']} go on with it"
+        f"{result['out']}: written without {formatting.plural(result['documents'], 'document')}, "
+        f"{formatting.plural(result['tokens'], 'token')}: "
+        f"{formatting.plural(result['rewritten'], 'shard')} rewritten, "
+        f"{formatting.count(result['dropped'])} left out, "
+        f"{formatting.count(result['kept'])} as they were\n"
+        f"this is a new dataset; mixtures and runs of {result['directory']} still use the original"
     )

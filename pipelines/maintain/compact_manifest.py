@@ -1,4 +1,4 @@
-"""The manifest of a compacted dataset: what the old one held, less what is forgotten."""
+"""Make the manifest of a compacted dataset from the manifest of the original."""
 
 import os
 from collections import Counter
@@ -12,13 +12,13 @@ from manifests.lineage.receipts import ComponentFunnel, Count, Funnel, Receipt
 from pipelines.preparation import totals_of
 
 KEY = "compact"
-"""Of the manifest's `extra`: the tombstones that were obeyed, and what went by them."""
+"""Key in the manifest's `extra`: the tombstones that were applied, and what they removed."""
 
 RULE = "forgotten"
-"""The rule under which it counts what is gone."""
+"""The rule of the funnel that counts forgotten documents."""
 
 Gone = Mapping[tuple[str, bool], Counter[str]]
-"""(component, heldout) -> documents, tokens and bytes that are forgotten."""
+"""(component, heldout) -> forgotten documents, tokens and bytes."""
 
 
 def make_manifest(
@@ -29,15 +29,15 @@ def make_manifest(
     summary: DatasetSummary,
     table: str,
 ) -> Manifest:
-    """Return the manifest of a dataset from that of the one it was compacted from.
+    """Return the manifest of a compacted dataset.
 
     Args:
-        dataset: the old one; its manifest becomes the parent.
-        out: where the new one lies, its tokenizer.json with it.
-        job_digest: of the step.
-        receipts: of all old shards; `extra` has their component and what is gone of them.
-        summary: what `finish_dataset` wrote.
-        table: name of the table of parts.
+        dataset: the original dataset; its manifest becomes the parent.
+        out: the directory of the compacted dataset, which holds tokenizer.json.
+        job_digest: the digest of the step.
+        receipts: the receipts of all original shards.
+        summary: the result of `finish_dataset`.
+        table: the name of the table of parts.
     """
     old = dataset.manifest
     gone: dict[tuple[str, bool], Counter[str]] = {}
@@ -75,7 +75,7 @@ def make_manifest(
 
 
 def _funnel(old: Manifest, gone: Gone) -> Funnel:
-    """What the old dataset held of each component, and what is forgotten of it."""
+    """Return for each component what the original kept and what is forgotten."""
     return {
         source: {name: _less(kept, name, gone) for name, kept in components.items()}
         for source, components in old.funnel.items()
@@ -83,6 +83,7 @@ def _funnel(old: Manifest, gone: Gone) -> Funnel:
 
 
 def _less(before: ComponentFunnel, name: str, gone: Gone) -> ComponentFunnel:
+    """Return the funnel of a component without its forgotten documents."""
     lost = gone.get((name, False), Counter()) + gone.get((name, True), Counter())
     text = min(lost["bytes"], before.bytes)
     count = Count(documents=lost["documents"], bytes=text)
@@ -102,7 +103,7 @@ def _sized(
     gone: Gone,
     heldout: bool,
 ) -> dict[str, ComponentTotals]:
-    """Fill in the bytes of text: shards do not know them, the old manifest does."""
+    """Return totals with bytes of text, which only the original manifest knows."""
     sizes = {name: old[name].bytes - gone[name, heldout]["bytes"] for name in new}
     return {
         name: totals.model_copy(update={"bytes": max(0, sizes[name])})

@@ -1,4 +1,4 @@
-"""Opting out after the fact: find documents beside the shards, and write a tombstone of them."""
+"""Forget documents of a finished dataset: find them beside the shards and write a tombstone."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -20,27 +20,28 @@ from manifests.errors import UsageError
 from manifests.lineage.manifest import load_manifest
 
 THREADS = 8
-"""Tables searched at once: decompressing leaves the interpreter's lock, object stores wait."""
+"""Tables searched at once. Ours: decompression releases the GIL, and object stores wait."""
 
 UNKNOWN = "NOASSERTION"
-"""SPDX's word for a document of which no license is known."""
+"""SPDX's word for a document without a known license."""
 
 NAMED = 8
-"""Entries without a document that are named; --json has all."""
+"""Entries without a document that the table names. --json has all entries."""
 
-PLACE = ("repositories", "path", "id")
-"""What opt-outs speak of."""
+IDENTITY = ("repositories", "path", "id")
+"""Columns that opt-outs refer to."""
 
-COLUMNS = [*PLACE, "license", "tokens"]
+COLUMNS = [*IDENTITY, "license", "tokens"]
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What is to be forgotten.
+class ForgetRequest:
+    """Which documents to forget.
 
     Attributes:
-        opt_outs: owners, repositories, paths and ids; every repository of a document counts.
-        licenses: SPDX ids; a document goes whose expression names one, however it is joined.
+        opt_outs: owners, repositories, paths and ids. Every repository of a document counts.
+        licenses: SPDX ids. A document whose license expression contains one of them is forgotten,
+            whether AND or OR joins the expression.
     """
 
     opt_outs: OptOuts
@@ -53,11 +54,17 @@ class Asked:
         owners: Sequence[str] = (),
         ids: Sequence[str] = (),
         licenses: Sequence[str] = (),
-    ) -> "Asked":
-        """Return what options ask for.
+    ) -> "ForgetRequest":
+        """Return the request of command-line options.
+
+        Args:
+            lists: paths or URLs of opt-out lists.
+            owners: names of owners.
+            ids: document ids, 32 hexadecimal digits each.
+            licenses: SPDX ids, or NOASSERTION.
 
         Raises:
-            UsageError: nothing is asked for, a list is missing, or an entry is not what it must be.
+            UsageError: the options name nothing, a list is missing, or an entry is not valid.
         """
         for id in ids:
             if not re.fullmatch("[0-9a-f]{32}", id):
@@ -66,99 +73,103 @@ class Asked:
             if "/" in owner:
                 raise UsageError(f"--owners: {owner!r} is not an owner; repositories go in --repos")
         if not all(licenses):
-            raise UsageError("--licenses: one is empty; those of no known license are NOASSERTION")
-        named = listed([*(("--owners", each) for each in owners), *(("--ids", i) for i in ids)])
-        asked = cls(load_opt_outs(lists) | named, frozenset(licenses))
-        if not asked.words():
+            raise UsageError("--licenses: an id is empty; NOASSERTION stands for no known license")
+        named = listed([*(("--owners", o) for o in owners), *(("--ids", i) for i in ids)])
+        request = cls(load_opt_outs(lists) | named, frozenset(licenses))
+        if not request.descriptions():
             raise UsageError(
                 "forget: name --repos FILE, --owners, --ids or --licenses: none is given"
             )
-        return asked
+        return request
 
-    def words(self) -> list[str]:
-        """Return every entry in words."""
+    def descriptions(self) -> list[str]:
+        """Return every entry as text: "owner NAME", "license MIT" ..."""
         return [*self.opt_outs.words(), *sorted(f"license {name}" for name in self.licenses)]
 
     def reasons(self, documents: pa.Table) -> list[str | None]:
-        """Return for each document of a table an entry that it goes by; None where it stays."""
+        """Return for each document of a table an entry that matches; None where no entry does."""
         by_license = {
             expression: self._license(expression)
             for expression in pc.unique(documents["license"]).to_pylist()
         }
-        found = self.opt_outs.matches(*(documents[name].to_pylist() for name in PLACE))
+        reasons = self.opt_outs.matches(*(documents[name].to_pylist() for name in IDENTITY))
         if any(by_license.values()):
             expressions = documents["license"].to_pylist()
-            found = [f or by_license[e] for f, e in zip(found, expressions, strict=True)]
-        return found
+            reasons = [r or by_license[e] for r, e in zip(reasons, expressions, strict=True)]
+        return reasons
 
     def entries(self, documents: pa.Table) -> set[str]:
-        """Return every entry that any document of a table goes by."""
-        rows = zip(*(documents[name].to_pylist() for name in PLACE), strict=True)
-        found = {entry for row in rows for entry in self.opt_outs.entries(*row)}
+        """Return every entry that matches a document of a table."""
+        rows = zip(*(documents[name].to_pylist() for name in IDENTITY), strict=True)
+        entries = {entry for row in rows for entry in self.opt_outs.entries(*row)}
         for expression in pc.unique(documents["license"]).to_pylist():
-            found.update(self._licenses(expression))
-        return found
+            entries.update(self._licenses(expression))
+        return entries
 
     def _license(self, expression: str | None) -> str | None:
+        """Return the first entry that a license expression contains."""
         return next(iter(self._licenses(expression)), None)
 
     def _licenses(self, expression: str | None) -> list[str]:
+        """Return every entry that a license expression contains."""
         names = re.findall(r"[^\s()]+", expression or UNKNOWN)
         present = {name.lower() for name in names}
         return [f"license {name}" for name in sorted(self.licenses) if name.lower() in present]
 
 
-def forget(directory: str, asked: Asked) -> dict[str, Any]:
-    """Write a tombstone of what is asked for, and say what it forgets; obeyed at once.
+def forget(directory: str, request: ForgetRequest) -> dict[str, Any]:
+    """Write a tombstone of the requested documents. Readers exclude the documents at once.
 
     Args:
-        directory: of a tokenized dataset.
-        asked: whose documents.
+        directory: the directory of a tokenized dataset.
+        request: which documents to forget.
 
     Returns:
-        For JSON: `tombstone` (its path; None where there was nothing left to forget), `documents`
-        and `tokens` that it forgets, `already` (documents of it that were forgotten before),
-        `components` (name -> documents and tokens), `unused` (entries that took no document), and
-        `stale`: tombstones of shards that are no more, which `clean` removes.
+        A JSON object: `tombstone` (the path; None without a new document), `documents` and
+        `tokens` of the new documents, `already` (documents that an older tombstone forgets),
+        `components` (name -> documents and tokens), `unused` (entries that match no document), and
+        `stale` (tombstones of shards that no longer exist; `clean` removes them).
 
     Raises:
-        DataError: a table beside a shard is missing, or is not the one that was written.
+        DataError: a table beside a shard is missing or damaged.
     """
     manifest = load_manifest(directory)
     tokenizer_of(directory, manifest)
     places = shard_places(read_shard_table(directory, manifest))
 
     def search(place: ShardPlace) -> tuple[pa.Table, set[str]]:
-        return _of_shard(directory, place, asked)
+        return _search_shard(directory, place, request)
 
     with ThreadPoolExecutor(THREADS) as pool:
         shards = list(pool.map(search, places))
-    found = pa.concat_tables([TOMBSTONE.empty_table(), *(rows for rows, _ in shards)])
+    matching = pa.concat_tables([TOMBSTONE.empty_table(), *(rows for rows, _ in shards)])
     before = Tombstones(directory, manifest)
-    new = _is_new(found, before.fitting())
-    added = found.filter(pa.array(new))
-    name = write_tombstone(directory, manifest, found) if added.num_rows else None
-    took = {entry for _, entries in shards for entry in entries}
+    new = _is_new(matching, before.fitting())
+    added = matching.filter(pa.array(new))
+    name = write_tombstone(directory, manifest, matching) if added.num_rows else None
+    used = {entry for _, entries in shards for entry in entries}
     return {
         "directory": directory,
         "tombstone": name and tombstone_url(directory, name),
         **_counts(added),
-        "already": found.num_rows - added.num_rows,
+        "already": matching.num_rows - added.num_rows,
         "components": {
             component: _counts(added.filter(pc.equal(added["component"], component)))
             for component in sorted(set(added["component"].to_pylist()))
         },
-        "unused": [words for words in asked.words() if words not in took],
+        "unused": [entry for entry in request.descriptions() if entry not in used],
         "stale": list(before.stale),
     }
 
 
-def _of_shard(directory: str, place: ShardPlace, asked: Asked) -> tuple[pa.Table, set[str]]:
-    """Return what goes of a shard, of the schema TOMBSTONE, and every entry that takes of it."""
+def _search_shard(
+    directory: str, place: ShardPlace, request: ForgetRequest
+) -> tuple[pa.Table, set[str]]:
+    """Return the matching documents of a shard, in the schema TOMBSTONE, and the entries used."""
     documents = read_documents(directory, place, COLUMNS)
     edges = bounds(place, documents)
     name, heldout = place.component
-    reasons = pa.array(asked.reasons(documents), pa.string())
+    reasons = pa.array(request.reasons(documents), pa.string())
     whole = pa.table(
         {
             "component": pa.array([name] * documents.num_rows, pa.string()),
@@ -168,56 +179,57 @@ def _of_shard(directory: str, place: ShardPlace, asked: Asked) -> tuple[pa.Table
             "reason": reasons,
         }
     )
-    goes = pc.is_valid(reasons)
-    return whole.filter(goes).cast(TOMBSTONE), asked.entries(documents.filter(goes))
+    matches = pc.is_valid(reasons)
+    return whole.filter(matches).cast(TOMBSTONE), request.entries(documents.filter(matches))
 
 
-def _is_new(found: pa.Table, before: Tombstones) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """Tell which rows of the schema TOMBSTONE are not forgotten yet: bool [n]."""
-    new = np.ones(found.num_rows, bool)
-    starts = found["start"].to_numpy()
+def _is_new(matching: pa.Table, before: Tombstones) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Tell which rows of the schema TOMBSTONE no older tombstone forgets: bool [n]."""
+    new = np.ones(matching.num_rows, bool)
+    starts = matching["start"].to_numpy()
     for component, heldout in before.components:
-        mine = pc.and_(
-            pc.equal(found["component"], component), pc.equal(found["heldout"], heldout)
+        rows = pc.and_(
+            pc.equal(matching["component"], component), pc.equal(matching["heldout"], heldout)
         ).to_numpy()
         known = before.documents(component, heldout)[:, 0]
-        new[mine] = ~np.isin(starts[mine], known)
+        new[rows] = ~np.isin(starts[rows], known)
     return new
 
 
 def _counts(rows: pa.Table) -> dict[str, int]:
+    """Count documents and tokens. A document has one address more than tokens: its end."""
     addresses = pc.sum(pc.subtract(rows["stop"], rows["start"])).as_py() or 0
     return {"documents": rows.num_rows, "tokens": addresses - rows.num_rows}
 
 
-def render(told: Mapping[str, Any]) -> str:
-    """Return what `forget` says for people."""
+def forgotten_text(result: Mapping[str, Any]) -> str:
+    """Return the result of `forget` as text for the terminal."""
     lines = [
-        f"forgotten: {formatting.plural(told['documents'], 'document')}, "
-        f"{formatting.plural(told['tokens'], 'token')}: {told['tombstone']}"
-        if told["tombstone"]
-        else f"{told['directory']}: nothing new to forget"
+        f"forgotten: {formatting.plural(result['documents'], 'document')}, "
+        f"{formatting.plural(result['tokens'], 'token')}: {result['tombstone']}"
+        if result["tombstone"]
+        else f"{result['directory']}: nothing new to forget"
     ]
-    for name, each in told["components"].items():
+    for name, counts in result["components"].items():
         lines.append(
-            f"  {name}  {formatting.plural(each['documents'], 'document')}, "
-            f"{formatting.plural(each['tokens'], 'token')}"
+            f"  {name}  {formatting.plural(counts['documents'], 'document')}, "
+            f"{formatting.plural(counts['tokens'], 'token')}"
         )
-    if told["already"]:
-        lines.append(f"forgotten before: {formatting.plural(told['already'], 'document')}")
-    if told["unused"]:
-        more = len(told["unused"]) - NAMED
+    if result["already"]:
+        lines.append(f"forgotten before: {formatting.plural(result['already'], 'document')}")
+    if result["unused"]:
+        more = len(result["unused"]) - NAMED
         rest = f" and {more} more" if more > 0 else ""
-        lines.append(f"no document here for {', '.join(told['unused'][:NAMED])}{rest}")
-    if told["stale"]:
+        lines.append(f"no document here for {', '.join(result['unused'][:NAMED])}{rest}")
+    if result["stale"]:
         lines.append(
-            f"{formatting.plural(len(told['stale']), 'tombstone')} of shards that are no more: "
-            "once everything is forgotten again that they forgot, `stackpile clean "
-            f"{told['directory']} --yes` takes them away, and readers go on"
+            f"{formatting.plural(len(result['stale']), 'tombstone')} of shards that are gone: run "
+            "`stackpile forget` again with the same lists, then `stackpile clean "
+            f"{result['directory']} --yes`"
         )
-    if told["tombstone"]:
+    if result["tombstone"]:
         lines.append(
-            "the tokens still lie in the shards, and other readers see them, until "
-            "`stackpile compact`; texts still lie in documents/"
+            "the tokens are still in the shards, where other readers see them, until "
+            "`stackpile compact`; the texts are still in documents/"
         )
     return "\n".join(lines)

@@ -1,17 +1,17 @@
-"""A mixture written out: plain shuffled shards, for people who train with something else.
+"""Write a mixture as plain shuffled shards, for trainers without Stackpile's stream.
 
-What is written are whole documents in blocks, as in a dataset: a file of sequences would fix their
-length, their packing and their objective. It is no dataset of ours, since documents are in it as
-often as the mixture's epochs say: no manifest, no components, nothing to mix again.
+The shards hold whole documents in blocks, as a dataset does: sequences would fix the length, the
+packing and the objective. The output is no dataset of Stackpile, because a document occurs as often
+as the epochs of the mixture say: there is no manifest, and nothing can be mixed again.
 
     OUT/shards/mixture-00000-01234567.tar        WebDataset: KEY.offsets.npy, KEY.tokens.npy
-    OUT/shards/mixture-00000-01234567.parquet    component and number of each document, where it is
-    OUT/mixture.json                             the mixture, what came of it, every shard's SHA-256
+    OUT/shards/mixture-00000-01234567.parquet    component, number and place of each document
+    OUT/mixture.json                             the mixture, its result, every shard's SHA-256
     OUT/tokenizer.json
 
-Chunks of consecutive documents are dealt to shards by a keyed permutation, then the documents of a
-shard are shuffled. All is a function of (mixture, datasets), so any number of workers writes the
-same bytes, and a part that has its receipt is not made again.
+A keyed permutation assigns chunks of consecutive documents to shards. Then the documents of a shard
+are shuffled. The output is a function of the mixture and its datasets: any number of workers writes
+the same bytes, and a part with a receipt is not written again.
 """
 
 import itertools
@@ -39,8 +39,8 @@ from manifests.prng.permutation import permute
 from manifests.prng.splitmix import derive, shuffled
 from manifests.schemas import FORMAT
 from manifests.shards.writer import ShardWriter
-from pipelines.maintain.chunks import Share, shares
-from pipelines.maintain.output_guard import check_place
+from pipelines.maintain.chunks import ComponentChunks, component_chunks
+from pipelines.maintain.output_guard import check_output
 from pipelines.runtime.job import Job
 from pipelines.runtime.runners import Runner
 
@@ -49,7 +49,7 @@ FILE = "mixture.json"
 TABLE = "materialize.parquet"
 
 SHARD_BYTES = 256 << 20
-"""Of the tokens of a shard: what a worker shuffles in memory."""
+"""Bytes of the tokens of a shard. Ours: a worker shuffles a shard in memory."""
 
 ROWS = pa.schema(
     [
@@ -57,11 +57,11 @@ ROWS = pa.schema(
         pa.field("source", pa.string(), nullable=False),
         pa.field("input", pa.string(), nullable=False),
         pa.field("number", pa.int64(), nullable=False),  # of the shard
-        pa.field("start", pa.int64(), nullable=False),  # its chunks, in the order of all
+        pa.field("start", pa.int64(), nullable=False),  # its first chunk, in the shuffled order
         pa.field("stop", pa.int64(), nullable=False),
     ]
 )
-"""Columns of materialize.parquet: each row becomes a shard."""
+"""Columns of materialize.parquet: one row a shard."""
 
 DOCUMENTS = pa.schema(
     [
@@ -80,23 +80,23 @@ _NONE: Integers = np.empty(0, np.int64)
 
 
 def materialize(path: str, out: str, runner: Runner) -> dict[str, Any]:
-    """Write a mixture out; stopped, the same call goes on.
+    """Write a mixture as plain shards. The same call continues after a stop.
 
     Args:
-        path: of MIX.toml.
+        path: the path of MIX.toml.
         out: a directory for this mixture alone.
-        runner: what runs the job.
+        runner: the Beam runner.
 
     Returns:
         The content of mixture.json.
 
     Raises:
-        UsageError: `out` holds something else, or the mixture is too small for a document.
+        UsageError: `out` holds something else, or the budget is below one document.
         DataError: a shard is damaged.
     """
     mixture = load_mixture(path)
     resolved = resolve(mixture)
-    members = shares(resolved)
+    members = component_chunks(resolved)
     chunks = sum(member.written for member in members)
     if not chunks:
         raise UsageError(f"{path}: its budget is below one document of every component")
@@ -105,28 +105,28 @@ def materialize(path: str, out: str, runner: Runner) -> dict[str, Any]:
     identity = _identity(mixture, resolved, members)
     size = resolved.budget * np.dtype(tokenizer.dtype).itemsize
     table, rows = files.join(out, TABLE), _rows(identity, chunks, -(-size // SHARD_BYTES))
-    check_place(out, FILE, identity, TABLE, rows)
+    check_output(out, FILE, identity, TABLE, rows)
     with files.replacing(table) as output:
         pq.write_table(rows, output)
     step = Materialize(out, tuple(members), mixture.seed, tokenizer.dtype, identity)
     receipts = Job(step, table, STEP).run(runner)
     files.link_or_copy(Dataset.open(first).tokenizer_path, files.join(out, "tokenizer.json"))
     shards = [receipt.extra["shard"] for receipt in receipts]
-    write_energon(out, {each["shard"]: each["blocks"] for each in shards}, {})
-    told = _told(mixture, resolved, receipts) | {"digest": identity}
-    files.write_json(files.join(out, FILE), told)
-    return told
+    write_energon(out, {shard["shard"]: shard["blocks"] for shard in shards}, {})
+    summary = _summary(mixture, resolved, receipts) | {"digest": identity}
+    files.write_json(files.join(out, FILE), summary)
+    return summary
 
 
-def _identity(mixture: Mixture, resolved: Resolved, members: Sequence[Share]) -> str:
-    """Return the digest of all that decides what is written; directories may move."""
-    plain = [{k: v for k, v in asdict(each).items() if k != "dataset"} for each in members]
+def _identity(mixture: Mixture, resolved: Resolved, members: Sequence[ComponentChunks]) -> str:
+    """Return the digest of everything that determines the output; directories may move."""
+    plain = [{k: v for k, v in asdict(member).items() if k != "dataset"} for member in members]
     digests = [member.digest for member in resolved.members]
     return digest([STEP, FORMAT, mixture.seed, plain, digests, SHARD_BYTES])
 
 
 def _rows(identity: str, chunks: int, shards: int) -> pa.Table:
-    """Return the table of parts: the chunks cut into shards of equal numbers of them."""
+    """Return the table of parts: shards of equal numbers of chunks."""
     edges = np.linspace(0, chunks, min(shards, chunks) + 1).astype(np.int64).tolist()
     rows = [
         {
@@ -144,30 +144,30 @@ def _rows(identity: str, chunks: int, shards: int) -> pa.Table:
 
 @dataclass
 class Materialize:
-    """Makes a shard, its side files and a receipt of some of the chunks."""
+    """The step that writes a shard, its side files and a receipt."""
 
     directory: str
-    members: tuple[Share, ...]
+    members: tuple[ComponentChunks, ...]
     seed: int
     dtype: str
     digest: str
 
     def setup(self) -> None:
-        """Open the datasets, and look up what is forgotten."""
-        opened = {each.dataset: Dataset.open(each.dataset) for each in self.members}
+        """Open the datasets and their tombstones."""
+        opened = {member.dataset: Dataset.open(member.dataset) for member in self.members}
         self._components = [
-            opened[each.dataset].component(each.name.split("@")[0]) for each in self.members
+            opened[member.dataset].component(member.name.split("@")[0]) for member in self.members
         ]
-        both = zip(self._components, self.members, strict=True)
-        self._forgotten = [found.forgotten_by(each.tombstones) for found, each in both]
-        self._ends = np.cumsum([each.written for each in self.members])
+        pairs = zip(self._components, self.members, strict=True)
+        self._forgotten = [component.forgotten_by(m.tombstones) for component, m in pairs]
+        self._ends = np.cumsum([member.written for member in self.members])
 
     def receipts(self, row: dict[str, Any]) -> Iterator[str]:
         """Yield the one name."""
         yield row["part"]
 
     def work(self, row: dict[str, Any]) -> Iterator[Receipt]:
-        """Write the documents of some chunks, shuffled."""
+        """Write the documents of a shard in a shuffled order."""
         members, numbers = self._documents(row)
         path = f"shards/mixture-{row['number']:05d}-{row['part'][:8]}.tar"
         url = files.join(self.directory, path)
@@ -175,18 +175,18 @@ class Materialize:
         order = shuffled(derive(self.seed, STEP, "shard", row["number"]), len(numbers))
         places = []
         with ShardWriter(url, path[:-4].replace("/", "_"), self.dtype) as shard:
-            for turn in order.tolist():
-                places.append(shard.add(tokens[turn]))
+            for index in order.tolist():
+                places.append(shard.add(tokens[index]))
             summary = shard.close()
         table = f"{path[:-4]}.parquet"
-        lengths = np.array([len(each) for each in tokens], np.int64)[order]
+        lengths = np.array([len(document) for document in tokens], np.int64)[order]
         self._write_table(table, members[order], numbers[order], places, lengths)
         receipt = Receipt(
             name=row["part"],
             step=STEP,
             digest=self.digest,
             files={
-                each: file_record(self.directory, each) for each in (path, f"{path}.idx", table)
+                name: file_record(self.directory, name) for name in (path, f"{path}.idx", table)
             },
             extra={
                 "shard": {
@@ -197,7 +197,7 @@ class Materialize:
                     "tokens": summary.tokens,
                     "sha256": summary.sha256,
                 },
-                "tokens": self._counted(members[order], lengths),
+                "tokens": self._count_tokens(members[order], lengths),
             },
         )
         save_receipt(self.directory, receipt)
@@ -211,22 +211,22 @@ class Materialize:
             item = permute(position, total, key)
             member = int(self._ends.searchsorted(item, side="right"))
             drawn = item - int(self._ends[member] - self.members[member].written)
-            found = np.array(self.members[member].numbers(drawn, self.seed), np.int64)
-            kept = found[~np.isin(found, self._forgotten[member])]
+            documents = np.array(self.members[member].numbers(drawn, self.seed), np.int64)
+            kept = documents[~np.isin(documents, self._forgotten[member])]
             numbers.append(kept)
             members.append(np.full(len(kept), member))
         return np.concatenate(members), np.concatenate(numbers)
 
     def _tokens(self, members: Integers, numbers: Integers) -> list[npt.NDArray[Any]]:
         """Return the tokens of each document."""
-        found: list[npt.NDArray[Any]] = [np.empty(0, self.dtype)] * len(numbers)
+        tokens: list[npt.NDArray[Any]] = [np.empty(0, self.dtype)] * len(numbers)
         for member in np.unique(members).tolist():
-            mine = np.flatnonzero(members == member)
-            # As the mixture's tombstones say, and not those that came since, for equal bytes.
-            read = self._components[member].gather(numbers[mine], forgotten=True)
-            for place, document in enumerate(mine.tolist()):
-                found[document] = read.tokens[read.starts[place] : read.starts[place + 1]]
-        return found
+            rows = np.flatnonzero(members == member)
+            # The mixture's tombstones were applied above. Later ones would change the bytes.
+            read = self._components[member].gather(numbers[rows], forgotten=True)
+            for index, row in enumerate(rows.tolist()):
+                tokens[row] = read.tokens[read.starts[index] : read.starts[index + 1]]
+        return tokens
 
     def _write_table(
         self,
@@ -236,30 +236,33 @@ class Materialize:
         places: Sequence[tuple[int, int]],
         lengths: Integers,
     ) -> None:
-        at = np.array(places, np.uint32).reshape(-1, 2)
-        names = pa.array([each.name for each in self.members], pa.string())
+        """Write the table of a shard's documents."""
+        starts = np.array(places, np.uint32).reshape(-1, 2)
+        names = pa.array([member.name for member in self.members], pa.string())
         indices = pa.array(members, pa.int32())
         columns = {
             "component": pa.DictionaryArray.from_arrays(indices, names),
             "document": numbers,
-            "block": at[:, 0],
-            "start": at[:, 1],
+            "block": starts[:, 0],
+            "start": starts[:, 1],
             "tokens": lengths.astype(np.uint64),
         }
         with files.replacing(files.join(self.directory, path)) as output:
             pq.write_table(pa.table(columns, schema=DOCUMENTS), output, compression="zstd")
 
-    def _counted(self, members: Integers, lengths: Integers) -> dict[str, int]:
+    def _count_tokens(self, members: Integers, lengths: Integers) -> dict[str, int]:
+        """Return the tokens of each member, with one end token for each document."""
         sums = np.bincount(members, weights=lengths + 1, minlength=len(self.members))
-        return {each.name: int(n) for each, n in zip(self.members, sums, strict=True) if n}
+        return {member.name: int(n) for member, n in zip(self.members, sums, strict=True) if n}
 
 
-def _told(mixture: Mixture, resolved: Resolved, receipts: Sequence[Receipt]) -> dict[str, Any]:
+def _summary(mixture: Mixture, resolved: Resolved, receipts: Sequence[Receipt]) -> dict[str, Any]:
+    """Return the content of mixture.json."""
     written: Counter[str] = Counter()
     for receipt in receipts:
         written.update(receipt.extra["tokens"])
     shards = [receipt.extra["shard"] for receipt in receipts]
-    asked = resolved.shares()
+    shares = resolved.shares()
     total = max(1, sum(written.values()))
     return {
         "mixture": mixture.model_dump(mode="json", exclude={"datasets"}),
@@ -272,24 +275,24 @@ def _told(mixture: Mixture, resolved: Resolved, receipts: Sequence[Receipt]) -> 
                 "got": written[member.name] / total,
                 "epochs": written[member.name] / member.addresses,
             }
-            for member, share in zip(resolved.members, asked, strict=True)
+            for member, share in zip(resolved.members, shares, strict=True)
         },
-        "tokens": sum(each["tokens"] for each in shards),
-        "documents": sum(each["documents"] for each in shards),
+        "tokens": sum(shard["tokens"] for shard in shards),
+        "documents": sum(shard["documents"] for shard in shards),
         "shards": shards,
     }
 
 
-def render(told: Mapping[str, Any], out: str) -> str:
-    """Return what `materialize` says for people."""
+def materialized_text(summary: Mapping[str, Any], out: str) -> str:
+    """Return the result of `materialize` as text for the terminal."""
     lines = [
-        f"{out}: {formatting.plural(told['tokens'], 'token')} of "
-        f"{formatting.plural(told['documents'], 'document')} in "
-        f"{formatting.plural(len(told['shards']), 'shard')}"
+        f"{out}: {formatting.plural(summary['tokens'], 'token')} of "
+        f"{formatting.plural(summary['documents'], 'document')} in "
+        f"{formatting.plural(len(summary['shards']), 'shard')}"
     ]
-    for name, each in told["components"].items():
+    for name, component in summary["components"].items():
         lines.append(
-            f"  {name}  asked {formatting.share(each['asked'], 1)}, "
-            f"got {formatting.share(each['got'], 1)}, {each['epochs']:.2f} epochs"
+            f"  {name}  asked {formatting.share(component['asked'], 1)}, "
+            f"got {formatting.share(component['got'], 1)}, {component['epochs']:.2f} epochs"
         )
     return "\n".join(lines)

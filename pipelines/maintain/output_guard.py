@@ -1,4 +1,4 @@
-"""Whether a directory may take a mixture that is written out: nothing else may lie there."""
+"""Refuse an output directory that holds something else than the mixture to be materialized."""
 
 import json
 from typing import Any
@@ -12,26 +12,26 @@ from manifests.lineage.receipts import DIRECTORY
 from manifests.verify.parts import read_table
 
 PARTS = {"shards", DIRECTORY}
-"""Where a job writes; what lies there must be of this mixture."""
+"""Directories of a job. Their files must belong to this mixture."""
 
 
-def check_place(out: str, told: str, identity: str, table: str, rows: pa.Table) -> None:
-    """See that a directory holds nothing but what this mixture has written, whole or in part.
+def check_output(out: str, summary: str, identity: str, table: str, rows: pa.Table) -> None:
+    """Check that a directory holds only files of this mixture, complete or not.
 
     Args:
         out: the directory.
-        told: name of the file that says what a mixture became, written last.
-        identity: digest of all that decides what is written, as in that file.
-        table: name of the table of parts, which is written before the first of them.
-        rows: that table of this mixture; its parts are named after the identity.
+        summary: name of the file that describes the mixture; it is written last.
+        identity: digest of everything that determines the output, as in that file.
+        table: name of the table of parts; it is written before the first part.
+        rows: the table of this mixture. The names of its parts depend on the identity.
 
     Raises:
-        UsageError: it holds a dataset, another mixture, or parts of one that was stopped.
+        UsageError: the directory holds a dataset, another mixture, or parts of another mixture.
     """
     names = set(files.list_names(out))
     if MANIFEST in names:
         raise UsageError(f"{out}: holds a dataset; name another directory")
-    if told in names and _read(files.join(out, told)).get("digest") != identity:
+    if summary in names and _read(files.join(out, summary)).get("digest") != identity:
         raise UsageError(f"{out}: holds another mixture; name another directory")
     if table in names and not read_table(files.join(out, table)).equals(rows):
         raise UsageError(
@@ -39,12 +39,13 @@ def check_place(out: str, told: str, identity: str, table: str, rows: pa.Table) 
             "forgotten; name another directory"
         )
     if table not in names and PARTS & names:
-        raise UsageError(f"{out}: holds what another job has written; name another directory")
+        raise UsageError(f"{out}: holds files of another job; name another directory")
 
 
 def _read(url: str) -> dict[str, Any]:
+    """Return a JSON object; an empty one where the file is not valid."""
     try:
-        found = json.loads(files.read_bytes(url))
+        content = json.loads(files.read_bytes(url))
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return content if isinstance(content, dict) else {}

@@ -11,7 +11,7 @@ from objectives.stream.plan import make_plan
 from objectives.stream.plan_stages import with_tombstones
 from objectives.stream.stream import Stream
 from objectives.tasks.registry import OBJECTIVES
-from pipelines.maintain.forget import Asked, forget
+from pipelines.maintain.forget import ForgetRequest, forget
 from tests.datasets import Document, write_documents
 
 LENGTH = 64
@@ -37,7 +37,7 @@ def plan_of(directory, objective, seed=0):
 
 def forgetting(tmp_path, directory):
     (tmp_path / "list").write_text(GONE)
-    return forget(directory, Asked.of([str(tmp_path / "list")]))
+    return forget(directory, ForgetRequest.of([str(tmp_path / "list")]))
 
 
 def times(stream, positions, batch):

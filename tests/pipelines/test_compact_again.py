@@ -11,7 +11,7 @@ from manifests.lineage.manifest import load_manifest
 from manifests.verify.verify import verify
 from pipelines.maintain import compact as module
 from pipelines.maintain.compact import compact
-from pipelines.maintain.forget import Asked, forget
+from pipelines.maintain.forget import ForgetRequest, forget
 from pipelines.preparation import finish as finish_it
 from pipelines.runtime.job import Job
 from pipelines.runtime.runners import Runner
@@ -32,7 +32,7 @@ def dataset(tmp_path, small_tokenizer):
 
 def asked(tmp_path, *lines):
     (tmp_path / "list").write_text("\n".join(lines))
-    return Asked.of([str(tmp_path / "list")])
+    return ForgetRequest.of([str(tmp_path / "list")])
 
 
 def in_this_process(job, runner, retry_failed=False):
@@ -93,7 +93,7 @@ def test_of_two_at_once_into_one_place_the_earlier_stops(dataset, tmp_path, monk
         return done or in_this_process(self, runner)
 
     monkeypatch.setattr(Job, "run", run)
-    with pytest.raises(DataError, match="another compaction has begun here meanwhile"):
+    with pytest.raises(DataError, match="another compaction has started here"):
         compact(dataset, out, ONE)
     assert load_manifest(out).extra["compact"]["gone"]["documents"] == 2
     assert verify(load_chain(out)).faults == []

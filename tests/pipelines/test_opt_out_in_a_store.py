@@ -9,7 +9,7 @@ from manifests.io import files
 from manifests.lineage.chain import load_chain
 from manifests.verify.verify import verify
 from pipelines.maintain.compact import compact
-from pipelines.maintain.forget import Asked, forget
+from pipelines.maintain.forget import ForgetRequest, forget
 from pipelines.runtime.runners import Runner
 from tests.datasets import Document, write_documents
 from tests.object_store import BUCKET, serving
@@ -32,10 +32,10 @@ def test_forget_and_compact(tmp_path, small_tokenizer):
                 files.write_bytes(f"{root}/tokenize-a/{path.relative_to(local)}", path.read_bytes())
         stored = f"{root}/tokenize-a"
         assert not Dataset.open(stored).tombstones
-        told = forget(stored, Asked.of(owners=["nobody"]))
+        told = forget(stored, ForgetRequest.of(owners=["nobody"]))
         assert told["tombstone"] is None
         (tmp_path / "list").write_text("o/3\n")
-        asked = Asked.of([str(tmp_path / "list")])
+        asked = ForgetRequest.of([str(tmp_path / "list")])
         names = [forget(place, asked)["tombstone"].rsplit("/", 1)[1] for place in (local, stored)]
         assert names[0] == names[1]
         assert held(stored) == held(local)

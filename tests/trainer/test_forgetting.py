@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from objectives.stream.stream import Stream
-from pipelines.maintain.forget import Asked, forget
+from pipelines.maintain.forget import ForgetRequest, forget
 from tests.trainer.conftest import write_run
 from trainer import train as module
 from trainer.config import load_run_config
@@ -41,7 +41,7 @@ def seen(monkeypatch):
 
 def forget_repositories(dataset, tmp_path):
     (tmp_path / "list.txt").write_text("\n".join(GONE))
-    return forget(dataset, Asked.of([str(tmp_path / "list.txt")]))
+    return forget(dataset, ForgetRequest.of([str(tmp_path / "list.txt")]))
 
 
 def repositories(stream, position):
@@ -88,7 +88,7 @@ def test_a_third_start_keeps_both(own_run, small_dataset, tmp_path, seen):
     forget_repositories(small_dataset, tmp_path)
     train(load_run_config(own_run, ["schedule.steps=9"]))
     second = Run.open(config.output).plan
-    forget(small_dataset, Asked.of(licenses=["MIT"]))
+    forget(small_dataset, ForgetRequest.of(licenses=["MIT"]))
     train(load_run_config(own_run, ["schedule.steps=17"]))
     third = Run.open(config.output).plan
     assert third.stages[:2] == second.stages

@@ -11,7 +11,7 @@ from manifests.verify.verify import verify
 from pipelines.inspect import attribution, document, forgotten, locate, summary
 from pipelines.inspect.forgotten import forgotten_ids, sentence
 from pipelines.inspect.survey import survey
-from pipelines.maintain.forget import Asked, forget
+from pipelines.maintain.forget import ForgetRequest, forget
 from pipelines.report.page import report
 from tests.outputs import printed
 
@@ -21,7 +21,7 @@ GONE = "owner/python-1"
 @pytest.fixture
 def chain(output, tmp_path):
     (tmp_path / "list").write_text(GONE)
-    forget(str(output / "tokenize-small"), Asked.of([str(tmp_path / "list")]))
+    forget(str(output / "tokenize-small"), ForgetRequest.of([str(tmp_path / "list")]))
     return load_chain(str(output))
 
 

@@ -16,8 +16,8 @@ from manifests.lineage.chain import load_chain
 from manifests.lineage.manifest import load_manifest, manifest_digest
 from manifests.verify.verify import verify
 from pipelines.maintain import compact as module
-from pipelines.maintain.compact import Compact, compact, render
-from pipelines.maintain.forget import Asked, forget
+from pipelines.maintain.compact import Compact, compact, compacted_text
+from pipelines.maintain.forget import ForgetRequest, forget
 from pipelines.runtime.job import Job
 from pipelines.runtime.runners import Runner
 from pipelines.runtime.table import readable_rows
@@ -78,7 +78,7 @@ def test_forget_then_compact_is_preparing_without_them(
 ):
     place = tmp_path_factory.mktemp("law")
     (place / "list").write_text("o/x\n")
-    asked = Asked.of([str(place / "list")])
+    asked = ForgetRequest.of([str(place / "list")])
     every = made(rows)
     left = [each for each in every if "o/x" not in each.repositories]
     directory = write_documents(place / "tokenize-a", every, small_tokenizer)
@@ -87,7 +87,7 @@ def test_forget_then_compact_is_preparing_without_them(
     assert told["documents"] == len(every) - len(left)
     out = str(place / "tokenize-b")
     if not left:
-        with pytest.raises(UsageError, match="everything is forgotten"):
+        with pytest.raises(UsageError, match="every document is forgotten"):
             compact(directory, out, ONE)
         return
     found = compact(directory, out, ONE)
@@ -118,7 +118,7 @@ def dataset(tmp_path, small_tokenizer):
 
 def asked(tmp_path, *lines):
     (tmp_path / "list").write_text("\n".join(lines))
-    return Asked.of([str(tmp_path / "list")])
+    return ForgetRequest.of([str(tmp_path / "list")])
 
 
 def test_only_touched_shards_are_new(dataset, tmp_path):
@@ -152,7 +152,7 @@ def test_only_touched_shards_are_new(dataset, tmp_path):
     assert not Dataset.open(out).tombstones
     verified = verify(load_chain(out))
     assert (verified.faults, verified.notes) == ([], [])
-    assert "1 shard rewritten, 0 left out, 7 as they were" in render(told)
+    assert "1 shard rewritten, 0 left out, 7 as they were" in compacted_text(told)
 
 
 def test_the_same_bytes_at_any_number_of_workers_and_twice(dataset, tmp_path):
@@ -227,8 +227,8 @@ def test_nothing_to_do_and_nowhere_to_go(tmp_path, small_tokenizer, dataset):
     told = compact(plain, str(tmp_path / "tokenize-q"), ONE)
     assert told["out"] is None
     assert not files.exists(str(tmp_path / "tokenize-q"))
-    assert "nothing is forgotten" in render(told)
-    with pytest.raises(UsageError, match="is not compacted in its place"):
+    assert "has no forgotten documents" in compacted_text(told)
+    with pytest.raises(UsageError, match="is the dataset to be compacted"):
         compact(dataset, f"{dataset}/", ONE)
     with pytest.raises(UsageError, match="tokenize-p: holds another dataset"):
         compact(dataset, plain, ONE)

@@ -16,7 +16,7 @@ from manifests.mixture.mixture import make_mixture
 from manifests.verify.cleanup import remove, wasted
 from manifests.verify.cleanup import render as clean_lines
 from pipelines.inspect.summary import inspect
-from pipelines.maintain.forget import Asked, forget, render
+from pipelines.maintain.forget import ForgetRequest, forget, forgotten_text
 from tests.datasets import Document, write_documents
 from tests.outputs import printed
 
@@ -26,7 +26,7 @@ PYTHON = "the-stack/python"
 def asked(tmp_path, *lines, **options):
     path = tmp_path / "opt-outs.txt"
     path.write_text("\n".join(lines) + "\n")
-    return Asked.of([str(path)] if lines else [], **options)
+    return ForgetRequest.of([str(path)] if lines else [], **options)
 
 
 def origins(directory, name, heldout=False):
@@ -146,10 +146,10 @@ def test_what_is_not_there_and_what_was_forgotten_before(small_dataset, tmp_path
     told = forget(small_dataset, asked(tmp_path, "nobody/nothing", licenses=["0BSD"]))
     assert told["tombstone"] is None
     assert told["unused"] == ["repository nobody/nothing", "license 0BSD"]
-    assert "nothing new to forget" in render(told)
-    assert "no document here for repository nobody/nothing, license 0BSD" in render(told)
+    assert "nothing new to forget" in forgotten_text(told)
+    assert "no document here for repository nobody/nothing, license 0BSD" in forgotten_text(told)
     once = forget(small_dataset, asked(tmp_path, "owner/python-1"))
-    assert "forgotten: " in render(once)
+    assert "forgotten: " in forgotten_text(once)
     twice = forget(small_dataset, asked(tmp_path, "owner/python-1"))
     assert (twice["tombstone"], twice["documents"]) == (None, 0)
     assert twice["already"] == once["documents"]
@@ -187,13 +187,13 @@ def test_two_at_once_are_both_obeyed(small_dataset, tmp_path):
         ({"ids": ["12ab"]}, "--ids: '12ab' is not an id: 32 of the digits"),
         ({"owners": ["a/b"]}, "--owners: 'a/b' is not an owner"),
         ({"owners": ["a b"]}, "--owners: 'a b' is no owner"),
-        ({"licenses": [""]}, "--licenses: one is empty"),
+        ({"licenses": [""]}, "--licenses: an id is empty"),
         ({"lists": ["none.txt"]}, "none.txt: there is no such file"),
     ],
 )
 def test_bad_calls(options, message):
     with pytest.raises(UsageError, match=message):
-        Asked.of(**options)
+        ForgetRequest.of(**options)
 
 
 def test_a_table_that_is_not_the_one_that_was_written(small_dataset, tmp_path):
@@ -244,7 +244,7 @@ def test_shards_made_anew_are_forgotten_of_again_and_the_old_tombstone_is_cleane
     told = forget(directory, asked(tmp_path, "o/1"))
     assert (told["documents"], told["already"]) == (3, 0)
     assert told["stale"] == [old.removesuffix(".parquet")]
-    assert f"`stackpile clean {directory} --yes`" in render(told)
+    assert f"`stackpile clean {directory} --yes`" in forgotten_text(told)
     assert forget(directory, asked(tmp_path, "o/1"))["already"] == 3
     with pytest.raises(DataError, match="is of another dataset"):
         readers[0]()

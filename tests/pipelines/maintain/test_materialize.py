@@ -13,8 +13,8 @@ from manifests.errors import UsageError
 from manifests.io import files
 from manifests.mixture.mixture import make_mixture
 from pipelines.maintain import materialize as module
-from pipelines.maintain.forget import Asked, forget
-from pipelines.maintain.materialize import Materialize, materialize, render
+from pipelines.maintain.forget import ForgetRequest, forget
+from pipelines.maintain.materialize import Materialize, materialize, materialized_text
 from pipelines.runtime.job import Job
 from pipelines.runtime.runners import Runner
 from pipelines.runtime.table import readable_rows
@@ -81,7 +81,7 @@ def test_epochs_are_those_of_the_mixture(dataset, tmp_path, small_shards, withou
     assert told["components"]["own/a"]["epochs"] == pytest.approx(0.75)
     assert told["components"]["own/b"]["got"] == pytest.approx(0.5)
     assert len(told["shards"]) == 4
-    assert "own/b  asked 50.0 %, got 50.0 %, 1.50 epochs" in render(told, out)
+    assert "own/b  asked 50.0 %, got 50.0 %, 1.50 epochs" in materialized_text(told, out)
 
 
 def test_it_is_shuffled_and_the_table_says_what_is_where(
@@ -133,9 +133,9 @@ def test_the_same_bytes_at_any_number_of_workers_and_again(dataset, tmp_path, sm
 
 
 def test_forgotten_documents_are_not_written(dataset, tmp_path, small_shards, without_beam):
-    forget(dataset, Asked.of(owners=["nobody"], ids=[]))
+    forget(dataset, ForgetRequest.of(owners=["nobody"], ids=[]))
     (tmp_path / "list").write_text("o/3\n")
-    forget(dataset, Asked.of([str(tmp_path / "list")]))
+    forget(dataset, ForgetRequest.of([str(tmp_path / "list")]))
     out = str(tmp_path / "out")
     told = materialize(mix(dataset, tmp_path, {"own": 1}), out, ONE)
     assert told["documents"] == 140
@@ -194,6 +194,6 @@ def test_another_mixture_never_comes_into_the_same_directory(
     other = write_documents(
         tmp_path / "tokenize-b", [Document(1, 20)], files.read_bytes(f"{dataset}/tokenizer.json")
     )
-    with pytest.raises(UsageError, match="tokenize-a: holds what another job has written"):
+    with pytest.raises(UsageError, match="tokenize-a: holds files of another job"):
         materialize(mix(other, tmp_path, {"own": 1}), dataset, ONE)
     assert tree(dataset) == {k: v for k, v in before.items() if k != "manifest.json"}
