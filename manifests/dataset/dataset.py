@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from manifests.dataset.token_range import Window
 from manifests.dataset.tombstones import Tombstones
 from manifests.errors import DataError, UsageError
 from manifests.io import files
+from manifests.io.parquet import parse_table
 from manifests.lineage.manifest import ComponentTotals, Manifest, TokenizerRecord, load_manifest
 from manifests.schemas import SHARDS
 from manifests.shards import block_table
@@ -349,7 +349,7 @@ class ShardComponent:
         expected = self._dataset.shards["table_sha256"][self._shards.start + shard].as_py()
         if hashlib.sha256(data).hexdigest() != expected:
             raise DataError(f"{url}: is not the file that {SHARD_TABLE} speaks of (SHA-256)")
-        return pq.read_table(pa.BufferReader(data))
+        return parse_table(data)
 
     def read_documents(self) -> Iterator[npt.NDArray[Any]]:
         """Yield the tokens of every document, in order: [n] of the dtype on disk.
@@ -390,7 +390,7 @@ def read_shard_table(directory: str, manifest: Manifest) -> pa.Table:
     data = files.read_bytes(url)
     if hashlib.sha256(data).hexdigest() != manifest.tables.get(SHARD_TABLE):
         raise DataError(f"{url}: is not the file that manifest.json speaks of (SHA-256)")
-    table = pq.read_table(pa.BufferReader(data), schema=SHARDS)
+    table = parse_table(data, SHARDS.names)
     # Arrow keeps for itself what it needed to read: as much again.
     pa.default_memory_pool().release_unused()
     return table

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from manifests.dataset.dataset import SHARD_TABLE
 from manifests.errors import DataError
 from manifests.io import files
+from manifests.io.parquet import parse_table
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def read_documents(
     data = files.read_bytes(url)
     if hashlib.sha256(data).hexdigest() != place.row["table_sha256"]:
         raise DataError(f"{url}: is not the file that {SHARD_TABLE} speaks of (SHA-256)")
-    return pq.read_table(pa.BufferReader(data), columns=None if columns is None else list(columns))
+    return parse_table(data, columns)
 
 
 def bounds(place: ShardPlace, documents: pa.Table) -> npt.NDArray[np.int64]:

@@ -7,11 +7,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from pydantic import Field, ValidationError
 
 from manifests.errors import DataError
 from manifests.io import files
+from manifests.io.parquet import parse_table
 from manifests.lineage.receipts import Record, first_fault
 
 FOLDER = "tombstones"
@@ -79,7 +79,7 @@ def read_stone(url: str, name: str) -> Stone:
     if tombstone_name(data) != name:
         raise DataError(f"{url}: is not what its name says (SHA-256): it was edited or cut")
     try:
-        table = pq.ParquetFile(pa.BufferReader(data)).read()
+        table = parse_table(data)
         header = Header.model_validate_json((table.schema.metadata or {}).get(KEY, b""))
     except ValidationError as error:
         raise DataError(f"{url}: is not a tombstone: {first_fault(error)}") from None

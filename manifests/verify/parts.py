@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from manifests.errors import DataError
 from manifests.io import files
+from manifests.io.parquet import open_parquet, read_table
 from manifests.lineage.receipts import FileRecord
 from manifests.schemas import DOCUMENTS, DUPLICATES
 
@@ -32,17 +32,6 @@ def read_previous_parts(directory: str) -> list[dict[str, Any]]:
     url = files.join(directory, PREVIOUS_PARTS_TABLE)
     rows: list[dict[str, Any]] = read_table(url).to_pylist() if files.exists(url) else []
     return rows
-
-
-def read_table(url: str, columns: list[str] | None = None) -> pa.Table:
-    """Return a Parquet file, or some of its columns; DataError where it is missing or is none."""
-    if not files.exists(url):
-        raise DataError(f"{url}: the file is missing")
-    try:
-        with files.open_input(url) as source:
-            return pq.read_table(source, columns=columns)
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{url}: cannot be read as Parquet: {error}") from None
 
 
 def check_file(directory: str, path: str, record: FileRecord) -> None:
@@ -71,8 +60,8 @@ def check_part(directory: str, row: dict[str, Any]) -> None:
     documents = read_table(url, ["id", "component", "bytes"])
     if files.sha256(url) != row["sha256"]:
         raise DataError(f"{url}: its SHA-256 is not the one in {PARTS_TABLE}")
-    with files.open_input(url) as source:
-        if not pq.read_schema(source).equals(DOCUMENTS):
+    with open_parquet(url) as file:
+        if not file.schema.equals(DOCUMENTS):
             raise DataError(f"{url}: its columns are not those of documents/")
     for field, found in (
         ("documents", documents.num_rows),

@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.parquet as pq
 
 from manifests.errors import DataError
 from manifests.io import files
+from manifests.io.parquet import read_table
 from manifests.schemas import SHARD_DOCUMENTS
 from manifests.verify.shard import Integers, Starts
 
@@ -32,8 +32,7 @@ def check_documents(url: str, row: dict[str, Any], starts: Starts) -> None:
         raise DataError(f"{url}: the table of documents is missing")
     if files.sha256(url) != row["table_sha256"]:
         raise DataError(f"{url}: its SHA-256 is not the one in shards.parquet")
-    with files.open_input(url) as source:
-        table = pq.read_table(source)
+    table = read_table(url)
     if not table.schema.equals(SHARD_DOCUMENTS):
         raise DataError(f"{url}: its columns are not those of a table of documents")
     if table.num_rows != row["documents"]:

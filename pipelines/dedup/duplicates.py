@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from filters.dedup.union_find import parts_and_rows
 from manifests.io import files
 from manifests.io.digest import short_digest
+from manifests.io.parquet import read_table
 from manifests.lineage.receipts import (
     ComponentFunnel,
     Count,
@@ -104,13 +105,12 @@ class ListDuplicates:
 
     def _count(self, row: dict[str, Any], gone: pa.Table) -> tuple[Funnel, list[dict[str, Any]]]:
         url = files.join(self.documents, f"{row['name']}.parquet")
-        with files.open_input(url) as source:
-            documents = pq.read_table(source, columns=["component", "bytes", "heldout"])
+        documents = read_table(url, ["component", "bytes", "heldout"])
         rules = np.full(documents.num_rows, None, object)
         rules[gone["row"].to_numpy()] = gone["rule"].to_pylist()
         counted = documents.append_column("rule", pa.array(rules, pa.string()))
         groups = (
-            counted.group_by(["component", "heldout", "rule"])
+            counted.group_by(["component", "heldout", "rule"], use_threads=False)
             .aggregate([("bytes", "sum"), ("bytes", "count")])
             .to_pylist()
         )
@@ -118,9 +118,11 @@ class ListDuplicates:
 
     def _losses(self, source: str, gone: pa.Table) -> list[dict[str, Any]]:
         """Count what goes by rule and by the source of the copy that stays."""
-        groups = gone.group_by(["kept_part", "rule"]).aggregate([("row", "count")]).to_pylist()
+        # Threads of Arrow never hold the table's columns: these are NumPy arrays.
+        groups = gone.group_by(["kept_part", "rule"], use_threads=False)
+        counted = groups.aggregate([("row", "count")]).to_pylist()
         losses = []
-        for group in groups:
+        for group in counted:
             kept = self._signed[group["kept_part"]]
             other = f"{kept.source} (previous corpus)" if kept.previous else kept.source
             losses.append(
@@ -143,7 +145,7 @@ def _summed(losses: list[dict[str, Any]], by: str) -> dict[str, int]:
 
 def _largest(gone: pa.Table) -> list[list[Any]]:
     """Return size and survivor's id of the largest clusters that documents of a part go from."""
-    found = gone.select(["cluster_size", "kept_id"]).group_by(["cluster_size", "kept_id"])
+    found = gone.group_by(["cluster_size", "kept_id"], use_threads=False)
     order = [("cluster_size", "descending"), ("kept_id", "ascending")]
     rows = found.aggregate([]).sort_by(order).slice(0, LARGEST).to_pylist()
     return [[row["cluster_size"], row["kept_id"].hex()] for row in rows]

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from filters.dedup.union_find import U64, parts_and_rows
 from manifests.io import files
 from manifests.io.digest import short_digest
+from manifests.io.parquet import read_table
 from manifests.lineage.receipts import Receipt, file_record, is_whole, load_receipt, save_receipt
 from pipelines.dedup.clusters import merged
 from pipelines.runtime import runners
@@ -53,8 +54,7 @@ class Settle:
 
     def settle(self, path: str) -> None:
         """Write what goes of some clusters after all, and a receipt."""
-        with files.open_input(files.join(self.directory, path)) as source:
-            losers = pq.read_table(source).combine_chunks()
+        losers = read_table(files.join(self.directory, path)).combine_chunks()
         found = settled(losers, self._similarity(losers), self.threshold)
         target = path.replace(".parquet", f"-{STEP}.parquet")
         with files.replacing(files.join(self.directory, target)) as output:
@@ -81,8 +81,7 @@ class Settle:
         for part in np.unique(parts):
             url = files.join(self.exact, f"{part}.parquet")
             if files.exists(url):
-                with files.open_input(url) as source:
-                    found = pq.read_table(source)
+                found = read_table(url)
                 place, there = _find(addresses, found["address"].to_numpy())
                 similarity[place[there]] = found["similarity"].to_numpy()[there]
         return np.asarray(similarity, np.float32)

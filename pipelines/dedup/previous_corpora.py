@@ -11,6 +11,7 @@ from filters.dedup.minhash import Profile
 from filters.dedup.union_find import Indexes
 from manifests.errors import DataError, UsageError
 from manifests.io import files
+from manifests.io.parquet import read_table
 from manifests.lineage.manifest import load_manifest, manifest_digest
 from manifests.verify.parts import PREVIOUS_PARTS_TABLE
 from pipelines.dedup.signatures import signature_path
@@ -51,14 +52,12 @@ class SignedPart:
         """Return the rows that are not there any more: int64, ascending."""
         if self.duplicates is None:
             return np.empty(0, np.int64)
-        with files.open_input(self.duplicates) as source:
-            rows = pq.read_table(source, columns=["row"])["row"].to_numpy()
+        rows = read_table(self.duplicates, ["row"])["row"].to_numpy()
         return np.asarray(rows, np.int64)
 
     def read(self, columns: list[str]) -> pa.Table:
         """Return columns of the signatures."""
-        with files.open_input(self.signatures) as source:
-            return pq.read_table(source, columns=columns)
+        return read_table(self.signatures, columns)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from filters.dedup import union_find, verify_clusters
@@ -15,6 +14,7 @@ from filters.dedup.survivor_rank import Ranked, ranked, survivor_keys
 from filters.dedup.union_find import U32, U64, Indexes
 from filters.document_ids import binary, words
 from manifests.io import files
+from manifests.io.parquet import open_parquet
 from manifests.lineage.receipts import Receipt, file_record, save_receipt
 from pipelines.dedup.previous_corpora import Parts, SignedPart
 
@@ -212,11 +212,11 @@ def _counts(
 def read_losers(directory: str, paths: list[str], part: int) -> pa.Table:
     """Return the documents of a part that go, by ascending address, of the schema CLUSTERS."""
     low, high = part << 32, part << 32 | 0xFFFFFFFF
-    wanted = (pc.field("address") >= pa.scalar(low, pa.uint64())) & (
-        pc.field("address") <= pa.scalar(high, pa.uint64())
-    )
-    found = [CLUSTERS.empty_table()]
+    tables = [CLUSTERS.empty_table()]
     for path in paths:
-        with files.open_input(files.join(directory, path)) as source:
-            found.append(pq.read_table(source, filters=wanted))
-    return pa.concat_tables(found).sort_by("address").combine_chunks()
+        with open_parquet(files.join(directory, path)) as file:
+            for group in file.groups_between(CLUSTERS.get_field_index("address"), low, high):
+                table = file.read_row_group(group)
+                addresses = table["address"].to_numpy()
+                tables.append(table.filter(pa.array((addresses >= low) & (addresses <= high))))
+    return pa.concat_tables(tables).sort_by("address").combine_chunks()

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from filters.dedup.minhash import Profile, shingles
 from filters.dedup.union_find import U32, Indexes
 from manifests.io import files
+from manifests.io.parquet import open_parquet
 
 
 def write_sets(url: str, documents: str, rows: Indexes, profile: Profile) -> None:
@@ -21,10 +21,9 @@ def write_sets(url: str, documents: str, rows: Indexes, profile: Profile) -> Non
     sizes, first = [np.zeros(0, np.int64)], 0
     with (
         files.replacing(f"{url}.u32") as output,
-        files.open_input(documents) as source,
-        pq.ParquetFile(source) as file,
+        open_parquet(documents) as file,
     ):
-        for group in range(file.num_row_groups):
+        for group in range(file.row_groups):
             count = file.metadata.row_group(group).num_rows
             mine = rows[(rows >= first) & (rows < first + count)] - first
             first += count

@@ -14,6 +14,7 @@ from filters import document_ids
 from filters.dedup import minhash
 from manifests.io import files
 from manifests.io.digest import short_digest
+from manifests.io.parquet import open_parquet
 from manifests.lineage.receipts import Receipt, file_record, save_receipt
 from manifests.schemas import FORMAT
 from pipelines.license_filter.decisions import VERDICT
@@ -93,13 +94,12 @@ class Sign:
         source = files.join(self.documents, f"{row['name']}.parquet")
         columns = schema(profile)
         with (
-            files.open_input(source) as opened,
-            pq.ParquetFile(opened) as documents,
+            open_parquet(source) as documents,
             files.replacing(files.join(self.directory, path)) as output,
             # Nothing here but hashes, which no dictionary and no compression make smaller.
             pq.ParquetWriter(output, columns, compression="none", use_dictionary=False) as writer,
         ):
-            for group in range(documents.num_row_groups):
+            for group in range(documents.row_groups):
                 with _in_turn(documents.metadata.row_group(group).total_byte_size):
                     texts = documents.read_row_group(group, columns=READ)
                     signed = sign(texts, profile, self.scope)

@@ -11,12 +11,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from manifests.console import formatting
-from manifests.io import files
+from manifests.io.parquet import open_parquet, read_table
 from manifests.lineage.chain import Chain
-from manifests.verify.parts import read_table
 from pipelines.inspect.find import document_tables, duplicate_tables, shard_tables
 from pipelines.inspect.forgotten import forgotten_ids
 
@@ -118,8 +116,8 @@ def _documents(chain: Chain) -> Iterator[pa.Table]:
     for table in document_tables(chain):
         lost = gone.get(table.about["name"], np.zeros(0, np.int64))
         first = 0
-        with files.open_input(table.url) as source, pq.ParquetFile(source) as file:
-            for group in range(file.num_row_groups):
+        with open_parquet(table.url) as file:
+            for group in range(file.row_groups):
                 rows = file.read_row_group(group, [*COLUMNS, "text"])
                 places = np.arange(first, first + rows.num_rows)
                 first += rows.num_rows

@@ -13,8 +13,8 @@ from manifests.console import formatting
 from manifests.console.output import printable, unwrapped
 from manifests.errors import UsageError
 from manifests.io import files
+from manifests.io.parquet import read_table
 from manifests.lineage.chain import Chain
-from manifests.verify.parts import read_table
 from pipelines.inspect.find import Row, Table, document_tables, duplicate_tables, take_row
 
 CLUSTERS = 3

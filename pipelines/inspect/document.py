@@ -9,9 +9,9 @@ from rich.rule import Rule
 from manifests.console import formatting
 from manifests.console.output import unwrapped
 from manifests.dataset.dataset import Dataset
+from manifests.io.parquet import read_table
 from manifests.lineage.chain import Chain
 from manifests.tokenizer.tokenizer import decode, load_tokenizer
-from manifests.verify.parts import read_table
 from pipelines.inspect import forgotten, originals
 from pipelines.inspect.find import (
     Row,

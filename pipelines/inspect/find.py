@@ -14,8 +14,9 @@ import pyarrow.compute as pc
 from manifests.dataset.dataset import read_shard_table
 from manifests.errors import UsageError
 from manifests.io import files
+from manifests.io.parquet import read_table
 from manifests.lineage.chain import Chain
-from manifests.verify.parts import duplicates_url, read_parts, read_table
+from manifests.verify.parts import duplicates_url, read_parts
 
 THREADS = 8
 """Tables searched at once: decompressing leaves the interpreter's lock, object stores wait."""

@@ -8,8 +8,8 @@ import pyarrow as pa
 
 from manifests.errors import DataError, InputError
 from manifests.io import files
+from manifests.io.parquet import read_table
 from manifests.lineage.chain import Chain
-from manifests.verify.parts import read_table
 from pipelines.corpus.source_table import Source
 
 

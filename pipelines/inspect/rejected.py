@@ -13,9 +13,9 @@ from rich.text import Text
 from manifests.console import formatting
 from manifests.console.output import printable, unwrapped
 from manifests.errors import UsageError
+from manifests.io.parquet import read_table
 from manifests.lineage.chain import Chain, flows
 from manifests.lineage.receipts import Count
-from manifests.verify.parts import read_table
 from pipelines.inspect import originals
 from pipelines.inspect.document import DECISION
 from pipelines.inspect.find import Row, Table, decision_tables, duplicate_tables

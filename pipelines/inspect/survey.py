@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow.compute as pc
 
 from manifests.io import files
+from manifests.io.parquet import read_table
 from manifests.lineage.chain import Chain
 from manifests.lineage.receipts import Count
 from manifests.prng.splitmix import below, derive
-from manifests.verify.parts import read_table
 from pipelines.inspect.document import stored_text
 from pipelines.inspect.find import (
     Row,

@@ -18,9 +18,9 @@ from filters.scancode.server import GIVEN_UP
 from manifests.console import formatting
 from manifests.console.output import numbers_table
 from manifests.errors import UsageError
+from manifests.io.parquet import read_table
 from manifests.lineage.chain import Chain
 from manifests.lineage.receipts import Count
-from manifests.verify.parts import read_table
 from pipelines.inspect.find import decision_tables
 
 Thresholds = Mapping[str, float]

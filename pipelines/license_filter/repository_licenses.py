@@ -136,10 +136,10 @@ def _read(license_columns: Mapping[str, str], url: str) -> Pairs:
     found: Pairs = {}
     try:
         with parquet_input.opened(url) as file:
-            if not set(columns) <= set(file.schema_arrow.names):
+            if not set(columns) <= set(file.schema.names):
                 return {}
-            for group in range(file.num_row_groups):
-                _add(found, file.read_row_group(group, columns=columns), license_columns)
+            for group in range(file.row_groups):
+                _add(found, file.read_row_group(group, columns), license_columns)
     except InputError:
         return {}
     return found

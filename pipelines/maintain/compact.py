@@ -26,6 +26,7 @@ from manifests.dataset.writer import DatasetShard, ShardRecord, finish_dataset
 from manifests.errors import DataError, UsageError
 from manifests.io import files
 from manifests.io.digest import digest, short_digest
+from manifests.io.parquet import read_table
 from manifests.lineage.manifest import (
     FILE,
     Manifest,
@@ -37,7 +38,6 @@ from manifests.schemas import FORMAT
 from manifests.shards import block_table
 from manifests.tokenizer.tokenizer import decode, load_tokenizer
 from manifests.verify.cleanup import strays
-from manifests.verify.parts import read_table
 from pipelines.maintain.compact_manifest import KEY, make_manifest
 from pipelines.preparation import finish
 from pipelines.runtime.job import Job

@@ -7,9 +7,9 @@ import pyarrow as pa
 
 from manifests.errors import UsageError
 from manifests.io import files
+from manifests.io.parquet import read_table
 from manifests.lineage.manifest import FILE as MANIFEST
 from manifests.lineage.receipts import DIRECTORY
-from manifests.verify.parts import read_table
 
 PARTS = {"shards", DIRECTORY}
 """Directories of a job. Their files must belong to this mixture."""

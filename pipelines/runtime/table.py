@@ -1,16 +1,13 @@
-"""Tables of parts: Parquet files with one row for each unit of work of a job."""
+"""Tables of parts: Parquet files with one row for each piece of work of a job."""
 
 from typing import Any
 
-import pyarrow.parquet as pq
-
-from manifests.io import files
+from manifests.io.parquet import read_table
 
 
 def read_rows(url: str) -> list[dict[str, Any]]:
     """Return the rows of a Parquet table of parts."""
-    with files.open_input(url) as source:
-        rows: list[dict[str, Any]] = pq.read_table(source).to_pylist()
+    rows: list[dict[str, Any]] = read_table(url).to_pylist()
     return rows
 
 

@@ -6,10 +6,9 @@ from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from manifests.errors import InputError
-from manifests.io import files
+from manifests.io.parquet import ParquetReader, open_parquet
 from pipelines.sources.layout import MAX_PART_BYTES, PartRows, Range, SourceLayout
 from pipelines.sources.rows import ROWS, ColumnContents, can_hold, text_column, values
 
@@ -43,8 +42,8 @@ class ParquetLayout(SourceLayout):
         """Return ranges of row groups, each with at most `max_bytes` of text or one row group."""
         columns, text = self.required_columns()
         with opened(url) as file:
-            _check(url, file.schema_arrow, columns)
-            groups = range(file.num_row_groups)
+            _check(url, file.schema, columns)
+            groups = range(file.row_groups)
             sizes = [_text_bytes(file.metadata.row_group(group), text) for group in groups]
         ranges: list[Range] = []
         start = total = 0
@@ -82,10 +81,10 @@ class ParquetLayout(SourceLayout):
         columns, _ = self.required_columns()
         with opened(url) as file:
             first = 0
-            for group in range(file.num_row_groups if stop is None else stop):
+            for group in range(file.row_groups if stop is None else stop):
                 after = first + file.metadata.row_group(group).num_rows
                 if group >= start and (rows is None or any(first <= row < after for row in rows)):
-                    yield first, file.read_row_group(group, columns=list(columns))
+                    yield first, file.read_row_group(group, list(columns))
                 first = after
 
     def _rows(self, table: pa.Table, numbers: Sequence[int], path: str) -> pa.Table:
@@ -98,10 +97,10 @@ class ParquetLayout(SourceLayout):
 
 
 @contextmanager
-def opened(url: str) -> Iterator[Any]:
+def opened(url: str) -> Iterator[ParquetReader]:
     """Open a Parquet file; InputError if the file is damaged or is not Parquet."""
     try:
-        with files.open_input(url) as source, pq.ParquetFile(source) as file:
+        with open_parquet(url) as file:
             yield file
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
         raise InputError(f"{url}: is not a whole Parquet file: {_first_line(error)}") from None

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from manifests.io import files
+from manifests.io.parquet import ParquetReader, open_parquet, read_table
 
 
 @dataclass(frozen=True)
@@ -52,11 +52,10 @@ def surviving(
         component: only this one, by `source/slug`; its row groups hold nothing else.
         heldout: only documents that are, or are not, set aside for validation.
     """
-    with files.open_input(duplicates) as source:
-        gone = pq.read_table(source, columns=["row"])["row"].to_numpy()
-    with files.open_input(documents) as source, pq.ParquetFile(source) as file:
+    gone = read_table(duplicates, ["row"])["row"].to_numpy()
+    with open_parquet(documents) as file:
         first = 0
-        for group in range(file.num_row_groups):
+        for group in range(file.row_groups):
             count = file.metadata.row_group(group).num_rows
             rows = np.arange(first, first + count)
             first += count
@@ -68,6 +67,6 @@ def surviving(
                     yield kept
 
 
-def _component_of(file: pq.ParquetFile, group: int) -> str:
+def _component_of(file: ParquetReader, group: int) -> str:
     column = file.read_row_group(group, columns=["component"])["component"]
     return str(column[0].as_py())

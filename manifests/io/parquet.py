@@ -1,0 +1,103 @@
+"""Parquet files, read without a Python object in a thread of Arrow.
+
+Arrow reads files with threads of its own, and such a thread may drop its reference to the file
+after the read has returned. A thread that drops a Python object while the interpreter shuts down
+aborts the process (exit code 134). Hence Arrow opens local files itself, and the calling thread
+alone reads files of object stores and bytes in memory.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from manifests.errors import DataError
+from manifests.io import files
+
+
+class ParquetReader:
+    """An open Parquet file, read whole or by row groups.
+
+    Attributes:
+        metadata: the footer, a `pyarrow.parquet.FileMetaData`.
+        row_groups: the number of row groups.
+        schema: the columns, a `pyarrow.Schema`.
+    """
+
+    def __init__(self, source: Any, *, threads: bool) -> None:
+        """Read the footer.
+
+        Args:
+            source: a `pyarrow.NativeFile`.
+            threads: whether threads of Arrow may read from `source`.
+
+        Raises:
+            pyarrow.ArrowException: `source` is not a Parquet file.
+        """
+        self._file = pq.ParquetFile(source, pre_buffer=threads)
+        self._threads = threads
+        self.metadata = self._file.metadata
+        self.row_groups: int = self.metadata.num_row_groups
+        self.schema = self._file.schema_arrow
+
+    def read(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """Return the whole table, or `columns` of it in the given order."""
+        return self._select(self._file.read(columns, use_threads=self._threads), columns)
+
+    def read_row_group(self, group: int, columns: Sequence[str] | None = None) -> pa.Table:
+        """Return a row group, or `columns` of it in the given order."""
+        table = self._file.read_row_group(group, columns, use_threads=self._threads)
+        return self._select(table, columns)
+
+    def groups_between(self, column: int, low: int, high: int) -> Iterator[int]:
+        """Yield the row groups whose statistics allow a value of `column` from `low` to `high`."""
+        for group in range(self.row_groups):
+            statistics = self.metadata.row_group(group).column(column).statistics
+            known = statistics is not None and statistics.has_min_max
+            if not known or (statistics.min <= high and low <= statistics.max):
+                yield group
+
+    def _select(self, table: pa.Table, columns: Sequence[str] | None) -> pa.Table:
+        return table if columns is None else table.select(list(columns))
+
+
+@contextmanager
+def open_parquet(url: str) -> Iterator[ParquetReader]:
+    """Open a Parquet file for reading.
+
+    Raises:
+        FileNotFoundError: the file does not exist.
+        pyarrow.ArrowException: the file is not a Parquet file.
+    """
+    local = files.is_local(url)
+    source = (
+        pa.OSFile(files.local_path(url)) if local else pa.PythonFile(files.open_input(url), "r")
+    )
+    with source:
+        yield ParquetReader(source, threads=local)
+
+
+def read_table(url: str, columns: Sequence[str] | None = None) -> pa.Table:
+    """Return a Parquet file, or some of its columns.
+
+    Raises:
+        DataError: the file is missing or is not a Parquet file.
+    """
+    try:
+        with open_parquet(url) as file:
+            return file.read(columns)
+    except FileNotFoundError:
+        raise DataError(f"{url}: the file is missing") from None
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{url}: cannot be read as Parquet: {error}") from None
+
+
+def parse_table(data: bytes, columns: Sequence[str] | None = None) -> pa.Table:
+    """Return the table, or some columns, of the content of a Parquet file.
+
+    Raises:
+        pyarrow.ArrowException: `data` is not the content of a Parquet file.
+    """
+    return ParquetReader(pa.BufferReader(data), threads=False).read(columns)
