@@ -9,13 +9,14 @@ from trainer.train import train
 
 
 def main(arguments: list[str]) -> int:
-    """Train as RUN.toml says; an error is one sentence on stderr."""
+    """Train the run of RUN.toml; print an error as one sentence on stderr."""
     try:
         if not arguments or arguments[0].startswith("-"):
             raise UsageError("usage: torchrun ... -m trainer RUN.toml [key=value ...]")
         train(load_run_config(arguments[0], arguments[1:]))
     except StackpileError as error:
-        # Every process finds a bad call; data is bad for the one that reads it.
+        # Every process raises a usage error, so only the first one prints it. A data error is
+        # raised by the process that read the data.
         if os.environ.get("RANK", "0") == "0" or error.exit_code == 1:
             print(f"trainer: {error}", file=sys.stderr)
         return error.exit_code

@@ -1,8 +1,8 @@
-"""Checkpoints: written in the background, whole or not at all, read back at any world size.
+"""Checkpoints: written in the background, atomically, and read at any world size.
 
-A checkpoint is a directory `checkpoints/STEP`: PyTorch's distributed checkpoint (tensors only) and
-`checkpoint.json` (everything else). It is written as `checkpoints/.STEP.tmp`; the JSON goes in
-last, then the directory takes its name. Without both, it is no checkpoint.
+A checkpoint is a directory `checkpoints/STEP`: PyTorch's distributed checkpoint (tensors) and
+`checkpoint.json` (a `RunState`). It is written as `checkpoints/.STEP.tmp`; `checkpoint.json` is
+written last, then the directory is renamed. A directory without `checkpoint.json` is incomplete.
 """
 
 import json
@@ -11,7 +11,7 @@ import shutil
 import warnings
 from concurrent.futures import Future
 from pickle import Unpickler, UnpicklingError
-from typing import Any, cast
+from typing import Any, TypedDict, cast
 
 import torch
 import torch.distributed as dist
@@ -27,55 +27,70 @@ from manifests.errors import DataError
 from manifests.io import files
 from trainer.optimizer import optimizer_tensors
 
-MARKER = "checkpoint.json"
-HARMLESS = {
-    *(
-        ("torch.distributed.checkpoint.metadata", name)
-        for name in (
-            "BytesStorageMetadata",
-            "ChunkStorageMetadata",
-            "Metadata",
-            "MetadataIndex",
-            "StorageMeta",
-            "TensorProperties",
-            "TensorStorageMetadata",
-            "_MEM_FORMAT_ENCODING",
-        )
-    ),
+STATE_FILE = "checkpoint.json"
+
+METADATA = "torch.distributed.checkpoint.metadata"
+TRUSTED = {
+    (METADATA, "BytesStorageMetadata"),
+    (METADATA, "ChunkStorageMetadata"),
+    (METADATA, "Metadata"),
+    (METADATA, "MetadataIndex"),
+    (METADATA, "StorageMeta"),
+    (METADATA, "TensorProperties"),
+    (METADATA, "TensorStorageMetadata"),
+    (METADATA, "_MEM_FORMAT_ENCODING"),
     ("torch.distributed.checkpoint.filesystem", "_StorageInfo"),
     ("torch", "Size"),
     ("torch.serialization", "_get_layout"),
     ("pathlib", "PosixPath"),
     ("pathlib._local", "PosixPath"),
 }
-"""All that the pickled table of contents of a checkpoint may name, beside torch's dtypes."""
+"""The names that the pickled `.metadata` of a checkpoint may use, besides torch's dtypes."""
 
 
-def whole_steps(directory: str) -> list[int]:
-    """Return the steps of the whole checkpoints of `directory`, ascending."""
+class RunState(TypedDict):
+    """The state of a run besides its tensors."""
+
+    progress: dict[str, Any]
+    """The fields of `train.Progress`, except `position`."""
+    stream: dict[str, Any]
+    """`Stream.state_dict` at the end of the last update."""
+    world_size: int
+    """Number of processes that wrote the checkpoint."""
+
+
+def complete_steps(directory: str) -> list[int]:
+    """Return the steps of the complete checkpoints in `directory`, ascending."""
     names = [name for name in files.list_names(directory) if name.isdigit()]
-    return sorted(int(n) for n in names if files.exists(files.join(directory, n, MARKER)))
+    return sorted(int(n) for n in names if files.exists(files.join(directory, n, STATE_FILE)))
 
 
-def read_facts(directory: str, step: int) -> dict[str, Any]:
-    """Return what a checkpoint says beside its tensors."""
-    return cast(dict[str, Any], json.loads(files.read_bytes(_place(directory, step, MARKER))))
+def read_run_state(directory: str, step: int) -> RunState:
+    """Return the state in the checkpoint of a step."""
+    return cast(RunState, json.loads(files.read_bytes(_path(directory, step, STATE_FILE))))
 
 
 def load_model(directory: str, step: int, model: nn.Module) -> None:
-    """Fill a model that is not sharded with a checkpoint's weights, without a process group."""
-    _load(_place(directory, step), _named("model", model.state_dict()), alone=True)
+    """Read the weights of a checkpoint into a model that is not sharded, in one process."""
+    _load(_path(directory, step), _prefixed("model", model.state_dict()), no_dist=True)
 
 
 class Checkpoints:
-    """The checkpoints of a run, as its processes write and read them together."""
+    """The checkpoints of a run; all its processes call each method."""
 
     def __init__(self, directory: str, keep: int, rank: int) -> None:
-        """Remove what a killed process left unfinished."""
+        """Remove incomplete checkpoints of a killed process.
+
+        Args:
+            directory: of the checkpoints.
+            keep: number of checkpoints to keep.
+            rank: of this process.
+        """
         self._directory, self._keep, self._rank = directory, keep, rank
-        # Its collectives run in a thread, so they must not meet those of the training loop.
+        # async_save runs collectives in a thread; a group of its own keeps them apart from the
+        # collectives of the training loop.
         self._group = cast(dist.ProcessGroup, dist.new_group(backend="gloo"))
-        self._pending: tuple[int, dict[str, Any], Future[Any]] | None = None
+        self._pending: tuple[int, RunState, Future[Any]] | None = None
         if rank == 0:
             os.makedirs(directory, exist_ok=True)
             for name in os.listdir(directory):
@@ -83,8 +98,8 @@ class Checkpoints:
                     shutil.rmtree(os.path.join(directory, name))
         dist.barrier(self._group)
 
-    def save(self, step: int, model: nn.Module, optimizer: AdamW, facts: dict[str, Any]) -> None:
-        """Copy the state now, and write it while training goes on."""
+    def save(self, step: int, model: nn.Module, optimizer: AdamW, state: RunState) -> None:
+        """Copy the tensors, and write the copies in the background."""
         self.finish()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
@@ -93,74 +108,73 @@ class Checkpoints:
                 checkpoint_id=self._temporary(step),
                 process_group=self._group,
             )
-        self._pending = step, facts, cast("Future[Any]", future)
+        self._pending = step, state, cast("Future[Any]", future)
 
     def poll(self) -> None:
-        """Finish the checkpoint that is being written, if all its tensors are."""
+        """Finish the pending checkpoint if all its tensors are written."""
         if self._pending is not None and self._pending[2].done():
             self.finish()
 
     def finish(self) -> None:
-        """Wait for the checkpoint that is being written, and give it its name."""
+        """Wait for the pending checkpoint, rename it, and remove the oldest ones."""
         if self._pending is None:
             return
-        step, facts, future = self._pending
+        step, state, future = self._pending
         self._pending = None
         future.result()
         if self._rank:
             return
-        files.write_json(files.join(self._temporary(step), MARKER), facts)
-        place = _place(self._directory, step)
-        shutil.rmtree(place, ignore_errors=True)
-        os.replace(self._temporary(step), place)
-        for old in whole_steps(self._directory)[: -self._keep]:
-            shutil.rmtree(_place(self._directory, old))
+        files.write_json(files.join(self._temporary(step), STATE_FILE), state)
+        path = _path(self._directory, step)
+        shutil.rmtree(path, ignore_errors=True)
+        os.replace(self._temporary(step), path)
+        for old in complete_steps(self._directory)[: -self._keep]:
+            shutil.rmtree(_path(self._directory, old))
 
     def load(self, step: int, model: nn.Module, optimizer: AdamW) -> None:
-        """Fill model, optimizer and random state from a checkpoint, resharded to this world."""
+        """Read model, optimizer and random state from a checkpoint, at this world size."""
         tensors = _tensors(model, optimizer)
-        _load(_place(self._directory, step), tensors, alone=False)
+        _load(_path(self._directory, step), tensors, no_dist=False)
         torch.set_rng_state(tensors["random"])
 
     def _temporary(self, step: int) -> str:
-        return files.join(self._directory, f".{_name(step)}.tmp")
+        """Return the path of a checkpoint while it is written."""
+        return files.join(self._directory, f".{step:08d}.tmp")
 
 
-def _name(step: int) -> str:
-    return f"{step:08d}"
+def _path(directory: str, step: int, *names: str) -> str:
+    return files.join(directory, f"{step:08d}", *names)
 
 
-def _place(directory: str, step: int, *names: str) -> str:
-    return files.join(directory, _name(step), *names)
-
-
-def _named(prefix: str, tensors: dict[str, Any]) -> dict[str, Tensor]:
+def _prefixed(prefix: str, tensors: dict[str, Any]) -> dict[str, Tensor]:
     return {f"{prefix}.{name}": tensor for name, tensor in tensors.items()}
 
 
 def _tensors(model: nn.Module, optimizer: AdamW) -> dict[str, Tensor]:
+    """Return all tensors of a checkpoint, without copying them."""
     return {
-        **_named("model", model.state_dict()),
-        **_named("optimizer", optimizer_tensors(model, optimizer)),
+        **_prefixed("model", model.state_dict()),
+        **_prefixed("optimizer", optimizer_tensors(model, optimizer)),
         "random": torch.get_rng_state(),
     }
 
 
-def _load(place: str, tensors: dict[str, Tensor], alone: bool) -> None:
+def _load(path: str, tensors: dict[str, Tensor], no_dist: bool) -> None:
+    """Read a checkpoint into `tensors`; DataError where it does not fit."""
     faults = (CheckpointException, RuntimeError, OSError, ValueError, EOFError, UnpicklingError)
     try:
-        reader = _Reader(place)
+        reader = _Reader(path)
         reader.read_metadata()
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "torch.distributed is disabled", UserWarning)
-            load(cast(dict[str, Any], tensors), storage_reader=reader, no_dist=alone)
+            load(cast(dict[str, Any], tensors), storage_reader=reader, no_dist=no_dist)
     except faults as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[-1]
-        raise DataError(f"{place}: cannot be read into this model: {reason}") from error
+        raise DataError(f"{path}: cannot be read into this model: {reason}") from error
 
 
 class _Reader(FileSystemReader):
-    """PyTorch's reader, but its pickled table of contents may name tables of contents only."""
+    """PyTorch's reader, which here unpickles `.metadata` with TRUSTED names only."""
 
     def read_metadata(self, *args: Any, **kwargs: Any) -> Metadata:
         with open(os.path.join(str(self.path), ".metadata"), "rb") as source:
@@ -172,7 +186,8 @@ class _Reader(FileSystemReader):
 
 class _Unpickler(Unpickler):
     def find_class(self, module: str, name: str) -> Any:
+        """Return a class or function that a pickle names; refuse what is not in TRUSTED."""
         dtype = module == "torch" and isinstance(getattr(torch, name, None), torch.dtype)
-        if not dtype and (module, name) not in HARMLESS:
-            raise UnpicklingError(f".metadata asks for {module}.{name}, and is not trusted")
+        if not dtype and (module, name) not in TRUSTED:
+            raise UnpicklingError(f".metadata uses {module}.{name}, which is not trusted")
         return super().find_class(module, name)

@@ -4,9 +4,10 @@ from typing import Annotated
 
 import typer
 
-RunPath = Annotated[str, typer.Argument(metavar="RUN", help="A run's directory.")]
-Step = Annotated[int | None, typer.Option(help="Of which checkpoint; the last when not given.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+from manifests.console.options import AsJson
+
+RunPath = Annotated[str, typer.Argument(metavar="RUN", help="Directory of a run.")]
+Step = Annotated[int | None, typer.Option(help="Step of the checkpoint; default: the last one.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -16,68 +17,78 @@ def register(app: typer.Typer) -> None:
 
 
 def train(
-    config: Annotated[str, typer.Argument(metavar="RUN.toml", help="What the run is made of.")],
+    config: Annotated[str, typer.Argument(metavar="RUN.toml", help="Config of the run.")],
     overrides: Annotated[
-        list[str] | None, typer.Argument(metavar="[KEY=VALUE ...]", help="As schedule.steps=100.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[KEY=VALUE ...]", help="Replace values of RUN.toml: schedule.steps=100."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train a model, or go on from the last checkpoint; with many GPUs, under torchrun."""
+    """Train a model, or continue from the last checkpoint. Use torchrun for several GPUs."""
     from manifests.console.output import answer
     from trainer.config import load_run_config
-    from trainer.train import train as run
+    from trainer.train import train as train_run
 
-    made = load_run_config(config, overrides or ())
-    metrics = run(made)
-    said = f"{made.output}: {metrics['step']} steps, loss {metrics['loss']:.3f}"
-    answer(as_json, {"run": made.output, **metrics}, lambda: said)
+    run_config = load_run_config(config, overrides or ())
+    metrics = train_run(run_config)
+    message = f"{run_config.output}: {metrics['step']} steps, loss {metrics['loss']:.3f}"
+    answer(as_json, {"run": run_config.output, **metrics}, lambda: message)
 
 
 def sample(
     run: RunPath,
-    prefix: Annotated[str, typer.Option(help="Text to go on from.")],
+    prefix: Annotated[str, typer.Option(help="Text before the generated text.")],
     suffix: Annotated[
-        str | None, typer.Option(help="Text after the gap; given, the model fills the gap.")
+        str | None,
+        typer.Option(help="Text after the generated text, for a model that learned infilling."),
     ] = None,
-    samples: Annotated[int, typer.Option("-n", "--samples", min=1, help="How many.")] = 1,
-    tokens: Annotated[int, typer.Option(min=1, help="The most tokens of a sample.")] = 128,
-    temperature: Annotated[float, typer.Option(min=0, help="0 takes the likeliest.")] = 0.2,
-    top_p: Annotated[float, typer.Option(min=0, max=1, help="Nucleus.")] = 0.95,
-    seed: int = 0,
+    samples: Annotated[int, typer.Option("-n", "--samples", min=1, help="Number of samples.")] = 1,
+    tokens: Annotated[int, typer.Option(min=1, help="Maximum number of tokens of a sample.")] = 128,
+    temperature: Annotated[float, typer.Option(min=0, help="0 takes the likeliest token.")] = 0.2,
+    top_p: Annotated[
+        float, typer.Option(min=0, max=1, help="Probability mass of the tokens to sample from.")
+    ] = 0.95,
+    seed: Annotated[int, typer.Option(help="Seed of the random draws.")] = 0,
     step: Step = None,
     as_json: AsJson = False,
 ) -> None:
-    """Go on from a prefix, or fill the gap between a prefix and a suffix."""
+    """Generate text after a prefix, or between a prefix and a suffix."""
     from manifests.console.output import answer
     from trainer.run import Run
-    from trainer.sample import render, sample_text
+    from trainer.sample import Sampling, sample_text, samples_text
 
-    texts = sample_text(
-        Run.open(run), prefix, suffix, step,
-        tokens=tokens, temperature=temperature, top_p=top_p, seed=seed, samples=samples,
-    )  # fmt: skip
-    shown = {"prefix": prefix, "suffix": suffix, "samples": texts}
-    answer(as_json, shown, lambda: render(prefix, texts, suffix))
+    sampling = Sampling(
+        tokens=tokens, temperature=temperature, top_p=top_p, seed=seed, samples=samples
+    )
+    texts = sample_text(Run.open(run), prefix, suffix, sampling, step)
+    values = {"prefix": prefix, "suffix": suffix, "samples": texts}
+    answer(as_json, values, lambda: samples_text(prefix, texts, suffix))
 
 
 def evaluate(
     run: RunPath,
-    documents: Annotated[int, typer.Option(min=1, help="The most of each component.")] = 256,
+    documents: Annotated[
+        int, typer.Option(min=1, help="Maximum number of documents of a component.")
+    ] = 256,
     step: Step = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure loss and bits per byte on the held-out documents of each component."""
     from manifests.console.output import answer
-    from trainer.evaluate import evaluate_run, render
+    from trainer.evaluate import evaluate_run, scores_table
     from trainer.run import Run
 
-    result = evaluate_run(Run.open(run), documents, step)
-    answer(as_json, result, lambda: render(run, result))
+    scores = evaluate_run(Run.open(run), documents, step)
+    answer(as_json, scores, lambda: scores_table(run, scores))
 
 
 def export(
     run: RunPath,
-    directory: Annotated[str, typer.Argument(metavar="DIR", help="A new directory.")],
+    directory: Annotated[
+        str, typer.Argument(metavar="DIR", help="Directory to write; it must not exist.")
+    ],
     step: Step = None,
     as_json: AsJson = False,
 ) -> None:
@@ -87,21 +98,23 @@ def export(
     from trainer.run import Run
 
     config = export_run(Run.open(run), directory, step)
-    said = f'{directory}: AutoModelForCausalLM.from_pretrained("{directory}") loads it'
-    answer(as_json, {"directory": directory, "config": config}, lambda: said)
+    message = f'{directory}: AutoModelForCausalLM.from_pretrained("{directory}") loads it'
+    answer(as_json, {"directory": directory, "config": config}, lambda: message)
 
 
 def trace(
     run: RunPath,
-    step: Annotated[int, typer.Option(min=1, help="An update, as metrics.jsonl counts them.")],
-    row: Annotated[int, typer.Option(min=0, help="A sequence of its global batch.")],
+    step: Annotated[int, typer.Option(min=1, help="Number of an update, as in metrics.jsonl.")],
+    row: Annotated[
+        int, typer.Option(min=0, help="Number of a sequence in its global batch, from 0.")
+    ],
     as_json: AsJson = False,
 ) -> None:
-    """Name the documents behind a sequence that was trained on."""
+    """Show the documents of a sequence that the run trained on."""
     from manifests.console.output import answer
     from trainer.run import Run
-    from trainer.trace import render
-    from trainer.trace import trace as follow
+    from trainer.trace import trace as trace_row
+    from trainer.trace import trace_text
 
-    found = follow(Run.open(run), step, row)
-    answer(as_json, found, lambda: render(found))
+    origin = trace_row(Run.open(run), step, row)
+    answer(as_json, origin, lambda: trace_text(origin))

@@ -1,7 +1,7 @@
-"""RUN.toml: everything that a training run is made of.
+"""RUN.toml: the config of a training run.
 
-Hyperparameters of CodeGen2 are not published. Defaults are those of CodeGen's 1B model
-(jaxformer, config/codegen_1B_nl), whose shape is CodeGen2's 1B, unless a field says otherwise.
+The hyperparameters of CodeGen2 are not published. Unless a field says otherwise, a default is that
+of CodeGen's 1B model (jaxformer, config/codegen_1B_nl), which has the dimensions of CodeGen2's 1B.
 """
 
 import os
@@ -18,32 +18,33 @@ from trainer.models import MODELS
 from trainer.models.layers import DecoderDims
 
 WARMUP = 3000
+"""Updates of warmup in long runs."""
 
 
 class DataConfig(Config):
-    """What a sequence is."""
+    """Training sequences."""
 
     sequence_length: int = Field(default=2048, ge=16)
-    """Tokens of a sequence, L (n_ctx of codegen2's config.json)."""
+    """Tokens of a sequence (n_ctx of codegen2's config.json)."""
     objective: str | dict[str, float] = "codegen2"
-    """How tokens become sequences: "codegen2" (half causal, half file-level span corruption:
-    section 2 of the paper), another name of objectives/tasks/registry.py, or several with
-    their shares."""
+    """A name of objectives/tasks/registry.py, or several names with their shares. "codegen2" is
+    half causal language modeling and half span corruption within files (CodeGen2, arXiv 2305.02309,
+    section 3.3)."""
     settings: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    """Settings of objectives, by their names, where they are not the defaults."""
+    """Objective -> its settings that differ from the defaults."""
     workers: int = Field(default=0, ge=0)
-    """Processes that make batches ahead; 0 makes them in the training process."""
+    """Processes that make batches in advance; 0 makes them in the training process."""
     skip: list[tuple[int, int]] = Field(default_factory=list)
-    """Windows of positions, [first, stop], that no update takes any of, the stop itself excepted:
-    what lies behind a spike of the loss, say. An update that would reach into one begins where it
-    stops. They may be given when a run goes on."""
+    """Half-open ranges [first, stop) of positions excluded from training, for example around a
+    spike of the loss. An update that would overlap a range starts at its stop. The ranges may
+    change when a run continues."""
 
     @field_validator("skip")
     @classmethod
-    def _windows_ascend(cls, skip: list[tuple[int, int]]) -> list[tuple[int, int]]:
-        edges = [edge for window in skip for edge in window]
+    def _ranges_ascend(cls, skip: list[tuple[int, int]]) -> list[tuple[int, int]]:
+        edges = [edge for span in skip for edge in span]
         if sorted(set(edges)) != edges or min(edges, default=0) < 0:
-            raise ValueError("skip: windows [first, stop] of positions, ascending and apart")
+            raise ValueError("skip: ranges [first, stop] of positions must ascend and not overlap")
         return skip
 
 
@@ -82,67 +83,68 @@ class ModelConfig(Config):
 
 
 class BatchConfig(Config):
-    """What one update sees."""
+    """The size of an update."""
 
     sequences: int = Field(default=256, ge=1)
-    """Sequences of an update over all processes (524,288 tokens at 2,048, as CodeGen's 1B)."""
+    """Sequences of an update over all processes: 524,288 tokens at 2,048, as CodeGen's 1B."""
     micro_batch: int = Field(default=8, ge=1)
-    """Sequences that one process holds at once; memory alone decides it."""
+    """Sequences of one forward pass in one process (ours); it affects memory and speed only."""
 
 
 class OptimizerConfig(Config):
     """AdamW."""
 
     learning_rate: float = Field(default=2e-4, gt=0)
-    """The peak of the schedule."""
+    """Peak learning rate."""
     betas: tuple[float, float] = (0.9, 0.999)
-    """Decay of the first and second moments."""
+    """Decay rates of the first and second moments."""
     eps: float = Field(default=1e-8, gt=0)
-    """Added to the root of the second moment."""
+    """Term added to the square root of the second moment."""
     weight_decay: float = Field(default=0.1, ge=0)
-    """Decoupled, on matrices only."""
+    """Decoupled weight decay, of matrices only."""
     clip: float = Field(default=1.0, gt=0)
-    """The largest norm of the gradient."""
+    """Maximum norm of the gradient."""
     z_loss: float = Field(default=1e-4, ge=0)
     """Factor of the squared log-partition (jaxformer model.py; PaLM, section 5)."""
 
 
 class ScheduleConfig(Config):
-    """The learning rate over the run."""
+    """The length of the run and its learning rate."""
 
     steps: int | None = Field(default=None, ge=1)
-    """Updates; not given: as many as the mixture's budget holds."""
+    """Updates of the run; default: as many as the mixture's budget has."""
     warmup: int | None = Field(default=None, ge=0)
-    """Updates of linear warmup; not given: 3000, but at most a tenth of the run."""
+    """Updates of linear warmup; default: 3000, but at most a tenth of the run."""
     final: float = Field(default=2e-5, ge=0)
-    """The learning rate at the end of the cosine, which spans the whole run."""
+    """Learning rate at the end of the cosine, which spans the whole run."""
 
 
 class CheckpointConfig(Config):
-    """What can be gone back to."""
+    """When checkpoints are written and how many are kept."""
 
     every: int = Field(default=1000, ge=1)
-    """Updates between two checkpoints (ours); the last update always has one."""
+    """Updates between two checkpoints (ours). The last update always has a checkpoint."""
     keep: int = Field(default=3, ge=1)
-    """The last so many are kept (ours)."""
+    """Number of the last checkpoints that are kept (ours)."""
 
 
 class RunConfig(Config):
-    """A run."""
+    """The config of a run."""
 
     output: str
-    """The run's directory, on a file system that all processes see; relative to RUN.toml."""
+    """Directory of the run, relative to RUN.toml, on a file system that all processes share."""
     mixture: str
-    """The mixture to train on, a MIX.toml; relative to RUN.toml."""
+    """Path of the mixture, a MIX.toml, relative to RUN.toml."""
     seed: int = Field(default=0, ge=0, lt=1 << 63)
-    """Of the initial weights; the order of the data has the mixture's own."""
+    """Seed of the initial weights. The order of the data depends on the mixture's seed."""
     precision: Literal["auto", "bf16", "float32"] = "auto"
-    """Of the matrix products; weights, sums and the optimizer are float32. "auto" is bf16 on GPUs
-    and on CPUs with AMX (there twice as fast), else float32."""
+    """Precision of matrix products; weights, reductions and optimizer state are float32. "auto" is
+    bf16 on GPUs and on CPUs with AMX (twice as fast there), otherwise float32."""
     compile: bool = False
-    """Compile each block (torch.compile): minutes at the start, faster on GPUs."""
+    """Compile each block with torch.compile: takes minutes at the start, trains faster on GPUs."""
     activation_checkpointing: bool = False
-    """Keep one tensor a block and compute the rest again backward; for models that do not fit."""
+    """Keep only the input of each block and recompute its activations in the backward pass, for
+    models that do not fit in memory otherwise."""
     data: DataConfig = DataConfig()
     """[data]"""
     model: ModelConfig = ModelConfig()
@@ -157,15 +159,15 @@ class RunConfig(Config):
     """[checkpoint]"""
 
     def steps(self, positions: int, done: int = 0, position: int = 0) -> int:
-        """Return the updates of the run.
+        """Return the number of updates of the run.
 
-        Not given, they are as many as it takes to come to the end of the mixture's budget, what is
-        skipped on the way included: so none begins behind it.
+        By default the last update is the last one that starts within the mixture's budget, with
+        skipped ranges counted as part of the budget.
 
         Args:
-            positions: sequences that the budget comes to.
-            done: updates that have been made.
-            position: where the last of them ended.
+            positions: sequences of the budget.
+            done: updates already made.
+            position: stream position after the last of them.
 
         Raises:
             UsageError: the whole budget is skipped.
@@ -173,38 +175,46 @@ class RunConfig(Config):
         if self.schedule.steps:
             return self.schedule.steps
         rows, skip = self.batch.sequences, self.data.skip
-        most = max(0, -(-(positions - position) // rows))
-        left = bisect_left(
-            range(most), positions, key=lambda step: step_position(position, step, rows, skip)
+        limit = max(0, -(-(positions - position) // rows))
+        remaining = bisect_left(
+            range(limit), positions, key=lambda step: step_position(position, step, rows, skip)
         )
-        if not done + left:
-            raise UsageError(f"data.skip: leaves none of the budget's {positions} sequences")
-        return done + left
+        if not done + remaining:
+            raise UsageError(f"data.skip: excludes all {positions} sequences of the budget")
+        return done + remaining
 
     def warmup(self, steps: int) -> int:
-        """Return the updates of warmup in a run of `steps`."""
+        """Return the number of warmup updates in a run of `steps` updates."""
         if self.schedule.warmup is None:
             return min(WARMUP, steps // 10)
         return min(self.schedule.warmup, steps)
 
     def micro_batches(self, world_size: int) -> int:
-        """Return how many micro-batches each process takes an update.
+        """Return the number of micro-batches of each process in an update.
 
         Raises:
-            UsageError: they do not come out even.
+            UsageError: `batch.sequences` is not a multiple of the processes times `micro_batch`.
         """
-        at_once = world_size * self.batch.micro_batch
-        if self.batch.sequences % at_once:
+        step = world_size * self.batch.micro_batch
+        if self.batch.sequences % step:
             raise UsageError(
-                f"batch.sequences: {self.batch.sequences} does not divide by {at_once} "
+                f"batch.sequences: {self.batch.sequences} is not a multiple of {step} "
                 f"({world_size} processes x batch.micro_batch {self.batch.micro_batch})"
             )
-        return self.batch.sequences // at_once
+        return self.batch.sequences // step
 
 
 def load_run_config(path: str, overrides: Sequence[str] = ()) -> RunConfig:
-    """Read RUN.toml; its relative paths become absolute ones. UsageError lists every fault."""
+    """Read RUN.toml and make its paths absolute.
+
+    Args:
+        path: of RUN.toml.
+        overrides: `key.of.table=value` strings that replace values of the file.
+
+    Raises:
+        UsageError: the file has faults; the message lists all of them.
+    """
     config = load_config(path, RunConfig, overrides)
     base = os.path.dirname(os.path.abspath(path))
-    places = {name: os.path.join(base, getattr(config, name)) for name in ("output", "mixture")}
-    return config.model_copy(update={n: os.path.normpath(place) for n, place in places.items()})
+    paths = {name: os.path.join(base, getattr(config, name)) for name in ("output", "mixture")}
+    return config.model_copy(update={n: os.path.normpath(path) for n, path in paths.items()})

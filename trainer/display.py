@@ -1,23 +1,25 @@
-"""What people see of a running training: a progress bar on a terminal, else a line now and then."""
+"""Progress of a training run on stderr: a bar on a terminal, otherwise a line every 10 seconds."""
 
 import time
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-SECONDS = 10.0
-"""Between two lines where there is no terminal."""
+from trainer.metrics import Metrics
+
+INTERVAL = 10.0
+"""Seconds between two lines."""
 
 
 class Display:
-    """Writes to stderr, in the process of rank 0 only."""
+    """Progress of a run; shown by the process of rank 0."""
 
     def __init__(self, shown: bool, step: int, steps: int) -> None:
-        """Start a bar at `step` of `steps`."""
+        """Make a bar at `step` of `steps`."""
         self._console = Console(stderr=True, quiet=not shown)
-        self._steps, self._spoken = steps, time.monotonic()
+        self._steps, self._last_line = steps, time.monotonic()
         self._bar = Progress(
             TextColumn("train"),
             BarColumn(),
@@ -40,10 +42,10 @@ class Display:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Leave the bar as it is."""
+        """Stop updating the bar."""
         self._bar.stop()
 
-    def update(self, metrics: dict[str, Any]) -> None:
+    def update(self, metrics: Metrics) -> None:
         """Show the metrics of an update."""
         figures = (
             f"loss {metrics['loss']:.3f}  lr {metrics['learning_rate']:.1e}  "
@@ -51,10 +53,7 @@ class Display:
         )
         self._bar.update(self._task, completed=metrics["step"], figures=figures)
         now = time.monotonic()
-        if self._bar.disable and now - self._spoken >= SECONDS:
-            self._spoken = now
-            self.say(f"train: step {metrics['step']} of {self._steps}  {figures}")
-
-    def say(self, text: str) -> None:
-        """Write a line."""
-        self._console.print(text, highlight=False, soft_wrap=True)
+        if self._bar.disable and now - self._last_line >= INTERVAL:
+            self._last_line = now
+            line = f"train: step {metrics['step']} of {self._steps}  {figures}"
+            self._console.print(line, highlight=False, soft_wrap=True)

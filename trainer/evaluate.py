@@ -1,13 +1,14 @@
-"""Loss on held-out documents, each on its own, as bits per byte of text.
+"""Loss on held-out documents, one document at a time, in nats a token and bits a byte.
 
-Bits per byte compare models of different vocabularies. Each token is predicted once: the first
-after the end token, those of a long document with up to a sequence's length before them.
+Bits a byte compare models with different vocabularies. Each token is predicted once. The context
+of a document's first token is the end token; later tokens also see up to a sequence length of the
+document before them.
 """
 
 import math
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -24,14 +25,39 @@ from trainer.run import Run
 Tokens = npt.NDArray[np.int64]
 
 BATCH_TOKENS = 1 << 14
-"""Tokens of a batch, padding and all."""
+"""Tokens of a batch, padding included."""
 
 
-def evaluate_run(run: Run, limit: int, step: int | None = None) -> dict[str, Any]:
+class Score(TypedDict):
+    """The loss on some documents."""
+
+    documents: int
+    tokens: int
+    bytes: int
+    """Bytes of the documents' text."""
+    entropy: float
+    """Sum of the cross-entropy of all tokens, in nats."""
+    loss: float
+    """Nats a token; 0 without tokens."""
+    bits_per_byte: float
+    """0 without text."""
+
+
+class RunScores(TypedDict):
+    """The scores of a checkpoint."""
+
+    step: int
+    components: dict[str, Score]
+    """Component -> its score; `all` is the score of all components together."""
+
+
+def evaluate_run(run: Run, limit: int, step: int | None = None) -> RunScores:
     """Evaluate a checkpoint on the held-out documents of each component of the run's mixture.
 
-    Returns:
-        `step`, and `components`: name -> what `evaluate` returns, and `all` for their sum.
+    Args:
+        run: the run.
+        limit: maximum number of documents of a component.
+        step: of the checkpoint; default: the last one.
 
     Raises:
         UsageError: the run has no such checkpoint, or no component has held-out documents.
@@ -48,17 +74,19 @@ def evaluate_run(run: Run, limit: int, step: int | None = None) -> dict[str, Any
                 heldout.read_documents(),
                 end=run.plan.control.end,
                 length=run.plan.sequence_length,
-                size=lambda tokens: len(decode(tokenizer, tokens).encode()),
+                text_bytes=lambda tokens: len(decode(tokenizer, tokens).encode()),
                 limit=limit,
             )
     if not components:
         raise UsageError(f"{run.path}: none of its components has held-out documents")
-    sums = {
-        key: sum(found[key] for found in components.values())
-        for key in ("documents", "tokens", "bytes", "entropy")
-    }
-    components["all"] = sums | rates(sums["entropy"], sums["tokens"], sums["bytes"])
-    return {"step": run.step(step), "components": components}
+    scores = list(components.values())
+    components["all"] = _score(
+        sum(score["documents"] for score in scores),
+        sum(score["tokens"] for score in scores),
+        sum(score["bytes"] for score in scores),
+        sum(score["entropy"] for score in scores),
+    )
+    return {"step": run.checkpoint_step(step), "components": components}
 
 
 def evaluate(
@@ -67,50 +95,47 @@ def evaluate(
     *,
     end: int,
     length: int,
-    size: Callable[[list[int]], int],
+    text_bytes: Callable[[list[int]], int],
     limit: int,
-) -> dict[str, Any]:
-    """Return documents, tokens, bytes, loss (nats a token) and bits_per_byte.
+) -> Score:
+    """Evaluate a model on documents.
 
     Args:
-        model: what to evaluate, not sharded.
-        documents: the tokens of each, without its end token.
-        end: the id that ends a document.
-        length: tokens that the model sees at once.
-        size: gives the bytes of a document's text from its tokens.
-        limit: at most so many documents, from the first on.
+        model: not sharded.
+        documents: the tokens of each document, without its end token.
+        end: id of the end token.
+        length: maximum number of tokens of a sequence.
+        text_bytes: returns the bytes of a document's text from its tokens.
+        limit: maximum number of documents.
     """
-    found = [d.astype(np.int64) for d in islice(documents, limit) if len(d)]
-    entropy = sum(_entropy(model, batch) for batch in _batches(found, end, length))
-    tokens = sum(map(len, found))
-    text = sum(size(document.tolist()) for document in found)
+    texts = [tokens.astype(np.int64) for tokens in islice(documents, limit) if len(tokens)]
+    entropy = sum(_entropy(model, batch) for batch in _batches(texts, end, length))
+    size = sum(text_bytes(tokens.tolist()) for tokens in texts)
+    return _score(len(texts), sum(map(len, texts)), size, entropy)
+
+
+def _score(documents: int, tokens: int, size: int, entropy: float) -> Score:
     return {
-        "documents": len(found),
+        "documents": documents,
         "tokens": tokens,
-        "bytes": text,
+        "bytes": size,
         "entropy": entropy,
-        **rates(entropy, tokens, text),
-    }
-
-
-def rates(entropy: float, tokens: int, text: int) -> dict[str, float]:
-    """Return the loss of `entropy` nats a token, and its bits a byte; 0 over nothing."""
-    return {
         "loss": entropy / max(tokens, 1),
-        "bits_per_byte": entropy / math.log(2) / max(text, 1),
+        "bits_per_byte": entropy / math.log(2) / max(size, 1),
     }
 
 
 def _pieces(document: Tokens, end: int, length: int) -> Iterator[Tokens]:
-    """Cut a document, its end token put before it, into pieces that overlap by one token."""
-    led = np.concatenate([np.array([end]), document])
+    """Cut the end token and a document into sequences that overlap by one token."""
+    tokens = np.concatenate([np.array([end]), document])
     for start in range(0, len(document), length - 1):
-        yield led[start : start + length]
+        yield tokens[start : start + length]
 
 
-def _batches(found: list[Tokens], end: int, length: int) -> Iterator[list[Tokens]]:
-    """Group pieces of like lengths, so that little is padded."""
-    pieces = sorted((p for d in found for p in _pieces(d, end, length)), key=len, reverse=True)
+def _batches(documents: list[Tokens], end: int, length: int) -> Iterator[list[Tokens]]:
+    """Group sequences of similar lengths, so that batches have little padding."""
+    pieces = [piece for tokens in documents for piece in _pieces(tokens, end, length)]
+    pieces.sort(key=len, reverse=True)
     while pieces:
         rows = max(1, BATCH_TOKENS // len(pieces[0]))
         yield pieces[:rows]
@@ -119,6 +144,7 @@ def _batches(found: list[Tokens], end: int, length: int) -> Iterator[list[Tokens
 
 @torch.no_grad()
 def _entropy(model: Decoder, pieces: list[Tokens]) -> float:
+    """Return the sum of the cross-entropy of all but the first token of each sequence."""
     device = next(model.parameters()).device
     tokens = torch.zeros(len(pieces), len(pieces[0]), dtype=torch.int64)
     weights = torch.zeros(tokens.shape)
@@ -128,11 +154,17 @@ def _entropy(model: Decoder, pieces: list[Tokens]) -> float:
     return float(model(tokens.to(device), weights.to(device)).entropy)
 
 
-def render(run: str, result: dict[str, Any]) -> Table:
-    """Return what `evaluate_run` measured as a table, a line a component."""
+def scores_table(run: str, scores: RunScores) -> Table:
+    """Return the result of `evaluate_run` as a table with one row a component."""
     heads = ("component", "documents", "tokens", "bytes", "loss", "bits per byte")
-    table = numbers_table(f"{run}, step {result['step']}, held-out documents", *heads)
-    for name, row in result["components"].items():
-        counts = (f"{row[key]:,}" for key in ("documents", "tokens", "bytes"))
-        table.add_row(name, *counts, f"{row['loss']:.3f}", f"{row['bits_per_byte']:.3f}")
+    table = numbers_table(f"{run}, step {scores['step']}, held-out documents", *heads)
+    for name, score in scores["components"].items():
+        table.add_row(
+            name,
+            f"{score['documents']:,}",
+            f"{score['tokens']:,}",
+            f"{score['bytes']:,}",
+            f"{score['loss']:.3f}",
+            f"{score['bits_per_byte']:.3f}",
+        )
     return table

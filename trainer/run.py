@@ -1,34 +1,40 @@
 """A run's directory: run.toml, plan.json, tokenizer.json, metrics.jsonl, checkpoints/STEP/."""
 
-import json
 import logging
 import os
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import tomli_w
 import torch
 
 from manifests.dataset.dataset import Dataset
-from manifests.errors import DataError, UsageError
+from manifests.errors import UsageError
 from manifests.io import files
 from manifests.mixture.mixture import load_mixture
 from manifests.mixture.resolve import resolve
 from objectives.stream.plan import Plan, load_plan, make_plan, save_plan, tombstones_of
 from objectives.stream.plan_stages import obeying
-from trainer.checkpoint import load_model, read_facts, whole_steps
+from trainer.checkpoint import complete_steps, load_model, read_run_state
 from trainer.config import RunConfig, load_run_config
+from trainer.metrics import Metrics, read_metrics
 from trainer.models import MODELS, Decoder
-from trainer.parallel import World
+from trainer.parallel import DistributedContext
 
 LOG = logging.getLogger(__name__)
 
-PLAN, TOKENIZER = "plan.json", "tokenizer.json"
+CONFIG, PLAN, TOKENIZER = "run.toml", "plan.json", "tokenizer.json"
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run that has begun."""
+    """A run that has a directory.
+
+    Attributes:
+        path: of the directory.
+        config: run.toml.
+        plan: plan.json.
+    """
 
     path: str
     config: RunConfig
@@ -36,10 +42,14 @@ class Run:
 
     @classmethod
     def open(cls, path: str) -> "Run":
-        """Open a run's directory; UsageError where there is none."""
+        """Open the directory of a run.
+
+        Raises:
+            UsageError: the directory does not exist or has no plan.json.
+        """
         if not files.exists(files.join(path, PLAN)):
-            raise UsageError(f"{path}: is no run: it has no {PLAN}")
-        config = load_run_config(files.join(path, "run.toml"))
+            raise UsageError(f"{path}: is not a run: it has no {PLAN}")
+        config = load_run_config(files.join(path, CONFIG))
         return cls(path, config, load_plan(files.join(path, PLAN)))
 
     @property
@@ -49,137 +59,117 @@ class Run:
 
     @property
     def tokenizer(self) -> str:
-        """The run's own copy of the tokenizer."""
+        """The path of the run's copy of tokenizer.json."""
         return files.join(self.path, TOKENIZER)
 
     @property
     def metrics(self) -> str:
-        """One JSON object a line, one line an update."""
+        """The path of metrics.jsonl."""
         return files.join(self.path, "metrics.jsonl")
 
-    def step(self, wanted: int | None = None) -> int:
-        """Return the step of the last checkpoint, or of the `wanted` one."""
-        steps = whole_steps(self.checkpoints)
+    def checkpoint_step(self, step: int | None = None) -> int:
+        """Return `step`, or the step of the last checkpoint.
+
+        Raises:
+            UsageError: the run has no such checkpoint.
+        """
+        steps = complete_steps(self.checkpoints)
         if not steps:
             raise UsageError(f"{self.path}: has no checkpoint yet")
-        if wanted is not None and wanted not in steps:
-            raise UsageError(f"{self.path}: has no checkpoint of step {wanted}, only of {steps}")
-        return steps[-1] if wanted is None else wanted
+        if step is not None and step not in steps:
+            raise UsageError(f"{self.path}: has no checkpoint of step {step}, only of {steps}")
+        return steps[-1] if step is None else step
 
     def model(self, step: int | None = None) -> Decoder:
-        """Return the float32 model of a checkpoint (the last one), on the CPU."""
+        """Return the float32 model of a checkpoint (default: the last one), on the CPU."""
         with torch.device("meta"):
             model = self.empty_model()
         model.to_empty(device="cpu")
-        load_model(self.checkpoints, self.step(step), model)
+        load_model(self.checkpoints, self.checkpoint_step(step), model)
         return model.eval()
 
     def empty_model(self) -> Decoder:
-        """Return a model of the run's shape, its weights not yet set."""
+        """Return a model of the run's dimensions with arbitrary weights."""
         config = self.config.model
         return MODELS[config.name](config.dims, self.plan.control.vocabulary)
 
-    def metric(self, step: int) -> dict[str, Any]:
-        """Return the metrics of a step; UsageError where the run has not made it."""
-        for line in read_metrics(self.metrics):
-            if line["step"] == step:
-                return line
+    def metrics_of(self, step: int) -> Metrics:
+        """Return the metrics of update `step`; UsageError where the run has not made it."""
+        for metrics in read_metrics(self.metrics):
+            if metrics["step"] == step:
+                return metrics
         raise UsageError(f"{self.path}: has not made step {step}")
 
 
-def begin(config: RunConfig, world: World) -> Run:
-    """Open the run of a config, and begin it where it has not been.
+def open_or_create_run(config: RunConfig, context: DistributedContext) -> Run:
+    """Create the run of a config, or open it where it exists and write the config again.
 
     Raises:
-        UsageError: the directory holds another run: other data, another model or another seed.
+        UsageError: the directory has a run of other data, another model or another seed.
     """
     path = config.output
-    begun = Run.open(path) if files.exists(files.join(path, PLAN)) else None
-    plan = _plan(config, begun)
-    if begun is not None:
-        _same(begun, config, plan)
-        plan = _forgetting(config, begun, plan)
-    world.wait()
-    if world.rank == 0:
+    existing = Run.open(path) if files.exists(files.join(path, PLAN)) else None
+    plan = _plan(config, existing)
+    if existing is not None:
+        _check_same(existing, config, plan)
+        plan = _with_new_tombstones(config, existing, plan)
+    context.barrier()
+    if context.rank == 0:
         dataset = Dataset.open(plan.components[0].dataset)
-        here = {"output": ".", "mixture": os.path.relpath(config.mixture, path)}
-        text = tomli_w.dumps(config.model_dump(exclude_none=True) | here)
-        files.write_bytes(files.join(path, "run.toml"), text.encode())
+        relative = {"output": ".", "mixture": os.path.relpath(config.mixture, path)}
+        text = tomli_w.dumps(config.model_dump(exclude_none=True) | relative)
+        files.write_bytes(files.join(path, CONFIG), text.encode())
         files.write_bytes(files.join(path, TOKENIZER), files.read_bytes(dataset.tokenizer_path))
-        # Last, for it makes the directory a run.
+        # plan.json is written last, because it marks the directory as a run.
         save_plan(plan, files.join(path, PLAN))
-    world.wait()
-    # As the first process saw the tombstones: one may have come between two processes' looks.
+    context.barrier()
+    # All processes use the plan of rank 0: tombstones may have been added between their reads.
     return Run(path, config, load_plan(files.join(path, PLAN)))
 
 
-def _plan(config: RunConfig, begun: Run | None) -> Plan:
+def _plan(config: RunConfig, existing: Run | None) -> Plan:
+    """Return the plan of a config, with the tombstones that the existing run began with."""
     mixture, data = load_mixture(config.mixture), config.data
-    # A batch may change in a run, but how far units are interleaved may not.
-    batch = config.batch.sequences if begun is None else begun.plan.interleave
+    # The batch size of a run may change; the number of interleaved units may not.
+    batch = config.batch.sequences if existing is None else existing.plan.interleave
     return make_plan(
         mixture,
         data.objective,
         batch=batch,
         sequence_length=data.sequence_length,
         settings=data.settings,
-        tombstones=None if begun is None else begun.plan.stages[0].tombstones,
+        tombstones=None if existing is None else existing.plan.stages[0].tombstones,
     )
 
 
-def _forgetting(config: RunConfig, begun: Run, plan: Plan) -> Plan:
-    """Return the plan with what was forgotten since, from the next stage on."""
-    steps = whole_steps(begun.checkpoints)
-    position = read_facts(begun.checkpoints, steps[-1])["stream"]["position"] if steps else 0
-    now = tombstones_of(resolve(load_mixture(config.mixture)))
+def _with_new_tombstones(config: RunConfig, existing: Run, plan: Plan) -> Plan:
+    """Return the plan that excludes newly forgotten documents from the next stage on."""
+    steps = complete_steps(existing.checkpoints)
+    state = read_run_state(existing.checkpoints, steps[-1]) if steps else None
+    position = state["stream"]["position"] if state else 0
+    tombstones = tombstones_of(resolve(load_mixture(config.mixture)))
     start = -(-position // plan.group) * plan.group
-    if now != [stage for stage in begun.plan.stages if stage.position <= start][-1].tombstones:
-        LOG.warning("%s: other documents are forgotten from position %d on", begun.path, start)
-    return obeying(plan, begun.plan, position, now)
+    current = [stage for stage in existing.plan.stages if stage.position <= start][-1]
+    if tombstones != current.tombstones:
+        LOG.warning("%s: the forgotten documents change at position %d", existing.path, start)
+    return obeying(plan, existing.plan, position, tombstones)
 
 
-def _same(begun: Run, config: RunConfig, plan: Plan) -> None:
+def _check_same(existing: Run, config: RunConfig, plan: Plan) -> None:
+    """Raise UsageError if a config changes what must stay the same during a run."""
+    old, new = existing.config, config
     pairs: dict[str, tuple[Any, Any]] = {
-        "seed": (begun.config.seed, config.seed),
-        "model.name": (begun.config.model.name, config.model.name),
-        "model.size": (begun.config.model.dims, config.model.dims),
-        "data.objective": (begun.config.data.objective, config.data.objective),
-        "data.settings": (begun.config.data.settings, config.data.settings),
-        "data.sequence_length": (begun.plan.sequence_length, plan.sequence_length),
-        "mixture": (f"plan {begun.plan.digest[:12]}", f"plan {plan.digest[:12]}"),
+        "seed": (old.seed, new.seed),
+        "model.name": (old.model.name, new.model.name),
+        "model.size": (old.model.dims, new.model.dims),
+        "data.objective": (old.data.objective, new.data.objective),
+        "data.settings": (old.data.settings, new.data.settings),
+        "data.sequence_length": (existing.plan.sequence_length, plan.sequence_length),
+        "mixture": (f"plan {existing.plan.digest[:12]}", f"plan {plan.digest[:12]}"),
     }
-    for field, (old, new) in pairs.items():
-        if old != new:
+    for field, (before, after) in pairs.items():
+        if before != after:
             raise UsageError(
-                f"{begun.path}: {field} was {old} when this run began and is {new} now; "
-                "give another output, or what it began with"
+                f"{existing.path}: {field} was {before} when this run began and is {after} now; "
+                "use another output, or the first value"
             )
-
-
-def read_metrics(path: str) -> list[dict[str, Any]]:
-    """Return the lines of a metrics file; a last line that a kill cut short is left out."""
-    if not files.exists(path):
-        return []
-    lines = files.read_bytes(path).splitlines(keepends=True)
-    if lines and not lines[-1].endswith(b"\n"):
-        lines.pop()
-    try:
-        return [cast(dict[str, Any], json.loads(line)) for line in lines]
-    except ValueError:
-        raise DataError(f"{path}: holds a line that is no JSON") from None
-
-
-def keep_metrics(path: str, step: int) -> None:
-    """Drop the lines of steps after `step`: they will be made again."""
-    kept = [line for line in read_metrics(path) if line["step"] <= step]
-    files.write_bytes(path, b"".join(map(_line, kept)))
-
-
-def append_metrics(path: str, metrics: dict[str, Any]) -> None:
-    """Add the line of an update."""
-    with open(path, "ab") as output:
-        output.write(_line(metrics))
-
-
-def _line(metrics: dict[str, Any]) -> bytes:
-    return json.dumps(metrics).encode() + b"\n"

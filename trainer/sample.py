@@ -1,6 +1,6 @@
-"""Sampling: from left to right, or into the gap between a prefix and a suffix."""
+"""Sampling: text after a prefix, or between a prefix and a suffix."""
 
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from rich.text import Text
@@ -16,22 +16,39 @@ from trainer.models.layers import Decoder, KVCache
 from trainer.run import Run
 
 
-def sample_text(
-    run: Run, prefix: str, suffix: str | None, step: int | None = None, **how: Any
-) -> list[str]:
-    """Return texts that go on from `prefix`, or, given a `suffix`, that fill the gap before it.
+@dataclass(frozen=True)
+class Sampling:
+    """How texts are sampled.
 
-    `how` is passed on to `complete`.
+    Attributes:
+        tokens: maximum number of tokens of a sample.
+        temperature: 0 takes the likeliest token. Default: CodeGen2's for pass@1.
+        top_p: see `sample_top_p`. Default: CodeGen2's for pass@1.
+        seed: of the random draws.
+        samples: number of samples.
+    """
+
+    tokens: int = 128
+    temperature: float = 0.2
+    top_p: float = 0.95
+    seed: int = 0
+    samples: int = 1
+
+
+def sample_text(
+    run: Run, prefix: str, suffix: str | None, sampling: Sampling, step: int | None = None
+) -> list[str]:
+    """Return texts that follow `prefix`, or that fill the gap between `prefix` and `suffix`.
 
     Raises:
-        UsageError: the run has no such checkpoint, it learned to fill no gaps, or the prompt is too
-            long.
+        UsageError: the run has no such checkpoint, it was trained on no infilling objective, or the
+            prompt is too long.
     """
     encoder, control = load_text_tokenizer(run.tokenizer), run.plan.control
     texts = [prefix] if suffix is None else [prefix, suffix]
     ids = [encoder.encode(text, add_special_tokens=False).ids for text in texts]
     if suffix is None:
-        # A document begins behind an end token.
+        # A document begins after an end token.
         prompt, stop = ids[0] or [control.end], {control.end}
     else:
         prompt = _infill_prompt(run.plan, ids[0], ids[1])
@@ -42,18 +59,18 @@ def sample_text(
             f"{run.plan.sequence_length} at once"
         )
     decoder = load_tokenizer(run.tokenizer)
-    answers = complete(run.model(step), prompt, frozenset(stop), **how)
-    return [decode(decoder, answer) for answer in answers]
+    outputs = generate(run.model(step), prompt, frozenset(stop), sampling)
+    return [decode(decoder, output) for output in outputs]
 
 
 def _infill_prompt(plan: Plan, prefix: list[int], suffix: list[int]) -> list[int]:
-    """Return the prompt of the objective that the run learned to fill gaps by.
+    """Return the infill prompt of an objective that the run was trained on.
 
-    Of several, the first of span corruption, FIM, causal masking, and UL2's R and X denoisers,
-    whose spans stand in the order of span corruption's.
+    With several such objectives, the first of span corruption, FIM, causal masking, and UL2's R and
+    X denoisers, which place spans as span corruption does.
 
     Raises:
-        UsageError: it learned none of them.
+        UsageError: the run was trained on none of these objectives.
     """
     control = plan.control
     learned = {slot.objective for stage in plan.stages for slot in stage.slots}
@@ -68,75 +85,64 @@ def _infill_prompt(plan: Plan, prefix: list[int], suffix: list[int]) -> list[int
         return [*prefix, mask, *suffix, control.end, mask]
     if not learned.isdisjoint(ul2.DENOISERS):
         return infill_prompt(prefix, suffix, control)
-    raise UsageError("--suffix: this run learned no objective that fills gaps")
+    raise UsageError("--suffix: this run was not trained on an infilling objective")
 
 
 def infill_prompt(prefix: list[int], suffix: list[int], control: SpecialTokens) -> list[int]:
-    """Return CodeGen2's infill prompt; the model answers with the span and `<eom>`.
+    """Return CodeGen2's infill prompt, which the model completes with the span and `<eom>`.
 
     It is `prefix <mask_1> suffix <|endoftext|> <sep> <mask_1>` (model card of codegen2-1B).
 
     Raises:
-        UsageError: the vocabulary has no masks.
+        UsageError: the vocabulary has no masks or no `<sep>`.
     """
     mask = control.mask(1)
     if control.sep is None:
-        raise UsageError("<sep>: the vocabulary has none, so the model cannot infill")
+        raise UsageError("<sep> is not in the vocabulary, so the model cannot infill")
     return [*prefix, mask, *suffix, control.end, control.sep, mask]
 
 
 @torch.no_grad()
-def complete(
-    model: Decoder,
-    prompt: list[int],
-    stop: frozenset[int],
-    *,
-    tokens: int = 128,
-    temperature: float = 0.2,
-    top_p: float = 0.95,
-    seed: int = 0,
-    samples: int = 1,
+def generate(
+    model: Decoder, prompt: list[int], stop: frozenset[int], sampling: Sampling
 ) -> list[list[int]]:
-    """Return `samples` continuations of `prompt`, each up to `tokens` long, without the stop id.
-
-    Temperature 0.2 and top-p 0.95 are the paper's for pass@1; temperature 0 takes the likeliest.
-    """
+    """Return continuations of `prompt`. An id of `stop` ends a continuation and is left out."""
     device = next(model.parameters()).device
-    generator = torch.Generator(device).manual_seed(seed)
+    generator = torch.Generator(device).manual_seed(sampling.seed)
     cache = KVCache(model.dims.layers)
-    rows: list[list[int]] = [[] for _ in range(samples)]
-    going = set(range(samples))
-    seen = torch.tensor([prompt] * samples, device=device)
-    for _ in range(tokens):
-        logits = model.logits(seen, cache, last=True)[:, -1].float()
-        seen = sample_top_p(logits, temperature, top_p, generator)
-        drawn = seen[:, 0].tolist()
-        going -= {row for row in going if drawn[row] in stop}
-        if not going:
+    outputs: list[list[int]] = [[] for _ in range(sampling.samples)]
+    active = set(range(sampling.samples))
+    inputs = torch.tensor([prompt] * sampling.samples, device=device)
+    for _ in range(sampling.tokens):
+        logits = model.logits(inputs, cache, last=True)[:, -1].float()
+        inputs = sample_top_p(logits, sampling.temperature, sampling.top_p, generator)
+        ids = inputs[:, 0].tolist()
+        active -= {row for row in active if ids[row] in stop}
+        if not active:
             break
-        for row in going:
-            rows[row].append(drawn[row])
-    return rows
+        for row in active:
+            outputs[row].append(ids[row])
+    return outputs
 
 
 def sample_top_p(
     logits: Tensor, temperature: float, top_p: float, generator: torch.Generator
 ) -> Tensor:
-    """Draw one token a row from `logits` [B, V]: int64 [B, 1].
+    """Draw one token a row from `logits` [B, V] by nucleus sampling; return int64 [B, 1].
 
-    Only the likeliest tokens that together reach `top_p` take part (nucleus sampling, Holtzman et
-    al. 2020); the likeliest one always does.
+    The draw is from the likeliest tokens whose probabilities add up to `top_p`, and from at least
+    one token (Holtzman et al. 2020).
     """
     if temperature == 0:
         return logits.argmax(1, keepdim=True)
-    likely, ids = torch.softmax(logits / temperature, 1).sort(1, descending=True)
-    likely[likely.cumsum(1) - likely >= top_p] = 0
-    likely[:, 0].clamp_(min=torch.finfo(likely.dtype).tiny)
-    return ids.gather(1, torch.multinomial(likely, 1, generator=generator))
+    probabilities, ids = torch.softmax(logits / temperature, 1).sort(1, descending=True)
+    probabilities[probabilities.cumsum(1) - probabilities >= top_p] = 0
+    probabilities[:, 0].clamp_(min=torch.finfo(probabilities.dtype).tiny)
+    return ids.gather(1, torch.multinomial(probabilities, 1, generator=generator))
 
 
-def render(prefix: str, texts: list[str], suffix: str | None) -> Text:
-    """Return samples between what was given, the sampled text in color."""
+def samples_text(prefix: str, texts: list[str], suffix: str | None) -> Text:
+    """Return each sample between prefix and suffix, in color, with control characters replaced."""
     before, after = Text(printable(prefix)), Text(printable(suffix or ""))
     shown = [before + Text(printable(text), "bold green") + after for text in texts]
     return Text("\n", no_wrap=True, overflow="ignore").join(shown)

@@ -1,15 +1,21 @@
-"""Options that several subcommands of the jobs take."""
+"""Arguments and options that several subcommands share."""
 
 from typing import Annotated
 
 import typer
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Directory = Annotated[
+    str,
+    typer.Argument(
+        metavar="DIR", help="Output directory of `prepare`, or the directory of one of its steps."
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 BeamOptions = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[-- BEAM OPTIONS]", help="Beam's own options, after `--`."),
+    typer.Argument(metavar="[-- BEAM OPTIONS]", help="Options of Beam, after `--`."),
 ]
 RunnerName = Annotated[
     str | None,
-    typer.Option("--runner", help="A Beam runner; all cores of this machine when not given."),
+    typer.Option("--runner", help="Beam runner; default: all cores of this machine."),
 ]

@@ -7,24 +7,25 @@ import pytest
 import torch
 
 from manifests.errors import DataError
-from trainer.checkpoint import Checkpoints, load_model, read_facts, whole_steps
+from trainer.checkpoint import Checkpoints, RunState, complete_steps, load_model, read_run_state
 from trainer.config import OptimizerConfig
 from trainer.models import MODELS, DecoderDims
 from trainer.optimizer import make_optimizer
-from trainer.parallel import initialize, open_world, shard
+from trainer.parallel import distributed_context, initialize, shard
 
-SHAPE = DecoderDims(layers=1, width=32, heads=4, inner=64)
+STATE: RunState = {"progress": {"step": 1}, "stream": {"position": 8}, "world_size": 1}
+DIMS = DecoderDims(layers=1, width=32, heads=4, inner=64)
 
 
 @pytest.fixture
 def world():
-    with open_world() as world:
+    with distributed_context() as world:
         yield world
 
 
-def make(world, seed: int, shape: DecoderDims = SHAPE):
+def make(world, seed: int, dims: DecoderDims = DIMS):
     with torch.device("meta"):
-        model = MODELS["codegen2"](shape, 50)
+        model = MODELS["codegen2"](dims, 50)
     shard(model, world, bf16=False)
     initialize(model, seed)
     return model, make_optimizer(model, OptimizerConfig(learning_rate=1e-2))
@@ -50,7 +51,7 @@ def test_what_is_saved_is_the_state_of_its_step(tmp_path, world) -> None:
     checkpoints = Checkpoints(str(tmp_path), keep=2, rank=0)
     step(model, optimizer)
     torch.manual_seed(4)
-    checkpoints.save(1, model, optimizer, {"note": "one"})
+    checkpoints.save(1, model, optimizer, STATE)
     drawn = torch.rand(3)
     then = weights(model)
     step(model, optimizer)  # while it is written
@@ -62,16 +63,16 @@ def test_what_is_saved_is_the_state_of_its_step(tmp_path, world) -> None:
     assert torch.equal(torch.rand(3), drawn)
     step(model, optimizer)  # with the moments of the optimizer
     assert same(weights(model), after)
-    assert read_facts(str(tmp_path), 1) == {"note": "one"}
+    assert read_run_state(str(tmp_path), 1) == STATE
 
 
 def test_the_last_ones_are_kept(tmp_path, world) -> None:
     model, optimizer = make(world, 1)
     checkpoints = Checkpoints(str(tmp_path), keep=2, rank=0)
     for number in (1, 2, 3):
-        checkpoints.save(number, model, optimizer, {})
+        checkpoints.save(number, model, optimizer, STATE)
     checkpoints.finish()
-    assert whole_steps(str(tmp_path)) == [2, 3]
+    assert complete_steps(str(tmp_path)) == [2, 3]
     assert sorted(os.listdir(tmp_path)) == ["00000002", "00000003"]
 
 
@@ -79,31 +80,31 @@ def test_what_is_not_whole_is_no_checkpoint(tmp_path, world) -> None:
     model, optimizer = make(world, 1)
     checkpoints = Checkpoints(str(tmp_path), keep=9, rank=0)
     for number in (1, 2):
-        checkpoints.save(number, model, optimizer, {})
+        checkpoints.save(number, model, optimizer, STATE)
     checkpoints.finish()
     os.remove(tmp_path / "00000002" / "checkpoint.json")
     (tmp_path / ".00000003.tmp").mkdir()
-    assert whole_steps(str(tmp_path)) == [1]
+    assert complete_steps(str(tmp_path)) == [1]
     Checkpoints(str(tmp_path), keep=9, rank=0)
     assert not (tmp_path / ".00000003.tmp").exists()
 
 
 def test_a_plain_model_loads_without_processes(tmp_path) -> None:
-    with open_world() as world:
+    with distributed_context() as world:
         model, optimizer = make(world, 1)
         checkpoints = Checkpoints(str(tmp_path / "b"), keep=1, rank=0)
-        checkpoints.save(7, model, optimizer, {})
+        checkpoints.save(7, model, optimizer, STATE)
         checkpoints.finish()
         wanted = weights(model)
-    plain = MODELS["codegen2"](SHAPE, 50)
+    plain = MODELS["codegen2"](DIMS, 50)
     load_model(str(tmp_path / "b"), 7, plain)
     assert same(list(plain.parameters()), wanted)
 
 
-def test_another_shape_is_refused(tmp_path, world) -> None:
+def test_another_dims_is_refused(tmp_path, world) -> None:
     model, optimizer = make(world, 1)
     checkpoints = Checkpoints(str(tmp_path), keep=1, rank=0)
-    checkpoints.save(1, model, optimizer, {})
+    checkpoints.save(1, model, optimizer, STATE)
     checkpoints.finish()
     other = make(world, 1, DecoderDims(layers=2, width=32, heads=4, inner=64))
     with pytest.raises(DataError, match="00000001: cannot be read"):
@@ -117,10 +118,10 @@ def test_a_pickle_that_runs_code_is_refused(tmp_path, world) -> None:
 
     model, optimizer = make(world, 1)
     checkpoints = Checkpoints(str(tmp_path), keep=1, rank=0)
-    checkpoints.save(1, model, optimizer, {})
+    checkpoints.save(1, model, optimizer, STATE)
     checkpoints.finish()
     (tmp_path / "00000001" / ".metadata").write_bytes(pickle.dumps(Evil()))
-    with pytest.raises(DataError, match=r"posix\.mkdir, and is not trusted"):
+    with pytest.raises(DataError, match=r"posix\.mkdir, which is not trusted"):
         checkpoints.load(1, model, optimizer)
     assert not (tmp_path / "ran").exists()
 

@@ -40,7 +40,7 @@ def test_a_batch_that_the_processes_do_not_divide_is_refused() -> None:
     assert config.micro_batches(1) == 6
     assert config.micro_batches(3) == 2
     with pytest.raises(
-        UsageError, match=r"24 does not divide by 16 \(4 processes x batch.micro_batch 4"
+        UsageError, match=r"24 is not a multiple of 16 \(4 processes x batch.micro_batch 4"
     ):
         config.micro_batches(4)
 
@@ -73,7 +73,7 @@ def test_what_was_not_skipped_when_it_came_counts() -> None:
 
 def test_a_budget_that_is_skipped_whole_is_refused() -> None:
     config = parse(data={"skip": [[0, 41]]})
-    with pytest.raises(UsageError, match=r"data\.skip: leaves none of the budget's 41 sequences"):
+    with pytest.raises(UsageError, match=r"data\.skip: excludes all 41 sequences of the budget"):
         config.steps(41)
 
 

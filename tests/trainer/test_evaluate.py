@@ -33,7 +33,7 @@ def test_loss_is_that_of_each_document_alone(model) -> None:
                 F.cross_entropy(model.logits(piece)[0, :-1], piece[0, 1:], reduction="sum")
             )
     got = evaluate(
-        model, TEXTS, end=END, length=length, size=lambda tokens: 3 * len(tokens), limit=100
+        model, TEXTS, end=END, length=length, text_bytes=lambda tokens: 3 * len(tokens), limit=100
     )
     assert got["documents"] == 4  # the empty one has nothing to predict
     assert got["tokens"] == TOKENS
@@ -43,4 +43,4 @@ def test_loss_is_that_of_each_document_alone(model) -> None:
 
 
 def test_the_limit_counts_documents(model) -> None:
-    assert evaluate(model, TEXTS, end=END, length=64, size=len, limit=1)["tokens"] == 30
+    assert evaluate(model, TEXTS, end=END, length=64, text_bytes=len, limit=1)["tokens"] == 30

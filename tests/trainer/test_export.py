@@ -6,10 +6,10 @@ import torch
 from manifests.errors import UsageError
 from manifests.special_tokens import SpecialTokens
 from manifests.tokenizer.tokenizer import train_tokenizer
-from trainer import export as module
+from trainer.export import export
 from trainer.models import MODELS, DecoderDims
 
-SHAPES = {
+DIMS = {
     "codegen2": [
         DecoderDims(layers=2, width=64, heads=4, inner=256),
         DecoderDims(layers=1, width=768, heads=8, inner=100),
@@ -23,23 +23,21 @@ CONTROL = SpecialTokens(end=256, sep=257, eom=258, mask_1=262, masks=4, vocabula
 TOKENIZER = train_tokenizer(["a b c"], 263, 4)
 
 
-def make(name: str, shape: DecoderDims):
+def make(name: str, dims: DecoderDims):
     torch.manual_seed(1)
-    model = MODELS[name](shape, CONTROL.vocabulary)
+    model = MODELS[name](dims, CONTROL.vocabulary)
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.1)
     return model
 
 
-@pytest.mark.parametrize(
-    ("name", "shape"), [(n, s) for n, shapes in SHAPES.items() for s in shapes]
-)
+@pytest.mark.parametrize(("name", "dims"), [(n, s) for n, sizes in DIMS.items() for s in sizes])
 @torch.no_grad()
-def test_transformers_gives_the_same_logits(tmp_path, name: str, shape: DecoderDims) -> None:
+def test_transformers_gives_the_same_logits(tmp_path, name: str, dims: DecoderDims) -> None:
     transformers = pytest.importorskip("transformers")
-    model = make(name, shape)
+    model = make(name, dims)
     place = str(tmp_path / "hf")
-    module.export(model, CONTROL, 128, TOKENIZER, place)
+    export(model, CONTROL, 128, TOKENIZER, place)
     theirs = transformers.AutoModelForCausalLM.from_pretrained(place).eval()
     assert theirs.config.eos_token_id == CONTROL.end
     tokens = torch.randint(0, CONTROL.vocabulary, (2, 33))
@@ -49,6 +47,6 @@ def test_transformers_gives_the_same_logits(tmp_path, name: str, shape: DecoderD
 
 
 def test_an_existing_directory_is_refused(tmp_path) -> None:
-    model = make("llama", SHAPES["llama"][0])
+    model = make("llama", DIMS["llama"][0])
     with pytest.raises(UsageError, match="exists"):
-        module.export(model, CONTROL, 128, TOKENIZER, str(tmp_path))
+        export(model, CONTROL, 128, TOKENIZER, str(tmp_path))

@@ -4,8 +4,8 @@ import pytest
 
 from tests.trainer.conftest import write_run
 from trainer.config import load_run_config
-from trainer.parallel import open_world
-from trainer.run import Run, begin
+from trainer.parallel import distributed_context
+from trainer.run import Run, open_or_create_run
 
 
 @pytest.mark.parametrize("name", ["\U0001f40d", "a\x7fb", 'quote"d'])
@@ -20,6 +20,6 @@ def test_a_run_under_any_path_can_be_opened_again(tmp_path, small_dataset_made_o
     config = load_run_config(str(path)).model_copy(
         update={"mixture": mixture.replace("RUN.toml", "MIX.toml")}
     )
-    with open_world() as world:
-        begin(config, world)
+    with distributed_context() as context:
+        open_or_create_run(config, context)
     assert Run.open(config.output).config == config

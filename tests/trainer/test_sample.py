@@ -10,12 +10,13 @@ from objectives.tasks.slot import Slot
 from trainer.models import MODELS, DecoderDims
 from trainer.run import Run
 from trainer.sample import (
+    Sampling,
     _infill_prompt,
-    complete,
+    generate,
     infill_prompt,
-    render,
     sample_text,
     sample_top_p,
+    samples_text,
 )
 from trainer.train import train
 
@@ -42,7 +43,7 @@ def test_a_run_of_fim_is_asked_in_its_form(configure) -> None:
     train(config := configure("data.objective=fim", sentinels, "schedule.steps=1"))
     run = Run.open(config.output)
     assert _infill_prompt(run.plan, [1, 2], [3]) == [300, 1, 2, 301, 3, 302]
-    assert len(sample_text(run, "def ", "return", tokens=4, samples=2)) == 2
+    assert len(sample_text(run, "def ", "return", Sampling(tokens=4, samples=2))) == 2
 
 
 @pytest.mark.parametrize(
@@ -60,7 +61,7 @@ def test_a_run_is_asked_in_the_form_that_it_learned(trained, learned, wanted) ->
 
 @pytest.mark.parametrize("learned", [{"clm"}, {"prefix_lm", "ul2_s"}])
 def test_a_run_that_learned_to_fill_no_gaps_says_so(trained, learned) -> None:
-    with pytest.raises(UsageError, match="--suffix: this run learned no objective that fills gaps"):
+    with pytest.raises(UsageError, match="not trained on an infilling objective"):
         _infill_prompt(_learned(trained, learned), [1, 2], [3])
 
 
@@ -75,7 +76,7 @@ def _learned(run: str, objectives: set[str]) -> Plan:
 @torch.no_grad()
 def test_greedy_tokens_are_those_without_a_cache(model) -> None:
     prompt = [5, 17, 3]
-    got = complete(model, prompt, frozenset(), tokens=12, temperature=0.0)[0]
+    got = generate(model, prompt, frozenset(), Sampling(tokens=12, temperature=0.0))[0]
     wanted = list(prompt)
     for _ in range(12):
         wanted.append(int(model.logits(torch.tensor([wanted]))[0, -1].argmax()))
@@ -84,18 +85,18 @@ def test_greedy_tokens_are_those_without_a_cache(model) -> None:
 
 def test_a_seed_gives_the_same_tokens_and_samples_differ(model) -> None:
     def draw(seed: int):
-        return complete(
-            model, [1], frozenset(), tokens=8, temperature=1.0, top_p=1.0, seed=seed, samples=3
-        )
+        sampling = Sampling(tokens=8, temperature=1.0, top_p=1.0, seed=seed, samples=3)
+        return generate(model, [1], frozenset(), sampling)
 
     assert draw(1) == draw(1) != draw(2)
     assert len({tuple(row) for row in draw(1)}) > 1
 
 
 def test_a_stop_id_ends_a_sample_and_is_left_out(model) -> None:
-    whole = complete(model, [1], frozenset(), tokens=8, temperature=0.0)[0]
+    greedy = Sampling(tokens=8, temperature=0.0)
+    whole = generate(model, [1], frozenset(), greedy)[0]
     stop = whole[-1]
-    cut = complete(model, [1], frozenset({stop}), tokens=8, temperature=0.0)[0]
+    cut = generate(model, [1], frozenset({stop}), greedy)[0]
     assert cut == whole[: whole.index(stop)]
 
 
@@ -110,4 +111,4 @@ def test_top_p_keeps_the_likeliest_tokens_only() -> None:
 
 
 def test_what_a_model_says_does_not_command_the_terminal() -> None:
-    assert "\x1b" not in render("a\x1b[2J", ["b\x1b]0;title\x07"], "c\x1b[31m").plain
+    assert "\x1b" not in samples_text("a\x1b[2J", ["b\x1b]0;title\x07"], "c\x1b[31m").plain

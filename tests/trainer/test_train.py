@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,16 +15,18 @@ import torch
 from manifests.errors import DataError, UsageError
 from objectives.stream.stream import Stream
 from trainer import train as module
-from trainer.checkpoint import whole_steps
-from trainer.run import Run, read_metrics
-from trainer.train import Interrupted, train
+from trainer.checkpoint import complete_steps
+from trainer.interrupt import Interrupted
+from trainer.metrics import read_metrics
+from trainer.run import Run
+from trainer.train import train
 
 HOUSE = Path(__file__).parents[2]
 
 
 def figures(path: str) -> list[tuple[float, ...]]:
     keys = ("step", "position", "loss", "learning_rate", "gradient_norm", "loss_tokens", "padding")
-    lines = read_metrics(os.path.join(path, "metrics.jsonl"))
+    lines: list[Any] = list(read_metrics(os.path.join(path, "metrics.jsonl")))
     return [tuple(line[key] for key in keys) for line in lines]
 
 
@@ -87,7 +90,7 @@ def test_a_window_is_skipped_when_a_run_goes_on(monkeypatch, configure) -> None:
     batches = [stream.batch(position, rows).tokens.tobytes() for position in expected[3:]]
     assert [tokens for tokens, _ in seen] == batches
     assert Run.open(going_on.output).config.data.skip == [(4 * rows + 1, 4 * rows + 3)]
-    with pytest.raises(UsageError, match="skip: windows"):
+    with pytest.raises(UsageError, match="skip: ranges"):
         configure("data.skip=[[5, 9], [7, 12]]")
 
 
@@ -103,7 +106,7 @@ def test_stopped_and_resumed_is_the_same_to_the_last_bit(
     with monkeypatch.context() as patch, pytest.raises(MemoryError):
         got = stop_after(patch, 5, kill)
         train(killed)
-    assert whole_steps(os.path.join(killed.output, "checkpoints")) == [3]
+    assert complete_steps(os.path.join(killed.output, "checkpoints")) == [3]
     with monkeypatch.context() as patch:
         rest = stop_after(patch, -1, kill)
         train(killed)
@@ -117,7 +120,7 @@ def test_it_learns(configure) -> None:
     metrics = train(config)
     losses = [line["loss"] for line in read_metrics(os.path.join(config.output, "metrics.jsonl"))]
     assert metrics["loss"] == losses[-1] < 0.6 * losses[0]
-    assert whole_steps(os.path.join(config.output, "checkpoints")) == [40]
+    assert complete_steps(os.path.join(config.output, "checkpoints")) == [40]
 
 
 def test_micro_batches_change_nothing_but_rounding(configure) -> None:
@@ -133,25 +136,25 @@ def test_a_signal_saves_and_the_same_command_goes_on(monkeypatch, configure, num
     config = configure()
     with monkeypatch.context() as patch:
         stop_after(patch, 4, lambda: signal.raise_signal(number))
-        with pytest.raises(Interrupted, match="after step 4 of 8; the same command goes on"):
+        with pytest.raises(Interrupted, match="after step 4 of 8; the same command continues"):
             train(config)
     assert signal.getsignal(number) is not None
-    assert whole_steps(os.path.join(config.output, "checkpoints"))[-1] == 4
+    assert complete_steps(os.path.join(config.output, "checkpoints"))[-1] == 4
     assert train(config)["step"] == 8
     assert [line[0] for line in figures(config.output)] == list(range(1, 9))
 
 
 def test_a_loss_that_is_not_finite_stops_before_the_update(monkeypatch, configure) -> None:
     config = configure()
-    accumulate = module.Training._accumulate
+    forward_backward = module.Training._forward_backward
 
     def spoil(self, *rest):
-        return float("nan") if self.progress.step == 4 else accumulate(self, *rest)
+        return float("nan") if self.progress.step == 4 else forward_backward(self, *rest)
 
-    monkeypatch.setattr(module.Training, "_accumulate", spoil)
+    monkeypatch.setattr(module.Training, "_forward_backward", spoil)
     with pytest.raises(DataError, match="loss of step 5 is nan; the last checkpoint is of step 3"):
         train(config)
-    assert whole_steps(os.path.join(config.output, "checkpoints")) == [3]
+    assert complete_steps(os.path.join(config.output, "checkpoints")) == [3]
 
 
 def test_a_run_keeps_what_it_began_with(configure) -> None:
@@ -200,7 +203,7 @@ def test_two_processes_make_the_same_run_and_one_goes_on_with_it(run_toml, confi
     for name in os.listdir(last):
         os.remove(os.path.join(last, name))
     train(together)
-    assert whole_steps(os.path.join(together.output, "checkpoints")) == [3, 6, 8]
+    assert complete_steps(os.path.join(together.output, "checkpoints")) == [3, 6, 8]
     for left, right in zip(figures(together.output), wanted, strict=True):
         assert left == pytest.approx(right, rel=1e-3)
 
@@ -223,5 +226,5 @@ def test_the_run_is_its_directory(configure) -> None:
     names = {"run.toml", "plan.json", "tokenizer.json", "metrics.jsonl", "checkpoints"}
     assert set(os.listdir(config.output)) == names
     assert Run.open(config.output).config == config
-    with pytest.raises(UsageError, match=re.escape("is no run")):
+    with pytest.raises(UsageError, match=re.escape("is not a run")):
         Run.open(os.path.dirname(config.output))

@@ -16,9 +16,9 @@ PUBLISHED = {
 }
 
 
-def make(name: str, shape: DecoderDims = SMALL, vocabulary: int = 97):
+def make(name: str, dims: DecoderDims = SMALL, vocabulary: int = 97):
     torch.manual_seed(3)
-    model = MODELS[name](shape, vocabulary)
+    model = MODELS[name](dims, vocabulary)
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.2)
     return model

@@ -2,7 +2,7 @@
 
 import pytest
 
-from trainer.schedule import learning_rate
+from trainer.optimizer import learning_rate
 
 
 @pytest.mark.parametrize(
