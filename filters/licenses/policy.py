@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from filters.licenses.list_versions import check_version, newest
 from filters.licenses.spdx import (
     Judgment,
     combine,
@@ -18,7 +19,7 @@ from filters.licenses.spdx import (
     is_license,
     joined,
     parse,
-    permissive_beyond_spdx,
+    permissive_beyond,
     reference,
     written,
 )
@@ -43,6 +44,11 @@ class PolicyFile(Config):
     """Where the list comes from, in a sentence."""
     require: Literal["all", "any"]
     """Whether all licenses of a document must be allowed, or one is enough."""
+    spdx_list_version: Annotated[str, AfterValidator(check_version)] = newest()
+    """Version of the SPDX license list that the policy was written against, "3.12". A permissive
+    license that SPDX added later does not reject a file that names the license in its header. By
+    default the newest version that Stackpile knows: every license that the policy leaves out
+    rejects."""
     licenses: list[str] = Field(min_length=1)
     """SPDX ids, or `ID WITH EXCEPTION`."""
 
@@ -117,13 +123,15 @@ class Policy:
         version: of its file.
         require: whether all licenses of a document must be allowed, or any.
         allowed: canonical SPDX ids and `ID WITH EXCEPTION` pairs.
-        digest: what changes when any judgment may: 64 hexadecimal characters.
+        spdx_list_version: version of the SPDX license list that the policy was written against.
+        digest: SHA-256 of all other fields: 64 hexadecimal characters.
     """
 
     name: str
     version: int
     require: Literal["all", "any"]
     allowed: frozenset[str]
+    spdx_list_version: str
     digest: str
 
     def judge(self, licenses: Any) -> Judged:
@@ -143,8 +151,9 @@ class Policy:
     def judge_header(self, expression: str) -> Judged:
         """Judge an expression that a file's own text states, in SPDX's or ScanCode's ids.
 
-        It is judged as `judge` does, but what ScanCode alone names is denied only where ScanCode
-        calls it neither permissive nor public domain: a policy lists ids of SPDX.
+        The expression is judged as by `judge`, with one exception: a policy cannot list the ids
+        that ScanCode alone defines or that SPDX added after the policy's list version. Such an
+        id is denied only if ScanCode calls it neither permissive nor public domain.
         """
         return _judge_header(self, expression)
 
@@ -162,8 +171,10 @@ def load_policy(name: str) -> Policy:
     if strangers:
         raise UsageError(f"{name}: licenses: not an SPDX id: {', '.join(map(repr, strangers))}")
     allowed = sorted({written(tree) for tree in trees.values()})
-    told = {"name": file.name, "version": file.version, "require": file.require, "allowed": allowed}
-    return Policy(file.name, file.version, file.require, frozenset(allowed), digest(told))
+    content = file.model_dump(include={"name", "version", "require", "spdx_list_version"})
+    return Policy(
+        **content, allowed=frozenset(allowed), digest=digest({**content, "allowed": allowed})
+    )
 
 
 def judge_licenses(
@@ -223,7 +234,9 @@ def _judge_header(policy: Policy, expression: str) -> Judged:
     tree = parse(expression)
     if tree is None:
         return Judged("unknown", None)
-    return Judged(evaluate(tree, policy.allowed, permissive_beyond_spdx()), written(tree))
+    return Judged(
+        evaluate(tree, policy.allowed, permissive_beyond(policy.spdx_list_version)), written(tree)
+    )
 
 
 @lru_cache(maxsize=1 << 16)

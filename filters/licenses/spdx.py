@@ -1,14 +1,19 @@
 """SPDX license expressions: read, written in canonical ids, and judged against a set of them."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Literal, cast
 
 from boolean.boolean import ParseError
 from license_expression import ExpressionError, Licensing, get_license_index, get_spdx_licensing
 
+from filters.licenses.list_versions import ids_until, newest
+
 Judgment = Literal["allow", "deny", "unknown"]
+
+PERMISSIVE = ("Permissive", "Public Domain", "CLA")
+"""ScanCode's categories of licenses without restrictions on use."""
 
 LONGEST = 1000
 """Characters of a text that is read as an expression; longer ones are none, which also bounds how
@@ -36,7 +41,7 @@ def is_license(tree: Any) -> bool:
 
 def is_known(tree: Any) -> bool:
     """Tell whether a tree is an expression of known licenses throughout."""
-    if tree is None or (hasattr(tree, "key") and _canonical(tree) in permissive_beyond_spdx()):
+    if tree is None or (hasattr(tree, "key") and _canonical(tree) in permissive_beyond(newest())):
         return False
     return is_license(tree) or (hasattr(tree, "args") and _all_known(tree))
 
@@ -66,23 +71,28 @@ def evaluate(
     return combine(_operator(tree), (evaluate(part, allowed, undecided) for part in tree.args))
 
 
-@lru_cache(maxsize=1)
-def permissive_beyond_spdx() -> frozenset[str]:
-    """Ids that lists of SPDX ids cannot know, of which nothing is to be feared.
+@lru_cache(maxsize=16)
+def permissive_beyond(list_version: str) -> frozenset[str]:
+    """Return ids of permissive licenses that a version of the SPDX license list lacks.
 
-    What ScanCode alone names and calls permissive, public domain or a contributor's agreement, and
-    exceptions that stand without the license that they add permissions to.
+    These are the ids that ScanCode alone defines and the ids that SPDX added later, where
+    ScanCode's category is permissive, public domain or contributor agreement. Exceptions are
+    included: an exception without its license adds permissions.
     """
+    known = ids_until(list_version)
+
+    def is_lacking(entry: Mapping[str, Any]) -> bool:
+        """Return whether the list version has neither the id of a license nor a former id."""
+        id_ = entry["spdx_license_key"]
+        former = entry.get("other_spdx_license_keys") or ()
+        return id_.startswith("LicenseRef-") or known.isdisjoint([id_, *former])
+
     return frozenset(
         entry["spdx_license_key"]
         for entry in get_license_index()
         if entry.get("spdx_license_key")
         and (
-            entry.get("is_exception")
-            or (
-                entry["spdx_license_key"].startswith("LicenseRef-")
-                and entry.get("category") in ("Permissive", "Public Domain", "CLA")
-            )
+            entry.get("is_exception") or (entry.get("category") in PERMISSIVE and is_lacking(entry))
         )
     )
 

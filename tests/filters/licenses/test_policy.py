@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from filters.licenses import list_versions
 from filters.licenses.policy import (
     POLICIES,
     Finding,
@@ -230,6 +231,11 @@ def test_a_users_own_policy(tmp_path):
         ({"licenses": []}, "licenses"),
         ({"require": "some"}, "require"),
         ({"requires": "any"}, "did you mean 'require'"),
+        (
+            {"spdx_list_version": "4.99"},
+            r"^\S+bad\.toml: spdx_list_version: there is no SPDX list version '4\.99'; "
+            r"known are 1\.16, 1\.17, .*, 3\.28$",
+        ),
     ],
 )
 def test_faults_of_a_policy_file(tmp_path, changes, said):
@@ -240,3 +246,54 @@ def test_faults_of_a_policy_file(tmp_path, changes, said):
 def test_an_unknown_policy():
     with pytest.raises(UsageError, match=r"'strct'.*stack-v1\.1, strict"):
         load_policy("strct")
+
+
+@pytest.mark.parametrize(
+    ("expression", "judgment"),
+    [
+        # SPDX named these after version 3.12, and ScanCode calls them permissive.
+        ("SunPro", "unknown"),
+        ("sunpro", "unknown"),
+        ("dtoa", "unknown"),
+        ("libpng-1.6.35", "unknown"),
+        ("MIT AND SunPro", "unknown"),
+        ("MIT OR SunPro", "allow"),
+        ("GPL-2.0-only AND SunPro", "deny"),
+        # SPDX named it after version 3.12, and ScanCode does not call it permissive.
+        ("BUSL-1.1", "deny"),
+        ("Elastic-2.0", "deny"),
+        # SPDX had these, and the policy leaves them out ("for Good, not Evil").
+        ("JSON", "deny"),
+        ("Artistic-2.0", "deny"),
+    ],
+)
+def test_a_header_with_a_license_newer_than_the_policy_is_undecided_if_permissive(
+    expression, judgment
+):
+    assert STRICT.spdx_list_version == "3.12"
+    assert STRICT.judge_header(expression).judgment == judgment
+
+
+def test_a_repository_with_a_license_newer_than_the_policy_is_denied():
+    assert STRICT.judge(["SunPro"]).judgment == "deny"
+
+
+def test_a_policy_without_a_list_version_knows_every_license(tmp_path):
+    policy = load_policy(write(tmp_path / "mine.toml", licenses=["MIT"]))
+    assert policy.spdx_list_version == list_versions.newest()
+    for expression in ("SunPro", "dtoa", "JSON", "Apache-2.0"):
+        assert policy.judge_header(expression).judgment == "deny"
+    assert policy.judge_header("LicenseRef-scancode-public-domain").judgment == "unknown"
+
+
+def test_a_license_with_an_older_alias_is_not_newer_than_the_policy(tmp_path):
+    policy = load_policy(write(tmp_path / "mine.toml", spdx_list_version="3.9"))
+    assert policy.judge_header("BSD-2-Clause-Views").judgment == "deny"
+
+
+def test_the_list_version_is_part_of_a_policys_digest(tmp_path):
+    old = load_policy(write(tmp_path / "old.toml", spdx_list_version="3.19"))
+    new = load_policy(write(tmp_path / "new.toml", spdx_list_version="3.20"))
+    assert old.digest != new.digest
+    assert old.judge_header("SunPro").judgment == "unknown"
+    assert new.judge_header("SunPro").judgment == "deny"
