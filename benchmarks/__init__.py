@@ -1,1 +1,1 @@
-"""One module a claim: `python -m benchmarks.NAME [--data DIR] [--json]`; `make bench` runs all."""
+"""Benchmarks, one module each: `python -m benchmarks.NAME [--data DIR] [--json]`."""

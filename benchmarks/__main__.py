@@ -1,7 +1,7 @@
-"""Runs benchmarks, each in a process of its own, and writes RESULTS.md.
+"""Run benchmarks, each in its own process, and write RESULTS.md.
 
-`python -m benchmarks` runs all, `python -m benchmarks NAME ...` some: what the others last printed
-lies in results/, and RESULTS.md shows it all.
+`python -m benchmarks` runs all, `python -m benchmarks NAME ...` some. results/ keeps the output
+of the last run of each benchmark, and RESULTS.md shows all of them.
 """
 
 import ast
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.claims import ratio_words, say
+from benchmarks.claims import ratio_text, say
 from manifests.io import files
 
 HERE = Path(__file__).parent
@@ -20,14 +20,14 @@ RESULTS = HERE / "results"
 
 
 def names() -> list[str]:
-    """Return the benchmarks there are: the modules that define `measure`, none of them imported."""
+    """Return the names of all benchmarks: the modules that define `measure`."""
     return sorted(path.stem for path in HERE.glob("*.py") if _is_benchmark(path))
 
 
 def _is_benchmark(path: Path) -> bool:
     return any(
-        isinstance(each, ast.FunctionDef) and each.name == "measure"
-        for each in ast.parse(path.read_bytes()).body
+        isinstance(node, ast.FunctionDef) and node.name == "measure"
+        for node in ast.parse(path.read_bytes()).body
     )
 
 
@@ -36,8 +36,8 @@ def run(name: str) -> list[dict[str, Any]]:
     say(f"bench: {name}")
     command = [sys.executable, "-m", f"benchmarks.{name}", "--json"]
     done = subprocess.run(command, cwd=HERE.parent, stdout=subprocess.PIPE, text=True, check=True)
-    found = json.loads(done.stdout)
-    return found if isinstance(found, list) else [found]
+    claims = json.loads(done.stdout)
+    return claims if isinstance(claims, list) else [claims]
 
 
 def results(claims: Sequence[dict[str, Any]]) -> str:
@@ -59,7 +59,7 @@ def results(claims: Sequence[dict[str, Any]]) -> str:
 
 
 def _line(claim: dict[str, Any]) -> str:
-    cells = [claim["claim"], claim["ours"], claim["peer"], ratio_words(claim["ratio"])]
+    cells = [claim["claim"], claim["ours"], claim["peer"], ratio_text(claim["ratio"])]
     cells += [claim["goal"], "yes" if claim["met"] else "no", f"`{claim['command']}`"]
     return f"| {' | '.join(map(str, cells))} |"
 
@@ -78,21 +78,21 @@ def _distinct(texts: Iterable[str]) -> list[str]:
 
 
 def main(chosen: Sequence[str]) -> None:
-    """Run some benchmarks, or all, and write down what is known of every one."""
+    """Run the chosen benchmarks, or all, and write RESULTS.md."""
     unknown = [name for name in chosen if name not in names()]
     if unknown:
-        raise SystemExit(f"bench: there is no {unknown[0]!r}; there are {', '.join(names())}")
+        raise SystemExit(f"bench: unknown benchmark {unknown[0]!r}; known: {', '.join(names())}")
     for name in chosen or names():
         text = json.dumps(run(name), indent=1, sort_keys=True) + "\n"
         files.write_bytes(str(RESULTS / f"{name}.json"), text.encode())
-    found = [json.loads((RESULTS / f"{name}.json").read_text()) for name in names() if known(name)]
-    claims = [claim for each in found for claim in each]
+    saved = [json.loads((RESULTS / f"{name}.json").read_text()) for name in names() if known(name)]
+    claims = [claim for benchmark in saved for claim in benchmark]
     files.write_bytes(str(HERE / "RESULTS.md"), results(claims).encode())
     say(f"bench: {len(claims)} claims, in benchmarks/RESULTS.md")
 
 
 def known(name: str) -> bool:
-    """Tell whether a benchmark has been run."""
+    """Tell whether results/ has the output of a benchmark."""
     return (RESULTS / f"{name}.json").exists()
 
 

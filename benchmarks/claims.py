@@ -1,4 +1,4 @@
-"""What a benchmark says: a figure of ours beside a peer's, and what it takes to get it again."""
+"""Claims of benchmarks: a figure of ours beside a peer's, with the command that measures both."""
 
 import argparse
 import json
@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 
 CORPORA = (ROOT.parent / "shared" / "data" / "corpus", ROOT / "demo" / "data")
-"""Where a corpus is looked for: stack/data/LANG/, starcoderdata/LANG/, pile/train/."""
+"""Directories that may hold a corpus: stack/data/LANG/, starcoderdata/LANG/, pile/train/."""
 
 
 @dataclass(frozen=True)
@@ -24,11 +24,11 @@ class Claim:
     """One line of RESULTS.md.
 
     Attributes:
-        claim: a sentence that says what is compared, and in which unit.
+        claim: what is compared, and in which unit.
         ours, peer: medians, in that unit.
-        goal: the ratio of the two that was set.
-        packages: whose versions matter.
-        elsewhere: versions, by package, in a peer's own environment.
+        goal: the least ratio of ours to the peer's.
+        packages: packages whose versions are recorded.
+        elsewhere: package -> version in a peer's own environment.
     """
 
     claim: str
@@ -40,13 +40,13 @@ class Claim:
 
     @property
     def ratio(self) -> float:
-        """Return ours by the peer's: infinite where only the peer's is 0, and 1 where both are."""
+        """Return ours by the peer's; for a peer's 0 infinity, or 1 where ours is 0 too."""
         if self.peer:
             return self.ours / self.peer
         return math.inf if self.ours else 1.0
 
     def plain(self, command: str) -> dict[str, object]:
-        """Return the object that --json prints; an infinite ratio is null: JSON has no word."""
+        """Return the object that --json prints. An infinite ratio is null."""
         ratio = self.ratio
         return {
             "claim": self.claim,
@@ -65,7 +65,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Machine:
-    """What the figures were measured on."""
+    """The machine of a measurement."""
 
     processor: str
     cores: int
@@ -73,7 +73,7 @@ class Machine:
 
 
 def this_machine() -> Machine:
-    """Return what this machine is."""
+    """Return this machine."""
     names = [
         line.partition(": ")[2].strip()
         for line in _lines(Path("/proc/cpuinfo"))
@@ -85,7 +85,7 @@ def this_machine() -> Machine:
 
 
 def medians(runs: int, *functions: Callable[[], float]) -> list[float]:
-    """Return the median result of each function; they take turns, to see the same load."""
+    """Return the median result of each function. The functions take turns, under the same load."""
     results: list[list[float]] = [[] for _ in functions]
     for _ in range(runs):
         for function, result in zip(functions, results, strict=True):
@@ -94,41 +94,41 @@ def medians(runs: int, *functions: Callable[[], float]) -> list[float]:
 
 
 def rate(work: Callable[[], int]) -> float:
-    """Return what `work` gets done in a second; it returns how much it did."""
+    """Return the rate of `work` a second. `work` returns the amount that it did."""
     start = time.perf_counter()
     done = work()
     return done / (time.perf_counter() - start)
 
 
 def say(text: str) -> None:
-    """Tell on stderr what a benchmark is doing."""
+    """Print progress on stderr."""
     print(text, file=sys.stderr, flush=True)
 
 
 def main(module: str, measure: Callable[[Path], Sequence[Claim]]) -> None:
     """Run a benchmark as a command."""
     parser = argparse.ArgumentParser(prog=f"python -m {module}")
-    parser.add_argument("--data", metavar="DIR", type=Path, help="a corpus; else the one at hand")
+    parser.add_argument("--data", metavar="DIR", type=Path, help="directory of a corpus")
     parser.add_argument("--json", action="store_true", help="print one JSON object, or a list")
     options = parser.parse_args()
     claims = measure(options.data or _corpus(parser))
     given = f" --data {options.data}" if options.data else ""
-    found = [claim.plain(f"python -m {module}{given} --json") for claim in claims]
+    objects = [claim.plain(f"python -m {module}{given} --json") for claim in claims]
     if options.json:
-        print(json.dumps(found[0] if len(found) == 1 else found))
+        print(json.dumps(objects[0] if len(objects) == 1 else objects))
         return
-    for each in found:
-        verdict = "met" if each["met"] else "missed"
+    for claim in objects:
+        verdict = "met" if claim["met"] else "missed"
         print(
-            f"{each['claim']}: {each['ours']} against {each['peer']}, "
-            f"ratio {ratio_words(each['ratio'])}, ",
+            f"{claim['claim']}: {claim['ours']} against {claim['peer']}, "
+            f"ratio {ratio_text(claim['ratio'])}, ",
             end="",
         )
-        print(f"goal {each['goal']}: {verdict}")
+        print(f"goal {claim['goal']}: {verdict}")
 
 
-def ratio_words(ratio: object) -> str:
-    """Return how people read a ratio as `plain` has it."""
+def ratio_text(ratio: object) -> str:
+    """Return a ratio of `plain` as text."""
     return "infinite" if ratio is None else str(ratio)
 
 
@@ -136,7 +136,7 @@ def _corpus(parser: argparse.ArgumentParser) -> Path:
     for place in CORPORA:
         if place.is_dir():
             return place
-    parser.error("--data: name a corpus, or make the demo's with `make demo`")
+    parser.error("--data: give a corpus, or make the demo's corpus with `make demo`")
 
 
 def _rounded(value: float) -> float:

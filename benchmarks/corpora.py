@@ -1,4 +1,4 @@
-"""Corpora of any size, as license_filter would have left them: for benchmarks of what follows."""
+"""Write corpora of any size as the license filter writes them, for benchmarks of later jobs."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
@@ -20,15 +20,15 @@ from manifests.schemas import DOCUMENTS, PARTS
 from pipelines.dedup import signatures
 
 KEY = 2305
-"""Of everything that is drawn here."""
+"""The key of every random number in this module."""
 
 PROFILE = "stack-v1.2"
 
 PART, ROW_GROUP = 256_000_000, 32_000_000
-"""Bytes of text in a part and in a row group, at most, as license_filter writes them."""
+"""Most bytes of text in a part and in a row group, as in the license filter."""
 
 SYNTHETIC = 50_000
-"""Synthetic documents of a part: as many as 5 kB of text each would leave in 256 MB."""
+"""Synthetic documents of a part: 256 MB of documents of 5 kB."""
 
 CORPUS = """
 [[source]]
@@ -45,7 +45,7 @@ Rows = list[dict[str, Any]]
 
 
 def write_texts(output: Path, batches: Iterable[Any]) -> list[Rows]:
-    """Write Arrow strings as documents/, and all else that dedup looks for.
+    """Write Arrow strings as documents/, with every other file that dedup reads.
 
     Returns:
         For each batch, its rows of parts.parquet.
@@ -61,7 +61,7 @@ def write_texts(output: Path, batches: Iterable[Any]) -> list[Rows]:
 
 
 def write_table(output: Path, rows: Rows) -> None:
-    """Write parts.parquet, a manifest and CORPUS.toml: only these parts are there, then."""
+    """Write parts.parquet, a manifest and CORPUS.toml of these parts alone."""
     directory = output / "license_filter"
     directory.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.Table.from_pylist(rows, schema=PARTS), directory / "parts.parquet")
@@ -78,7 +78,7 @@ def _documents(texts: Any, part: int) -> pa.Table:
 
 
 def _table(ids: Any, texts: Any, paths: Sequence[str], sizes: Any) -> pa.Table:
-    """Return rows of documents/ that differ in nothing else."""
+    """Return rows of documents/ that differ only in their texts and ids."""
     constant: dict[str, Any] = {
         "source": "made",
         "component": "made/python",
@@ -118,11 +118,11 @@ def _write_part(output: Path, number: int, documents: pa.Table) -> dict[str, Any
 
 
 Bands = Callable[[U64, int], U64]
-"""(documents' numbers, band) -> the numbers that stand for the band's rows."""
+"""(numbers of documents, band) -> numbers that stand for the rows of the band."""
 
 
 def write_synthetic(output: Path, documents: int, bands: Bands) -> None:
-    """Write signatures of made-up documents with empty texts: their receipts say they are done."""
+    """Write signatures of synthetic documents with empty texts, with receipts of finished parts."""
     rows: Rows = []
     for start in range(0, documents, SYNTHETIC):
         numbers = np.arange(start, min(documents, start + SYNTHETIC), dtype=np.uint64)
@@ -161,7 +161,7 @@ def _write_signatures(
     )
     (directory / "signatures").mkdir(parents=True, exist_ok=True)
     columns = signatures.schema(profile)
-    # In row groups of 32 MB of text, like documents/.
+    # Row groups of 32 MB of text, as in documents/.
     with pq.ParquetWriter(directory / path, columns, compression="none", use_dictionary=False) as w:
         w.write_table(table.cast(columns), row_group_size=6_400)
     files = {path: file_record(str(directory), path)}
@@ -173,7 +173,7 @@ def _write_signatures(
 
 
 def originals(numbers: U64) -> U64:
-    """Return of which document each is a copy: four in ten are, of one of a fifth as many."""
+    """Return the original of each document: four in ten copy one of a fifth as many documents."""
     drawn = _mixed(numbers + np.uint64(KEY))
     copies = drawn % np.uint64(10) < 4
     return np.where(
@@ -182,18 +182,18 @@ def originals(numbers: U64) -> U64:
 
 
 def usual(numbers: U64, band: int) -> U64:
-    """Six in ten of a copy's bands are the original's."""
+    """Return band numbers: a copy shares six in ten of its bands with the original."""
     own = _mixed(numbers * np.uint64(64) + np.uint64(band)) % np.uint64(10) < 4
     return np.where(own, numbers, originals(numbers))
 
 
 def skewed(numbers: U64, band: int) -> U64:
-    """Half of all documents agree in every band, as copies of a license do."""
+    """Return band numbers: half of all documents agree in every band, as copies of a license do."""
     return np.where(_mixed(numbers) % np.uint64(2) == 0, np.uint64(0), usual(numbers, band))
 
 
 def _mixed(values: npt.NDArray[np.uint64]) -> U64:
-    """SplitMix64's finalizer of numbers after their golden steps, as `splitmix.draw`."""
+    """Return SplitMix64 of numbers, as `splitmix.draw` does."""
     values = (values + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

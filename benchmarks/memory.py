@@ -1,4 +1,4 @@
-"""What a command takes: seconds, and the memory of all its processes."""
+"""Measure the seconds of a command and the memory of all its processes."""
 
 import os
 import re
@@ -11,11 +11,11 @@ from typing import NamedTuple
 from benchmarks.claims import ROOT
 
 SECONDS = 0.1
-"""Between two looks."""
+"""Seconds between two samples."""
 
 
 class Taken(NamedTuple):
-    """What a command took.
+    """Seconds and memory of a command.
 
     Attributes:
         seconds: from its start to its end.
@@ -30,7 +30,7 @@ class Taken(NamedTuple):
 
 
 def measured(command: Sequence[str]) -> Taken:
-    """Run a command, which says little, to its end."""
+    """Run a command that prints little, and measure it."""
     start, peak = time.perf_counter(), 0
     with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT) as process:
         while process.poll() is None:
@@ -45,7 +45,7 @@ def measured(command: Sequence[str]) -> Taken:
 
 
 def _tree(process: int) -> list[int]:
-    """Return a process and all that descend from it."""
+    """Return a process and all its descendants."""
     found = [process]
     for each in found:
         for children in Path(f"/proc/{each}/task").glob("*/children"):
@@ -54,7 +54,7 @@ def _tree(process: int) -> list[int]:
 
 
 def _pss(process: int) -> int:
-    """Return the proportional set size of a process; 0 when it has ended."""
+    """Return the proportional set size of a process in bytes; 0 for an ended process."""
     found = re.search(r"^Pss:\s+(\d+) kB", _read(Path(f"/proc/{process}/smaps_rollup")), re.M)
     return int(found[1]) << 10 if found else 0
 

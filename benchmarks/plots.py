@@ -1,4 +1,4 @@
-"""Plots of what grows: points on straight axes from 0, so that what is linear is a line."""
+"""Plot growth as SVG: linear axes that start at 0."""
 
 import html
 from collections.abc import Sequence

@@ -1,10 +1,10 @@
-"""The whole road, raw files to shards, against datatrove doing the steps that it has.
+"""Measure raw files to shards beside datatrove's steps.
 
-Ours is `stackpile prepare` over copies of The Stack's sample with seeded edits, from the start of
-its process to the end of it: license filter with the headers' veto, document filters,
-near-duplicates, tokens. Its cache of licenses is warm: the license filter has run before, into an
-output of its own. datatrove reads files spread over the same copies, filters, finds
-near-duplicates and tokenizes; it has no license filter. Two workers each, the same tokenizer.
+Ours is `stackpile prepare` over copies of The Stack's sample with seeded edits, from the start to
+the end of its process: license filter with the header veto, document filters, near-duplicates,
+tokens. The cache of detected licenses is warm: the license filter has run before, into another
+output. datatrove reads files spread over the same copies, filters, finds near-duplicates and
+tokenizes; it has no license filter. Both use two workers and the same tokenizer.
 """
 
 import json
@@ -28,16 +28,16 @@ from benchmarks.peers.environment import ask, versions
 from manifests.tokenizer.tokenizer import train_tokenizer
 
 COPIES = int(os.environ.get("PREPARE_COPIES", "3"))
-"""Of the sample's 103 MB."""
+"""Copies of the sample of 103 MB."""
 
 PEER_BYTES = int(os.environ.get("PREPARE_PEER_MB", "30")) * 10**6
-"""What datatrove reads: it does less than 1 MB/s."""
+"""Bytes that datatrove reads: datatrove does less than 1 MB/s."""
 
 RUNS = int(os.environ.get("PREPARE_RUNS", "3"))
 
 WORKERS = 2
 FILES = 4
-"""Of datatrove's input: each of its tasks reads one."""
+"""Files of datatrove's input: each of its tasks reads one."""
 
 GOAL = 10
 
@@ -55,7 +55,7 @@ tokenizer = "{place}/tokenizer.json"
 
 
 def measure(data: Path) -> Sequence[Claim]:
-    """Measure both in turns."""
+    """Measure both by turns."""
     with tempfile.TemporaryDirectory() as made:
         place = Path(made)
         size = write_copies(data, place)
@@ -94,7 +94,7 @@ def write_copies(data: Path, place: Path) -> int:
 
 
 def write_few(place: Path) -> int:
-    """Write files for datatrove, spread over all copies, and return their bytes of text."""
+    """Write files for datatrove, sampled from all copies; return their bytes of text."""
     columns = ["hexsha", "content"]
     table = pa.concat_tables(
         pq.read_table(file, columns=columns).cast(
@@ -112,16 +112,16 @@ def write_few(place: Path) -> int:
 
 
 def prepare(place: Path, size: int) -> int:
-    """Prepare from nothing but raw files and a warm cache, and return their bytes."""
+    """Prepare the raw files with a warm cache of licenses; return their bytes."""
     shutil.rmtree(place / "out", ignore_errors=True)
-    for job, told in stackpile("prepare", place, "out").items():
-        totals = told["totals"]
-        say(f"prepare: {job}, {told['seconds']:.1f} s, {totals['documents']:,} documents stay")
+    for job, result in stackpile("prepare", place, "out").items():
+        documents = result["totals"]["documents"]
+        say(f"prepare: {job}, {result['seconds']:.1f} s, {documents:,} documents kept")
     return size
 
 
 def stackpile(command: str, place: Path, out: str) -> dict[str, Any]:
-    """Run a command of ours, and return what it says."""
+    """Run a command of Stackpile; return its JSON object."""
     call = [sys.executable, "-m", "stackpile", command, str(place / "CORPUS.toml")]
     call += ["--out", str(place / out), "--json", "--", f"--direct_num_workers={WORKERS}"]
     cache = {**os.environ, "XDG_CACHE_HOME": str(place / "cache")}
@@ -130,13 +130,13 @@ def stackpile(command: str, place: Path, out: str) -> dict[str, Any]:
 
 
 def datatrove(place: Path) -> float:
-    """Run datatrove from nothing but raw files, and return its seconds."""
+    """Run datatrove on its files; return its seconds."""
     work = place / "work"
     shutil.rmtree(work, ignore_errors=True)
-    given = str(place / "documents"), str(work), str(FILES), str(place / "tokenizer.json")
-    said = ask("datatrove", "datatrove_prepare", *given)
-    say(f"prepare: datatrove, {said['seconds']:.1f} s, {said['tokens']:,} tokens")
-    return float(said["seconds"])
+    arguments = str(place / "documents"), str(work), str(FILES), str(place / "tokenizer.json")
+    result = ask("datatrove", "datatrove_prepare", *arguments)
+    say(f"prepare: datatrove, {result['seconds']:.1f} s, {result['tokens']:,} tokens")
+    return float(result["seconds"])
 
 
 if __name__ == "__main__":

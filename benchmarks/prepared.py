@@ -1,4 +1,4 @@
-"""A corpus as a tokenized dataset, made once."""
+"""Prepare a corpus once as a tokenized dataset."""
 
 import hashlib
 from pathlib import Path
@@ -12,11 +12,11 @@ SOURCES = (
     ("starcoderdata", "starcoderdata/*/*.parquet", 2),
     ("the-pile", "pile/train/*.jsonl.zst", 3),
 )
-"""Kind, files, priority."""
+"""Kind, files and priority of each source."""
 
 
 def dataset(data: Path) -> Path:
-    """Return the tokenized dataset of a corpus, under build/; parts that are done stay."""
+    """Return the tokenized dataset of a corpus, below build/. Finished parts are kept."""
     text = "".join(
         f'[[source]]\nname = "{kind}"\nkind = "{kind}"\nfiles = "{data.resolve()}/{files}"\n'
         f'priority = {priority}\nlicense = {{ missing = "accept" }}\n\n'
@@ -26,7 +26,7 @@ def dataset(data: Path) -> Path:
     place = ROOT / "build" / "benchmarks" / hashlib.sha256(text.encode()).hexdigest()[:12]
     place.mkdir(parents=True, exist_ok=True)
     (place / "CORPUS.toml").write_text(text)
-    say(f"preparing {data}, unless it is")
+    say(f"preparing {data}; finished parts are kept")
     preparation = load_preparation(str(place / "CORPUS.toml"), str(place / "out"))
     run_jobs(preparation)
     return Path(preparation.tokenize)

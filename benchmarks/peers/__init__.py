@@ -1,1 +1,1 @@
-"""Peers that cannot live beside our packages, each in an environment of its own."""
+"""Programs that run peers. A peer whose packages conflict with ours has its own environment."""

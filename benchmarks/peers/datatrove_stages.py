@@ -1,4 +1,4 @@
-"""What both of datatrove's scripts do: MinHash as it comes, and stages one after another."""
+"""Run datatrove's MinHash stages with its default settings."""
 
 from typing import Any
 
@@ -14,11 +14,11 @@ from datatrove.pipeline.dedup.minhash import (
 WORKERS = 2
 
 Stages = list[tuple[list[PipelineStep], int]]
-"""Steps, and in how many tasks."""
+"""The steps of each stage, and its number of tasks."""
 
 
 def minhash(reader: PipelineStep, work: str, files: int) -> Stages:
-    """Return the three stages that find what is to be removed, into `work`/remove."""
+    """Return the three stages that list duplicates in `work`/remove."""
     config = MinhashConfig()
     return [
         ([reader, MinhashDedupSignature(f"{work}/signatures", config)], files),
@@ -31,11 +31,11 @@ def minhash(reader: PipelineStep, work: str, files: int) -> Stages:
 
 
 def run(stages: Stages, work: str) -> Any:
-    """Run stages by two workers; return what the last step of the last one counted."""
-    found = [
+    """Run stages with two workers; return the statistics of the last step."""
+    results = [
         LocalPipelineExecutor(
             stage, tasks=tasks, workers=min(WORKERS, tasks), logging_dir=f"{work}/logs/{number}"
         ).run()
         for number, (stage, tasks) in enumerate(stages)
     ]
-    return found[-1].stats[-1].stats
+    return results[-1].stats[-1].stats

@@ -25,7 +25,7 @@ from megatron.energon.task_encoder import Cooker
 from benchmarks.peers.rates import LENGTH, ROWS, tell
 
 BUFFER = 16
-"""Blocks that are shuffled among: 4 million tokens."""
+"""Blocks of the shuffle buffer: 4 million tokens."""
 
 
 @stateless

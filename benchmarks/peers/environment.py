@@ -1,4 +1,4 @@
-"""Makes the environment of a peer whose packages would break ours: `.peers/NAME`, from NAME.txt.
+"""Make the environment of a peer whose packages conflict with ours: `.peers/NAME`, from NAME.txt.
 
 NAME.txt beside this module pins the peer and every package that it needs at another version than
 ours. It is installed alone, without what it depends on; what it does not name is imported from the
@@ -21,7 +21,7 @@ PLACE = ROOT / ".peers"
 
 
 def interpreter(name: str, pins: Path = PINS, place: Path = PLACE) -> Path:
-    """Return the Python of a peer's environment, which is made unless it is whole.
+    """Return the Python of a peer's environment; make the environment unless it is complete.
 
     The file `whole`, written last, holds what the environment was made from, as in scripts/venv:
     one that was broken off half-way, or made from other pins, is made again from nothing. Two calls
@@ -46,7 +46,7 @@ def interpreter(name: str, pins: Path = PINS, place: Path = PLACE) -> Path:
 
 
 def environment() -> dict[str, str]:
-    """Return the variables to run a peer with: ours, without what would send it to our packages."""
+    """Return the environment variables of a peer: ours without those that name our packages."""
     ours = {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"}
     return {name: value for name, value in os.environ.items() if name not in ours}
 
@@ -61,7 +61,7 @@ def ask(name: str, module: str, *arguments: str, **variables: str) -> Any:
         variables: of its environment, beside the usual ones.
 
     Raises:
-        RuntimeError: it failed; with what it said on stderr.
+        RuntimeError: the module failed; the message is its stderr.
     """
     alone = (PINS / f"{name}.txt").exists()
     python = str(interpreter(name)) if alone else sys.executable

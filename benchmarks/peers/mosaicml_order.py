@@ -10,7 +10,7 @@ import numpy as np
 from streaming.base.shuffle import get_shuffle_py1e
 
 BLOCK = 1 << 18
-"""Samples that are shuffled among: its default is at least so many."""
+"""Samples of a shuffle block: the least of its default."""
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the peers of the stream are asked for, and how fast they give it.
+"""The request that every stream peer gets, and its rate.
 
 They are given WORK/GROUP.npy: the tokens of a group, uint16, an end token after each document.
 This module imports nothing that one of their environments might lack.
@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from typing import Any
 
 LENGTH, ROWS = 2048, 64
-"""Tokens of a sequence, sequences of a batch."""
+"""Tokens of a sequence, and sequences of a batch."""
 
 GROUPS = ("the-stack", "the-pile")
-"""Mixed half and half."""
+"""The groups that are mixed half and half."""
 
 BATCHES, RUNS = 200, 5
 

@@ -9,11 +9,11 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 import zstandard
-from pipelines.demo.corpus import MTIME, write_corpus
 
 from manifests import components
 from manifests.errors import UsageError
 from pipelines.corpus.loading import load_corpus
+from pipelines.demo.corpus import MTIME, write_corpus
 from pipelines.demo.packages import LANGUAGES, declared_licenses, hash64
 from pipelines.sources.starcoder_prefix import parse_prefix
 
