@@ -1,8 +1,8 @@
-"""croissant.json: a dataset in the words of ML Commons' Croissant 1.1, small at any size.
+"""croissant.json: metadata of a dataset as ML Commons' Croissant 1.1 defines it.
 
-Shards are a pattern, not a list (unless other files lie among them): shards.parquet, whose digest
-stands here, has the digest of each.
-Nothing is said of who publishes the data, when and where: that is the publisher's to add.
+Shards are named by a pattern, or one by one if the pattern matches other files too. The digest of
+each shard is in shards.parquet, and the digest of shards.parquet is in croissant.json. The
+publisher of the data, the date and the place of publication are left for the publisher to add.
 """
 
 from collections.abc import Sequence
@@ -14,77 +14,61 @@ from manifests.lineage.manifest import Manifest
 
 FILE = "croissant.json"
 
+DOCUMENT_SET = "documents-table"
+"""Id of the Parquet files beside the shards."""
+
+TERMS = (
+    *("citeAs", "column", "equivalentProperty", "extract", "field", "fileProperty", "fileObject"),
+    *("fileSet", "format", "includes", "isLiveDataset", "jsonPath", "key", "md5", "parentField"),
+    *("path", "recordSet", "references", "regex", "repeated", "replace", "samplingRate"),
+    *("separator", "source", "subField", "transform"),
+)
 CONTEXT: dict[str, Any] = {
+    **{term: f"cr:{term}" for term in TERMS},
     "@language": "en",
     "@vocab": "https://schema.org/",
-    "citeAs": "cr:citeAs",
-    "column": "cr:column",
     "conformsTo": "dct:conformsTo",
     "cr": "http://mlcommons.org/croissant/",
-    "rai": "http://mlcommons.org/croissant/RAI/",
     "data": {"@id": "cr:data", "@type": "@json"},
     "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
     "dct": "http://purl.org/dc/terms/",
-    "equivalentProperty": "cr:equivalentProperty",
     "examples": {"@id": "cr:examples", "@type": "@json"},
-    "extract": "cr:extract",
-    "field": "cr:field",
-    "fileProperty": "cr:fileProperty",
-    "fileObject": "cr:fileObject",
-    "fileSet": "cr:fileSet",
-    "format": "cr:format",
-    "includes": "cr:includes",
-    "isLiveDataset": "cr:isLiveDataset",
-    "jsonPath": "cr:jsonPath",
-    "key": "cr:key",
-    "md5": "cr:md5",
-    "parentField": "cr:parentField",
-    "path": "cr:path",
-    "recordSet": "cr:recordSet",
-    "references": "cr:references",
-    "regex": "cr:regex",
-    "repeated": "cr:repeated",
-    "replace": "cr:replace",
-    "samplingRate": "cr:samplingRate",
+    "rai": "http://mlcommons.org/croissant/RAI/",
     "sc": "https://schema.org/",
-    "separator": "cr:separator",
-    "source": "cr:source",
-    "subField": "cr:subField",
-    "transform": "cr:transform",
 }
-"""The JSON-LD context that the specification gives for every dataset."""
+"""The JSON-LD context that the Croissant specification gives for every dataset."""
 
-PARQUET, TAR = "application/x-parquet", "application/x-tar"
+PARQUET = "application/x-parquet"
 
 SHARD_FIELDS = {
     "shard": ("sc:Text", "Path of the .tar."),
-    "component": ("sc:Text", "`source/slug`: a language, or a set of texts."),
-    "heldout": ("sc:Boolean", "Whether the shard is for validation."),
+    "component": ("sc:Text", "`source/slug`: a programming language, or a set of texts."),
+    "heldout": ("sc:Boolean", "Whether the shard is held out for validation."),
     "bytes": ("sc:Integer", "Size of the .tar."),
-    "documents": ("sc:Integer", "Documents in it."),
-    "tokens": ("sc:Integer", "Tokens in it."),
-    "sha256": ("sc:Text", "Of the .tar."),
+    "documents": ("sc:Integer", "Documents in the shard."),
+    "tokens": ("sc:Integer", "Tokens in the shard."),
+    "sha256": ("sc:Text", "SHA-256 of the .tar."),
 }
 
 DOCUMENT_FIELDS = {
-    "component": ("sc:Text", "`source/slug`: a language, or a set of texts."),
-    "path": ("sc:Text", "Path in its repository, where known."),
-    "license": ("sc:Text", "SPDX expression that it was judged by; empty where none is known."),
-    "block": ("sc:Integer", "Sample of the shard in which it starts."),
-    "start": ("sc:Integer", "Token of that sample at which it starts."),
-    "tokens": ("sc:Integer", "Its tokens."),
+    "component": ("sc:Text", "`source/slug`: a programming language, or a set of texts."),
+    "path": ("sc:Text", "Path in the repository, where known."),
+    "license": ("sc:Text", "SPDX expression of the license; empty where no license is known."),
+    "block": ("sc:Integer", "Sample of the shard in which the document starts."),
+    "start": ("sc:Integer", "Token of the sample at which the document starts."),
+    "tokens": ("sc:Integer", "Tokens of the document."),
 }
 
 
 def croissant(
-    manifest: Manifest, counted: dict[str, int], shards: Sequence[str] | None = None
+    manifest: Manifest, license_counts: dict[str, int], shards: Sequence[str] | None = None
 ) -> dict[str, Any]:
-    """Return croissant.json of a tokenized dataset, as plain values.
+    """Return the content of croissant.json for a tokenized dataset.
 
     Args:
         manifest: of the dataset.
-        counted: license (an empty name where none is known) -> documents.
-        shards: the path of every shard, where a pattern would take other files for shards, too.
+        license_counts: license -> documents; an empty name where no license is known.
+        shards: the path of every shard, if a pattern would match other files too.
     """
     sources = sorted(manifest.funnel)
     return {
@@ -97,23 +81,18 @@ def croissant(
             f"{', '.join(sources)}, as WebDataset shards of token ids, with the origin and the "
             "license of each document beside them."
         ),
-        "license": [licenses.url(name) for name in licenses.identifiers(counted)],
+        "license": [licenses.url(name) for name in licenses.identifiers(license_counts)],
         "version": "1.0.0",
         "distribution": _distribution(manifest, shards),
         "recordSet": [
-            _records("shards", "Every shard.", {"@id": SHARD_TABLE}, "fileObject", SHARD_FIELDS),
-            _records(
-                "documents",
-                "Every document.",
-                {"@id": "documents-table"},
-                "fileSet",
-                DOCUMENT_FIELDS,
-            ),
+            _records("shards", "All shards.", SHARD_TABLE, "fileObject", SHARD_FIELDS),
+            _records("documents", "All documents.", DOCUMENT_SET, "fileSet", DOCUMENT_FIELDS),
         ],
     }
 
 
 def _distribution(manifest: Manifest, shards: Sequence[str] | None) -> list[dict[str, Any]]:
+    """Return the files of a dataset: its tables, and its shards with their tables."""
     objects = [
         {
             "@type": "cr:FileObject",
@@ -130,7 +109,7 @@ def _distribution(manifest: Manifest, shards: Sequence[str] | None) -> list[dict
     stems = [f"{folder}/*/*" for folder in folders]
     if shards is not None:
         stems = [path.removesuffix(".tar") for path in shards]
-    sets = [("tars", TAR, ".tar"), ("documents-table", PARQUET, ".parquet")]
+    sets = [("tars", "application/x-tar", ".tar"), (DOCUMENT_SET, PARQUET, ".parquet")]
     return objects + [
         {
             "@type": "cr:FileSet",
@@ -146,10 +125,19 @@ def _distribution(manifest: Manifest, shards: Sequence[str] | None) -> list[dict
 def _records(
     name: str,
     description: str,
-    of: dict[str, str],
+    file: str,
     kind: str,
     fields: dict[str, tuple[str, str]],
 ) -> dict[str, Any]:
+    """Return a record set of Parquet rows.
+
+    Args:
+        name: of the record set.
+        description: of the record set.
+        file: id of the file object or file set that holds the rows.
+        kind: `fileObject` or `fileSet`.
+        fields: column -> (type, description).
+    """
     return {
         "@type": "cr:RecordSet",
         "@id": name,
@@ -160,10 +148,10 @@ def _records(
                 "@type": "cr:Field",
                 "@id": f"{name}/{column}",
                 "name": column,
-                "description": says,
+                "description": text,
                 "dataType": data_type,
-                "source": {kind: of, "extract": {"column": column}},
+                "source": {kind: {"@id": file}, "extract": {"column": column}},
             }
-            for column, (data_type, says) in fields.items()
+            for column, (data_type, text) in fields.items()
         ],
     }

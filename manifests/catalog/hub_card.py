@@ -1,11 +1,11 @@
-"""README.md beside a dataset: a card as the Hugging Face Hub reads it, and people do.
+"""README.md of a dataset: a dataset card for the Hugging Face Hub.
 
-Its configs point `datasets.load_dataset(DIR, CONFIG)` at the shards of a component each.
+With its configs, `datasets.load_dataset(DIR, CONFIG)` reads the shards of one component.
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
+from typing import Any
 
 from manifests import components
 from manifests.catalog import licenses
@@ -14,27 +14,49 @@ from manifests.lineage.manifest import ComponentTotals, Manifest
 
 FILE = "README.md"
 
-SIZES = (
-    (10**3, "1K"),
-    (10**4, "10K"),
-    (10**5, "100K"),
-    (10**6, "1M"),
-    (10**7, "10M"),
-    (10**8, "100M"),
-    (10**9, "1B"),
-    (10**10, "10B"),
-    (10**11, "100B"),
-    (10**12, "1T"),
-)
-"""What the Hub calls numbers of documents (huggingface.co/docs/hub, "Dataset Cards")."""
+SIZES = ("1K", "10K", "100K", "1M", "10M", "100M", "1B", "10B", "100B", "1T")
+"""The Hub's names of 10**3 .. 10**12 documents (huggingface.co/docs/hub, "Dataset Cards")."""
 
 LICENSES = 20
-"""Licenses that the card lists; the tables beside the shards have every document's."""
+"""Number of licenses that the card lists; the tables beside the shards have every document's."""
+
+BODY = """\
+# {title}
+
+{tokens} of {documents}, {text} of text, in {shards}. Made by Stackpile; `manifest.json` has the
+sources and the number of documents that each rule removed.
+
+A sample is a block of documents: `tokens.npy` ({dtype}, ids of `{tokenizer}`, {vocabulary} ids,
+without special tokens) and `offsets.npy` (uint32: the start of each document, and the length of the
+block; if the first offset is above 0, the block starts inside a document).
+
+    import datasets
+    datasets.load_dataset(DIR, "{config}", split="train", streaming=True)
+
+Without the name of a config, `load_dataset` reads all components.
+
+`load_dataset` does not detect a truncated shard; `stackpile verify` does.
+
+## Components
+
+| component | documents | tokens | shards | held-out tokens |
+|---|--:|--:|--:|--:|
+{components}
+
+## Licenses
+
+| SPDX expression | documents |
+|---|--:|
+{licenses}
+
+The `.parquet` file beside each shard has the repositories, the path and the license of each
+document; `stackpile attribution` lists them.
+"""
 
 
-def card(
+def card_text(
     manifest: Manifest,
-    counted: dict[str, int],
+    license_counts: dict[str, int],
     shards: Sequence[tuple[str, str]],
     strays: Sequence[str] = (),
 ) -> str:
@@ -42,50 +64,56 @@ def card(
 
     Args:
         manifest: of the dataset.
-        counted: license (an empty name where none is known) -> documents.
+        license_counts: license -> documents; an empty name where no license is known.
         shards: (path relative to the dataset, component) of every shard.
-        strays: paths of files beside them that are none of the dataset's.
+        strays: paths of files beside the shards that do not belong to the dataset.
     """
-    header = "\n".join(_header(manifest, counted, shards, strays))
-    return f"---\n{header}\n---\n\n{_body(manifest, counted)}"
+    from huggingface_hub import DatasetCardData
+
+    header = DatasetCardData(
+        pretty_name=_title(manifest),
+        license=licenses.hub_names(license_counts),
+        language=_languages(manifest) or None,
+        size_categories=[_size_category(manifest.totals.documents)],
+        task_categories=["text-generation"],
+        tags=["webdataset", "code", "tokens"],
+        configs=_configs(manifest, shards, strays),
+    )
+    return f"---\n{header.to_yaml()}\n---\n\n{_body(manifest, license_counts)}"
 
 
-def _header(
-    manifest: Manifest,
-    counted: dict[str, int],
-    shards: Sequence[tuple[str, str]],
-    strays: Sequence[str],
-) -> Iterable[str]:
-    """Yield the YAML of the card: each value is JSON, which YAML holds."""
-    title = f"{', '.join(sorted(manifest.funnel))}: tokens"
-    yield f"pretty_name: {json.dumps(title)}"
-    yield f"license: {json.dumps(licenses.hub_names(counted))}"
-    if spoken := _languages(manifest):
-        yield f"language: {json.dumps(spoken)}"
-    yield f"size_categories: {json.dumps([_size(manifest.totals.documents)])}"
-    yield 'task_categories: ["text-generation"]'
-    yield 'tags: ["webdataset", "code", "tokens"]'
-    yield "configs:"
-    yield "- config_name: all"
-    yield "  default: true"
-    yield "  data_files:"
-    yield "  - split: train"
-    everything = [*(path for path, _ in shards), *strays]
+def _title(manifest: Manifest) -> str:
+    return f"{', '.join(sorted(manifest.funnel))}: tokens"
+
+
+def _configs(
+    manifest: Manifest, shards: Sequence[tuple[str, str]], strays: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Return one config for all components and one for each component."""
+    present = [*(path for path, _ in shards), *strays]
     train = [path for path, _ in shards if path.startswith("shards/")]
-    yield f"    path: {json.dumps(_pattern('shards/*/*.tar', train, everything))}"
+    everything = [{"split": "train", "path": _pattern("shards/*/*.tar", train, present)}]
+    configs: list[dict[str, Any]] = [
+        {"config_name": "all", "default": True, "data_files": everything}
+    ]
+    splits = [("train", "shards/", manifest.components)]
+    splits += [("validation", "heldout/", manifest.heldout_components)]
     for component in sorted({*manifest.components, *manifest.heldout_components}):
-        mine = [path for path, owner in shards if owner == component]
-        yield f"- config_name: {json.dumps(config_name(component))}"
-        yield "  data_files:"
-        for split, known, folder in (
-            ("train", manifest.components, "shards/"),
-            ("validation", manifest.heldout_components, "heldout/"),
-        ):
-            if component in known:
-                wanted = [path for path in mine if path.startswith(folder)]
-                paths = _pattern(f"{folder}{component}-[0-9]*.tar", wanted, everything)
-                yield f"  - split: {split}"
-                yield f"    path: {json.dumps(paths)}"
+        paths = [path for path, name in shards if name == component]
+        data_files = [
+            {
+                "split": split,
+                "path": _pattern(
+                    f"{folder}{component}-[0-9]*.tar",
+                    [path for path in paths if path.startswith(folder)],
+                    present,
+                ),
+            }
+            for split, folder, totals in splits
+            if component in totals
+        ]
+        configs.append({"config_name": config_name(component), "data_files": data_files})
+    return configs
 
 
 def config_name(component: str) -> str:
@@ -93,92 +121,63 @@ def config_name(component: str) -> str:
     return component.replace("/", "--")
 
 
-def _pattern(pattern: str, wanted: Sequence[str], everything: Sequence[str]) -> str | Sequence[str]:
-    """Return what names some shards: a pattern, or every path where it would take more of them."""
-    found = [path for path in everything if fnmatchcase(path, pattern)]
-    return pattern if sorted(found) == sorted(wanted) else wanted
+def _pattern(pattern: str, paths: Sequence[str], present: Sequence[str]) -> str | Sequence[str]:
+    """Return `pattern`, or `paths` where the pattern matches other files that are present."""
+    matches = [path for path in present if fnmatchcase(path, pattern)]
+    return pattern if sorted(matches) == sorted(paths) else paths
 
 
 def _languages(manifest: Manifest) -> list[str]:
-    """Return `code` and `en`, where components say so by their names."""
+    """Return `code` and `en` where the names of components tell that the dataset has them."""
     slugs = {name.split("/")[1] for name in {*manifest.components, *manifest.heldout_components}}
-    found = {
-        "code": slugs & components.table().languages,
-        "en": slugs & {*licenses.hub()["english"]},
-    }
-    return [name for name, held in found.items() if held]
+    known = {"code": components.table().languages, "en": licenses.hub()["english"]}
+    return [language for language, names in known.items() if not slugs.isdisjoint(names)]
 
 
-def _size(documents: int) -> str:
+def _size_category(documents: int) -> str:
     """Return the Hub's name of a number of documents: `n<1K`, `1K<n<10K` ... `n>1T`."""
-    before = ""
-    for limit, name in SIZES:
-        if documents < limit:
-            return f"{before}<n<{name}" if before else f"n<{name}"
-        before = name
-    return f"n>{before}"
+    for power, name in enumerate(SIZES):
+        if documents < 10 ** (power + 3):
+            return f"{SIZES[power - 1]}<n<{name}" if power else f"n<{name}"
+    return f"n>{SIZES[-1]}"
 
 
-def _body(manifest: Manifest, counted: dict[str, int]) -> str:
+def _body(manifest: Manifest, license_counts: dict[str, int]) -> str:
+    """Return the text of the card below its header."""
     totals, tokenizer = manifest.totals, manifest.tokenizer
     assert tokenizer is not None
-    name = config_name(min({*manifest.components, *manifest.heldout_components}, default="NAME"))
-    return "\n".join(
-        [
-            f"# {', '.join(sorted(manifest.funnel))}: tokens",
-            "",
-            f"{formatting.plural(totals.tokens or 0, 'token')} of "
-            f"{formatting.plural(totals.documents, 'document')}, "
-            f"{formatting.size(totals.bytes)} of text, in "
-            f"{formatting.plural(totals.shards or 0, 'shard')}. Made by Stackpile; `manifest.json` "
-            "says from what, and what was left out by which rule.",
-            "",
-            f"A sample is a block of documents: `tokens.npy` ({tokenizer.dtype}, ids of "
-            f"`{tokenizer.file}`, {formatting.count(tokenizer.vocabulary)} ids, no control tokens "
-            "among them) and `offsets.npy` (uint32: where each document starts, and the length of "
-            "the block; a first offset above 0 tells that the block opens inside a document).",
-            "",
-            "    import datasets",
-            f'    datasets.load_dataset(DIR, "{name}", split="train", streaming=True)',
-            "",
-            "Without a component's name it is all of them.",
-            "",
-            "Plain readers do not notice a shard that was cut; `stackpile verify` does.",
-            "",
-            "## Components",
-            "",
-            *_components(manifest.components, manifest.heldout_components),
-            "",
-            "## Licenses",
-            "",
-            *_licenses(counted),
-            "",
-            "The `.parquet` beside each shard has the repositories, the path and the license of "
-            "each document; `stackpile attribution` lists them.",
-            "",
-        ]
+    names = {*manifest.components, *manifest.heldout_components}
+    return BODY.format(
+        title=_title(manifest),
+        tokens=formatting.plural(totals.tokens or 0, "token"),
+        documents=formatting.plural(totals.documents, "document"),
+        text=formatting.size(totals.bytes),
+        shards=formatting.plural(totals.shards or 0, "shard"),
+        dtype=tokenizer.dtype,
+        tokenizer=tokenizer.file,
+        vocabulary=formatting.count(tokenizer.vocabulary),
+        config=config_name(min(names, default="NAME")),
+        components="\n".join(_component_rows(manifest.components, manifest.heldout_components)),
+        licenses="\n".join(_license_rows(license_counts)),
     )
 
 
-def _components(
+def _component_rows(
     train: dict[str, ComponentTotals], heldout: dict[str, ComponentTotals]
 ) -> Iterable[str]:
-    yield "| component | documents | tokens | shards | held out, tokens |"
-    yield "|---|--:|--:|--:|--:|"
+    """Yield one row of the table of components a component."""
     for name in sorted({*train, *heldout}):
-        cells = [0, 0, 0]
-        if name in train:
-            cells = [train[name].documents, train[name].tokens, train[name].shards]
+        totals = train.get(name)
+        cells = [totals.documents, totals.tokens, totals.shards] if totals else [0, 0, 0]
         cells.append(heldout[name].tokens if name in heldout else 0)
         yield f"| {name} | " + " | ".join(map(formatting.count, cells)) + " |"
 
 
-def _licenses(counted: dict[str, int]) -> Iterable[str]:
-    ordered = sorted(counted.items(), key=lambda item: (-item[1], item[0]))
-    yield "| SPDX expression | documents |"
-    yield "|---|--:|"
-    for name, number in ordered[:LICENSES]:
-        yield f"| {name or 'none known'} | {formatting.count(number)} |"
+def _license_rows(license_counts: dict[str, int]) -> Iterable[str]:
+    """Yield one row of the table of licenses a license, and one for those that are not listed."""
+    ordered = sorted(license_counts.items(), key=lambda item: (-item[1], item[0]))
+    for name, documents in ordered[:LICENSES]:
+        yield f"| {name or 'none known'} | {formatting.count(documents)} |"
     if rest := ordered[LICENSES:]:
-        number = sum(number for _, number in rest)
-        yield f"| {formatting.plural(len(rest), 'other expression')} | {formatting.count(number)} |"
+        total = sum(documents for _, documents in rest)
+        yield f"| {formatting.plural(len(rest), 'other expression')} | {formatting.count(total)} |"

@@ -1,4 +1,4 @@
-"""Licenses as catalogs name them: SPDX ids out of expressions, their pages, the Hub's names."""
+"""Licenses for catalogs: the SPDX ids of an expression, their pages, and the Hub's names."""
 
 import re
 import tomllib
@@ -11,34 +11,34 @@ ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]*")
 OPERATORS = {"AND", "OR", "WITH"}
 
 SUFFIXES = ("-only", "-or-later")
-"""What SPDX adds to the names of the GNU licenses, and the Hub does not."""
+"""Suffixes of SPDX ids that the Hub's names do not have."""
 
 
 @lru_cache(maxsize=1)
 def hub() -> dict[str, Any]:
-    """Return manifests/tables/hub.toml: what the Hub calls licenses, and which sets are English."""
+    """Return tables/hub.toml: the Hub's names of licenses, and the components in English."""
     text = package_files("manifests.catalog").joinpath("tables/hub.toml").read_text("utf-8")
     return tomllib.loads(text)
 
 
 def identifiers(expressions: Iterable[str]) -> list[str]:
-    """Return the SPDX ids that expressions are made of, sorted, each once; exceptions left out."""
-    found = set()
+    """Return the SPDX ids in `expressions` without the exceptions, sorted and unique."""
+    names = set()
     for expression in expressions:
         words = ID.findall(expression)
         for before, word in zip(["", *words], words, strict=False):
             if word not in OPERATORS and before != "WITH":
-                found.add(word)
-    return sorted(found)
+                names.add(word)
+    return sorted(names)
 
 
 def url(identifier: str) -> str:
-    """Return the page of an SPDX id."""
+    """Return the URL of an SPDX id."""
     return f"https://spdx.org/licenses/{identifier}.html"
 
 
 def hub_names(expressions: Iterable[str]) -> list[str]:
-    """Return what a Hub card says under `license`: the Hub's own names, sorted, `other` last."""
+    """Return the Hub's names of the licenses in `expressions`, sorted, with `other` last."""
     names = {_hub_name(identifier) for identifier in identifiers(expressions)}
     return [*sorted(names - {"other"}), *(["other"] if "other" in names or not names else [])]
 

@@ -99,7 +99,7 @@ def compact(directory: str, out: str, runner: Runner) -> dict[str, Any]:
     manifest = make_manifest(dataset, out, job_digest, receipts, summary, TABLE)
     finish(out, manifest)
     _remove_strays(out, table, rows, manifest)
-    describe(out, manifest, summary.licenses, again=True)
+    describe(out, manifest, summary.licenses, overwrite=True)
     touched = sum(receipt.extra["touched"] for receipt in receipts)
     dropped = len(receipts) - len(records)
     return {

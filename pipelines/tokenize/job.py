@@ -62,7 +62,7 @@ def run(preparation: Preparation) -> Manifest:
     is_new = not files.exists(files.join(directory, MANIFEST))
     manifest = _manifest(preparation, job_digest, receipts, summary, tokenizer, tables)
     finish(directory, manifest)
-    describe(directory, manifest, summary.licenses, again=is_new)
+    describe(directory, manifest, summary.licenses, overwrite=is_new)
     return manifest
 
 

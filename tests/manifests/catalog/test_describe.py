@@ -16,8 +16,8 @@ SCHEMA = Path(__file__).parents[3] / "manifests" / "lineage" / "tables" / "manif
 LICENSES = {"MIT": 5, "Apache-2.0 OR MIT": 2, "": 3, "GPL-2.0-only WITH Classpath-exception-2.0": 1}
 
 
-def written(directory, again=True, counted=LICENSES):
-    describe(directory, load_manifest(directory), counted, again)
+def written(directory, overwrite=True, counted=LICENSES):
+    describe(directory, load_manifest(directory), counted, overwrite)
     return [Path(directory, name).read_text() for name in ("README.md", "croissant.json")]
 
 
@@ -75,7 +75,7 @@ def test_equal_datasets_are_described_by_equal_bytes(small_dataset):
 def test_what_people_added_to_a_card_stays_until_the_data_changes(small_dataset):
     card = Path(small_dataset, "README.md")
     card.write_text("ours")
-    assert written(small_dataset, again=False)[0] == "ours"
+    assert written(small_dataset, overwrite=False)[0] == "ours"
     assert written(small_dataset)[0] != "ours"
 
 

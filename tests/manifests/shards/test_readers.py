@@ -84,7 +84,7 @@ def described(tmp_path_factory, make_dataset):
     directory = tmp_path_factory.mktemp("described") / "tokens"
     texts = {"s/c": ["int a;\n" * 9, "x"], "s/c-sharp": ["var b;\n" * 5], "s/python": ["c = 1\n"]}
     make_dataset(directory, texts, {"s/c": ["int held;", "out"]})
-    describe(str(directory), load_manifest(str(directory)), {"MIT": 5}, again=True)
+    describe(str(directory), load_manifest(str(directory)), {"MIT": 5}, overwrite=True)
     return str(directory)
 
 
