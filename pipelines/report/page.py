@@ -108,7 +108,7 @@ def _funnel(chain: Chain, parts: Mapping[str, Flow]) -> str:
     """Return the section of what each step kept and rejected."""
     taken = rejected(parts)
     came = together(list(parts.values())).came
-    stages = [Stage("came in", came.bytes, _both(came))]
+    stages = [Stage("input", came.bytes, _both(came))]
     for link in chain.links:
         step, totals = link.manifest.step, link.manifest.totals
         kept = Count(documents=totals.documents, bytes=totals.bytes)

@@ -71,7 +71,9 @@ def lengths(surveyed: Survey) -> str:
         for number in [surveyed.lengths.get(power, 0)]
     ]
     title = "Length of documents"
-    axis = f"{surveyed.measure} a document (1k is 1,024), each column up to the next one's number"
+    axis = (
+        f"{surveyed.measure} a document (1k is 1,024); each column ends at the next column's number"
+    )
     rows = [[_power(power), formatting.count(surveyed.lengths.get(power, 0))] for power in powers]
     return section(
         title,

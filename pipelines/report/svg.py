@@ -55,7 +55,7 @@ def bars(title: str, rows: Sequence[Bar]) -> str:
         length = max(1.5, room * bar.value / longest) if bar.value else 0
         shapes = (
             tag("title", escape(f"{bar.label}: {bar.text}"))
-            + _label(left - 10, y + 17, _fitted(bar.label, 34), anchor="end")
+            + _label(left - 10, y + 17, _fitted(bar.label, 28), anchor="end")
             + tag("rect", x=left, y=y + 4, width=length, height=step - 8, rx=2, fill=bar.color)
             + _label(left + length + 8, y + 17, bar.text, color=SOFT)
         )
