@@ -18,7 +18,7 @@ from manifests.lineage.receipts import (
     file_record,
     save_receipt,
 )
-from pipelines.tokenize.encoder.encoder import load_encoder
+from pipelines.tokenize.encoder import load_encoder
 from pipelines.tokenize.kept_documents import Surviving, surviving
 
 STEP = "tokenize"

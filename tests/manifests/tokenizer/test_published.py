@@ -21,8 +21,8 @@ from manifests.tokenizer.tokenizer import (
     load_text_tokenizer,
     load_tokenizer,
 )
-from pipelines.tokenize.encoder.encoder import Encoder, load_encoder
-from pipelines.tokenize.encoder.hard_texts import hard_texts
+from pipelines.tokenize.encoder import Encoder, load_encoder
+from pipelines.tokenize.hard_texts import hard_texts
 
 PUBLISHED = Path(__file__).parents[4] / "shared" / "data" / "tokenizer"
 CORPUS = PUBLISHED.parent / "corpus"

@@ -4,10 +4,12 @@ from collections.abc import Iterable
 from functools import cache
 
 from manifests.tokenizer.byte_symbols import byte_symbols
-from pipelines.tokenize.encoder.pre_tokens import ASSIGNED
+
+ASSIGNED = (range(0xD800), range(0xE000, 0x40000), range(0xE0000, 0xE1000))
+"""Code points that have, or may get, a class of their own; the rest is empty or private."""
 
 RUNS = (1, 2, 3, 4, 7, 8, 9, 15, 16, 17, 30, 31, 32, 33, 47, 48, 49, 64, 65, 255, 256, 257, 1000)
-"""Lengths about which something changes: added tokens, words of 8 bytes, short, kept and long."""
+"""Lengths around which an encoder may change its method: powers of two, and added tokens."""
 
 
 @cache
