@@ -104,7 +104,7 @@ def _check(rows: object, ratios: Sequence[float]) -> None:
     assert isinstance(rows, list)
     got = dict.fromkeys(GROUPS, 0.0)
     for row in rows:
-        got[row["group"]] += row["got"]
+        got[row["group"]] += row["share"]
     if len(rows) != COMPONENTS or not np.allclose(
         list(got.values()), np.divide(ratios, sum(ratios))
     ):

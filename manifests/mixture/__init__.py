@@ -1,1 +1,5 @@
-"""Mixtures: MIX.toml (config), its components and shares (resolve), recipes, tables (render)."""
+"""Mixtures of components.
+
+MIX.toml (config), making one (mixture, recipes, columns), its components and shares (resolve), and
+tables for people (render).
+"""

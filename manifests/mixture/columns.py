@@ -1,7 +1,7 @@
-"""What all documents of a component have in common: the columns that a mixture can choose by.
+"""Columns of a component: the values that all its documents share, by which a mixture selects.
 
-A component is named `source/slug`; where its source has `partition_by`, the values of those columns
-follow, as slugs: `ours/python--mit`. No other slug holds two hyphens together.
+A component is named `source/slug`. Where its source has `partition_by`, the values of those columns
+follow as slugs: `ours/python--mit`. No other slug has two adjacent hyphens.
 """
 
 from manifests.components import table
@@ -10,30 +10,27 @@ from manifests.lineage.manifest import Manifest
 SEPARATOR = "--"
 
 SOURCES = "sources"
-"""The key of a tokenize manifest's `extra`: source -> its kind, and its partition_by."""
+"""Key of `extra` in a tokenize manifest: source -> its kind and its partition_by."""
 
 
 def columns_of(name: str, manifest: Manifest) -> dict[str, str]:
-    """Return column -> value of a component: source, kind, component, and those it is cut by.
+    """Return column -> value of a component: source, kind, component, and the partition columns.
 
     Args:
         name: `source/slug`.
-        manifest: of a dataset that holds it. One that does not say of which kind a source is
-            (an older one) is taken to name its sources by their kinds.
+        manifest: of a dataset that has the component. The default kind of a source is its name.
     """
     source, _, slug = name.partition("/")
     about = manifest.extra.get(SOURCES, {}).get(source, {})
     component, *values = slug.split(SEPARATOR)
-    partitions = zip(about.get("partition_by", []), values, strict=False)
-    return {"source": source, "kind": about.get("kind", source), "component": component} | dict(
-        partitions
-    )
+    columns = {"source": source, "kind": about.get("kind", source), "component": component}
+    return columns | dict(zip(about.get("partition_by", []), values, strict=False))
 
 
 def pile_epochs(columns: dict[str, str]) -> float:
-    """Return how often the Pile takes a set (Gao et al. 2020, Table 1); 1 for all else.
+    """Return the epochs of a component of the Pile (Gao et al. 2020, Table 1); otherwise 1.
 
-    Its rows as shipped repeat documents so often already: the epochs are for deduplicated tokens.
+    The published Pile repeats documents this often; the epochs are for deduplicated components.
     """
     if columns["kind"] != "the-pile":
         return 1.0

@@ -1,4 +1,4 @@
-"""MIX.toml, read and written."""
+"""MIX.toml: the config of a mixture."""
 
 import os
 from collections.abc import Sequence
@@ -10,56 +10,56 @@ from manifests.config import Config, load_config
 from manifests.io import files
 
 
-class Group(Config):
+class MixtureGroup(Config):
     """Components that share one weight."""
 
     name: str
-    """How tables and errors call it."""
+    """Name of the group in tables and errors."""
     components: list[str] = Field(min_length=1)
-    """Names (`source/slug`) or patterns of them (`the-stack/*`); each must match something."""
+    """Names (`source/slug`) or patterns (`the-stack/*`); each must match a component."""
     weight: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    """Its share of the tokens, relative to the other groups' weights; or else `epochs`."""
+    """Share of the tokens, relative to the weights of the other groups. A group has a weight or
+    epochs."""
     epochs: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    """How often the whole mixture sees it; or else `weight`."""
+    """Epochs of the group in the whole mixture."""
     inner_epochs: dict[str, float] = Field(default_factory=dict)
-    """Epochs of a component relative to the others of the group, 1 where not said: inside a group
-    a component's weight is its tokens times this. (The Pile, arXiv 2101.00027, Table 1, takes
-    Wikipedia 3 times and arXiv twice.)"""
+    """Component -> its epochs relative to the other components of the group; default: 1. Within a
+    group, the weight of a component is its tokens times its inner epochs. (The Pile, arXiv
+    2101.00027, Table 1, repeats Wikipedia 3 times and arXiv twice.)"""
     max_epochs: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    """A component that was seen this often leaves the mixture; the rest of its group takes its
-    share, and when there is none, the other groups."""
+    """Maximum epochs of a component. When a component reaches the maximum, its share goes to the
+    other components of its group, or to the other groups if none is left."""
 
 
 class Mixture(Config):
-    """A mixture over one or more datasets."""
+    """A mixture of the components of one or more datasets."""
 
     datasets: list[str] = Field(min_length=1)
-    """Directories written by `tokenize`, relative to the file."""
+    """Directories that `tokenize` wrote, relative to MIX.toml."""
     seed: int = Field(default=0, ge=0, lt=2**63)
-    """Of the order and of every span."""
+    """Seed of the order of the stream and of all random choices of objectives."""
     tokens: int | None = Field(default=None, gt=0)
-    """Budget in tokens; or else `epochs`."""
+    """Budget in tokens. A mixture has a budget in tokens or in epochs."""
     epochs: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    """Budget in sizes of the whole mixture: 1 is as many tokens as its components hold. The
-    default is 1, or what the groups' own epochs add up to where every group has them."""
-    group: list[Group] = Field(min_length=1)
+    """Budget in epochs of the whole mixture. The default is 1, or the sum of the groups' epochs if
+    every group has epochs."""
+    group: list[MixtureGroup] = Field(min_length=1)
+    """The [[group]] tables."""
 
 
 def load_mixture(path: str, overrides: Sequence[str] = ()) -> Mixture:
-    """Read MIX.toml; its datasets become paths that hold wherever the caller stands.
+    """Read MIX.toml; paths of local datasets become relative to the working directory.
 
     Raises:
-        UsageError: the file is not there, is no TOML, or has faults.
+        UsageError: the file does not exist, is not TOML, or has faults.
     """
     mixture = load_config(path, Mixture, overrides)
     base = os.path.dirname(path)
-    return mixture.model_copy(update={"datasets": [_below(base, d) for d in mixture.datasets]})
-
-
-def _below(base: str, directory: str) -> str:
-    if files.is_local(directory) and not os.path.isabs(directory):
-        return os.path.normpath(os.path.join(base, directory))
-    return directory
+    datasets = [
+        os.path.normpath(os.path.join(base, directory)) if files.is_local(directory) else directory
+        for directory in mixture.datasets
+    ]
+    return mixture.model_copy(update={"datasets": datasets})
 
 
 def save_mixture(mixture: Mixture, path: str) -> None:

@@ -1,25 +1,26 @@
-"""Mixtures: which components, in which shares of the tokens, for how long.
+"""Making a mixture: which components, in which shares of the tokens, and for how long.
 
-Regenerating at other ratios writes another mixture and touches no shard: only the manifests of the
-datasets are read. Shares, budgets and epochs count addresses (a document's tokens and its end).
+Only the manifests of the datasets are read, so a mixture with other shares needs no other shards.
+Shares, budgets and epochs count addresses: the tokens of a document and its end token.
 """
 
 import fnmatch
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypedDict
 
 from manifests.components import slug
 from manifests.config import parse_config
 from manifests.errors import UsageError
 from manifests.lineage.manifest import load_manifest
 from manifests.mixture.columns import columns_of, pile_epochs
-from manifests.mixture.config import Group, Mixture, load_mixture, save_mixture
+from manifests.mixture.config import Mixture, MixtureGroup, load_mixture, save_mixture
 from manifests.mixture.recipes import load_recipe
 from manifests.mixture.resolve import nearest, resolve
 
 __all__ = [
-    "Group",
     "Mixture",
+    "MixtureGroup",
+    "MixtureRow",
     "load_mixture",
     "make_mixture",
     "mixture_table",
@@ -27,16 +28,31 @@ __all__ = [
 ]
 
 
-def mixture_table(mixture: Mixture) -> list[dict[str, Any]]:
-    """Return a row for each component: what is there, what was asked, what it comes to.
+class MixtureRow(TypedDict):
+    """A component of a mixture."""
 
-    Each row has `group`, `component`, `tokens` (there, with the end of each document), `forgotten`
-    (of them; left out whenever their turn comes), `asked` and `got` (shares of the budget; they
-    differ where a component reaches its max_epochs: then it is `capped`), and `epochs` (how often
-    the budget sees it).
-    """
+    group: str
+    """Name of its group."""
+    component: str
+    """`source/slug`."""
+    tokens: int
+    """Tokens of the component, with the end token of each document."""
+    forgotten: int
+    """Those of `tokens` that tombstones exclude from training."""
+    requested_share: float
+    """Share of the budget by weights and epochs alone."""
+    share: float
+    """Share of the budget; differs from `requested_share` if a component reaches max_epochs."""
+    epochs: float
+    """Epochs of the component in the budget."""
+    capped: bool
+    """Whether the component reaches its max_epochs."""
+
+
+def mixture_table(mixture: Mixture) -> list[MixtureRow]:
+    """Return a row for each component of a mixture."""
     resolved = resolve(mixture)
-    asked, amounts = resolved.shares(), resolved.amounts()
+    shares, amounts = resolved.shares(), resolved.amounts()
     total = sum(amounts)
     return [
         {
@@ -44,12 +60,12 @@ def mixture_table(mixture: Mixture) -> list[dict[str, Any]]:
             "component": member.name,
             "tokens": member.addresses,
             "forgotten": member.forgotten,
-            "asked": share,
-            "got": amount / total,
+            "requested_share": share,
+            "share": amount / total,
             "epochs": amount / member.addresses,
             "capped": member.cap is not None and amount >= member.cap,
         }
-        for member, share, amount in zip(resolved.members, asked, amounts, strict=True)
+        for member, share, amount in zip(resolved.members, shares, amounts, strict=True)
     ]
 
 
@@ -64,37 +80,37 @@ def make_mixture(
     epochs: float | None = None,
     seed: int = 0,
     out: str = "MIX.toml",
-) -> list[dict[str, Any]]:
+) -> list[MixtureRow]:
     """Write a mixture to `out` and return its `mixture_table`.
 
     A group is the name of a source (`the-stack`), a component (`the-stack/c`), a pattern
-    (`the-stack/c*`), or COLUMN:VALUE (`license:mit`, `component:python`, `kind:the-pile`); or
-    several of them joined by `+`, which share one weight. Components of the Pile get its published
-    epochs as inner epochs.
+    (`the-stack/c*`), COLUMN:VALUE (`license:mit`, `component:python`, `kind:the-pile`), or several
+    of them joined by `+`, which share one weight. Components of the Pile get their published epochs
+    as inner epochs.
 
     Args:
         directories: of tokenized datasets.
-        weights: group -> its share of the tokens, relative to the others'.
-        repeats: group -> how often the whole mixture sees it, instead of a weight.
-        recipe: the groups of a named recipe, instead of both.
-        max_epochs: group -> after how many epochs its components leave; "" is for every group.
-        tokens: budget.
-        epochs: budget, in sizes of the mixture.
-        seed: of the order and of every span.
-        out: the file.
+        weights: group -> share of the tokens, relative to the other weights.
+        repeats: group -> epochs in the whole mixture, instead of a weight.
+        recipe: name of a recipe that defines the groups, instead of `weights` and `repeats`.
+        max_epochs: group -> maximum epochs of its components; the name "" stands for every group.
+        tokens: budget in tokens.
+        epochs: budget in epochs of the mixture.
+        seed: of the order and of all random choices of objectives.
+        out: path of the file.
 
     Raises:
-        UsageError: a weight is not above 0, or a group matches nothing, or any fault of `resolve`.
+        UsageError: a number is not above 0, a group matches nothing, or `resolve` fails.
     """
     if not directories:
         raise UsageError("mix: name at least one dataset directory")
-    known = _known(directories)
-    groups = _groups(known, weights or {}, repeats or {}, recipe)
-    _cap(groups, max_epochs or {})
+    columns = _columns(directories)
+    groups = _groups(columns, weights or {}, repeats or {}, recipe)
+    _set_max_epochs(groups, max_epochs or {})
     for group in groups:
         patterns = group["components"]
-        members = [n for n in known if any(fnmatch.fnmatchcase(n, p) for p in patterns)]
-        group["inner_epochs"] = {n: e for n in members if (e := pile_epochs(known[n])) != 1}
+        members = [n for n in columns if any(fnmatch.fnmatchcase(n, p) for p in patterns)]
+        group["inner_epochs"] = {n: e for n in members if (e := pile_epochs(columns[n])) != 1}
     budget = {"tokens": tokens, "epochs": epochs}
     content: dict[str, Any] = {"datasets": list(directories), "seed": seed, "group": groups}
     content |= {key: value for key, value in budget.items() if value is not None}
@@ -104,70 +120,72 @@ def make_mixture(
     return rows
 
 
-Known = Mapping[str, dict[str, str]]
+Columns = Mapping[str, dict[str, str]]
 """Component -> its columns."""
 
 
-def _known(directories: Sequence[str]) -> Known:
+def _columns(directories: Iterable[str]) -> Columns:
+    """Return the columns of every component of the datasets, sorted by the component's name."""
     manifests = [load_manifest(directory) for directory in directories]
-    found = {name: columns_of(name, each) for each in manifests for name in each.components}
-    return dict(sorted(found.items()))
+    pairs = {name: columns_of(name, m) for m in manifests for name in m.components}
+    return dict(sorted(pairs.items()))
 
 
 def _groups(
-    known: Known, weights: Mapping[str, float], repeats: Mapping[str, float], recipe: str | None
+    columns: Columns, weights: Mapping[str, float], repeats: Mapping[str, float], recipe: str | None
 ) -> list[dict[str, Any]]:
-    sources = sorted({columns["source"] for columns in known.values()})
+    """Return the groups of a mixture, with the fields of `MixtureGroup`."""
+    kinds = {values["source"]: values["kind"] for values in columns.values()}
     if recipe is not None:
         if weights or repeats:
-            raise UsageError(
-                "--recipe: it has its own groups; give --weight and --repeat without it"
-            )
-        kinds = {columns["source"]: columns["kind"] for columns in known.values()}
+            raise UsageError("--recipe: a recipe has groups; omit --weight and --repeat")
         return load_recipe(recipe).groups(recipe, kinds)
     if not weights and not repeats:
         raise UsageError(
-            f"--weight: give at least one GROUP=W, or --recipe; sources there are: {sources}"
+            f"--weight: give at least one GROUP=W, or --recipe; the sources are: {sorted(kinds)}"
         )
     groups = []
-    for option, field, values in (("weight", "weight", weights), ("repeat", "epochs", repeats)):
-        for name, value in values.items():
-            if not 0 < value < float("inf"):
-                what = "a weight is" if field == "weight" else "epochs are"
-                raise UsageError(f"--{option}: {name}={value}: {what} a number above 0")
-            chosen = [p for part in name.split("+") for p in _patterns(known, part, option)]
-            groups.append({"name": name, "components": chosen, field: value})
+    for option, field, numbers in (("weight", "weight", weights), ("repeat", "epochs", repeats)):
+        for name, number in numbers.items():
+            _check_positive(f"--{option}: {name}={number}: {field}", number)
+            patterns = [p for part in name.split("+") for p in _patterns(columns, part, option)]
+            groups.append({"name": name, "components": patterns, field: number})
     return groups
 
 
-def _patterns(known: Known, part: str, option: str) -> list[str]:
-    """Return names or patterns of the components that a part of a group's name stands for."""
-    column, found, value = part.partition(":")
-    if not found:
-        patterns = [part if "/" in part else f"{part}/*"]
-        if any(fnmatch.fnmatchcase(name, patterns[0]) for name in known):
-            return patterns
-        names = {*known, *(columns["source"] for columns in known.values())}
+def _check_positive(what: str, number: float) -> None:
+    if not 0 < number < float("inf"):
+        raise UsageError(f"{what} must be above 0")
+
+
+def _patterns(columns: Columns, part: str, option: str) -> list[str]:
+    """Return the names or patterns of the components that a part of a group's name stands for."""
+    column, colon, value = part.partition(":")
+    if not colon:
+        pattern = part if "/" in part else f"{part}/*"
+        if any(fnmatch.fnmatchcase(name, pattern) for name in columns):
+            return [pattern]
+        names = {*columns, *(values["source"] for values in columns.values())}
         raise UsageError(f"--{option}: {part!r} matches no component; {nearest(part, names)}")
-    columns = {name for each in known.values() for name in each}
-    if column not in columns:
-        raise UsageError(f"--{option}: {part!r}: there is no column; {nearest(column, columns)}")
-    chosen = [name for name, each in known.items() if each.get(column) == slug(value)]
-    if not chosen:
-        values = {each[column] for each in known.values() if column in each}
-        raise UsageError(f"--{option}: {part!r} is no component's; {nearest(slug(value), values)}")
-    return chosen
+    known = {name for values in columns.values() for name in values}
+    if column not in known:
+        raise UsageError(f"--{option}: {part!r}: no such column; {nearest(column, known)}")
+    names = {name for name, values in columns.items() if values.get(column) == slug(value)}
+    if not names:
+        known = {values[column] for values in columns.values() if column in values}
+        raise UsageError(
+            f"--{option}: {part!r} matches no component; {nearest(slug(value), known)}"
+        )
+    return sorted(names)
 
 
-def _cap(groups: Sequence[dict[str, Any]], caps: Mapping[str, float]) -> None:
-    """Set the groups' max_epochs."""
+def _set_max_epochs(groups: Sequence[dict[str, Any]], max_epochs: Mapping[str, float]) -> None:
+    """Set the max_epochs of each group; the name "" stands for groups without their own."""
     names = {group["name"] for group in groups}
-    for name, most in caps.items():
+    for name, epochs in max_epochs.items():
         if name and name not in names:
             raise UsageError(f"--max-epochs: there is no group {name!r}; {nearest(name, names)}")
-        if not 0 < most < float("inf"):
-            raise UsageError(f"--max-epochs: {most}: epochs are a number above 0")
+        _check_positive(f"--max-epochs: {epochs}: epochs", epochs)
     for group in groups:
-        capped = {name: most for name, most in caps.items() if name in ("", group["name"])}
-        if capped:
-            group["max_epochs"] = capped.get(group["name"], capped.get(""))
+        if (epochs := max_epochs.get(group["name"], max_epochs.get("", 0))) > 0:
+            group["max_epochs"] = epochs

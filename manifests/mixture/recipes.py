@@ -1,4 +1,4 @@
-"""Named mixtures that ship as files: published ones, over sources by their kinds."""
+"""Recipes: published mixtures that ship as files, over sources by their kinds."""
 
 from pathlib import Path
 from typing import Any
@@ -15,51 +15,52 @@ class RecipeGroup(Config):
     """Sources that share one weight."""
 
     name: str
-    """How tables and errors call it."""
+    """Name of the group in tables and errors."""
     kinds: list[str] = Field(min_length=1)
-    """All components of the sources of these kinds; there must be one."""
+    """Kinds of sources. The group has all components of these sources; there must be one source."""
     weight: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    """Its share of the tokens, relative to the other groups' weights; or else `epochs`."""
+    """As in `MixtureGroup`."""
     epochs: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    """How often the whole mixture sees it; or else `weight`."""
+    """As in `MixtureGroup`."""
 
 
 class Recipe(Config):
     """A mixture without datasets, seed and budget."""
 
     published: str
-    """Where it was published, and what was said there."""
+    """Source of the recipe, and the mixture as the source describes it."""
     group: list[RecipeGroup] = Field(min_length=1)
+    """The [[group]] tables."""
 
     def groups(self, name: str, kinds: dict[str, str]) -> list[dict[str, Any]]:
-        """Return the groups of a mixture, as `Group` has them.
+        """Return the groups of a mixture, with the fields of `MixtureGroup`.
 
         Args:
             name: of the recipe, for errors.
-            kinds: source -> its kind, of all sources there are.
+            kinds: source -> its kind, for all sources of the datasets.
 
         Raises:
-            UsageError: a group finds no source.
+            UsageError: a group has no source.
         """
-        return [_group(name, each, kinds) for each in self.group]
-
-
-def _group(recipe: str, group: RecipeGroup, kinds: dict[str, str]) -> dict[str, Any]:
-    sources = sorted(source for source, kind in kinds.items() if kind in group.kinds)
-    if not sources:
-        there = ", ".join(f"{source} ({kind})" for source, kind in sorted(kinds.items()))
-        raise UsageError(
-            f"--recipe {recipe}: {group.name} needs a source of kind {' or '.join(group.kinds)}; "
-            f"there are: {there}"
-        )
-    share = group.model_dump(include={"weight", "epochs"}, exclude_none=True)
-    return {"name": group.name, "components": [f"{source}/*" for source in sources], **share}
+        groups = []
+        for group in self.group:
+            sources = sorted(source for source, kind in kinds.items() if kind in group.kinds)
+            if not sources:
+                known = ", ".join(f"{source} ({kind})" for source, kind in sorted(kinds.items()))
+                raise UsageError(
+                    f"--recipe {name}: {group.name} needs a source of kind "
+                    f"{' or '.join(group.kinds)}; there are: {known}"
+                )
+            share = group.model_dump(include={"weight", "epochs"}, exclude_none=True)
+            components = [f"{source}/*" for source in sources]
+            groups.append({"name": group.name, "components": components, **share})
+        return groups
 
 
 def load_recipe(name: str) -> Recipe:
-    """Read a recipe that ships with Stackpile, by its name, or a TOML file, by its path.
+    """Read a recipe that ships with Stackpile by its name, or another TOML file by its path.
 
     Raises:
-        UsageError: there is none, or the file has faults.
+        UsageError: there is no such recipe, or the file has faults.
     """
     return load_config(shipped(DIRECTORY, name, "recipe"), Recipe)

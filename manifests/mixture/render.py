@@ -1,117 +1,117 @@
-"""What people see of mixtures: a table of one, and what changed between two."""
+"""Tables for people: the components of a mixture, and the differences of two mixtures."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypedDict
 
 from rich.console import Group, RenderableType
 
 from manifests.console import formatting
 from manifests.console.output import numbers_table, unwrapped
 from manifests.mixture.config import load_mixture
-from manifests.mixture.mixture import mixture_table
-
-Row = Mapping[str, Any]
+from manifests.mixture.mixture import MixtureRow, mixture_table
 
 ROWS = 60
-"""Components whose changes are listed; the rest is counted, and --json has it."""
+"""Maximum number of changed components that are listed; --json lists all."""
 
-LEFT = (
-    "* left at its max_epochs: the others of its group took its share, and where there were none, "
-    "the other groups"
+CAPPED = (
+    "* reached its max_epochs: the other components of its group, or other groups, got its share"
 )
 
 
-def render(rows: Sequence[Row], out: str) -> RenderableType:
-    """Return what `mix` prints: each component below its group, rows of `mixture_table`."""
-    table = numbers_table("Mixture", "", "tokens there", "share asked", "share got", "epochs")
+def mixture_view(rows: Sequence[MixtureRow], out: str) -> RenderableType:
+    """Return the rows of `mixture_table` as a table, each component below its group."""
+    table = numbers_table("Mixture", "", "tokens", "requested share", "share", "epochs")
     for group in dict.fromkeys(row["group"] for row in rows):
-        mine = [row for row in rows if row["group"] == group]
-        table.add_row(group, *_cells(_together(mine)), style="bold")
-        for row in mine:
-            table.add_row(f"  {row['component']}{'*' if row['capped'] else ''}", *_cells(row))
-    forgotten = sum(row["forgotten"] for row in rows)
-    lines = [LEFT] if any(row["capped"] for row in rows) else []
-    if forgotten:
-        lines.append(f"{formatting.plural(forgotten, 'token')} of them forgotten, and left out")
-    lines.append(f"{out}: written; tokens count the end of each document")
+        members = [row for row in rows if row["group"] == group]
+        tokens, requested, share = (
+            sum(row[key] for row in members) for key in ("tokens", "requested_share", "share")
+        )
+        seen = sum(row["tokens"] * row["epochs"] for row in members)
+        table.add_row(group, *_cells(tokens, requested, share, seen / tokens), style="bold")
+        for row in members:
+            cells = _cells(row["tokens"], row["requested_share"], row["share"], row["epochs"])
+            table.add_row(f"  {row['component']}{'*' if row['capped'] else ''}", *cells)
+    lines = [CAPPED] if any(row["capped"] for row in rows) else []
+    if forgotten := sum(row["forgotten"] for row in rows):
+        lines.append(f"{formatting.plural(forgotten, 'token')} forgotten, and excluded")
+    lines.append(f"{out}: written; tokens include the end token of each document")
     return Group(table, unwrapped("\n".join(lines)))
 
 
-def _together(rows: Sequence[Row]) -> Row:
-    """Return the sums of a group."""
-    tokens = sum(row["tokens"] for row in rows)
-    seen = sum(row["tokens"] * row["epochs"] for row in rows)
-    total = {name: sum(row[name] for row in rows) for name in ("asked", "got")}
-    return {"tokens": tokens, "epochs": seen / tokens if tokens else 0.0, **total}
-
-
-def _cells(row: Row) -> list[str]:
+def _cells(tokens: float, requested: float, share: float, epochs: float) -> list[str]:
     return [
-        formatting.count(row["tokens"]),
-        formatting.share(row["asked"], 1),
-        formatting.share(row["got"], 1),
-        f"{row['epochs']:.2f}",
+        formatting.count(tokens),
+        formatting.share(requested, 1),
+        formatting.share(share, 1),
+        f"{epochs:.2f}",
     ]
 
 
-def diff(before: str, after: str) -> dict[str, Any]:
-    """Return what changed between two mixture files, for JSON.
+class MixtureDiff(TypedDict):
+    """Differences of two mixtures; each pair is [before, after]."""
 
-    Returns:
-        `before` and `after`, the files; `budget` and `seed` as [before, after]; `components`:
-        name -> `tokens` (there), `share` (got) and `epochs`, each [before, after], of those that
-        changed; None where it is not in the mixture.
+    before: str
+    after: str
+    budget: list[int]
+    seed: list[int]
+    components: dict[str, dict[str, list[Any]]]
+    """Changed component -> pairs of `tokens`, `share` and `epochs`; None: not in the mixture."""
+    same: int
+    """Number of components with the same tokens, shares and epochs."""
+
+
+def mixture_diff(before: str, after: str) -> MixtureDiff:
+    """Return the differences of two mixture files.
 
     Raises:
         UsageError, DataError: as `load_mixture` and `mixture_table` do.
     """
-    mixtures = [load_mixture(before), load_mixture(after)]
-    old, new = ({row["component"]: row for row in mixture_table(each)} for each in mixtures)
-    budgets = [round(sum(row["tokens"] * row["epochs"] for row in t.values())) for t in (old, new)]
+    mixtures = [load_mixture(path) for path in (before, after)]
+    old, new = ({row["component"]: row for row in mixture_table(m)} for m in mixtures)
     components = {name: _pairs(old.get(name), new.get(name)) for name in sorted({*old, *new})}
+    changed = {
+        name: pairs
+        for name, pairs in components.items()
+        if any(one != other for one, other in pairs.values())
+    }
     return {
         "before": before,
         "after": after,
-        "budget": budgets,
-        "seed": [each.seed for each in mixtures],
-        "components": {
-            name: pairs
-            for name, pairs in components.items()
-            if any(one != other for one, other in pairs.values())
-        },
-        "same": sum(all(a == b for a, b in pairs.values()) for pairs in components.values()),
+        "budget": [
+            round(sum(row["tokens"] * row["epochs"] for row in table.values()))
+            for table in (old, new)
+        ],
+        "seed": [mixture.seed for mixture in mixtures],
+        "components": changed,
+        "same": len(components) - len(changed),
     }
 
 
-def _pairs(old: Row | None, new: Row | None) -> dict[str, list[Any]]:
-    names = {"tokens": "tokens", "share": "got", "epochs": "epochs"}
-    return {title: [row and row[name] for row in (old, new)] for title, name in names.items()}
+def _pairs(old: MixtureRow | None, new: MixtureRow | None) -> dict[str, list[Any]]:
+    rows: list[Any] = [old, new]
+    return {name: [row and row[name] for row in rows] for name in ("tokens", "share", "epochs")}
 
 
-def render_diff(changed: Mapping[str, Any]) -> RenderableType:
-    """Return what `diff` prints of two mixtures."""
-    lines = [f"before: {changed['before']}", f"after:  {changed['after']}"]
-    for name in ("budget", "seed"):
-        one, other = changed[name]
-        if one != other:
-            lines.append(f"{name}: {formatting.count(one)} -> {formatting.count(other)}")
-    components = changed["components"]
+def diff_view(diff: MixtureDiff) -> RenderableType:
+    """Return the result of `mixture_diff` as a table."""
+    lines = [f"before: {diff['before']}", f"after:  {diff['after']}"]
+    for name, (old, new) in (("budget", diff["budget"]), ("seed", diff["seed"])):
+        if old != new:
+            lines.append(f"{name}: {formatting.count(old)} -> {formatting.count(new)}")
+    components, same = diff["components"], formatting.plural(diff["same"], "component")
     if not components:
-        lines.append(
-            f"{formatting.plural(changed['same'], 'component')}: the same shares and epochs"
-        )
-        return unwrapped("\n".join(lines))
-    heads = ("share before", "after", "epochs before", "after", "tokens there")
+        return unwrapped("\n".join([*lines, f"{same}: the same shares and epochs"]))
+    heads = ("share before", "after", "epochs before", "after", "tokens")
     table = numbers_table("Components", "", *heads)
     for name, pairs in list(components.items())[:ROWS]:
-        table.add_row(name, *_changed(pairs))
+        table.add_row(name, *_changed_cells(pairs))
     rest = [f"and {len(components) - ROWS} more: see --json"] if len(components) > ROWS else []
-    rest.append(f"{formatting.plural(changed['same'], 'component')} as before")
+    rest.append(f"{same} unchanged")
     return Group(unwrapped("\n".join(lines)), table, unwrapped("\n".join(rest)))
 
 
-def _changed(pairs: Mapping[str, Sequence[Any]]) -> list[str]:
+def _changed_cells(pairs: Mapping[str, Sequence[Any]]) -> list[str]:
     shares = ["-" if share is None else formatting.share(share, 1) for share in pairs["share"]]
-    epochs = ["-" if each is None else f"{each:.2f}" for each in pairs["epochs"]]
+    epochs = ["-" if number is None else f"{number:.2f}" for number in pairs["epochs"]]
     old, new = pairs["tokens"]
     return [*shares, *epochs, formatting.count(old if new is None else new)]

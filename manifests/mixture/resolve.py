@@ -1,7 +1,7 @@
-"""A mixture resolved: which components its datasets hold, in which shares, for how long.
+"""Resolving a mixture: the components of its datasets, their shares, and the budget.
 
-Shares, budgets and epochs count addresses (a document's tokens and its end). Only the manifests of
-the datasets are read, and their tombstones.
+Shares, budgets and epochs count addresses: the tokens of a document and its end token. Only the
+manifests and tombstones of the datasets are read.
 """
 
 import difflib
@@ -17,7 +17,7 @@ from manifests.mixture.config import Mixture
 from manifests.special_tokens import SpecialTokens
 
 LISTED = 8
-"""Names that an error lists where none is near to what was meant."""
+"""Maximum number of names in an error."""
 
 
 @dataclass(frozen=True)
@@ -25,14 +25,18 @@ class Member:
     """A component of a mixture.
 
     Attributes:
-        name: unique in the mixture, and what its randomness is keyed by: `source/slug`, or
+        name: unique in the mixture; the key of the component's randomness. `source/slug`, or
             `source/slug@2` for the component of that name in a second dataset.
-        dataset: the directory that holds it.
+        dataset: directory of its dataset.
+        heldout: whether the member is the held-out part of the component.
+        documents: number of documents.
+        tokens: number of tokens, without end tokens.
+        digest: of the component's shards.
         group: index of its group.
-        weight: inside its group.
-        cap: addresses after which it leaves, or None.
-        tombstones: names of those of its dataset that speak of it.
-        forgotten: addresses that they leave out; they stay in the ring, and are padded.
+        weight: weight within its group.
+        cap: maximum number of addresses in the budget, or None.
+        tombstones: names of the dataset's tombstone files that concern the component.
+        forgotten: number of addresses that the tombstones exclude; they are replaced by padding.
     """
 
     name: str
@@ -49,13 +53,21 @@ class Member:
 
     @property
     def addresses(self) -> int:
-        """The length of its ring."""
+        """Number of tokens and end tokens: the length of an epoch."""
         return self.tokens + self.documents
 
 
 @dataclass(frozen=True)
 class Resolved:
-    """A mixture with what its datasets hold: members, shares and a budget of addresses."""
+    """A resolved mixture.
+
+    Attributes:
+        mixture: the config.
+        members: its components, sorted by name.
+        group_shares: share of each group.
+        budget: number of addresses.
+        control: special tokens of the datasets.
+    """
 
     mixture: Mixture
     members: Sequence[Member]
@@ -64,12 +76,12 @@ class Resolved:
     control: SpecialTokens
 
     def shares(self, exhausted: Collection[int] = ()) -> list[float]:
-        """Return each member's share, those that left at 0; all are 0 when every one has left."""
+        """Return the share of each member, with the exhausted members (indices) at 0."""
         weights = [0.0 if i in exhausted else m.weight for i, m in enumerate(self.members)]
         inner = [0.0] * len(self.group_shares)
         for member, weight in zip(self.members, weights, strict=True):
             inner[member.group] += weight
-        total = sum(s for s, held in zip(self.group_shares, inner, strict=True) if held)
+        total = sum(share for share, held in zip(self.group_shares, inner, strict=True) if held)
         return [
             self.group_shares[member.group] / total * weight / inner[member.group]
             if weight
@@ -78,7 +90,7 @@ class Resolved:
         ]
 
     def amounts(self) -> list[float]:
-        """Return the addresses of each member that the whole budget sees, caps obeyed."""
+        """Return the number of addresses of each member in the budget, at most its cap."""
         seen = [0.0] * len(self.members)
         exhausted: set[int] = set()
         left = float(self.budget)
@@ -91,66 +103,68 @@ class Resolved:
             }
             step = min([left, *steps.values()])
             seen = [amount + share * step for amount, share in zip(seen, shares, strict=True)]
-            exhausted |= {i for i, own in steps.items() if own <= step}
+            exhausted |= {i for i, limit in steps.items() if limit <= step}
             left -= step
         return seen
 
 
 def resolve(mixture: Mixture, heldout: bool = False) -> Resolved:
-    """Look up what a mixture's datasets hold.
+    """Resolve a mixture.
 
-    With `heldout`, the members are the components' heldout shards, taken once, without caps; a
-    component that has none is left out.
+    Args:
+        mixture: the config.
+        heldout: resolve the held-out shards of the components instead, for one epoch without caps.
 
     Raises:
         UsageError: a pattern matches nothing, a component is in two groups, weights and budgets
             contradict each other, or the datasets have different tokenizers.
-        DataError: a manifest is not there or is damaged.
+        DataError: a manifest is missing or damaged.
     """
     manifests = {directory: load_manifest(directory) for directory in mixture.datasets}
     control = _control(manifests)
     members = _members_of(mixture, manifests, heldout)
     total = sum(member.addresses for member in members)
     if not total:
-        held = "heldout tokens" if heldout else "tokens"
-        raise UsageError(f"datasets: the components of this mixture hold no {held}")
+        kind = "held-out tokens" if heldout else "tokens"
+        raise UsageError(f"datasets: the components of this mixture have no {kind}")
     sizes = [sum(m.addresses for m in members if m.group == g) for g in range(len(mixture.group))]
     budget = total if heldout else _budget(mixture, sizes)
     shares = _group_shares(mixture, sizes, total if heldout else budget, heldout)
     resolved = Resolved(mixture, members, shares, budget, control)
     if all(member.cap is not None for member in members):
-        most = sum(member.cap or 0 for member in members)
-        if budget > most and (mixture.tokens or mixture.epochs):
+        limit = sum(member.cap or 0 for member in members)
+        if budget > limit and (mixture.tokens or mixture.epochs):
             raise UsageError(
-                f"tokens: the budget is {budget:,}, but max_epochs lets only {most:,} be seen"
+                f"tokens: the budget is {budget:,}, but max_epochs allows only {limit:,}"
             )
-        return Resolved(mixture, members, shares, min(budget, most), control)
+        return Resolved(mixture, members, shares, min(budget, limit), control)
     return resolved
 
 
 def _control(manifests: Mapping[str, Manifest]) -> SpecialTokens:
+    """Return the special tokens of the datasets, which must have the same tokenizer."""
     first: tuple[str, str, SpecialTokens] | None = None
     for directory, manifest in manifests.items():
         if manifest.tokenizer is None:
             raise UsageError(f"{directory}: is the output of {manifest.step}, not of tokenize")
-        mine = manifest.tokenizer
+        tokenizer = manifest.tokenizer
         if first is None:
-            first = directory, mine.sha256, mine.control
-        elif first[1] != mine.sha256:
+            first = directory, tokenizer.sha256, tokenizer.control
+        elif first[1] != tokenizer.sha256:
             raise UsageError(f"datasets: {first[0]} and {directory} have different tokenizers")
     if first is None:
-        raise UsageError("datasets: names none")
+        raise UsageError("datasets: the list is empty")
     return first[2]
 
 
 def _members_of(mixture: Mixture, manifests: Mapping[str, Manifest], heldout: bool) -> list[Member]:
-    """List the members in order of dataset and name."""
-    known: dict[str, list[str]] = {}  # component -> the datasets that hold it
+    """Return the members of a mixture, sorted by name."""
+    known: dict[str, list[str]] = {}  # component -> datasets
     for directory, manifest in manifests.items():
         for name in sorted({*manifest.components, *manifest.heldout_components}):
             known.setdefault(name, []).append(directory)
     groups = _groups_of(mixture, known)
-    stones = {d: Tombstones(d, manifest) for d, manifest in manifests.items()}
+    tombstones = {d: Tombstones(d, manifest) for d, manifest in manifests.items()}
     members = []
     for name, index in groups.items():
         group = mixture.group[index]
@@ -160,7 +174,7 @@ def _members_of(mixture: Mixture, manifests: Mapping[str, Manifest], heldout: bo
             if totals is None or not totals.addresses:
                 continue
             cap = None if heldout or group.max_epochs is None else group.max_epochs
-            gone = stones[directory].forgotten(name, heldout)
+            forgotten = tombstones[directory].forgotten(name, heldout)
             members.append(
                 Member(
                     name=name if number == 1 else f"{name}@{number}",
@@ -172,8 +186,8 @@ def _members_of(mixture: Mixture, manifests: Mapping[str, Manifest], heldout: bo
                     group=index,
                     weight=totals.addresses * group.inner_epochs.get(name, 1.0),
                     cap=None if cap is None else int(cap * totals.addresses),
-                    tombstones=stones[directory].of(name, heldout),
-                    forgotten=gone.documents + gone.tokens,
+                    tombstones=tombstones[directory].of(name, heldout),
+                    forgotten=forgotten.documents + forgotten.tokens,
                 )
             )
     return sorted(members, key=lambda member: member.name)
@@ -184,13 +198,13 @@ def _groups_of(mixture: Mixture, known: Collection[str]) -> dict[str, int]:
     groups: dict[str, int] = {}
     for index, group in enumerate(mixture.group):
         for pattern in group.components:
-            found = fnmatch.filter(sorted(known), pattern)
-            if not found:
+            names = fnmatch.filter(sorted(known), pattern)
+            if not names:
                 raise UsageError(
                     f"group[{index}].components: {pattern!r} (group {group.name!r}) matches no "
                     f"component; {nearest(pattern, known)}"
                 )
-            for name in found:
+            for name in names:
                 if groups.setdefault(name, index) != index:
                     other = mixture.group[groups[name]].name
                     raise UsageError(
@@ -208,41 +222,40 @@ def _groups_of(mixture: Mixture, known: Collection[str]) -> dict[str, int]:
 
 
 def _budget(mixture: Mixture, sizes: Sequence[int]) -> int:
+    """Return the budget in addresses; `sizes` are the addresses of each group."""
     if mixture.tokens and mixture.epochs:
-        raise UsageError("tokens: a mixture has a budget of tokens or of epochs, not both")
+        raise UsageError("tokens: a mixture has a budget in tokens or in epochs, not both")
     if all(group.epochs for group in mixture.group):
         if mixture.tokens or mixture.epochs:
-            raise UsageError("tokens: every group has epochs, and they add up to a budget already")
-        each = zip(mixture.group, sizes, strict=True)
-        return max(1, round(sum((group.epochs or 0) * size for group, size in each)))
+            raise UsageError("tokens: every group has epochs, which define the budget already")
+        pairs = zip(mixture.group, sizes, strict=True)
+        return max(1, round(sum((group.epochs or 0) * size for group, size in pairs)))
     return mixture.tokens or max(1, round((mixture.epochs or 1) * sum(sizes)))
 
 
 def _group_shares(
     mixture: Mixture, sizes: Sequence[int], budget: int, heldout: bool
 ) -> list[float]:
-    """Return each group's share: epochs first, then the weights divide what they leave."""
+    """Return the share of each group: by its epochs, or by its weight in the rest."""
     shares = [0.0] * len(sizes)
     weights = 0.0
     for index, group in enumerate(mixture.group):
         if (group.weight is None) == (group.epochs is None):
-            raise UsageError(
-                f"group[{index}]: {group.name!r} needs a weight or epochs, one of the two"
-            )
+            raise UsageError(f"group[{index}]: {group.name!r} needs either a weight or epochs")
         if group.epochs is not None:
             shares[index] = (1.0 if heldout else group.epochs) * sizes[index] / budget
         weights += group.weight or 0.0
-    left = 1 - sum(shares)
-    if weights and left <= 0:
-        raise UsageError("tokens: the groups with epochs leave nothing of the budget to the others")
+    rest = 1 - sum(shares)
+    if weights and rest <= 0:
+        raise UsageError("tokens: the groups with epochs use the whole budget")
     for index, group in enumerate(mixture.group):
         if group.weight is not None:
-            shares[index] = left * group.weight / weights
+            shares[index] = rest * group.weight / weights
     return shares
 
 
 def nearest(name: str, known: Collection[str]) -> str:
-    """Return the end of an error about an unknown name: the nearest known one, or some of them."""
+    """Return the end of an error about an unknown name: the most similar name, or some names."""
     near = difflib.get_close_matches(name, sorted(known), n=1)
     if near:
         return f"did you mean {near[0]!r}?"

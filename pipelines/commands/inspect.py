@@ -98,8 +98,8 @@ def diff(
     from pipelines.inspect import diff as differing
 
     if before.endswith(".toml") and after.endswith(".toml"):
-        mixed = render.diff(before, after)
-        answer(as_json, mixed, lambda: render.render_diff(mixed))
+        mixed = render.mixture_diff(before, after)
+        answer(as_json, mixed, lambda: render.diff_view(mixed))
         return
     changed = differing.diff(load_chain(before), load_chain(after))
     answer(as_json, changed, lambda: differing.render(changed))
@@ -200,7 +200,7 @@ def mix(
         seed=seed,
         out=out,
     )
-    answer(as_json, {"out": out, "components": rows}, lambda: render.render(rows, out))
+    answer(as_json, {"out": out, "components": rows}, lambda: render.mixture_view(rows, out))
 
 
 def _numbers(option: str, texts: list[str]) -> dict[str, float]:

@@ -271,8 +271,8 @@ def _summary(mixture: Mixture, resolved: Resolved, receipts: Sequence[Receipt]) 
                 "digest": member.digest,
                 "tombstones": list(member.tombstones),
                 "tokens": written[member.name],
-                "asked": share,
-                "got": written[member.name] / total,
+                "requested_share": share,
+                "share": written[member.name] / total,
                 "epochs": written[member.name] / member.addresses,
             }
             for member, share in zip(resolved.members, shares, strict=True)
@@ -292,7 +292,7 @@ def materialized_text(summary: Mapping[str, Any], out: str) -> str:
     ]
     for name, component in summary["components"].items():
         lines.append(
-            f"  {name}  asked {formatting.share(component['asked'], 1)}, "
-            f"got {formatting.share(component['got'], 1)}, {component['epochs']:.2f} epochs"
+            f"  {name}  requested {formatting.share(component['requested_share'], 1)}, "
+            f"share {formatting.share(component['share'], 1)}, {component['epochs']:.2f} epochs"
         )
     return "\n".join(lines)

@@ -1,10 +1,8 @@
 """Section of the report about a mixture: shares and epochs of its components."""
 
-from typing import Any
-
 from manifests.console import formatting
 from manifests.mixture.config import load_mixture
-from manifests.mixture.mixture import mixture_table
+from manifests.mixture.mixture import MixtureRow, mixture_table
 from pipelines.report import svg
 from pipelines.report.html import details, figure, section
 from pipelines.report.svg import PALETTE, Bar
@@ -20,7 +18,7 @@ def mixture(path: str) -> str:
         UsageError, DataError: as `load_mixture` and `mixture_table` do.
     """
     rows = sorted(
-        mixture_table(load_mixture(path)), key=lambda row: (-row["got"], row["component"])
+        mixture_table(load_mixture(path)), key=lambda row: (-row["share"], row["component"])
     )
     groups = list(dict.fromkeys(sorted(row["group"] for row in rows)))
     color = {name: PALETTE[place % len(PALETTE)] for place, name in enumerate(groups)}
@@ -35,20 +33,20 @@ def mixture(path: str) -> str:
     )
 
 
-HEAD = ["component", "group", "tokens there", "share asked", "share got", "epochs"]
+HEAD = ["component", "group", "tokens", "requested share", "share", "epochs"]
 
 
-def _epochs_bar(row: dict[str, Any], color: dict[str, str]) -> Bar:
-    text = f"{row['epochs']:.2f} epochs, {formatting.share(row['got'], 1)}"
+def _epochs_bar(row: MixtureRow, color: dict[str, str]) -> Bar:
+    text = f"{row['epochs']:.2f} epochs, {formatting.share(row['share'], 1)}"
     return Bar(row["component"], row["epochs"], text, color[row["group"]])
 
 
-def _cells(row: dict[str, Any]) -> list[str]:
+def _cells(row: MixtureRow) -> list[str]:
     return [
         row["component"],
         row["group"],
         formatting.count(row["tokens"]),
-        formatting.share(row["asked"], 1),
-        formatting.share(row["got"], 1),
+        formatting.share(row["requested_share"], 1),
+        formatting.share(row["share"], 1),
         f"{row['epochs']:.2f}",
     ]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from manifests.mixture.mixture import Group, Mixture
+from manifests.mixture.mixture import Mixture, MixtureGroup
 from objectives.preview import peek
 from objectives.stream.plan import make_plan
 from objectives.stream.plan_stages import with_tombstones
@@ -29,7 +29,7 @@ def documents(lengths, gone, component="own/a"):
 
 
 def plan_of(directory, objective, seed=0):
-    group = Group(name="own", components=["own/*"], weight=1.0)
+    group = MixtureGroup(name="own", components=["own/*"], weight=1.0)
     mixture = Mixture(datasets=[directory], group=[group], seed=seed, epochs=3)
     needed = {name: SETTINGS[name] for name in SETTINGS if name == objective}
     return make_plan(mixture, objective, batch=8, sequence_length=LENGTH, settings=needed)

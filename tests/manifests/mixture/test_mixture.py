@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from manifests.errors import UsageError
 from manifests.mixture.mixture import (
-    Group,
     Mixture,
+    MixtureGroup,
     load_mixture,
     make_mixture,
     mixture_table,
@@ -34,7 +34,7 @@ def dataset(tmp_path, made_up_dataset):
 
 
 def mixture_of(dataset, *groups, **fields):
-    return Mixture(datasets=[dataset], group=[Group(**group) for group in groups], **fields)
+    return Mixture(datasets=[dataset], group=[MixtureGroup(**group) for group in groups], **fields)
 
 
 PL = {"name": "pl", "components": ["the-stack/*"], "weight": 1.0}
@@ -47,19 +47,19 @@ def by_component(mixture):
 
 def test_weights_are_shares_of_tokens_and_a_group_divides_by_size(dataset):
     rows = by_component(mixture_of(dataset, PL, NL))
-    assert rows["the-stack/c"]["asked"] == pytest.approx(0.375)
-    assert rows["the-stack/python"]["asked"] == pytest.approx(0.125)
-    assert rows["the-pile/arxiv"]["asked"] == pytest.approx(0.25)
+    assert rows["the-stack/c"]["requested_share"] == pytest.approx(0.375)
+    assert rows["the-stack/python"]["requested_share"] == pytest.approx(0.125)
+    assert rows["the-pile/arxiv"]["requested_share"] == pytest.approx(0.25)
     assert rows["the-pile/arxiv"]["epochs"] == pytest.approx(2.5)
     assert rows["the-stack/c"]["epochs"] == pytest.approx(0.625)
-    assert sum(row["got"] for row in rows.values()) == pytest.approx(1)
+    assert sum(row["share"] for row in rows.values()) == pytest.approx(1)
 
 
 def test_budgets(dataset):
     assert resolve(mixture_of(dataset, PL, NL)).budget == 1_000_000
     assert resolve(mixture_of(dataset, PL, NL, epochs=2.5)).budget == 2_500_000
     assert resolve(mixture_of(dataset, PL, NL, tokens=123_456)).budget == 123_456
-    with pytest.raises(UsageError, match="tokens or of epochs, not both"):
+    with pytest.raises(UsageError, match="tokens or in epochs, not both"):
         resolve(mixture_of(dataset, PL, NL, tokens=1, epochs=1))
 
 
@@ -81,8 +81,8 @@ def test_weights_divide_what_epochs_leave(dataset):
     mixture = mixture_of(dataset, {**PL, "weight": None, "epochs": 1}, NL, tokens=1_000_000)
     rows = by_component(mixture)
     assert rows["the-stack/c"]["epochs"] == pytest.approx(1)
-    assert rows["the-pile/arxiv"]["asked"] == pytest.approx(0.1)
-    with pytest.raises(UsageError, match="leave nothing of the budget"):
+    assert rows["the-pile/arxiv"]["requested_share"] == pytest.approx(0.1)
+    with pytest.raises(UsageError, match="use the whole budget"):
         resolve(mixture.model_copy(update={"tokens": 700_000}))
 
 
@@ -90,22 +90,22 @@ def test_inner_epochs_weigh_inside_the_group(dataset):
     rows = by_component(
         mixture_of(dataset, PL, {**NL, "inner_epochs": {"the-pile/wikipedia-en": 3.0}})
     )
-    assert rows["the-pile/wikipedia-en"]["asked"] == pytest.approx(0.375)
-    assert rows["the-pile/arxiv"]["asked"] == pytest.approx(0.125)
+    assert rows["the-pile/wikipedia-en"]["requested_share"] == pytest.approx(0.375)
+    assert rows["the-pile/arxiv"]["requested_share"] == pytest.approx(0.125)
 
 
 def test_a_component_leaves_at_its_cap_and_the_others_take_its_share(dataset):
     rows = by_component(mixture_of(dataset, PL, {**NL, "max_epochs": 1.0}))
     assert rows["the-pile/arxiv"]["epochs"] == pytest.approx(1)
-    assert rows["the-pile/arxiv"]["asked"] == pytest.approx(0.25)
-    assert rows["the-pile/arxiv"]["got"] == pytest.approx(0.1)
-    assert rows["the-stack/c"]["got"] == pytest.approx(0.6)
+    assert rows["the-pile/arxiv"]["requested_share"] == pytest.approx(0.25)
+    assert rows["the-pile/arxiv"]["share"] == pytest.approx(0.1)
+    assert rows["the-stack/c"]["share"] == pytest.approx(0.6)
 
 
 def test_caps_that_forbid_the_budget(dataset):
     capped = [{**PL, "max_epochs": 1.0}, {**NL, "max_epochs": 2.0}]
     with pytest.raises(
-        UsageError, match=r"budget is 2,000,000, but max_epochs lets only 1,200,000"
+        UsageError, match=r"budget is 2,000,000, but max_epochs allows only 1,200,000"
     ):
         resolve(mixture_of(dataset, *capped, tokens=2_000_000))
     assert resolve(mixture_of(dataset, {**PL, "max_epochs": 0.5}, NL)).budget == 1_000_000
@@ -131,7 +131,7 @@ def test_heldout_members_are_those_that_have_heldout_shards(dataset):
         ("the-stack/c", 1000, True),
     ]
     assert resolved.budget == 1500
-    with pytest.raises(UsageError, match="hold no heldout tokens"):
+    with pytest.raises(UsageError, match="have no held-out tokens"):
         resolve(mixture_of(dataset, {**PL, "components": ["the-stack/python"]}), heldout=True)
 
 
@@ -140,8 +140,8 @@ def test_heldout_members_are_those_that_have_heldout_shards(dataset):
     [
         ({"components": ["the-stak/*"]}, r"group\[1\].components: 'the-stak/\*' \(group 'nl'\)"),
         ({"components": ["the-stack/c"]}, "the-stack/c is in two groups, 'pl' and 'nl'"),
-        ({"weight": None}, "'nl' needs a weight or epochs"),
-        ({"epochs": 1.0}, "'nl' needs a weight or epochs"),
+        ({"weight": None}, "'nl' needs either a weight or epochs"),
+        ({"epochs": 1.0}, "'nl' needs either a weight or epochs"),
         ({"inner_epochs": {"the-stack/c": 1.0}}, "'the-stack/c' is not in this group"),
         ({"inner_epochs": {"the-pile/arxiv": float("nan")}}, "must be above 0, not nan"),
     ],
@@ -195,7 +195,7 @@ def test_make_mixture(dataset, tmp_path):
     assert mixture.seed == 7
     assert mixture.group[1].components == ["the-pile/*", "the-stack/p*"]
     assert mixture.group[1].inner_epochs == {"the-pile/arxiv": 2.0, "the-pile/wikipedia-en": 3.0}
-    assert {row["component"]: row["asked"] for row in rows} == pytest.approx(
+    assert {row["component"]: row["requested_share"] for row in rows} == pytest.approx(
         {
             "the-stack/c": 0.5,
             "the-stack/python": 0.5 * 2 / 7,
@@ -208,16 +208,19 @@ def test_make_mixture(dataset, tmp_path):
 @pytest.mark.parametrize(
     ("weights", "message"),
     [
-        ({}, r"one GROUP=W, or --recipe; sources there are: \['the-pile', 'the-stack'\]"),
-        ({"the-stack": 0.0}, "--weight: the-stack=0.0: a weight is a number above 0"),
-        ({"the-stack": -1.0}, "a weight is a number above 0"),
-        ({"the-stack": float("nan")}, "a weight is a number above 0"),
+        ({}, r"one GROUP=W, or --recipe; the sources are: \['the-pile', 'the-stack'\]"),
+        ({"the-stack": 0.0}, "--weight: the-stack=0.0: weight must be above 0"),
+        ({"the-stack": -1.0}, "weight must be above 0"),
+        ({"the-stack": float("nan")}, "weight must be above 0"),
         ({"the-stak": 1.0}, "--weight: 'the-stak' matches no component; did you mean 'the-stack'"),
         ({"the-stack/pythno": 1.0}, "did you mean 'the-stack/python'"),
         ({"xyz": 1.0}, "there are: the-pile, the-pile/arxiv"),
-        ({"langage:c": 1.0}, "there is no column; there are: component, kind, source"),
-        ({"componen:c": 1.0}, "there is no column; did you mean 'component'"),
-        ({"component:phyton": 1.0}, "'component:phyton' is no component's; did you mean 'python'"),
+        ({"langage:c": 1.0}, "no such column; there are: component, kind, source"),
+        ({"componen:c": 1.0}, "no such column; did you mean 'component'"),
+        (
+            {"component:phyton": 1.0},
+            "'component:phyton' matches no component; did you mean 'python'",
+        ),
     ],
 )
 def test_make_mixture_refuses(dataset, tmp_path, weights, message):
@@ -241,7 +244,7 @@ def test_groups_by_a_column(tmp_path, made_up_dataset):
 
     def got(**weights):
         rows = make_mixture([dataset], weights, out=str(tmp_path / "MIX.toml"))
-        return {row["component"]: row["got"] for row in rows}
+        return {row["component"]: row["share"] for row in rows}
 
     both = got(**{"license:MIT": 1, "license:Apache-2.0": 3})
     assert both == pytest.approx(
@@ -251,7 +254,7 @@ def test_groups_by_a_column(tmp_path, made_up_dataset):
     pile = got(**{"kind:the-pile": 1})
     assert pile == pytest.approx({"prose/arxiv": 2 / 3, "prose/pile-cc": 1 / 3})
     assert set(got(**{"source:ours+prose/arxiv": 1})) == {*list(tokens)[:3], "prose/arxiv"}
-    with pytest.raises(UsageError, match="'license:mti' is no component's; did you mean 'mit'"):
+    with pytest.raises(UsageError, match="'license:mti' matches no component; did you mean 'mit'"):
         got(**{"license:mti": 1})
 
 
@@ -272,11 +275,11 @@ def test_repeats_and_caps(dataset, tmp_path):
     assert epochs["the-stack/c"] == pytest.approx((2_000_000 - 300_000) / 800_000)
     for wrong, message in (
         ({"pile": 1.0}, "there is no group 'pile'; did you mean 'the-pile'"),
-        ({"": 0.0}, "--max-epochs: 0.0: epochs are a number above 0"),
+        ({"": 0.0}, "--max-epochs: 0.0: epochs must be above 0"),
     ):
         with pytest.raises(UsageError, match=message):
             make_mixture([dataset], {"the-pile": 1}, max_epochs=wrong, out=out)
-    with pytest.raises(UsageError, match="--repeat: the-pile=-1: epochs are a number above 0"):
+    with pytest.raises(UsageError, match="--repeat: the-pile=-1: epochs must be above 0"):
         make_mixture([dataset], repeats={"the-pile": -1}, out=out)
 
 

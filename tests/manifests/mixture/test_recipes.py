@@ -38,7 +38,7 @@ def test_four_recipes_ship_and_name_the_paper():
 
 def test_codegen2_mix_takes_the_pile_and_the_stack_equally(dataset, tmp_path):
     rows = shares(dataset, tmp_path, "codegen2-mix")
-    assert {name: row["got"] for name, row in rows.items()} == pytest.approx(
+    assert {name: row["share"] for name, row in rows.items()} == pytest.approx(
         {
             "code/c": 0.375,
             "code/python": 0.125,
@@ -52,7 +52,7 @@ def test_codegen2_mix_takes_the_pile_and_the_stack_equally(dataset, tmp_path):
 def test_one_kind_only(dataset, tmp_path, recipe, source):
     rows = shares(dataset, tmp_path, recipe, tokens=1000)
     assert {name.split("/")[0] for name in rows} == {source}
-    assert sum(row["got"] for row in rows.values()) == pytest.approx(1)
+    assert sum(row["share"] for row in rows.values()) == pytest.approx(1)
 
 
 def test_codegen2_5_sees_starcoderdata_five_times(dataset, tmp_path):
@@ -71,8 +71,8 @@ def test_a_recipe_of_ones_own(dataset, tmp_path):
     ("options", "message"),
     [
         ({"recipe": "codegen3"}, "there is no recipe 'codegen3'; known are codegen2-mix"),
-        ({"recipe": "nl-only", "weights": {"code": 1}}, "--recipe: it has its own groups"),
-        ({"recipe": "codegen2.5", "epochs": 3}, "every group has epochs, and they add up"),
+        ({"recipe": "nl-only", "weights": {"code": 1}}, "--recipe: a recipe has groups"),
+        ({"recipe": "codegen2.5", "epochs": 3}, "every group has epochs, which define"),
     ],
 )
 def test_bad_calls(dataset, tmp_path, options, message):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from manifests.errors import DataError, UsageError
-from manifests.mixture.mixture import Group, Mixture
+from manifests.mixture.mixture import Mixture, MixtureGroup
 from objectives.stream.epoch_caps import integer_weights
 from objectives.stream.order import SCALE
 from objectives.stream.plan import Plan, load_plan, make_plan, save_plan
@@ -30,7 +30,9 @@ def dataset(tmp_path_factory, made_up_dataset):
 
 
 def plan_of(dataset, *groups, objective="clm", batch=8, length=256, heldout=False, **fields):
-    mixture = Mixture(datasets=[dataset], group=[Group(**g) for g in groups or (NL, PL)], **fields)
+    mixture = Mixture(
+        datasets=[dataset], group=[MixtureGroup(**g) for g in groups or (NL, PL)], **fields
+    )
     return make_plan(mixture, objective, batch=batch, sequence_length=length, heldout=heldout)
 
 

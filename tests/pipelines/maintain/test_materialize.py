@@ -79,9 +79,9 @@ def test_epochs_are_those_of_the_mixture(dataset, tmp_path, small_shards, withou
     assert Counter(b.values()) == {1: 25, 2: 25}
     assert told["documents"] == 150
     assert told["components"]["own/a"]["epochs"] == pytest.approx(0.75)
-    assert told["components"]["own/b"]["got"] == pytest.approx(0.5)
+    assert told["components"]["own/b"]["share"] == pytest.approx(0.5)
     assert len(told["shards"]) == 4
-    assert "own/b  asked 50.0 %, got 50.0 %, 1.50 epochs" in materialized_text(told, out)
+    assert "own/b  requested 50.0 %, share 50.0 %, 1.50 epochs" in materialized_text(told, out)
 
 
 def test_it_is_shuffled_and_the_table_says_what_is_where(

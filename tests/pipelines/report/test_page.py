@@ -53,7 +53,7 @@ def test_a_mixture_is_drawn_where_one_is_given(output, tmp_path):
     text = words(report(chain, out))
     assert "MIX.toml: " in text
     for row in mixture_table(load_mixture(out)):
-        share = formatting.share(row["got"], 1)
+        share = formatting.share(row["share"], 1)
         assert f"{row['component']}: {row['epochs']:.2f} epochs, {share}" in text
     drawn = parsed(report(chain, out)).iter("svg")
     assert sum("Epochs of components" in "".join(each.itertext()) for each in drawn) == 1

@@ -101,7 +101,7 @@ def test_from_rows_to_a_mixture(tmp_path, kind):
     got: dict[str, float] = {}
     for row in rows:
         license = row["component"].rpartition("--")[2]
-        got[license] = got.get(license, 0) + row["got"]
+        got[license] = got.get(license, 0) + row["share"]
     assert got == pytest.approx({"mit": 0.75, "apache-2-0": 0.25})
 
 
