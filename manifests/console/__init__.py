@@ -1,1 +1,1 @@
-"""What the terminal shows: tables and JSON (output), numbers (formatting), options (options)."""
+"""Output and options of commands: tables and JSON (output), numbers (formatting), options."""

@@ -1,26 +1,26 @@
-"""Numbers as people read them."""
+"""Numbers as text for people."""
 
 _SIZES = ("B", "kB", "MB", "GB", "TB", "PB")
 _COUNTS = ("", " thousand", " million", " billion", " trillion")
 
 
 def count(number: float) -> str:
-    """Write a count in full, with commas: `1,234,567`."""
+    """Return a count with commas: `1,234,567`."""
     return f"{number:,.0f}"
 
 
 def short_count(number: float) -> str:
-    """Write a count in three digits: `1.23 million`; below 10,000 in full."""
+    """Return a count with three digits: `1.23 million`; below 10,000 with all digits."""
     return count(number) if abs(number) < 10_000 else _scaled(number, _COUNTS, "")
 
 
 def size(number: float) -> str:
-    """Write a number of bytes in powers of 1000: `1.23 MB`."""
+    """Return a number of bytes in powers of 1000: `1.23 MB`."""
     return _scaled(number, _SIZES, " ")
 
 
 def share(part: float, whole: float) -> str:
-    """Write `part / whole` as a percentage: `12.3 %`; a dash where there is no whole."""
+    """Return `part / whole` as a percentage: `12.3 %`; a dash if `whole` is 0."""
     if not whole:
         return "-"
     percentage = 100 * part / whole
@@ -32,11 +32,12 @@ def share(part: float, whole: float) -> str:
 
 
 def plural(number: int, word: str) -> str:
-    """Write a count with its noun: `1 shard`, `2 shards`."""
+    """Return a count with its noun: `1 shard`, `2 shards`."""
     return f"{count(number)} {word}" + ("" if number == 1 else "s")
 
 
 def _scaled(number: float, units: tuple[str, ...], gap: str) -> str:
+    """Return a number with three digits, divided by a power of 1000 that has a unit."""
     power = 0
     while abs(number) >= 999.5 and power < len(units) - 1:
         number /= 1000

@@ -1,4 +1,4 @@
-"""Answers of commands: JSON for programs, and for people what Rich prints."""
+"""Output of commands: JSON for programs, and tables and text for people."""
 
 import json
 import re
@@ -10,33 +10,35 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-COMMANDS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Control characters but tabs and line ends; those that turn the order of what follows them
-(Unicode TR 9, 2.1 to 2.4); and halves of characters, which cannot be printed."""
+CONTROL_CHARACTERS = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+"""Control characters except tabs and line feeds, characters that change the direction of text
+(Unicode TR 9, sections 2.1 to 2.4), and surrogates, which cannot be encoded."""
 
 
 def printable(text: str) -> str:
-    """Return text that no terminal obeys: what would command it is replaced by U+FFFD."""
-    return COMMANDS.sub("\ufffd", re.sub(r"\r(?=\n|\Z)", "", text))
+    """Return text with U+FFFD in place of control characters, which a terminal would obey."""
+    return CONTROL_CHARACTERS.sub("\ufffd", re.sub(r"\r(?=\n|\Z)", "", text))
 
 
 def unwrapped(text: str) -> Text:
-    """Return text that keeps its lines, however long they are: others may read what is printed."""
+    """Return printable text whose lines are not wrapped, because programs may read the output."""
     return Text(printable(text), no_wrap=True, overflow="ignore")
 
 
-class TameTable(Table):
-    """A table whose cells no terminal obeys."""
+class PrintableTable(Table):
+    """A table that replaces control characters in its cells."""
 
     def add_row(self, *cells: RenderableType | None, **options: Any) -> None:
         """Add a row of cells."""
-        tame = (printable(cell) if isinstance(cell, str) else cell for cell in cells)
-        super().add_row(*tame, **options)
+        safe = (printable(cell) if isinstance(cell, str) else cell for cell in cells)
+        super().add_row(*safe, **options)
 
 
 def numbers_table(title: str, *heads: str) -> Table:
-    """Return a table that has room in 80 columns: its first column is words, the others numbers."""
-    table = TameTable(
+    """Return a compact table: the first column has text, the other columns have numbers."""
+    table = PrintableTable(
         title=title,
         title_justify="left",
         title_style="bold",
@@ -44,16 +46,16 @@ def numbers_table(title: str, *heads: str) -> Table:
         pad_edge=False,
         padding=0,
     )
-    for place, head in enumerate(heads):
-        side: Literal["right", "left"] = "right" if place else "left"
-        table.add_column(head, justify=side, overflow="fold", no_wrap=not place)
+    for number, head in enumerate(heads):
+        side: Literal["right", "left"] = "right" if number else "left"
+        table.add_column(head, justify=side, overflow="fold", no_wrap=not number)
     return table
 
 
 def print_answer(answer: RenderableType) -> None:
-    """Print an answer on stdout: as wide as a terminal is, or as it needs where there is none."""
+    """Print on stdout, as wide as the terminal, or without a terminal as wide as needed."""
     console = Console(highlight=False, markup=False)
-    # In a group, because Rich joins texts that it prints by themselves, and wraps the whole.
+    # Rich joins and wraps text that is printed alone; text in a group keeps its lines.
     grouped = Group(unwrapped(answer) if isinstance(answer, str) else answer)
     if not console.is_terminal:
         console.width = max(console.width, console.measure(grouped).maximum)
@@ -61,9 +63,9 @@ def print_answer(answer: RenderableType) -> None:
 
 
 def answer(as_json: bool, values: Mapping[str, Any], render: Callable[[], RenderableType]) -> None:
-    """Print an answer on stdout: `values` as one JSON object, or what `render` returns."""
+    """Print `values` as one JSON object (`as_json`), or the result of `render`."""
     if as_json:
-        found = json.dumps(values, ensure_ascii=False)
-        print(COMMANDS.sub(lambda each: f"\\u{ord(each[0]):04x}", found))
+        text = json.dumps(values, ensure_ascii=False)
+        print(CONTROL_CHARACTERS.sub(lambda match: f"\\u{ord(match[0]):04x}", text))
     else:
         print_answer(render())

@@ -7,7 +7,7 @@ from rich import box
 from rich.console import Group, RenderableType
 
 from manifests.console import formatting
-from manifests.console.output import TameTable, unwrapped
+from manifests.console.output import PrintableTable, unwrapped
 from manifests.dataset.dataset import read_shard_table
 from manifests.lineage.chain import Chain, flows
 
@@ -126,8 +126,10 @@ def render(changed: dict[str, Any]) -> RenderableType:
     return Group(*blocks)
 
 
-def _table(title: str, changed: Mapping[str, Change]) -> TameTable:
-    table = TameTable(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+def _table(title: str, changed: Mapping[str, Change]) -> PrintableTable:
+    table = PrintableTable(
+        title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD
+    )
     table.add_column("what", overflow="fold")
     table.add_column("before", justify="right", overflow="fold")
     table.add_column("after", justify="right", overflow="fold")

@@ -26,45 +26,47 @@ EVIL = "\x1b]0;title\x07\x1b[2Jred\x9b31m\x7f"
         ("\ud800", "\ufffd"),
     ],
 )
-def test_what_would_command_a_terminal_is_replaced(text: str, shown: str) -> None:
+def test_control_characters_are_replaced(text: str, shown: str) -> None:
     assert printable(text) == shown
     assert unwrapped(text).plain == shown
 
 
-def assert_tame(printed: str) -> None:
+def assert_no_control_characters(printed: str) -> None:
     assert "2Jred" in printed
     for command in "\x1b\x07\x9b\x7f":
         assert command not in printed
 
 
-def test_answers_and_tables_are_tame(capsys: pytest.CaptureFixture[str]) -> None:
+def test_text_and_tables_print_no_control_characters(capsys: pytest.CaptureFixture[str]) -> None:
     print_answer(EVIL)
     table = numbers_table("names", "", "files")
     table.add_row(EVIL, "1")
     print_answer(Group(table))
     printed = capsys.readouterr().out
-    assert_tame(printed)
+    assert_no_control_characters(printed)
     assert printed.count("2Jred") == 2
 
 
-def test_a_difference_is_tame(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_diff_prints_no_control_characters(capsys: pytest.CaptureFixture[str]) -> None:
     shards: dict[str, object] = {"same": 1, "removed": [], "added": []}
     told = {"before": "a", "after": "b", "same": False, "config": {EVIL: [EVIL, None]}}
     print_answer(render_diff({**told, "totals": {}, "funnel": {}, "failed": {}, "shards": shards}))
     printed = capsys.readouterr().out
-    assert_tame(printed)
+    assert_no_control_characters(printed)
     assert printed.count("2Jred") == 2
 
 
-def test_json_holds_all_and_commands_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_escapes_control_characters_and_keeps_every_value(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     told = {"path": EVIL, "text": "größe\n\u202e\ud800"}
     answer(True, told, lambda: "")
     printed = capsys.readouterr().out
-    assert_tame(printed)
+    assert_no_control_characters(printed)
     assert json.loads(printed) == told and "größe" in printed and "\u202e" not in printed
 
 
-def test_a_document_is_tame(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_document_prints_no_control_characters(capsys: pytest.CaptureFixture[str]) -> None:
     shown = {
         "id": "0" * 32,
         "why": f"kept ({EVIL})",
@@ -77,11 +79,11 @@ def test_a_document_is_tame(capsys: pytest.CaptureFixture[str]) -> None:
     }
     print_answer(render_document(shown))
     printed = capsys.readouterr().out
-    assert_tame(printed)
+    assert_no_control_characters(printed)
     assert "first   line\n" in printed
 
 
-def test_clusters_are_tame(capsys: pytest.CaptureFixture[str]) -> None:
+def test_clusters_print_no_control_characters(capsys: pytest.CaptureFixture[str]) -> None:
     one = {"id": "0" * 32, "component": "a/b", "path": EVIL, "text": "x"}
     cluster = {
         "size": 2,
@@ -92,5 +94,5 @@ def test_clusters_are_tame(capsys: pytest.CaptureFixture[str]) -> None:
     }
     print_answer(render_clusters({"largest": [cluster], "sample": []}))
     printed = capsys.readouterr().out
-    assert_tame(printed)
+    assert_no_control_characters(printed)
     assert printed.count("2Jred") == 4
