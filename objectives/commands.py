@@ -1,4 +1,4 @@
-"""The subcommand that shows training sequences: peek."""
+"""The subcommand that shows training sequences: preview."""
 
 from typing import Annotated
 
@@ -7,13 +7,13 @@ import typer
 
 def register(app: typer.Typer) -> None:
     """Add the subcommands of this package."""
-    app.command()(peek)
+    app.command()(preview)
 
 
-def peek(
+def preview(
     source: Annotated[
         str,
-        typer.Argument(metavar="MIX.toml|plan.json", help="What `mix` wrote, or a run's plan."),
+        typer.Argument(metavar="MIX.toml|plan.json", help="A mixture, or the plan of a run."),
     ],
     objective: Annotated[
         str, typer.Option(help="For a mixture: codegen2 (half clm, half span_corruption), fim ...")
@@ -22,10 +22,10 @@ def peek(
     length: Annotated[int, typer.Option(min=16, help="For a mixture: tokens of a sequence.")] = 512,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Show training sequences as text: spans, control tokens, document ends, and where from."""
+    """Show training sequences as text: documents, spans, control tokens, and their origin."""
     from manifests.console.output import answer
     from manifests.mixture.mixture import load_mixture
-    from objectives import preview as peeking
+    from objectives.preview import preview_sequences, render_sequences
     from objectives.stream.plan import load_plan, make_plan
     from objectives.stream.stream import Stream
 
@@ -33,9 +33,9 @@ def peek(
         plan = load_plan(source)
     else:
         plan = make_plan(load_mixture(source), objective, batch=count, sequence_length=length)
-    sequences = peeking.peek(Stream.open(plan), count)
+    sequences = preview_sequences(Stream.open(plan), count)
     answer(
         as_json,
         {"plan": plan.digest, "sequences": sequences},
-        lambda: peeking.render(sequences),
+        lambda: render_sequences(sequences),
     )

@@ -1,4 +1,4 @@
-"""Training sequences as people want to see them: what is span, what is control, where from."""
+"""Training sequences for people: decoded, with their control tokens, spans and origin."""
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
@@ -10,83 +10,77 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from manifests.dataset.dataset import Dataset
-from manifests.special_tokens import SpecialTokens
 from manifests.tokenizer.tokenizer import decode, load_tokenizer
-from objectives.stream.plan import Plan
 from objectives.stream.stream import Stream
-from objectives.tasks import fim, ul2
 from objectives.tasks.batch import FORGOTTEN, PADDING
-from objectives.tasks.registry import OBJECTIVES
+from objectives.tasks.objective import TokenKind
 
 STYLES = {
-    "text": "",
-    "span": "green",
-    "mask": "bold yellow",
-    "sep": "bold magenta",
-    "eom": "bold cyan",
-    "end": "bold red",
-    "padding": "dim",
+    TokenKind.TEXT: "",
+    TokenKind.SPAN: "green",
+    TokenKind.MASK: "bold yellow",
+    TokenKind.SEP: "bold magenta",
+    TokenKind.EOM: "bold cyan",
+    TokenKind.END: "bold red",
+    TokenKind.PADDING: "dim",
 }
-"""What a token is -> how it looks. A span is what the model is to fill in, behind its mask."""
 
-KINDS = list(STYLES)
 SHOWN_DOCUMENTS = 8
 PICTURES = {code: 0x2400 + code for code in range(32) if chr(code) not in "\n\t"} | {127: 0x2421}
-"""Control characters of a text would command the terminal; their pictures do not."""
+"""Control characters are shown as pictures, because they would command the terminal."""
 
 
-def peek(stream: Stream, count: int) -> list[dict[str, Any]]:
+def preview_sequences(stream: Stream, count: int) -> list[dict[str, Any]]:
     """Return the first `count` sequences of a stream, decoded.
 
-    Each has its `position`, what `Stream.origin` says of it, `runs` (consecutive tokens of one
-    `kind` of STYLES, with their `text` and number of `tokens`), and `loss`, `padding`
-    and `forgotten`: shares of its positions that are learned, that hold nothing, and that held
-    what is forgotten, and `prefix`, how many positions at its front see each other.
+    Returns:
+        For each sequence its `position`, the fields of `Stream.origin`, the shares of its positions
+        with a loss (`loss`), of padding (`padding`) and of padding in the place of forgotten
+        documents (`forgotten`), the length of its prefix (`prefix`), and its `runs`.
     """
     tokenizer = load_tokenizer(Dataset.open(stream.plan.components[0].dataset).tokenizer_path)
-    batch, control = stream.batch(0, count), stream.plan.control
-    names, sentinels = list(OBJECTIVES), _sentinels(stream.plan)
-    made_by = [names[number] for number in batch.objective]
-    return [
-        {
-            "position": row,
-            **stream.origin(row),
-            "loss": float(np.count_nonzero(batch.loss_weights[row]) / stream.plan.sequence_length),
-            "padding": float(np.mean(batch.segment_ids[row] == PADDING)),
-            "forgotten": float(np.mean(batch.segment_ids[row] == FORGOTTEN)),
-            "prefix": int(batch.prefix[row]),
-            "runs": runs(
-                batch.tokens[row],
-                batch.segment_ids[row],
-                kinds_of(
-                    batch.tokens[row], batch.segment_ids[row], control, made_by[row], sentinels
-                ),
-                lambda ids: decode(tokenizer, ids),
-            ),
-        }
-        for row in range(count)
-    ]
+    batch, sequences = stream.batch(0, count), []
+    for row in range(count):
+        origin = stream.origin(row)
+        tokens, segment_ids = batch.tokens[row], batch.segment_ids[row]
+        kinds = stream.objectives[origin["objective"]].token_kinds(tokens, segment_ids)
+        sequences.append(
+            {
+                "position": row,
+                **origin,
+                "loss": float(np.mean(batch.loss_weights[row] != 0)),
+                "padding": float(np.mean(segment_ids == PADDING)),
+                "forgotten": float(np.mean(segment_ids == FORGOTTEN)),
+                "prefix": int(batch.prefix[row]),
+                "runs": runs(tokens, segment_ids, kinds, lambda ids: decode(tokenizer, ids)),
+            }
+        )
+    return sequences
 
 
 def runs(
     tokens: npt.NDArray[np.int64],
-    documents: npt.NDArray[np.int32],
+    segment_ids: npt.NDArray[np.int32],
     kinds: npt.NDArray[np.intp],
     decoded: Callable[[Sequence[int]], str],
 ) -> list[dict[str, Any]]:
-    """Return consecutive tokens of one kind together: `kind`, `tokens` (how many), `text`.
+    """Return the runs of consecutive tokens of one kind and segment.
 
     Args:
         tokens: int64 [L], a row of a batch.
-        documents: int32 [L], the same row's documents.
-        kinds: intp [L], what `kinds_of` says of it.
+        segment_ids: int32 [L], the same row's segment ids.
+        kinds: intp [L], the TokenKind of each token.
         decoded: ids -> text.
+
+    Returns:
+        For each run its `kind` (the name of a TokenKind in lower case), its number of `tokens`, and
+        its `text`.
     """
-    changed = (np.diff(kinds) != 0) | (np.diff(documents) != 0)
+    changed = (np.diff(kinds) != 0) | (np.diff(segment_ids) != 0)
     bounds = [0, *(np.flatnonzero(changed) + 1).tolist(), len(tokens)]
     return [
         {
-            "kind": KINDS[kinds[start]],
+            "kind": TokenKind(kinds[start]).name.lower(),
             "tokens": stop - start,
             "text": decoded(tokens[start:stop].tolist()),
         }
@@ -94,63 +88,9 @@ def runs(
     ]
 
 
-def kinds_of(
-    tokens: npt.NDArray[np.int64],
-    documents: npt.NDArray[np.int32],
-    control: SpecialTokens,
-    objective: str,
-    sentinels: Sequence[int] = (),
-) -> npt.NDArray[np.intp]:
-    """Return what each token of a row is: intp [L], indices into KINDS.
-
-    Args:
-        tokens: int64 [L], a row of a batch.
-        documents: int32 [L], the same row's documents.
-        control: the plan's control ids.
-        objective: what the row was made by.
-        sentinels: ids that `fim` has for prefix, suffix and middle.
-    """
-    kinds = np.zeros(len(tokens), np.intp)
-    masks = [control.mask(number) for number in range(1, control.masks + 1)]
-    kinds[np.isin(tokens, [*masks, *sentinels])] = KINDS.index("mask")
-    kinds[tokens == control.eom] = KINDS.index("eom")
-    for start in _answers(objective, tokens, documents, control, sentinels):
-        inside = np.arange(len(tokens)) > start
-        if objective not in ul2.DENOISERS:  # whose answers stand behind the whole sequence
-            inside &= documents == documents[start]
-        kinds[inside & (kinds == 0)] = KINDS.index("span")
-    kinds[tokens == control.sep] = KINDS.index("sep")
-    kinds[tokens == control.end] = KINDS.index("end")
-    kinds[documents < 0] = KINDS.index("padding")
-    return kinds
-
-
-def _answers(
-    objective: str,
-    tokens: npt.NDArray[np.int64],
-    documents: npt.NDArray[np.int32],
-    control: SpecialTokens,
-    sentinels: Sequence[int],
-) -> list[int]:
-    """Return the positions behind which stands what the model is to fill in."""
-    places = np.flatnonzero(tokens == control.sep)
-    if objective == "fim":
-        places = np.flatnonzero(tokens == sentinels[2])
-    if objective == "causal_masking":
-        masks = np.flatnonzero(tokens == control.mask_1)
-        places = masks[1:][documents[masks[1:]] == documents[masks[:-1]]]
-    return [int(place) for place in places]
-
-
-def _sentinels(plan: Plan) -> tuple[int, ...]:
-    objectives = {slot.objective for stage in plan.stages for slot in stage.slots}
-    settings = fim.Settings.model_validate(plan.settings.get("fim", {}))
-    return fim.sentinels_of(plan.control, settings) if "fim" in objectives else ()
-
-
-def render(sequences: Sequence[dict[str, Any]]) -> RenderableType:
-    """Return what `peek` found as Rich prints it; lines are as long as those of the texts."""
-    lines = [_line(*((f"{kind}  ", style) for kind, style in STYLES.items())), _line()]
+def render_sequences(sequences: Sequence[dict[str, Any]]) -> RenderableType:
+    """Return decoded sequences as Rich prints them, in lines as long as those of the texts."""
+    lines = [_line(*((f"{kind.name.lower()}  ", style) for kind, style in STYLES.items())), _line()]
     for sequence in sequences:
         head = "position {position} · {component} · epoch {epoch} · {objective}".format(**sequence)
         share = f" · loss on {sequence['loss']:.1%}, padding {sequence['padding']:.2%}"
@@ -158,18 +98,20 @@ def render(sequences: Sequence[dict[str, Any]]) -> RenderableType:
         share += f", prefix of {sequence['prefix']:,}" if sequence["prefix"] else ""
         lines.append(_line((head, "bold"), (share, "dim")))
         documents = sequence["documents"]
-        lines += [_line((_origin(each), "dim")) for each in documents[:SHOWN_DOCUMENTS]]
+        lines += [_line((_origin(document), "dim")) for document in documents[:SHOWN_DOCUMENTS]]
         if len(documents) > SHOWN_DOCUMENTS:
             lines.append(_line((f"    and {len(documents) - SHOWN_DOCUMENTS} more", "dim")))
-        lines += [_line(), _line(*(_run(run) for run in sequence["runs"])), _line()]
+        lines += [_line(), _line(*(_styled(run) for run in sequence["runs"])), _line()]
     return Group(*lines)
 
 
-def _line(*pieces: tuple[str, str]) -> Text:
-    return Text.assemble(*pieces, no_wrap=True, overflow="ignore")
+def _line(*parts: tuple[str, str]) -> Text:
+    """Return (text, style) parts as one line that does not wrap."""
+    return Text.assemble(*parts, no_wrap=True, overflow="ignore")
 
 
 def _origin(document: dict[str, Any]) -> str:
+    """Return the line that names a document."""
     row = document["row"]
     repository = ", ".join(row.get("repositories") or ["-"])
     stop = document["start"] + document["tokens"]
@@ -178,8 +120,10 @@ def _origin(document: dict[str, Any]) -> str:
     return line.translate(PICTURES).replace("\n", "\u240a")
 
 
-def _run(run: dict[str, Any]) -> tuple[str, str]:
-    if run["kind"] == "padding":
-        return f"<padding x {run['tokens']}>", STYLES["padding"]
-    ending = "\n" if run["kind"] == "end" else ""
-    return run["text"].translate(PICTURES) + ending, STYLES[run["kind"]]
+def _styled(run: dict[str, Any]) -> tuple[str, str]:
+    """Return the text and the style of a run."""
+    kind = TokenKind[run["kind"].upper()]
+    if kind is TokenKind.PADDING:
+        return f"<padding x {run['tokens']}>", STYLES[kind]
+    ending = "\n" if kind is TokenKind.END else ""
+    return run["text"].translate(PICTURES) + ending, STYLES[kind]

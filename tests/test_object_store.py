@@ -111,7 +111,7 @@ def test_training_from_a_store_is_training_from_a_disk(
         command("mix", dataset, "--weight", "the-stack=1", "--epochs", "1", "--out", mixture)
         (place / "RUN.toml").write_text(RUN)
         store.every = 10
-        assert "the-stack/" in command("peek", mixture)
+        assert "the-stack/" in command("preview", mixture)
         command("train", str(place / "RUN.toml"), "schedule.steps=2")
         store.every = 0
         lines = (place / "run" / "metrics.jsonl").read_text().splitlines()

@@ -14,7 +14,7 @@ from manifests.io import files
 from manifests.mixture.mixture import load_mixture
 from manifests.mixture.resolve import resolve
 from objectives.stream.plan import Plan, load_plan, make_plan, save_plan, tombstones_of
-from objectives.stream.plan_stages import obeying
+from objectives.stream.plan_stages import with_recorded_tombstones
 from trainer.checkpoint import complete_steps, load_model, read_run_state
 from trainer.config import RunConfig, load_run_config
 from trainer.metrics import Metrics, read_metrics
@@ -152,7 +152,7 @@ def _with_new_tombstones(config: RunConfig, existing: Run, plan: Plan) -> Plan:
     current = [stage for stage in existing.plan.stages if stage.position <= start][-1]
     if tombstones != current.tombstones:
         LOG.warning("%s: the forgotten documents change at position %d", existing.path, start)
-    return obeying(plan, existing.plan, position, tombstones)
+    return with_recorded_tombstones(plan, existing.plan, position, tombstones)
 
 
 def _check_same(existing: Run, config: RunConfig, plan: Plan) -> None:

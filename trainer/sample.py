@@ -8,10 +8,8 @@ from torch import Tensor
 
 from manifests.console.output import printable
 from manifests.errors import UsageError
-from manifests.special_tokens import SpecialTokens
 from manifests.tokenizer.tokenizer import decode, load_text_tokenizer, load_tokenizer
 from objectives.stream.plan import Plan
-from objectives.tasks import fim, ul2
 from trainer.models.layers import Decoder, KVCache
 from trainer.run import Run
 
@@ -49,57 +47,34 @@ def sample_text(
     ids = [encoder.encode(text, add_special_tokens=False).ids for text in texts]
     if suffix is None:
         # A document begins after an end token.
-        prompt, stop = ids[0] or [control.end], {control.end}
+        prompt, stop = ids[0] or [control.end], frozenset({control.end})
     else:
-        prompt = _infill_prompt(run.plan, ids[0], ids[1])
-        stop = {control.end, *([] if control.eom is None else [control.eom])}
+        prompt, stop = _infill_prompt(run.plan, ids[0], ids[1])
     if len(prompt) >= run.plan.sequence_length:
         raise UsageError(
             f"prefix: the prompt has {len(prompt)} tokens, and the model was trained on "
             f"{run.plan.sequence_length} at once"
         )
     decoder = load_tokenizer(run.tokenizer)
-    outputs = generate(run.model(step), prompt, frozenset(stop), sampling)
+    outputs = generate(run.model(step), prompt, stop, sampling)
     return [decode(decoder, output) for output in outputs]
 
 
-def _infill_prompt(plan: Plan, prefix: list[int], suffix: list[int]) -> list[int]:
-    """Return the infill prompt of an objective that the run was trained on.
+def _infill_prompt(
+    plan: Plan, prefix: list[int], suffix: list[int]
+) -> tuple[list[int], frozenset[int]]:
+    """Return the infill prompt of an objective that the run was trained on, and its stop tokens.
 
-    With several such objectives, the first of span corruption, FIM, causal masking, and UL2's R and
-    X denoisers, which place spans as span corruption does.
+    With several such objectives, the first one of the registry.
 
     Raises:
-        UsageError: the run was trained on none of these objectives.
+        UsageError: the run was trained on no infilling objective.
     """
-    control = plan.control
-    learned = {slot.objective for stage in plan.stages for slot in stage.slots}
-    if "span_corruption" in learned:
-        return infill_prompt(prefix, suffix, control)
-    if "fim" in learned:
-        settings = fim.Settings.model_validate(plan.settings.get("fim", {}))
-        front, behind, middle = fim.sentinels_of(control, settings)
-        return [front, *prefix, behind, *suffix, middle]
-    if "causal_masking" in learned:
-        mask = control.mask(1)
-        return [*prefix, mask, *suffix, control.end, mask]
-    if not learned.isdisjoint(ul2.DENOISERS):
-        return infill_prompt(prefix, suffix, control)
+    for objective in plan.objectives().values():
+        prompt = objective.infill_prompt(prefix, suffix)
+        if prompt is not None:
+            return prompt, objective.stop_tokens
     raise UsageError("--suffix: this run was not trained on an infilling objective")
-
-
-def infill_prompt(prefix: list[int], suffix: list[int], control: SpecialTokens) -> list[int]:
-    """Return CodeGen2's infill prompt, which the model completes with the span and `<eom>`.
-
-    It is `prefix <mask_1> suffix <|endoftext|> <sep> <mask_1>` (model card of codegen2-1B).
-
-    Raises:
-        UsageError: the vocabulary has no masks or no `<sep>`.
-    """
-    mask = control.mask(1)
-    if control.sep is None:
-        raise UsageError("<sep> is not in the vocabulary, so the model cannot infill")
-    return [*prefix, mask, *suffix, control.end, control.sep, mask]
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""Epoch caps compiled into stages: a component that was seen often enough weighs nothing after."""
+"""Epoch caps compiled into stages: a component that reached its cap has weight 0 afterwards."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -13,10 +13,21 @@ LOG = logging.getLogger(__name__)
 def schedule(
     resolved: Resolved, size: int, interleave: int
 ) -> tuple[list[tuple[int, list[int]]], int]:
-    """Compile epoch caps: return [(first unit of a stage, weights)] and the unit to end before.
+    """Compile epoch caps into stages.
 
-    A stage ends at the last multiple of `interleave` units at which no component is over its cap;
-    the component that would be next has weight 0 from there on.
+    A stage ends at the last multiple of `interleave` units at which no component is over its cap.
+    The component that would exceed its cap next has weight 0 from there on.
+
+    Args:
+        resolved: the mixture.
+        size: addresses of a unit.
+        interleave: C.
+
+    Returns:
+        (first unit, weights) of each stage, and the unit at which the stream ends.
+
+    Raises:
+        UsageError: the caps exclude every component.
     """
     end = -(-resolved.budget // size)
     limits = {
@@ -39,17 +50,18 @@ def schedule(
     for index in limits:
         if not drawn[index]:
             LOG.warning(
-                "%s: is left out: max_epochs lets too little be seen", resolved.members[index].name
+                "%s: is left out: max_epochs is less than one unit of it",
+                resolved.members[index].name,
             )
     if not stages:
-        raise UsageError("max_epochs: lets no component be seen: the mixture is too small for it")
+        raise UsageError("max_epochs: is less than one unit of every component")
     return stages, unit
 
 
 def _until_full(
     shares: WeightedInterleave, left: Mapping[int, int], most: int, interleave: int
 ) -> tuple[int, set[int]]:
-    """Return how many units no limit of `left` forbids (at most `most`), and whose limit it is."""
+    """Return how many units `left` permits, at most `most`, and which components are then full."""
     low, high = 0, -(-most // interleave)
     while low < high:
         middle = (low + high + 1) // 2
@@ -65,7 +77,7 @@ def _until_full(
 
 
 def integer_weights(shares: Sequence[float]) -> list[int]:
-    """Return integers in proportion to `shares` that sum to 2^32; what is above 0 stays above."""
+    """Return integers in proportion to `shares` that sum to 2^32; positive shares stay positive."""
     total = sum(shares)
     weights = [max(int(share / total * SCALE), 1) if share else 0 for share in shares]
     heaviest = max(range(len(weights)), key=weights.__getitem__)

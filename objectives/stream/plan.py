@@ -1,4 +1,4 @@
-"""plan.json: everything that decides which tokens stand at a position of the stream."""
+"""plan.json: everything that determines which tokens stand at a position of the stream."""
 
 import json
 import logging
@@ -16,69 +16,70 @@ from manifests.mixture.resolve import Member, Resolved, resolve
 from manifests.special_tokens import SpecialTokens
 from objectives.stream.epoch_caps import schedule
 from objectives.stream.order import SCALE
-from objectives.tasks.registry import make_slots
+from objectives.tasks.objective import Objective
+from objectives.tasks.registry import OBJECTIVES, make_objective, make_slots
 from objectives.tasks.slot import Stage
 
 LOG = logging.getLogger(__name__)
 
 SEQUENCES_PER_UNIT = 16
-"""K: with 2,048 tokens a sequence, a unit is 32,000 tokens: small enough that a batch mixes many
-repositories, large enough that units are read from disk in long runs."""
+"""K. Ours: with 2,048 tokens a sequence, a unit has 32,000 tokens, small enough that a batch mixes
+many repositories, and large enough that units are read from disk in long runs."""
 
-SMALLEST_UNIT = 4
-"""To how many sequences a unit shrinks for a small mixture: fewer could not hold two objectives
-with more than one allowance each."""
+MIN_SEQUENCES_PER_UNIT = 4
+"""The smallest K, for a small mixture. Ours: a smaller unit has no room for two objectives with
+more than one number of reserved tokens each."""
 
 
 class PlanComponent(Config):
-    """A component as the plan saw it."""
+    """A component as the plan recorded it."""
 
     name: str
-    """What its randomness is keyed by: `source/slug`, or `source/slug@2` for later shards."""
+    """`source/slug`, or `source/slug@2` for later shards; keys the component's random numbers."""
     dataset: str
-    """The directory that holds it; no part of the plan's digest."""
+    """Directory of the dataset; not in the plan's digest."""
     heldout: bool = False
-    """Whether these are the heldout shards."""
+    """Whether the component consists of the heldout shards."""
     addresses: int = Field(gt=0)
-    """T, the length of its ring: frozen."""
+    """T: number of tokens and documents."""
     tokens: int = Field(ge=0)
     documents: int = Field(ge=0)
     digest: str
-    """Changes when any of its shards does."""
+    """Digest of the component's shards."""
 
     @property
     def source_name(self) -> str:
-        """Its name in its dataset, `source/slug`."""
+        """Name in the dataset, `source/slug`."""
         return self.name.split("@")[0]
 
 
 class Plan(Config):
-    """The stream as a pure function: a plan and a position say everything."""
+    """The stream as a pure function: plan and position determine a sequence."""
 
     format: Literal[1] = 1
-    """Version of the order: of sections 7 and 8 of the design, to the last bit."""
+    """Version of the order and the objectives; docs/stream-order.md describes it."""
     seed: int = Field(ge=0)
     sequence_length: int = Field(default=2048, ge=16)
-    """L, tokens of a sequence. Default: n_ctx of every published CodeGen2 config."""
+    """L, tokens of a sequence. Published: n_ctx of every CodeGen2 config."""
     sequences_per_unit: int = Field(default=SEQUENCES_PER_UNIT, ge=1)
     """K."""
     interleave: int = Field(ge=1)
-    """C: so many units are read side by side, so that neighbors in a batch are no neighbors on
-    disk. A power of two."""
+    """C, how many units are interleaved, so that neighbors in a batch are not neighbors on disk. A
+    power of two."""
     control: SpecialTokens
     components: list[PlanComponent] = Field(min_length=1, max_length=1 << 16)
     stages: list[Stage] = Field(min_length=1)
     settings: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    """Settings of objectives, by their names, where they are not the defaults."""
+    """Settings of objectives by name, where they are not the defaults."""
     positions: int = Field(gt=0)
-    """Sequences that the mixture's budget comes to: where training is planned to end."""
+    """Number of sequences in the mixture's token budget: where training is planned to end."""
 
     @model_validator(mode="after")
-    def _holds_together(self) -> Self:
+    def _is_consistent(self) -> Self:
         if self.interleave & (self.interleave - 1):
             raise ValueError(f"interleave is {self.interleave}, not a power of two")
         if len({component.name for component in self.components}) < len(self.components):
-            raise ValueError("components: a name is there twice")
+            raise ValueError("components: two components have the same name")
         positions = [stage.position for stage in self.stages]
         if positions[0] != 0 or sorted(set(positions)) != positions:
             raise ValueError("stages: positions must ascend from 0")
@@ -90,46 +91,60 @@ class Plan(Config):
         if stage.position % self.group:
             raise ValueError(f"{name}.position is no multiple of {self.group}")
         if len(stage.weights) != len(self.components):
-            raise ValueError(f"{name}.weights: one weight for each component")
+            raise ValueError(f"{name}.weights: must be one for each component")
         if min(stage.weights) < 0 or sum(stage.weights) != SCALE:
             raise ValueError(f"{name}.weights: must be at least 0 and sum to 2^32")
         if len(stage.slots) != self.sequences_per_unit:
-            raise ValueError(f"{name}.slots: one slot for each of {self.sequences_per_unit}")
+            raise ValueError(f"{name}.slots: must be {self.sequences_per_unit}")
         if max(slot.reserved_tokens for slot in stage.slots) >= self.sequence_length:
-            raise ValueError(f"{name}.slots: an allowance leaves a sequence no tokens")
+            raise ValueError(f"{name}.slots: reserved_tokens must be below {self.sequence_length}")
         if unknown := stage.tombstones.keys() - {c.name for c in self.components}:
             raise ValueError(f"{name}.tombstones: there is no component {min(unknown)}")
-        if _allowances(stage) != _allowances(self.stages[0]):
-            raise ValueError(f"{name}.slots: allowances must sum as those of the first stage do")
+        if _reserved_tokens(stage) != _reserved_tokens(self.stages[0]):
+            raise ValueError(f"{name}.slots: the sum of reserved_tokens must be the first stage's")
 
     @property
     def group(self) -> int:
-        """Positions after which the interleaved units are done, and a stage may begin: C x K."""
+        """C x K: the positions of C interleaved units. A stage begins at a multiple of it."""
         return self.interleave * self.sequences_per_unit
 
     @property
     def unit_size(self) -> int:
-        """U, the addresses of a unit: K x L less all allowances."""
-        return self.sequences_per_unit * self.sequence_length - _allowances(self.stages[0])
+        """U: the addresses of a unit, K x L without the reserved tokens."""
+        return self.sequences_per_unit * self.sequence_length - _reserved_tokens(self.stages[0])
 
     @property
     def digest(self) -> str:
-        """SHA-256 of all that a stage cannot change, and of the first stage.
+        """SHA-256 of the plan without its later stages, directories of datasets and `positions`.
 
-        Not of directories (a dataset may move), nor of `positions` (training may go on).
+        So a dataset may be moved, and training may continue beyond the planned end.
         """
-        first = self.stages[0].content()
         whole = self.model_dump(mode="json", exclude={"components", "stages", "positions"})
         parts = [[c.name, c.heldout, c.addresses, c.digest] for c in self.components]
-        return digest({**whole, "components": parts, "stage": first})
+        return digest({**whole, "components": parts, "stage": self.stages[0].model_dump()})
 
     def stages_digest(self, position: int) -> str:
-        """Return the SHA-256 of the stages that began before `position`."""
-        begun = [s.content() for s in self.stages if s.position < position]
-        return digest(begun)
+        """Return the SHA-256 of the stages that begin before `position`."""
+        return digest([s.model_dump() for s in self.stages if s.position < position])
+
+    def objectives(self) -> dict[str, Objective[Any]]:
+        """Return the objectives of all slots by name, in the order of the registry.
+
+        Raises:
+            UsageError: an objective is unknown, its settings have faults, or the vocabulary lacks a
+                control token.
+        """
+        names = {slot.objective for stage in self.stages for slot in stage.slots}
+        if unknown := sorted((names | self.settings.keys()) - OBJECTIVES.keys()):
+            raise UsageError(f"plan: there is no objective {unknown[0]!r}")
+        return {
+            name: make_objective(name, self.control, self.settings.get(name, {}))
+            for name in OBJECTIVES
+            if name in names
+        }
 
 
-def _allowances(stage: Stage) -> int:
+def _reserved_tokens(stage: Stage) -> int:
     return sum(slot.reserved_tokens for slot in stage.slots)
 
 
@@ -146,17 +161,17 @@ def make_plan(
     """Compile a mixture into a plan.
 
     Args:
-        mixture: what `load_mixture` returned.
+        mixture: a mixture, as `load_mixture` returns it.
         objective: a name of OBJECTIVES or MIXES of objectives.tasks.registry, or objectives with
             their shares.
         batch: sequences of the largest batch that is planned.
         sequence_length: tokens of a sequence.
-        settings: of objectives, by their names.
-        heldout: plan the heldout shards of the mixture's components instead, once through.
-        tombstones: those to be obeyed, as `Stage` has them; by default all that there are now.
+        settings: settings of objectives by name.
+        heldout: whether to plan the heldout shards of the mixture's components instead.
+        tombstones: the tombstones to apply, as `Stage` has them; by default all of the datasets.
 
     Raises:
-        UsageError: the mixture does not fit its datasets, or the plan has faults.
+        UsageError: the mixture does not fit its datasets, or an argument has a wrong value.
     """
     if batch < 1:
         raise UsageError(f"batch: must be at least 1, not {batch}")
@@ -165,13 +180,13 @@ def make_plan(
     per_unit, interleave = _fit(1 << (batch - 1).bit_length(), sequence_length, epoch)
     slots = make_slots(objective, per_unit, sequence_length)
     size = per_unit * sequence_length - sum(slot.reserved_tokens for slot in slots)
-    begun, units = schedule(resolved, size, interleave)
-    obeyed = tombstones_of(resolved) if tombstones is None else tombstones
+    starts, units = schedule(resolved, size, interleave)
+    applied = tombstones_of(resolved) if tombstones is None else tombstones
     stages = [
         Stage.model_validate(
-            {"position": start * per_unit, "weights": w, "slots": slots, "tombstones": obeyed}
+            {"position": start * per_unit, "weights": w, "slots": slots, "tombstones": applied}
         )
-        for start, w in begun
+        for start, w in starts
     ]
     try:
         return Plan(
@@ -190,7 +205,7 @@ def make_plan(
 
 
 def tombstones_of(resolved: Resolved) -> dict[str, list[str]]:
-    """Return the tombstones that there are now, as `Stage` has them."""
+    """Return the tombstones that the datasets have now, as `Stage` has them."""
     return {m.name: list(m.tombstones) for m in resolved.members if m.tombstones}
 
 
@@ -209,10 +224,10 @@ def _component(member: Member) -> PlanComponent:
 def _fit(interleave: int, length: int, epoch: int) -> tuple[int, int]:
     """Return K and C such that C x K x L is at most an eighth of the mixture's epoch.
 
-    So that interleaving stays a small window on the data; first K shrinks, then C.
+    K shrinks first, then C. Ours: C interleaved units are then a small window on the data.
     """
     wanted = per_unit, _ = SEQUENCES_PER_UNIT, interleave
-    while per_unit > SMALLEST_UNIT and 8 * interleave * per_unit * length > epoch:
+    while per_unit > MIN_SEQUENCES_PER_UNIT and 8 * interleave * per_unit * length > epoch:
         per_unit //= 2
     while interleave > 1 and 8 * interleave * per_unit * length > epoch:
         interleave //= 2
@@ -226,7 +241,7 @@ def _fit(interleave: int, length: int, epoch: int) -> tuple[int, int]:
 
 
 def save_plan(plan: Plan, path: str) -> None:
-    """Write plan.json, whole or not at all."""
+    """Write plan.json atomically."""
     files.write_json(path, {**plan.model_dump(mode="json"), "digest": plan.digest})
 
 
@@ -234,11 +249,11 @@ def load_plan(path: str) -> Plan:
     """Read plan.json.
 
     Raises:
-        DataError: it is not there, is of another format, has faults, or differs from its digest.
+        DataError: the file is missing, has another format or faults, or differs from its digest.
     """
     try:
         content = json.loads(files.read_bytes(path))
-        found = content.pop("digest")
+        recorded = content.pop("digest")
         plan = Plan.model_validate(content)
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
@@ -246,6 +261,8 @@ def load_plan(path: str) -> Plan:
         raise DataError(f"{path}: {place}: {fault['msg']}") from None
     except (ValueError, KeyError, TypeError, AttributeError):
         raise DataError(f"{path}: is not a plan") from None
-    if found != plan.digest:
-        raise DataError(f"{path}: digest: the file says {found}, but its content is {plan.digest}")
+    if recorded != plan.digest:
+        raise DataError(
+            f"{path}: digest: the file says {recorded}, but its content is {plan.digest}"
+        )
     return plan

@@ -1,20 +1,19 @@
-"""Windows of positions that training leaves out, as those behind a spike of the loss."""
+"""Windows of positions that training leaves out, such as those after a spike of the loss."""
 
 from collections.abc import Iterable
 
 
 def step_position(start: int, step: int, rows: int, skipped: Iterable[tuple[int, int]]) -> int:
-    """Return the position of the first sequence of a step.
+    """Return the position of the first sequence of a step, in closed form.
 
-    Step 0 begins at `start`, and each begins where the one before it ended; but one that would
-    reach into a window begins where the window stops. So a step is `rows` sequences in a row, and
-    where it begins is arithmetic, too.
+    Step 0 begins at `start`, and each step begins where the step before it ends. A step that would
+    overlap a window begins at the end of the window instead, so the rows of a step are consecutive.
 
     Args:
         start: a position.
         step: number of the step, from 0.
         rows: sequences of a step.
-        skipped: (first, stop) of each window, ascending.
+        skipped: (first position, position behind the last) of each window, ascending.
     """
     for first, stop in skipped:
         if stop <= start:

@@ -1,4 +1,4 @@
-"""The stream: any sequence or batch by its position, which is the whole state there is."""
+"""The stream: any sequence or batch by its position, which is the only state."""
 
 import threading
 from collections.abc import Callable, Collection, Mapping
@@ -8,7 +8,6 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from manifests.config import Config, parse_config
 from manifests.dataset.dataset import Dataset
 from manifests.dataset.token_range import Component
 from manifests.dataset.tombstones import NONE, Ranges, Tombstones
@@ -17,12 +16,12 @@ from objectives.stream.plan import Plan
 from objectives.stream.sampler import AddressRange
 from objectives.stream.unit_buffer import Sequences, UnitBuffer
 from objectives.tasks.batch import Batch
-from objectives.tasks.registry import OBJECTIVES, PREFIXED
+from objectives.tasks.registry import OBJECTIVES
 
 STATE_FORMAT = 1
 
 END = 1 << 62
-"""Positions x L stay below it, for addresses are 64-bit numbers: 10^15 times what was ever read."""
+"""Positions x L must be below it, because addresses are 64-bit integers."""
 
 Forgotten = Callable[[Collection[str]], Ranges]
 
@@ -30,9 +29,14 @@ Forgotten = Callable[[Collection[str]], Ranges]
 class Stream:
     """Sequences as a pure function of a plan and a position.
 
-    Batches may be asked for in any order, of any size, by any number of processes, and each
-    sequence is the same as if it had been computed alone. What was read stays in memory for the
-    batches that follow, up to 1,024 units (objectives.stream.unit_buffer), and decides nothing.
+    Batches may be read in any order, of any size, by any number of processes. Each sequence is the
+    same as if it were computed alone. Units that were read stay in memory for later batches
+    (objectives.stream.unit_buffer), which changes no batch.
+
+    Attributes:
+        plan: the plan.
+        sampler: the order of the plan.
+        objectives: the objectives of the plan by name.
     """
 
     def __init__(
@@ -45,36 +49,40 @@ class Stream:
         """Join a plan to the components that it names.
 
         Args:
-            plan: what stands where.
-            components: by the plan's names for them.
-            forgotten: component -> (names of tombstones) -> the addresses that they take; of the
+            plan: the plan.
+            components: the components by their names in the plan.
+            forgotten: component -> (names of tombstones) -> the addresses that they take; for the
                 components that the plan's stages have tombstones of.
-            tokenizer: path of their tokenizer.json, for objectives that cut tokens.
+            tokenizer: path of the datasets' tokenizer.json, for objectives that cut tokens.
 
         Raises:
-            UsageError: a component is missing, or an objective needs control ids that the
+            UsageError: a component is missing, an objective needs control tokens that the
                 vocabulary does not have, or its settings have faults.
-            DataError: a component is not the one that the plan was made from, or its tombstones are
-                not there.
+            DataError: a component differs from the one that the plan was made from, or its
+                tombstones are missing.
         """
         self.plan = plan
+        self.objectives = plan.objectives()
         self._components = [_checked(plan, i, components) for i in range(len(plan.components))]
-        self._forgotten = _forgotten(plan, forgotten or {})
+        self._forgotten = _forgotten_ranges(plan, forgotten or {})
+        for name, objective in self.objectives.items():
+            try:
+                objective.prepare(tokenizer)
+            except UsageError as error:
+                raise UsageError(f"objective: {name}: {error}") from None
         self._numbers = {name: number for number, name in enumerate(OBJECTIVES)}
-        self._settings = _settings(plan)
-        self._tables = _tables(self._settings, tokenizer)
-        self._objectives = [
+        self._objective_of_slot = [
             np.array([self._numbers[slot.objective] for slot in stage.slots], np.uint8)
             for stage in plan.stages
         ]
-        self._units = UnitBuffer(plan, self._components, self._left_out)
-        self.sampler = self._units.sampler
+        self._buffer = UnitBuffer(plan, self._components, self._forgotten_at)
+        self.sampler = self._buffer.sampler
         self._lock = threading.Lock()
-        self._made_of = plan, dict(components), dict(forgotten or {}), tokenizer
+        self._arguments = plan, dict(components), dict(forgotten or {}), tokenizer
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Another process makes its own."""
-        return type(self), self._made_of
+        """Pickle the arguments: another process makes its own buffers and locks."""
+        return type(self), self._arguments
 
     @classmethod
     def open(cls, plan: Plan) -> Self:
@@ -96,7 +104,7 @@ class Stream:
         """Return the sequences at `position` .. `position + rows - 1`.
 
         Raises:
-            UsageError: the position or the number of rows is negative, or above all bounds.
+            UsageError: the position or the number of rows is negative or too large.
             DataError: a shard is damaged.
         """
         batch = Batch.empty(max(rows, 0), self.plan.sequence_length)
@@ -104,68 +112,64 @@ class Stream:
         return batch
 
     def tokens(self, position: int, rows: int) -> npt.NDArray[np.int64]:
-        """Return the tokens alone, int64 [rows, L]: for a trainer that learns all of them alike.
+        """Return the tokens of `batch` alone, int64 [rows, L].
 
-        Of a plan of CLM they come faster than a whole batch. Raises what `batch` does.
+        It is faster than `batch` for a plan of CLM. It raises the errors of `batch`.
         """
-        if self._settings.keys() != {"clm"}:
+        if not all(objective.fills_tokens_only for objective in self.objectives.values()):
             return self.batch(position, rows).tokens
         batch = Batch.tokens_only(max(rows, 0), self.plan.sequence_length)
         self._write(batch, position, rows)
         return batch.tokens
 
     def _write(self, batch: Batch, position: int, rows: int) -> None:
+        """Write the rows of a batch, as many at a time as the buffer holds."""
         if position < 0 or rows < 0 or (position + rows) * self.plan.sequence_length >= END:
             raise UsageError(f"stream: there is no position {position} with {rows} rows")
         with self._lock:
             done = 0
             while done < rows:
-                sequences = self._units.sequences(position + done, rows - done)
+                sequences = self._buffer.sequences(position + done, rows - done)
                 count = len(sequences.slot_index)
                 self._fill(batch.part(done, done + count), sequences)
                 done += count
 
+    def _fill(self, batch: Batch, sequences: Sequences) -> None:
+        """Let each objective write its rows of a batch."""
+        batch.component[:] = sequences.component
+        batch.objective[:] = self._objective_of_slot[sequences.stage][sequences.slot_index]
+        for name, objective in self.objectives.items():
+            rows = np.flatnonzero(batch.objective == self._numbers[name])
+            objective.fill(sequences.segments, rows, batch)
+
     @property
     def has_prefixes(self) -> bool:
-        """Whether any of its objectives lets positions at the front see each other."""
-        return not PREFIXED.isdisjoint(self._settings)
+        """Whether any of the objectives writes `Batch.prefix`."""
+        return any(objective.has_prefix for objective in self.objectives.values())
 
-    def _left_out(self, stage: int, component: int) -> Ranges:
+    def _forgotten_at(self, stage: int, component: int) -> Ranges:
         """Return the addresses of a component that a stage leaves out."""
         return self._forgotten.get((stage, component), NONE)
-
-    def _fill(self, batch: Batch, sequences: Sequences) -> None:
-        batch.component[:] = sequences.component
-        batch.objective[:] = self._objectives[sequences.stage][sequences.slot_index]
-        for name, settings in self._settings.items():
-            mine = np.flatnonzero(batch.objective == self._numbers[name])
-            OBJECTIVES[name].fill(
-                sequences.segments,
-                mine,
-                batch,
-                self.plan.control,
-                settings,
-                **self._tables[name],
-            )
 
     def origin(self, position: int) -> dict[str, Any]:
         """Return where the sequence at a position comes from.
 
-        `component`, `epoch` and `unit` (of its first address), `sequence` of the unit, `objective`,
-        and `documents`, in their order: each with its `document` number in the component, the
-        `start` (token) and number of `tokens` that are in the sequence, its `epoch`, and as
-        `row` what the component knows of it (repositories, path, license ...).
+        Returns:
+            `component`, `epoch` and `unit` (of the sequence's first address), `sequence` in the
+            unit, `objective`, `reserved_tokens`, and `documents` in order. Each document has its
+            number in the component as `document`, the first token that is in the sequence as
+            `start`, the number of `tokens` in the sequence, its `epoch`, and its metadata as `row`.
         """
         if position < 0:
             raise UsageError(f"stream: there is no position {position}")
         location = self.sampler.locate(position)
         component = self._components[location.component]
-        forgotten = self._left_out(self.sampler.stage_index(position), location.component)
+        forgotten = self._forgotten_at(self.sampler.stage_index(position), location.component)
         documents = [
             row
             for addresses in location.ranges
             for row in self._documents(component, addresses)
-            if not _holds(forgotten, row.pop("address"))
+            if not _contains(forgotten, row.pop("address"))
         ]
         return {
             "component": self.plan.components[location.component].name,
@@ -177,23 +181,25 @@ class Stream:
             "documents": documents,
         }
 
-    def _documents(self, component: Component, part: AddressRange) -> list[dict[str, Any]]:
-        first, opens_inside = component.document_at(part.address)
-        rows, address = [], part.address
-        for index, length in enumerate(component.window(part.address, part.size).lengths):
+    def _documents(self, component: Component, addresses: AddressRange) -> list[dict[str, Any]]:
+        """Return a row for each document in a range of addresses."""
+        first, opens_inside = component.document_at(addresses.address)
+        rows, address = [], addresses.address
+        lengths = component.window(addresses.address, addresses.size).lengths
+        for index, length in enumerate(lengths.tolist()):
             document = (first + index) % component.documents
             start = 0
             row = _plain(component.origin(document))
             if index == 0 and opens_inside:
-                start = row["tokens"] - self._tokens_left(component, part.address)
-            described = {"document": document, "start": start, "tokens": int(length)}
+                start = row["tokens"] - self._tokens_left(component, addresses.address)
+            described = {"document": document, "start": start, "tokens": length}
             address %= component.addresses
-            rows.append({**described, "epoch": part.epoch, "row": row, "address": address})
-            address += int(length) + 1
+            rows.append({**described, "epoch": addresses.epoch, "row": row, "address": address})
+            address += length + 1
         return rows
 
     def _tokens_left(self, component: Component, address: int) -> int:
-        """Return how many tokens of a document lie from an address of it to its end."""
+        """Return how many tokens of a document lie from an address to the document's end."""
         count = self.plan.sequence_length
         while True:
             ends = component.window(address, count).ends
@@ -202,10 +208,7 @@ class Stream:
             count *= 2
 
     def counts(self, position: int) -> dict[str, dict[str, float]]:
-        """Return the `addresses` and `epochs` of each component before a position.
-
-        A closed form: it costs the same at any position.
-        """
+        """Return the `addresses` and `epochs` of each component before a position."""
         counts = self.sampler.counts(position)
         return {
             component.name: {"addresses": count, "epochs": count / component.addresses}
@@ -213,7 +216,7 @@ class Stream:
         }
 
     def state_dict(self, position: int) -> dict[str, Any]:
-        """Return what a checkpoint needs to go on at `position`: under 300 bytes as JSON."""
+        """Return what a checkpoint needs to continue at `position`: under 300 bytes as JSON."""
         return {
             "format": STATE_FORMAT,
             "plan": self.plan.digest,
@@ -222,7 +225,7 @@ class Stream:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> int:
-        """Return the position to go on from.
+        """Return the position to continue from.
 
         Raises:
             UsageError: the state is of another plan, or stages before its position have changed.
@@ -243,59 +246,40 @@ class Stream:
 
 
 def _checked(plan: Plan, index: int, components: Mapping[str, Component]) -> Component:
+    """Return a component of the plan; raise an error if it is missing or has changed."""
     planned = plan.components[index]
-    found = components.get(planned.name)
-    if found is None:
+    component = components.get(planned.name)
+    if component is None:
         raise UsageError(f"{planned.dataset}: component {planned.name} is not there")
     for field in ("addresses", "documents", "digest"):
-        here, there = getattr(found, field), getattr(planned, field)
+        here, there = getattr(component, field), getattr(planned, field)
         if here != there:
             raise DataError(
                 f"{planned.dataset}: {planned.name}: {field} is {here}, but the plan was made "
                 f"when it was {there}"
             )
-    return found
+    return component
 
 
-def _forgotten(plan: Plan, tombstones: Mapping[str, Forgotten]) -> dict[tuple[int, int], Ranges]:
+def _forgotten_ranges(
+    plan: Plan, tombstones: Mapping[str, Forgotten]
+) -> dict[tuple[int, int], Ranges]:
     """Return (stage, component) -> the addresses that it leaves out, where there are any."""
     numbers = {component.name: number for number, component in enumerate(plan.components)}
-    found = {}
+    ranges = {}
     for stage, planned in enumerate(plan.stages):
-        for name, stones in planned.tombstones.items():
+        for name, applied in planned.tombstones.items():
             if name not in tombstones:
                 raise DataError(f"plan: the tombstones of {name} are not there")
-            found[stage, numbers[name]] = tombstones[name](stones)
-    return found
+            ranges[stage, numbers[name]] = tombstones[name](applied)
+    return ranges
 
 
-def _holds(ranges: Ranges, address: int) -> bool:
+def _contains(ranges: Ranges, address: int) -> bool:
     after = int(np.searchsorted(ranges[:, 1], address, side="right"))
     return after < len(ranges) and bool(ranges[after, 0] <= address)
 
 
-def _settings(plan: Plan) -> dict[str, Config]:
-    names = {slot.objective for stage in plan.stages for slot in stage.slots}
-    for name in sorted(names | set(plan.settings)):
-        if name not in OBJECTIVES:
-            raise UsageError(f"plan: there is no objective {name!r}")
-    found = {}
-    for name in sorted(names):
-        given = plan.settings.get(name, {})
-        found[name] = parse_config(f"plan: {name}", OBJECTIVES[name].settings, given)
-        try:
-            OBJECTIVES[name].check(plan.control, found[name])
-        except UsageError as error:
-            raise UsageError(f"objective: {name}: {error}") from None
-    return found
-
-
-def _tables(settings: Mapping[str, Config], tokenizer: str | None) -> dict[str, dict[str, Any]]:
-    """Return what else each objective is given."""
-    makers = {name: OBJECTIVES[name].tables for name in settings}
-    return {n: make(settings[n], tokenizer) if make else {} for n, make in makers.items()}
-
-
 def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a row as JSON has it: ids as hexadecimal text."""
+    """Return a row with bytes as hexadecimal text, as JSON has it."""
     return {name: v.hex() if isinstance(v, bytes) else v for name, v in row.items()}

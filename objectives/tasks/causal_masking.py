@@ -1,18 +1,18 @@
-"""Causal masking: InCoder's (arXiv 2204.05999, section 2.1).
+"""Causal masking, as in InCoder (arXiv 2204.05999, section 2.1).
 
-A document's spans are taken out, each leaves a mask behind, and they follow the document:
+The spans of a document are replaced by masks, and follow the document:
 
     gap <mask_1> gap <mask_2> gap <|endoftext|> <mask_1> span <eom> <mask_2> span <eom>
 
-InCoder's masks count from 0, ours from 1, as CodeGen2's vocabulary names them; the end token, which
-InCoder has no use for, stays with the document. Where the public code draws on global state, loses
-a token to an empty span and cuts tails off, here a span is never empty, every count is settled
-before a token is written, and all is a function of the sequence's key.
+InCoder numbers its masks from 0; here they begin at 1, as CodeGen2's vocabulary names them. InCoder
+has no end token; here it stays with the document. InCoder's public code uses global random state,
+loses a token to an empty span, and truncates documents. Here a span is never empty, all counts are
+fixed before a token is written, and everything is a function of the sequence's key.
 """
 
+from collections.abc import Sequence
 from decimal import Decimal, localcontext
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,81 +21,113 @@ from pydantic import Field
 from manifests.config import Config
 from manifests.prng.jit import compiled
 from manifests.prng.splitmix_kernels import below, derive, draw
-from manifests.special_tokens import SpecialTokens
 from objectives.tasks.batch import Batch, Rows, Segments
-from objectives.tasks.kernels import Ids, copy_segment, ids_of, mark, pad
-from objectives.tasks.spans import longest, restored, spread, take_out, weigh_masks
+from objectives.tasks.kernels import Ids, ids_of
+from objectives.tasks.objective import Objective, behind, require_masks
+from objectives.tasks.span_corruption import infill_prompt, stop_tokens
+from objectives.tasks.spans import MaskWeights, longest, restore_segments, spread, write_row
 
 Numbers = npt.NDArray[np.int64]
 
-ALLOWANCES = (6, 6, 9, 12)
-"""Control ids of a sequence of 2,048 positions: two to four spans. Two files share a sequence as a
-rule, and a file has 1.58 spans on average."""
+RESERVED = (6, 6, 9, 12)
+"""Reserved tokens of sequences of 2,048 positions: two to four spans. Ours: in the mean two files
+share a sequence, and a file has 1.58 spans."""
 
 COST = 3
-"""Control ids of a span: its mask, its mask again, <eom>."""
+"""Control tokens of a span: its mask, its mask, <eom>."""
 
-MOST_SPANS = 256
-"""InCoder's support of the number of spans is 1 to 256."""
+MAX_SPANS = 256
+"""Largest number of spans of a document. Published: 1 to 256."""
 
 TRIES = 32
-"""A span that overlaps another is drawn again, so many times; then the document has one span less.
-InCoder rejects overlapping spans and does not say when it gives up."""
+"""How often a span that overlaps another one is drawn again before the document has one span less.
+Ours: InCoder rejects overlapping spans and does not say when it stops."""
 
 
 class Settings(Config):
-    """What InCoder publishes, and what it leaves open."""
+    """Settings that InCoder publishes, and those that it leaves open."""
 
     spans: float = Field(default=1.0, gt=0, le=64)
-    """Mean of the Poisson distribution that the number of a document's spans is drawn from, among
-    1 to 256. InCoder's is 1."""
+    """Mean of the Poisson distribution of a document's number of spans, truncated to 1 to 256.
+    Published: 1."""
     shortest: int = Field(default=8, ge=1)
-    """Documents of fewer tokens stay plain: three control ids would outweigh what they teach."""
+    """Documents of fewer tokens stay plain. Ours: three control tokens would outweigh it."""
     mask_weight: float = Field(default=0.0, ge=0)
-    """Loss weight of masks, in the body and before the spans: InCoder learns every token but them,
-    so that they are not generated."""
+    """Loss weight of masks, in the body and before the spans. Published: 0, so that masks are not
+    generated."""
 
 
-def reserved_tokens(count: int, length: int) -> list[int]:
-    """Return the allowances of `count` slots: ALLOWANCES, thinned evenly and scaled to `length`."""
-    return spread(ALLOWANCES, COST, count, length)
+class CausalMasking(Objective[Settings]):
+    """Masks spans of the longest segments of a sequence, and copies the others.
 
-
-def fill(
-    segments: Segments,
-    sequences: npt.NDArray[np.int64],
-    batch: Batch,
-    control: SpecialTokens,
-    settings: Settings,
-) -> None:
-    """Mask spans of some sequences' documents, into their rows of a batch.
-
-    The longest documents get a span each, as far as the allowance goes; then, in their order, what
-    more each has drawn. The rest is copied.
+    The longest segments get a span each, as far as the reserved tokens suffice; then, in their
+    order, the further spans that each segment has drawn.
     """
-    ids = ids_of(control)._replace(sep=-1)
-    thresholds = spans_up_to(settings.spans)
-    _fill(segments, sequences, batch.rows, ids, settings.shortest, settings.mask_weight, thresholds)
+
+    name = "causal_masking"
+    settings_class = Settings
+
+    @classmethod
+    def reserved_tokens(cls, count: int, length: int) -> list[int]:
+        """Return RESERVED for `count` slots, evenly apart, scaled to `length`."""
+        return spread(RESERVED, COST, count, length)
+
+    def check(self) -> None:
+        """Raise UsageError if the vocabulary lacks <eom> or masks."""
+        require_masks(self.control, sep=False)
+
+    def fill(self, segments: Segments, sequences: Numbers, batch: Batch) -> None:
+        """Write some rows of a batch; see `Objective.fill`."""
+        settings, ids = self.settings, ids_of(self.control)._replace(sep=-1)
+        weights = MaskWeights(settings.mask_weight, settings.mask_weight)
+        thresholds = span_thresholds(settings.spans)
+        _fill(segments, sequences, batch.rows, ids, settings.shortest, weights, thresholds)
+
+    def restore(self, tokens: Numbers, segment_ids: npt.NDArray[np.int32]) -> Numbers:
+        """Return the tokens that a row was made from; see `Objective.restore`."""
+
+        def split(segment: Numbers) -> tuple[int, int]:
+            masks = np.flatnonzero(segment == self.control.mask_1)
+            answers = int(masks[1]) if len(masks) else len(segment)
+            return answers, answers
+
+        return restore_segments(tokens, segment_ids, self.control, split)
+
+    def filled_in(
+        self, tokens: Numbers, segment_ids: npt.NDArray[np.int32]
+    ) -> npt.NDArray[np.bool_]:
+        """Return which positions follow the second <mask_1> of a segment."""
+        masks = np.flatnonzero(tokens == self.control.mask_1)
+        return behind(masks[1:][segment_ids[masks[1:]] == segment_ids[masks[:-1]]], segment_ids)
+
+    def infill_prompt(self, prefix: Sequence[int], suffix: Sequence[int]) -> list[int]:
+        """Return prefix <mask_1> suffix <|endoftext|> <mask_1>."""
+        return infill_prompt(self.control.model_copy(update={"sep": None}), prefix, suffix)
+
+    @property
+    def stop_tokens(self) -> frozenset[int]:
+        """<eom> and the end token."""
+        return stop_tokens(self.control)
 
 
 @lru_cache(maxsize=8)
-def spans_up_to(mean: float) -> npt.NDArray[np.uint64]:
+def span_thresholds(mean: float) -> npt.NDArray[np.uint64]:
     """Return the distribution of the number of spans, as thresholds of a 32-bit number.
 
-    A number below entry i but not below entry i - 1 says i + 1 spans: uint64 [at most 256]. It is
-    Poisson's, on condition that there are 1 to 256; in decimals, so that each machine has the same.
+    A number below entry i but not below entry i - 1 means i + 1 spans: uint64 [at most 256]. The
+    distribution is Poisson's, given 1 to 256 spans. It is computed in decimals, so that each
+    machine has the same thresholds.
     """
     with localcontext() as context:
         context.prec = 50
         rate, term, total = Decimal(repr(mean)), Decimal(1), Decimal(0)
         sums = []
-        for number in range(1, MOST_SPANS + 1):
+        for number in range(1, MAX_SPANS + 1):
             term = term * rate / number
             total += term
             sums.append(total)
-        whole = [int(partial / total * (1 << 32)) for partial in sums]
-    kept = whole.index(1 << 32) + 1
-    return np.array(whole[:kept], np.uint64)
+        thresholds = [int(partial / total * (1 << 32)) for partial in sums]
+    return np.array(thresholds[: thresholds.index(1 << 32) + 1], np.uint64)
 
 
 @compiled()
@@ -105,43 +137,46 @@ def _fill(
     rows: Rows,
     ids: Ids,
     shortest: int,
-    mask_weight: float,
+    weights: MaskWeights,
     thresholds: npt.NDArray[np.uint64],
 ) -> None:
     most = 0 if not len(sequences) else segments.reserved_tokens[sequences].max()
     cuts = np.empty((most // COST + 1, 2), np.int64)
     for sequence in sequences:
-        first, last = segments.first[sequence], segments.first[sequence + 1]
-        key, spans = segments.keys[sequence], segments.reserved_tokens[sequence] // COST
-        kept = longest(segments.lengths[first:last], shortest, spans)
-        spare = spans - len(kept)
-        row, weights = rows.tokens[sequence], rows.loss_weights[sequence]
-        used = turn = 0
-        for segment in range(first, last):
-            start = used
-            if turn == len(kept) or first + kept[turn] != segment:
-                used = copy_segment(segments, segment, row, used, ids.end)
-                mark(weights, rows.segment_ids[sequence], start, used, segment - first)
-                continue
-            own = derive(key, segment - first)
-            number = np.searchsorted(thresholds, draw(own, 0) >> np.uint64(32), side="right")
-            wanted = min(1 + int(number), 1 + spare, ids.masks)
-            count = _cut(own, segments.lengths[segment], cuts[:wanted])
-            spare -= count - 1
-            used = take_out(segments, segment, cuts[:count], row, used, ids)
-            mark(weights, rows.segment_ids[sequence], start, used, segment - first)
-            weigh_masks(cuts[:count], weights, start, mask_weight)
-            _weigh_answers(cuts[:count], weights, used, mask_weight)
-            turn += 1
-        weights[0] = 0
-        pad(segments, sequence, rows, used, ids.end)
+        kept, counts = _draw_spans(segments, sequence, ids.masks, shortest, thresholds, cuts)
+        write_row(segments, sequence, kept, counts, cuts, rows, ids, weights)
 
 
 @compiled()
-def _cut(key: np.uint64, length: int, cuts: Numbers) -> int:
+def _draw_spans(
+    segments: Segments,
+    sequence: int,
+    masks: int,
+    shortest: int,
+    thresholds: npt.NDArray[np.uint64],
+    cuts: Numbers,
+) -> tuple[Numbers, Numbers]:
+    """Draw the spans of a sequence; arguments and result as in span_corruption."""
+    first, last = segments.first[sequence], segments.first[sequence + 1]
+    spans = segments.reserved_tokens[sequence] // COST
+    kept = first + longest(segments.lengths[first:last], shortest, spans)
+    counts = np.empty(len(kept), np.int64)
+    spare, done = spans - len(kept), 0
+    for i in range(len(kept)):
+        key = derive(segments.keys[sequence], kept[i] - first)
+        number = np.searchsorted(thresholds, draw(key, 0) >> np.uint64(32), side="right")
+        wanted = min(1 + int(number), 1 + spare, masks)
+        counts[i] = _place_spans(key, segments.lengths[kept[i]], cuts[done : done + wanted])
+        spare -= counts[i] - 1
+        done += counts[i]
+    return kept, counts
+
+
+@compiled()
+def _place_spans(key: np.uint64, length: int, cuts: Numbers) -> int:
     """Draw spans that neither overlap nor touch, sorted into `cuts`; return how many there are.
 
-    A span's length is uniform over 1 to `length`, its start over where it fits.
+    The length of a span is uniform over 1 to `length`, its start over all starts that fit.
     """
     count, index = 0, 1
     for _ in range(len(cuts)):
@@ -160,25 +195,3 @@ def _cut(key: np.uint64, length: int, cuts: Numbers) -> int:
                 count += 1
                 break
     return count
-
-
-@compiled()
-def _weigh_answers(cuts: Numbers, weights: Any, stop: int, weight: float) -> None:
-    """Give the masks before the spans, which end at `stop`, their loss weight."""
-    at = stop
-    for number in range(len(cuts) - 1, -1, -1):
-        at -= cuts[number, 1] + 2
-        weights[at] = weight
-
-
-def restore(
-    tokens: npt.NDArray[np.int64], documents: npt.NDArray[np.int32], control: SpecialTokens
-) -> npt.NDArray[np.int64]:
-    """Return the addresses that a row was made from: the inverse of `fill`; see `restored`."""
-
-    def split(part: npt.NDArray[np.int64]) -> tuple[int, int]:
-        first = np.flatnonzero(part == control.mask_1)
-        answers = int(first[1]) if len(first) else len(part)
-        return answers, answers
-
-    return restored(tokens, documents, control, split)

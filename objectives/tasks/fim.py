@@ -3,12 +3,13 @@
     PSM  <fim_prefix> prefix <fim_suffix> suffix <fim_middle> middle <|endoftext|>
     SPM  <fim_prefix> <fim_suffix> suffix <fim_middle> prefix middle <|endoftext|>
 
-Both cuts are uniform over a document's characters: one that falls inside a token replaces that
-token, and no other, by the tokens of its two halves, which have the same bytes. It is applied to
-documents as they lie in a sequence ("context level"), and the control ids and the halves are paid
-from the sequence's allowance, so nothing is ever cut off.
+Both cuts are uniform over a document's characters. A cut inside a token replaces that token by the
+tokens of its two parts, which have the same bytes; other tokens stay. The objective acts on the
+documents of a sequence ("context level" in the paper). The control tokens and the additional tokens
+of cut tokens come out of the sequence's reserved tokens, so nothing is truncated.
 """
 
+from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -19,38 +20,135 @@ from manifests.config import Config
 from manifests.errors import UsageError
 from manifests.prng.jit import compiled
 from manifests.prng.splitmix_kernels import below, derive, draw
-from manifests.special_tokens import SpecialTokens
 from objectives.tasks.batch import Batch, Rows, Segments
 from objectives.tasks.kernels import FIXED, copy, copy_segment, mark, pad
-from objectives.tasks.spans import documents_of, longest, spread
-from objectives.tasks.token_splits import Halves, make_halves
+from objectives.tasks.objective import Objective, behind
+from objectives.tasks.spans import longest, split_segments, spread
+from objectives.tasks.token_splits import NO_SPLITS, TokenSplits, cut_at_characters, make_splits
 
 Numbers = npt.NDArray[np.int64]
 
-ALLOWANCES = (6, 9, 12, 21)
-"""Positions of a sequence of 2,048 set aside for control ids and halves: two files share a sequence
-as a rule, every other one is rearranged, and costs 3 control ids and 2 or 3 tokens of halves."""
+RESERVED = (6, 9, 12, 21)
+"""Reserved tokens of sequences of 2,048 positions. Ours: in the mean two files share a sequence and
+one of them is rearranged, which takes 3 control tokens and 2 or 3 tokens of cut tokens."""
 
 COST = 3
-"""Control ids of a document: <fim_prefix>, <fim_suffix>, <fim_middle>."""
+"""Control tokens of a document: <fim_prefix>, <fim_suffix>, <fim_middle>."""
 
 
 class Settings(Config):
-    """What Bavarian et al. publish, and what they leave open."""
+    """Settings that Bavarian et al. publish, and those that they leave open."""
 
     rate: float = Field(default=0.5, ge=0, le=1)
-    """Share of the documents that are rearranged: their joint training, and SantaCoder's and
-    StarCoder's `--fim-rate`."""
+    """Share of the documents that are rearranged. Published: 0.5, as `--fim-rate` of SantaCoder and
+    StarCoder."""
     spm_rate: float = Field(default=0.5, ge=0, le=1)
-    """Share of those that are in the order SPM: as published."""
+    """Share of the rearranged documents in the order SPM. Published: 0.5."""
     level: Literal["character", "token"] = "character"
-    """Where cuts may fall. Characters, as published: at token boundaries alone a model never sees
-    the broken tokens that a cursor in the middle of a word makes."""
+    """Where cuts may fall. Published: characters. With cuts between tokens alone, a model never
+    sees the partial tokens of a cursor inside a word."""
     shortest: int = Field(default=8, ge=1)
-    """Documents of fewer tokens stay plain: three control ids would outweigh what they teach."""
+    """Documents of fewer tokens stay plain. Ours: three control tokens would outweigh it."""
     sentinels: tuple[int, int, int] | None = None
-    """Ids of prefix, suffix and middle. By default <fim_prefix>, <fim_suffix> and <fim_middle> of
-    the vocabulary; CodeGen2's has none, but has <dummy_0> to <dummy_3> to spare."""
+    """Ids of prefix, suffix and middle. Default: <fim_prefix>, <fim_suffix> and <fim_middle> of the
+    vocabulary. CodeGen2's vocabulary has none of them; its <dummy_0> to <dummy_3> are unused."""
+
+
+class FillInTheMiddle(Objective[Settings]):
+    """Moves the middle of some documents to their end, and copies the others.
+
+    Of the documents that are drawn, the longest are rearranged, as many as the reserved tokens
+    suffice for. Where the reserved tokens do not suffice for cut tokens, a document is cut between
+    tokens.
+    """
+
+    name = "fim"
+    settings_class = Settings
+    splits: TokenSplits | None = None
+
+    @classmethod
+    def reserved_tokens(cls, count: int, length: int) -> list[int]:
+        """Return RESERVED for `count` slots, evenly apart, scaled to `length`."""
+        return spread(RESERVED, COST, count, length)
+
+    @property
+    def sentinels(self) -> tuple[int, int, int]:
+        """Ids of prefix, suffix and middle.
+
+        Raises:
+            UsageError: neither the settings nor the vocabulary name them, or one of the ids is not
+                below the vocabulary.
+        """
+        control = self.control
+        named = (control.fim_prefix, control.fim_suffix, control.fim_middle)
+        prefix, suffix, middle = self.settings.sentinels or named
+        if prefix is None or suffix is None or middle is None:
+            raise UsageError(
+                "<fim_prefix>, <fim_suffix> and <fim_middle> are not in the tokenizer's "
+                "vocabulary; `sentinels`, in [data.settings.fim] of a RUN.toml, can name other "
+                "ids, and its run's plan.json contains them"
+            )
+        if not all(0 <= number < control.vocabulary for number in (prefix, suffix, middle)):
+            raise UsageError(f"sentinels: ids must be below the vocabulary, {control.vocabulary}")
+        return prefix, suffix, middle
+
+    def check(self) -> None:
+        """Raise UsageError if neither settings nor vocabulary name the sentinels."""
+        _ = self.sentinels
+
+    def prepare(self, tokenizer: str | None) -> None:
+        """Load the parts of all tokens, for the level "character"; see `Objective.prepare`.
+
+        Raises:
+            UsageError: `tokenizer` is None, or is no byte-level BPE.
+        """
+        if self.settings.level == "token":
+            return
+        if tokenizer is None:
+            raise UsageError("needs the tokenizer.json of the datasets")
+        self.splits = make_splits(tokenizer)
+
+    def fill(self, segments: Segments, sequences: Numbers, batch: Batch) -> None:
+        """Write some rows of a batch; see `Objective.fill`."""
+        settings, splits = self.settings, self.splits
+        rate, spm_rate = (round(r * (1 << FIXED)) for r in (settings.rate, settings.spm_rate))
+        chosen = _Settings(rate, spm_rate, settings.shortest, splits is None)
+        ids = _Ids(self.control.end, *self.sentinels)
+        _fill(segments, sequences, batch.rows, ids, chosen, splits or NO_SPLITS)
+
+    def restore(self, tokens: Numbers, segment_ids: npt.NDArray[np.int32]) -> Numbers:
+        """Return the tokens that a row was made from; a cut token is two tokens of the same bytes.
+
+        See `Objective.restore`.
+        """
+        prefix, suffix, middle = self.sentinels
+        parts = []
+        for segment in split_segments(tokens, segment_ids):
+            if not len(segment) or segment[0] != prefix:
+                parts.append(segment)
+                continue
+            after, moved = (int(np.flatnonzero(segment == i)[0]) for i in (suffix, middle))
+            stop = len(segment) - int(segment[-1] == self.control.end)
+            front, back = segment[1:after], segment[after + 1 : moved]
+            # In the order SPM the front stands at the end, right before the middle.
+            parts += [front, segment[moved + 1 : stop], back, segment[stop:]]
+        return np.concatenate(parts)
+
+    def filled_in(
+        self, tokens: Numbers, segment_ids: npt.NDArray[np.int32]
+    ) -> npt.NDArray[np.bool_]:
+        """Return which positions follow a document's <fim_middle>."""
+        return behind(np.flatnonzero(tokens == self.sentinels[2]), segment_ids)
+
+    @property
+    def mask_ids(self) -> list[int]:
+        """The three sentinels."""
+        return list(self.sentinels)
+
+    def infill_prompt(self, prefix: Sequence[int], suffix: Sequence[int]) -> list[int]:
+        """Return <fim_prefix> prefix <fim_suffix> suffix <fim_middle>."""
+        front, after, middle = self.sentinels
+        return [front, *prefix, after, *suffix, middle]
 
 
 class _Ids(NamedTuple):
@@ -60,74 +158,13 @@ class _Ids(NamedTuple):
     middle: int
 
 
-class _Chosen(NamedTuple):
-    """Settings, the rates as fixed-point numbers."""
+class _Settings(NamedTuple):
+    """The settings, the rates in fixed point."""
 
     rate: int
     spm_rate: int
     shortest: int
-
-
-def sentinels_of(control: SpecialTokens, settings: Settings) -> tuple[int, int, int]:
-    """Return the ids of prefix, suffix and middle.
-
-    Raises:
-        UsageError: neither the settings nor the vocabulary name them, or one is unknown to it.
-    """
-    named = (control.fim_prefix, control.fim_suffix, control.fim_middle)
-    prefix, suffix, middle = settings.sentinels or named
-    if prefix is None or suffix is None or middle is None:
-        raise UsageError(
-            "<fim_prefix>, <fim_suffix> and <fim_middle> are not in the tokenizer's vocabulary; "
-            "`sentinels`, in [data.settings.fim] of a RUN.toml, can name other ids, and its run's "
-            "plan.json carries them"
-        )
-    if not all(0 <= number < control.vocabulary for number in (prefix, suffix, middle)):
-        raise UsageError(f"sentinels: ids must be below the vocabulary, {control.vocabulary}")
-    return prefix, suffix, middle
-
-
-def tables(settings: Settings, tokenizer: str | None) -> dict[str, Any]:
-    """Return what else `fill` is given, from the tokenizer.json of that path.
-
-    Raises:
-        UsageError: the level is "character", and there is no such path.
-    """
-    if settings.level == "token":
-        return {}
-    if tokenizer is None:
-        raise UsageError("objective: fim: needs the tokenizer.json of the datasets")
-    return {"halves": make_halves(tokenizer)}
-
-
-def reserved_tokens(count: int, length: int) -> list[int]:
-    """Return the allowances of `count` slots: ALLOWANCES, thinned evenly and scaled to `length`."""
-    return spread(ALLOWANCES, COST, count, length)
-
-
-def fill(
-    segments: Segments,
-    sequences: Numbers,
-    batch: Batch,
-    control: SpecialTokens,
-    settings: Settings,
-    halves: Halves | None = None,
-) -> None:
-    """Rearrange documents of some sequences, into their rows of a batch.
-
-    Of the documents that are drawn, the longest are rearranged, as many as the allowance pays for;
-    the rest is copied. Where halves do not fit any more, a document is cut between tokens.
-    `halves` is None where the level is "token".
-    """
-    prefix, suffix, middle = sentinels_of(control, settings)
-    ids = _Ids(control.end, prefix, suffix, middle)
-    rate, spm_rate = (round(r * (1 << FIXED)) for r in (settings.rate, settings.spm_rate))
-    chosen = _Chosen(rate, spm_rate, settings.shortest)
-    _fill(segments, sequences, batch.rows, ids, chosen, halves or _NO_HALVES, halves is None)
-
-
-_NONE = np.zeros(1, np.int64)
-_NO_HALVES = Halves(_NONE, _NONE, _NONE, _NONE, _NONE, 0)
+    between_tokens: bool
 
 
 @compiled()
@@ -136,38 +173,27 @@ def _fill(
     sequences: Numbers,
     rows: Rows,
     ids: _Ids,
-    settings: _Chosen,
-    halves: Halves,
-    between_tokens: bool,
+    settings: _Settings,
+    splits: TokenSplits,
 ) -> None:
-    work = np.empty(rows.tokens.shape[1] + 2 * halves.most, np.int64)
+    work = np.empty(rows.tokens.shape[1] + 2 * splits.longest, np.int64)
     for sequence in sequences:
         first, last = segments.first[sequence], segments.first[sequence + 1]
-        key, allowance = segments.keys[sequence], segments.reserved_tokens[sequence]
-        kept = _drawn(segments.lengths[first:last], key, settings, allowance // COST)
-        spare = allowance - COST * len(kept)
-        row = rows.tokens[sequence]
-        used = turn = 0
+        key, reserved = segments.keys[sequence], segments.reserved_tokens[sequence]
+        kept = _drawn(segments.lengths[first:last], key, settings, reserved // COST)
+        spare = reserved - COST * len(kept)
+        used = number = 0
         for segment in range(first, last):
             start = used
-            if turn < len(kept) and first + kept[turn] == segment:
-                own = derive(key, segment - first)
-                size = segments.lengths[segment]
-                tokens = segments.tokens[segments.starts[segment] :][:size]
-                if between_tokens:
-                    one, other = _between(own, size)
-                    total = copy(tokens, 0, size, work, 0)
-                else:
-                    one, other, total = _inside(tokens, own, halves, spare, work)
-                spare -= total - size
-                turn += 1
-                is_spm = below(draw(own, 1), 1 << FIXED) < settings.spm_rate
-                used = _rearrange(work[:total], one, other, is_spm, row, used, ids)
-                if segments.ends_document[segment]:
-                    row[used] = ids.end
-                    used += 1
+            if number < len(kept) and first + kept[number] == segment:
+                used, grown = _write_rearranged(
+                    segments, segment, derive(key, segment - first), spare, rows.tokens[sequence],
+                    used, ids, settings, splits, work,
+                )  # fmt: skip
+                spare -= grown
+                number += 1
             else:
-                used = copy_segment(segments, segment, row, used, ids.end)
+                used = copy_segment(segments, segment, rows.tokens[sequence], used, ids.end)
             mark(
                 rows.loss_weights[sequence],
                 rows.segment_ids[sequence],
@@ -180,7 +206,7 @@ def _fill(
 
 
 @compiled()
-def _drawn(lengths: Numbers, key: np.uint64, settings: _Chosen, most: int) -> Numbers:
+def _drawn(lengths: Numbers, key: np.uint64, settings: _Settings, most: int) -> Numbers:
     """Return the numbers of the documents to rearrange: the `most` longest of those drawn."""
     eligible = lengths.copy()
     for i in range(len(eligible)):
@@ -190,115 +216,55 @@ def _drawn(lengths: Numbers, key: np.uint64, settings: _Chosen, most: int) -> Nu
 
 
 @compiled()
-def _between(key: np.uint64, size: int) -> tuple[int, int]:
-    """Return both cuts between tokens: uniform over 0 to `size`, ascending."""
-    one, other = below(draw(key, 2), size + 1), below(draw(key, 3), size + 1)
-    return min(one, other), max(one, other)
-
-
-@compiled()
-def _inside(
-    tokens: Any, key: np.uint64, halves: Halves, spare: int, work: Numbers
-) -> tuple[int, int, int]:
-    """Cut a document at two characters.
+def _write_rearranged(
+    segments: Segments,
+    segment: int,
+    key: np.uint64,
+    spare: int,
+    row: Any,
+    at: int,
+    ids: _Ids,
+    settings: _Settings,
+    splits: TokenSplits,
+    work: Numbers,
+) -> tuple[int, int]:
+    """Write a document with its middle at its end.
 
     Args:
-        tokens: the document's.
-        key: what the cuts are drawn from.
-        halves: of all tokens.
-        spare: by how many tokens it may grow; where that is too few, it is cut between tokens.
-        work: int64 [any], for its tokens, those that a cut replaced among them.
+        segments: of the batch.
+        segment: the document.
+        key: of the document.
+        spare: by how many tokens cut tokens may make it longer.
+        row: of the batch.
+        at: position in the row.
+        ids: control ids.
+        settings: the settings.
+        splits: parts of tokens.
+        work: int64 [any], for the document with its cut tokens.
 
     Returns:
-        Both cuts, as numbers of tokens in `work`, and how many tokens there are.
+        The position behind the document, and by how many tokens cut tokens made it longer.
     """
-    characters = 0
-    for token in tokens:
-        characters += halves.first[token + 1] - halves.first[token]
-    one, other = _between(key, characters)
-    front, entry = _token_at(tokens, 0, one, halves)
-    back, another = _token_at(tokens, 0, other, halves)
-    total = copy(tokens, 0, len(tokens), work, 0)
-    # The cut behind goes first, so that the one before it still counts in the document's tokens.
-    back_cut, total = _cut(work, total, back, another, halves)
-    if front == back:
-        front, entry = _token_at(work[:total], front, entry, halves)
-    front_cut, grown = _cut(work, total, front, entry, halves)
-    if grown - len(tokens) > spare:
-        return min(front, back), back, copy(tokens, 0, len(tokens), work, 0)
-    return front_cut, back_cut + grown - total, grown
-
-
-@compiled()
-def _token_at(tokens: Any, start: int, character: int, halves: Halves) -> tuple[int, int]:
-    """Return the token, from number `start` on, in which a character begins, and which of its own.
-
-    Characters are counted from `start`; behind the last one it is the number of tokens, and 0.
-    """
-    for at in range(start, len(tokens)):
-        own = halves.first[tokens[at] + 1] - halves.first[tokens[at]]
-        if character < own:
-            return at, character
-        character -= own
-    return len(tokens), 0
-
-
-@compiled()
-def _cut(work: Numbers, total: int, at: int, entry: int, halves: Halves) -> tuple[int, int]:
-    """Put both halves of a token in its place; return where the right one begins, and the total."""
-    if at == total:
-        return at, total
-    number = halves.first[work[at]] + entry
-    start, left, right = halves.starts[number], halves.left[number], halves.right[number]
-    grown = left + right - 1
-    if grown:
-        work[at + 1 + grown : total + grown] = work[at + 1 : total].copy()
-    work[at : at + left + right] = halves.ids[start : start + left + right]
-    return at + left, total + grown
-
-
-@compiled()
-def _rearrange(
-    work: Numbers, one: int, other: int, is_spm: bool, row: Any, at: int, ids: _Ids
-) -> int:
-    """Write a document with its middle, from `one` to `other`, at the end; return where it ends."""
+    start, size = segments.starts[segment], segments.lengths[segment]
+    tokens = segments.tokens[start : start + size]
+    if settings.between_tokens:
+        one, other = below(draw(key, 2), size + 1), below(draw(key, 3), size + 1)
+        low, high = min(one, other), max(one, other)
+        total = copy(tokens, 0, size, work, 0)
+    else:
+        low, high, total = cut_at_characters(tokens, key, 2, splits, spare, work)
+    is_spm = below(draw(key, 1), 1 << FIXED) < settings.spm_rate
     row[at] = ids.prefix
     at += 1
     if not is_spm:
-        at = copy(work, 0, one, row, at)
+        at = copy(work, 0, low, row, at)
     row[at] = ids.suffix
-    at = copy(work, other, len(work) - other, row, at + 1)
+    at = copy(work, high, total - high, row, at + 1)
     row[at] = ids.middle
     if is_spm:
-        at = copy(work, 0, one, row, at + 1) - 1
-    return copy(work, one, other - one, row, at + 1)
-
-
-def restore(
-    tokens: npt.NDArray[np.int64],
-    documents: npt.NDArray[np.int32],
-    control: SpecialTokens,
-    settings: Settings,
-) -> npt.NDArray[np.int64]:
-    """Return a row's documents as they were: the inverse of `fill`.
-
-    Where a cut fell inside a token, its halves stand in its place: the same bytes.
-
-    Args:
-        tokens: int64 [L], a row of a batch.
-        documents: int32 [L], the same row's documents.
-        control: the plan's control ids.
-        settings: those of the objective.
-    """
-    prefix, suffix, middle = sentinels_of(control, settings)
-    pieces = []
-    for part in documents_of(tokens, documents):
-        if not len(part) or part[0] != prefix:
-            pieces.append(part)
-            continue
-        behind, moved = (int(np.flatnonzero(part == number)[0]) for number in (suffix, middle))
-        stop = len(part) - int(part[-1] == control.end)
-        front, back = part[1:behind], part[behind + 1 : moved]
-        # In SPM what was in front stands before the middle, at the end: nothing is between them.
-        pieces += [front, part[moved + 1 : stop], back, part[stop:]]
-    return np.concatenate(pieces)
+        at = copy(work, 0, low, row, at + 1) - 1
+    at = copy(work, low, high - low, row, at + 1)
+    if segments.ends_document[segment]:
+        row[at] = ids.end
+        at += 1
+    return at, total - size

@@ -1,4 +1,4 @@
-"""What the objectives' compiled functions share."""
+"""Compiled functions that the objectives share: copy, mark and pad positions of a row."""
 
 from typing import Any, NamedTuple
 
@@ -10,13 +10,13 @@ from manifests.special_tokens import SpecialTokens
 from objectives.tasks.batch import FORGOTTEN, PADDING, Rows, Segments
 
 FIXED = 32
-"""Ratios are fixed-point numbers with so many binary places: the same on every machine."""
+"""Binary places of ratios: fixed-point numbers are the same on every machine."""
 
 _PADDING, _FORGOTTEN = np.int32(PADDING), np.int32(FORGOTTEN)
 
 
 class Ids(NamedTuple):
-    """Control ids as compiled functions can take them; -1 where the vocabulary has none."""
+    """Control ids in a form that compiled functions accept; -1 where the vocabulary has none."""
 
     end: int
     sep: int
@@ -32,7 +32,7 @@ def ids_of(control: SpecialTokens) -> Ids:
     return Ids(control.end, sep, eom, mask_1, control.mask_step, control.masks)
 
 
-# A call that is not inlined costs as much as 50 tokens do; more, where it is given all of Segments.
+# A call that is not inlined costs as much as copying 50 tokens, and more with Segments as argument.
 
 
 @compiled(inline=True)
@@ -46,7 +46,7 @@ def copy(tokens: npt.NDArray[Any], start: int, size: int, row: Any, at: int) -> 
 
 @compiled(inline=True)
 def copy_segment(segments: Segments, segment: int, row: Any, at: int, end: int) -> int:
-    """Write a whole segment, its end token if it has one, at `at`; return where it ends."""
+    """Write a segment, and its end token if it has one, at `at`; return where it ends."""
     at = copy(segments.tokens, segments.starts[segment], segments.lengths[segment], row, at)
     if segments.ends_document[segment]:
         row[at] = end
@@ -55,14 +55,26 @@ def copy_segment(segments: Segments, segment: int, row: Any, at: int, end: int) 
 
 
 @compiled(inline=True)
-def mark(weights: Any, documents: Any, start: int, stop: int, document: int) -> None:
-    """Give positions of a row weight 1 and the number of their document."""
-    number, some = np.int32(document), documents[start:stop]
-    for i in range(len(some)):
-        some[i] = number
-    same = weights[start:stop]
-    for i in range(len(same)):
-        same[i] = np.float32(1)
+def mark(loss_weights: Any, segment_ids: Any, start: int, stop: int, segment: int) -> None:
+    """Give positions `start` .. `stop - 1` of a row loss weight 1 and a segment id."""
+    number, ids = np.int32(segment), segment_ids[start:stop]
+    for i in range(len(ids)):
+        ids[i] = number
+    weights = loss_weights[start:stop]
+    for i in range(len(weights)):
+        weights[i] = np.float32(1)
+
+
+@compiled(inline=True)
+def copy_sequence(segments: Segments, sequence: int, rows: Rows, at: int, end: int) -> int:
+    """Write and mark all segments of a sequence from position `at` on; return where they end."""
+    row, loss_weights = rows.tokens[sequence], rows.loss_weights[sequence]
+    segment_ids = rows.segment_ids[sequence]
+    first = segments.first[sequence]
+    for segment in range(first, segments.first[sequence + 1]):
+        start, at = at, copy_segment(segments, segment, row, at, end)
+        mark(loss_weights, segment_ids, start, at, segment - first)
+    return at
 
 
 @compiled()
@@ -76,9 +88,9 @@ def addresses(segments: Segments, sequence: int) -> int:
 
 @compiled(inline=True)
 def pad(segments: Segments, sequence: int, rows: Rows, used: int, end: int) -> None:
-    """Write padding from position `used` on: end tokens that nobody learns to predict.
+    """Write padding from position `used` on: end tokens of loss weight 0.
 
-    As many positions as a tombstone took from the sequence are FORGOTTEN, at the row's end.
+    As many positions at the row's end as the sequence lost to a tombstone become FORGOTTEN.
     """
     if used < rows.tokens.shape[1]:
         _pad(segments, sequence, rows, used, end)

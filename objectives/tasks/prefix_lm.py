@@ -1,8 +1,8 @@
-"""Prefix-LM: positions at the front see each other; what follows them is learned, causally.
+"""Prefix-LM: the front of a sequence attends to itself, and the loss is on what follows it.
 
-arXiv 2305.02309, section 3.1: the part without a causal mask has r N positions, r ~ U[0, 0.9], and
-its loss is masked, for each of its tokens is seen by the positions before it. The prefix is of the
-sequence, not of a document: that is what the paper's attention mask is, too.
+Published (arXiv 2305.02309, section 3.1.1): the part without a causal mask has r N of N positions,
+r ~ U[0, 0.9], and no loss, since earlier positions see each of its tokens. The prefix is of the
+sequence and not of a document, as the paper's attention mask is.
 """
 
 import numpy as np
@@ -11,55 +11,35 @@ from pydantic import Field
 
 from manifests.prng.jit import compiled
 from manifests.prng.splitmix_kernels import below, draw
-from manifests.special_tokens import SpecialTokens
 from objectives.tasks.batch import Batch, Rows, Segments
-from objectives.tasks.kernels import FIXED, copy_segment, mark, pad
+from objectives.tasks.kernels import FIXED, copy_sequence, pad
+from objectives.tasks.objective import Objective
 from objectives.tasks.ratios import Ratios
 
 
 class Settings(Ratios):
-    """How long the prefix is, as a share of the sequence."""
+    """The length of the prefix, as a share of the positions."""
 
     ratio_low: float = Field(default=0.0, ge=0, le=1)
-    """Least share of the positions: the paper's."""
+    """Least share of the positions. Published: 0."""
     ratio_high: float = Field(default=0.9, ge=0, le=1)
-    """Largest share of the positions: the paper's."""
+    """Largest share of the positions. Published: 0.9."""
 
 
-def reserved_tokens(count: int, length: int) -> list[int]:
-    """Return 0 for each of `count` slots: nothing is added to the tokens."""
-    return [0] * count
+class PrefixLM(Objective[Settings]):
+    """Copies the tokens, and draws the length of each sequence's prefix."""
 
+    name = "prefix_lm"
+    has_prefix = True
+    settings_class = Settings
 
-def fill(
-    segments: Segments,
-    sequences: npt.NDArray[np.int64],
-    batch: Batch,
-    control: SpecialTokens,
-    settings: Settings,
-) -> None:
-    """Copy some sequences into their rows of a batch, and draw the prefix of each."""
-    fill_after(segments, sequences, batch, control, settings, None)
-
-
-def fill_after(
-    segments: Segments,
-    sequences: npt.NDArray[np.int64],
-    batch: Batch,
-    control: SpecialTokens,
-    settings: Settings,
-    mode: int | None,
-) -> None:
-    """Do what `fill` does, behind a token that names the task, where there is one.
-
-    The prefix holds it too, and ends before the last position that is not padding.
-    """
-    low, high = settings.fixed
-    _fill(segments, sequences, batch.rows, control.end, low, high, -1 if mode is None else mode)
+    def fill(self, segments: Segments, sequences: npt.NDArray[np.int64], batch: Batch) -> None:
+        """Write some rows of a batch; see `Objective.fill`."""
+        fill_prefixed(segments, sequences, batch.rows, self.control.end, *self.settings.fixed, -1)
 
 
 @compiled()
-def _fill(
+def fill_prefixed(
     segments: Segments,
     sequences: npt.NDArray[np.int64],
     rows: Rows,
@@ -68,21 +48,27 @@ def _fill(
     high: int,
     mode: int,
 ) -> None:
+    """Write rows with a prefix, which ends before the last position that is not padding.
+
+    Args:
+        segments: of the batch.
+        sequences: the rows to write.
+        rows: of the batch.
+        end: id of the end token.
+        low: least share of the positions, in fixed point.
+        high: largest share of the positions, in fixed point.
+        mode: id of a token at the front, which the prefix includes; -1 for none.
+    """
     for sequence in sequences:
-        row, weights = rows.tokens[sequence], rows.loss_weights[sequence]
-        documents = rows.segment_ids[sequence]
-        first = segments.first[sequence]
         used = 0
         if mode >= 0:
-            row[0] = mode
+            rows.tokens[sequence, 0] = mode
+            rows.segment_ids[sequence, 0] = 0
             used = 1
-        for segment in range(first, segments.first[sequence + 1]):
-            start, used = used, copy_segment(segments, segment, row, used, end)
-            mark(weights, documents, start, used, segment - first)
-        if mode >= 0:
-            documents[0] = 0
+        used = copy_sequence(segments, sequence, rows, used, end)
         ratio = low + below(draw(segments.keys[sequence], 0), high - low + 1)
-        prefix = min((ratio * len(row) + (1 << FIXED - 1)) >> FIXED, max(used - 1, 0))
-        weights[: max(prefix, 1)] = 0
+        length = rows.tokens.shape[1]
+        prefix = min((ratio * length + (1 << FIXED - 1)) >> FIXED, max(used - 1, 0))
+        rows.loss_weights[sequence, : max(prefix, 1)] = 0
         rows.prefix[sequence] = prefix
         pad(segments, sequence, rows, used, end)

@@ -1,4 +1,4 @@
-"""A share that is drawn between two bounds."""
+"""Settings of a share that is drawn uniformly between two bounds."""
 
 from typing import Self
 
@@ -9,7 +9,7 @@ from objectives.tasks.kernels import FIXED
 
 
 class Ratios(Config):
-    """The bounds; what they are a share of, objectives say."""
+    """The bounds of a share."""
 
     ratio_low: float = Field(default=0.0, ge=0, le=1)
     """Least share."""
@@ -18,7 +18,7 @@ class Ratios(Config):
 
     @property
     def fixed(self) -> tuple[int, int]:
-        """Both as fixed-point numbers."""
+        """Both bounds in fixed point."""
         return round(self.ratio_low * (1 << FIXED)), round(self.ratio_high * (1 << FIXED))
 
     @model_validator(mode="after")

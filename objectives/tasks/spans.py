@@ -1,8 +1,8 @@
-"""Spans: how many, where, and a segment with its spans taken out."""
+"""Spans: how many a segment has, where they are, and rows in which they follow their segment."""
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -10,10 +10,22 @@ import numpy.typing as npt
 from manifests.prng.jit import compiled
 from manifests.prng.splitmix_kernels import subset
 from manifests.special_tokens import SpecialTokens
-from objectives.tasks.batch import Segments
-from objectives.tasks.kernels import Ids, copy
+from objectives.tasks.batch import Rows, Segments
+from objectives.tasks.kernels import Ids, copy, copy_segment, mark, pad
 
 Numbers = npt.NDArray[np.int64]
+
+
+def spread(table: Sequence[int], cost: int, count: int, length: int) -> list[int]:
+    """Return the reserved tokens of `count` slots: entries of a table, evenly apart and scaled.
+
+    Args:
+        table: reserved tokens of sequences of 2,048 positions.
+        cost: the result holds multiples of it, rounded half to even.
+        count: number of slots.
+        length: positions of a sequence.
+    """
+    return [cost * max(1, round(h * length / 2048 / cost)) for h in thinned(table, count)]
 
 
 def thinned(table: Sequence[int], count: int) -> list[int]:
@@ -21,23 +33,11 @@ def thinned(table: Sequence[int], count: int) -> list[int]:
     return [table[(2 * i + 1) * len(table) // (2 * count)] for i in range(count)]
 
 
-def spread(table: Sequence[int], cost: int, count: int, length: int) -> list[int]:
-    """Return the allowances of `count` slots: a table's, thinned evenly and scaled.
-
-    Args:
-        table: allowances of sequences of 2,048 positions.
-        cost: what they are multiples of.
-        count: of slots.
-        length: positions of a sequence.
-    """
-    return [cost * max(1, round(h * length / 2048 / cost)) for h in thinned(table, count)]
-
-
 @compiled()
 def longest(lengths: Numbers, shortest: int, most: int) -> Numbers:
-    """Return the numbers of the `most` longest that are not too short, ascending.
+    """Return the indices of the `most` longest lengths of at least `shortest`, ascending.
 
-    The first are taken among equals.
+    Of equal lengths the first are taken.
     """
     count, longer = int(np.count_nonzero(lengths >= shortest)), 0
     if count > most:
@@ -55,10 +55,11 @@ def longest(lengths: Numbers, shortest: int, most: int) -> Numbers:
 
 
 @compiled()
-def deal(extra: int, lengths: Numbers, limits: Numbers) -> Numbers:
-    """Return the spans of each segment: one, and a share of `extra` in proportion to its length.
+def share_spans(extra: int, lengths: Numbers, limits: Numbers) -> Numbers:
+    """Return how many spans each segment has: one, and a share of `extra` by length.
 
-    What the floors and the limits leave goes one by one to the longest that may still have more.
+    No segment has more spans than its limit. Spans that remain because shares are rounded down or
+    limited go one by one to the segments below their limit, the longest first.
     """
     counts: Numbers = np.minimum(limits, 1 + extra * lengths // max(lengths.sum(), 1))
     left = extra + len(lengths) - counts.sum()
@@ -72,20 +73,43 @@ def deal(extra: int, lengths: Numbers, limits: Numbers) -> Numbers:
 
 
 @compiled()
-def cut(key: np.uint64, index: int, length: int, masked: int, cuts: Numbers) -> int:
-    """Place spans of `masked` tokens together: uniform over all ways there are.
-
-    Lengths are at least 1 each, gaps between spans at least 1, the outer gaps at least 0.
+def place_spans(
+    key: np.uint64, index: int, lengths: Numbers, masked: Numbers, counts: Numbers, cuts: Numbers
+) -> int:
+    """Place the spans of several segments, one segment after the other; see `place_in_segment`.
 
     Args:
-        key: whose numbers they are drawn from.
-        index: the number of `key` to begin with.
-        length: of the segment.
-        masked: tokens of all its spans.
-        cuts: int64 [spans, 2], for the result.
+        key: key of the random numbers.
+        index: the first number of `key` to use.
+        lengths: int64 [k], of the segments.
+        masked: int64 [k], how many tokens the spans of each segment have together.
+        counts: int64 [k], how many spans each segment has.
+        cuts: int64 [sum of counts or more, 2], for the result.
 
     Returns:
-        The first number of `key` that was not used.
+        How many spans there are.
+    """
+    done = 0
+    for i in range(len(lengths)):
+        place_in_segment(key, index, lengths[i], masked[i], cuts[done : done + counts[i]])
+        index += 2 * counts[i] - 1
+        done += counts[i]
+    return done
+
+
+@compiled()
+def place_in_segment(key: np.uint64, index: int, length: int, masked: int, cuts: Numbers) -> None:
+    """Place spans of `masked` tokens together, uniformly over all ways to place them.
+
+    A span has at least 1 token, a gap between two spans at least 1, an outer gap at least 0. It
+    uses 2 n - 1 numbers of `key` for n spans.
+
+    Args:
+        key: key of the random numbers.
+        index: the first number of `key` to use.
+        length: of the segment.
+        masked: tokens of all its spans.
+        cuts: int64 [n, 2], for the result: (first token, number of tokens) of each span.
     """
     count = len(cuts)
     sizes, gaps = np.empty(count, np.int64), np.empty(count + 1, np.int64)
@@ -96,14 +120,13 @@ def cut(key: np.uint64, index: int, length: int, masked: int, cuts: Numbers) -> 
         at += gaps[i]
         cuts[i, 0], cuts[i, 1] = at, sizes[i]
         at += sizes[i]
-    return index + 2 * count - 1
 
 
 @compiled()
 def composition(key: np.uint64, index: int, total: int, parts: Numbers) -> None:
-    """Write numbers above 0 that sum to `total`, all such lists equally likely.
+    """Write positive numbers that sum to `total`, uniformly over all such lists.
 
-    It takes len(parts) - 1 numbers of `key`, from `index` on.
+    It uses len(parts) - 1 numbers of `key`, from `index` on.
     """
     last = len(parts) - 1
     subset(key, index, last, total - 1, parts)
@@ -113,19 +136,101 @@ def composition(key: np.uint64, index: int, total: int, parts: Numbers) -> None:
     parts[0] += 1
 
 
+class MaskWeights(NamedTuple):
+    """Loss weights of masks."""
+
+    body: float
+    """Of a mask in the place of a span."""
+    answer: float
+    """Of a mask before its span, behind the body."""
+
+
+@compiled()
+def write_row(
+    segments: Segments,
+    sequence: int,
+    kept: Numbers,
+    counts: Numbers,
+    cuts: Numbers,
+    rows: Rows,
+    ids: Ids,
+    weights: MaskWeights,
+) -> None:
+    """Write a row of which some segments have their spans behind them.
+
+    Args:
+        segments: of the batch.
+        sequence: the row.
+        kept: int64 [k], the segments with spans, ascending.
+        counts: int64 [k], how many spans each has.
+        cuts: int64 [sum of counts or more, 2], (first token, number of tokens) of each span.
+        rows: of the batch.
+        ids: control ids; without `sep` no <sep> is written.
+        weights: loss weights of the masks.
+    """
+    first, last = segments.first[sequence], segments.first[sequence + 1]
+    row, loss_weights = rows.tokens[sequence], rows.loss_weights[sequence]
+    segment_ids = rows.segment_ids[sequence]
+    used = done = number = 0
+    for segment in range(first, last):
+        start = used
+        if number == len(kept) or kept[number] != segment:
+            used = copy_segment(segments, segment, row, used, ids.end)
+            mark(loss_weights, segment_ids, start, used, segment - first)
+            continue
+        spans = cuts[done : done + counts[number]]
+        used = write_segment(segments, segment, spans, row, used, ids)
+        mark(loss_weights, segment_ids, start, used, segment - first)
+        _weigh_masks(spans, loss_weights, start, used, weights)
+        done += counts[number]
+        number += 1
+    loss_weights[0] = 0
+    pad(segments, sequence, rows, used, ids.end)
+
+
+@compiled()
+def write_segment(
+    segments: Segments, segment: int, cuts: Numbers, row: Any, at: int, ids: Ids
+) -> int:
+    """Write a segment with masks in place of its spans, then each mask, its span and <eom>.
+
+    Args:
+        segments: of the batch.
+        segment: the segment.
+        cuts: int64 [spans, 2], (first token, number of tokens) of each span, ascending.
+        row: of the batch.
+        at: position in the row.
+        ids: control ids; without `sep` no <sep> is written.
+
+    Returns:
+        The position behind what was written.
+    """
+    tokens, start = segments.tokens, segments.starts[segment]
+    at = write_body(segments, segment, cuts, 0, row, at, ids)
+    if ids.sep >= 0:
+        row[at] = ids.sep
+        at += 1
+    for number in range(len(cuts)):
+        row[at] = ids.mask_1 + number * ids.mask_step
+        at = copy(tokens, start + cuts[number, 0], cuts[number, 1], row, at + 1)
+        row[at] = ids.eom
+        at += 1
+    return at
+
+
 @compiled(inline=True)
 def write_body(
     segments: Segments, segment: int, cuts: Numbers, before: int, row: Any, at: int, ids: Ids
 ) -> int:
-    """Write a segment with masks in place of its spans; return where it ends.
+    """Write a segment with masks in place of its spans; return the position behind it.
 
     Args:
-        segments: the batch's.
-        segment: which one.
-        cuts: int64 [spans, 2]: (first token, tokens) of each, ascending; any number, or none.
-        before: how many masks stand before it.
+        segments: of the batch.
+        segment: the segment.
+        cuts: int64 [spans, 2], (first token, number of tokens) of each span, ascending.
+        before: number of masks before it: the first mask is <mask_{before + 1}>.
         row: of the batch.
-        at: where in the row.
+        at: position in the row.
         ids: control ids.
     """
     tokens, start = segments.tokens, segments.starts[segment]
@@ -143,90 +248,64 @@ def write_body(
 
 
 @compiled()
-def take_out(segments: Segments, segment: int, cuts: Numbers, row: Any, at: int, ids: Ids) -> int:
-    """Write a segment, masks in place of its spans, then them, each behind its mask.
-
-    Args:
-        segments: the batch's.
-        segment: which one.
-        cuts: int64 [spans, 2]: (first token, tokens) of each, ascending.
-        row: of the batch.
-        at: where in the row.
-        ids: control ids; where there is no `sep`, none stands before the spans.
-
-    Returns:
-        Where it ends.
-    """
-    tokens, start = segments.tokens, segments.starts[segment]
-    at = write_body(segments, segment, cuts, 0, row, at, ids)
-    if ids.sep >= 0:
-        row[at] = ids.sep
-        at += 1
-    for number in range(len(cuts)):
-        row[at] = ids.mask_1 + number * ids.mask_step
-        at = copy(tokens, start + cuts[number, 0], cuts[number, 1], row, at + 1)
-        row[at] = ids.eom
-        at += 1
-    return at
-
-
-@compiled()
-def weigh_masks(cuts: Numbers, weights: npt.NDArray[np.float32], start: int, weight: float) -> None:
-    """Give the masks in a body that begins at `start` their loss weight."""
+def _weigh_masks(
+    cuts: Numbers, loss_weights: Any, start: int, stop: int, weights: MaskWeights
+) -> None:
+    """Set the loss weights of the masks of a segment at positions `start` .. `stop - 1`."""
     hidden = 0
     for number in range(len(cuts)):
-        weights[start + cuts[number, 0] - hidden + number] = weight
+        loss_weights[start + cuts[number, 0] - hidden + number] = weights.body
         hidden += cuts[number, 1]
+    at = stop
+    for number in range(len(cuts) - 1, -1, -1):
+        at -= cuts[number, 1] + 2
+        loss_weights[at] = weights.answer
 
 
-def documents_of(
-    tokens: npt.NDArray[np.int64], documents: npt.NDArray[np.int32]
-) -> list[npt.NDArray[np.int64]]:
-    """Return the tokens of each document of a row, padding left out.
+def split_segments(tokens: Numbers, segment_ids: npt.NDArray[np.int32]) -> list[Numbers]:
+    """Return the tokens of each segment of a row, without padding.
 
     Args:
         tokens: int64 [L], a row of a batch.
-        documents: int32 [L], the same row's documents, each in one piece.
+        segment_ids: int32 [L], the same row's segment ids, each in one piece.
     """
-    used = int(np.count_nonzero(documents >= 0))
-    bounds = [0, *(np.flatnonzero(np.diff(documents[:used])) + 1).tolist(), used]
+    used = int(np.count_nonzero(segment_ids >= 0))
+    bounds = [0, *(np.flatnonzero(np.diff(segment_ids[:used])) + 1).tolist(), used]
     return [tokens[start:stop] for start, stop in pairwise(bounds)]
 
 
-def restored(
-    tokens: npt.NDArray[np.int64],
-    documents: npt.NDArray[np.int32],
+def restore_segments(
+    tokens: Numbers,
+    segment_ids: npt.NDArray[np.int32],
     control: SpecialTokens,
-    split: Callable[[npt.NDArray[np.int64]], tuple[int, int]],
-) -> npt.NDArray[np.int64]:
-    """Return the addresses that a row was made from.
+    split: Callable[[Numbers], tuple[int, int]],
+) -> Numbers:
+    """Return the tokens that a row of `write_row` was made from.
 
     Args:
         tokens: int64 [L], a row of a batch.
-        documents: int32 [L], the same row's documents.
-        control: the plan's control ids.
-        split: a document of the row -> where its body ends, and where its spans begin.
+        segment_ids: int32 [L], the same row's segment ids.
+        control: the plan's control tokens.
+        split: a segment of the row -> where its body ends, and where its spans begin.
     """
-    pieces = []
-    for part in documents_of(tokens, documents):
-        body, answers = split(part)
-        pieces.append(put_back(part[:body], part[answers:], control))
-    return np.concatenate(pieces)
+    restored = []
+    for segment in split_segments(tokens, segment_ids):
+        body, answers = split(segment)
+        restored.append(put_back(segment[:body], segment[answers:], control))
+    return np.concatenate(restored)
 
 
-def put_back(
-    body: npt.NDArray[np.int64], answers: npt.NDArray[np.int64], control: SpecialTokens
-) -> npt.NDArray[np.int64]:
-    """Return a document whose spans were taken out: the inverse of `take_out`.
+def put_back(body: Numbers, answers: Numbers, control: SpecialTokens) -> Numbers:
+    """Return a segment with its spans in place of the masks: the inverse of `write_segment`.
 
     Args:
         body: int64 [n], with masks.
-        answers: int64 [m], what follows it: each mask, its span, <eom>.
-        control: the plan's control ids.
+        answers: int64 [m], each mask, its span and <eom>.
+        control: the plan's control tokens.
     """
-    pieces, position, start = [], 0, 0
+    parts, position, start = [], 0, 0
     for number, stop in enumerate(np.flatnonzero(answers == control.eom).tolist(), start=1):
         mask = int(np.flatnonzero(body == control.mask(number))[0])
-        pieces += [body[position:mask], answers[start + 1 : stop]]
+        parts += [body[position:mask], answers[start + 1 : stop]]
         position, start = mask + 1, stop + 1
-    return np.concatenate([*pieces, body[position:]])
+    return np.concatenate([*parts, body[position:]])

@@ -1,48 +1,57 @@
-"""Tokens cut in two between characters: what each half is, in tokens of the same vocabulary."""
+"""Tokens cut in two between characters: the tokens of both parts, and documents cut in this way."""
 
 import json
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
 from manifests.errors import UsageError
+from manifests.prng.jit import compiled
+from manifests.prng.splitmix_kernels import below, draw
 from manifests.tokenizer.byte_symbols import byte_symbols
 from manifests.tokenizer.tokenizer import load_text_tokenizer
+from objectives.tasks.kernels import copy
+
+Numbers = npt.NDArray[np.int64]
 
 
-class Halves(NamedTuple):
-    """The halves of every token of a text vocabulary, at each of its characters.
+class TokenSplits(NamedTuple):
+    """The tokens of both parts of every token of a vocabulary, cut before each of its characters.
 
-    A token's characters are those that begin in it: a token of bytes that only go on with a
-    character has none. Entry first[t] + k cuts token t before its character k.
+    The characters of a token are those that begin in it; a token of continuation bytes only has
+    none. Entry first[t] + k cuts token t before its character k.
 
     Attributes:
-        first: int64 [V + 1], where each token's entries begin; control tokens have none.
-        starts: int64 [E], where an entry's ids begin in `ids`.
-        left: int64 [E], how many ids the left half has; 0 where the token begins with a character
+        first: int64 [V + 1], the first entry of each token; control tokens have none.
+        starts: int64 [E], the first id of an entry in `ids`.
+        left: int64 [E], number of ids of the left part; 0 where the token begins with a character
             and is cut before it.
-        right: int64 [E], how many ids the right half has: they follow the left half's.
+        right: int64 [E], number of ids of the right part, which follow those of the left part.
         ids: int64 [any].
-        most: how many ids the longest entry has.
+        longest: number of ids of the longest entry.
     """
 
-    first: npt.NDArray[np.int64]
-    starts: npt.NDArray[np.int64]
-    left: npt.NDArray[np.int64]
-    right: npt.NDArray[np.int64]
-    ids: npt.NDArray[np.int64]
-    most: int
+    first: Numbers
+    starts: Numbers
+    left: Numbers
+    right: Numbers
+    ids: Numbers
+    longest: int
+
+
+_NONE = np.zeros(1, np.int64)
+NO_SPLITS = TokenSplits(_NONE, _NONE, _NONE, _NONE, _NONE, 0)
 
 
 @lru_cache(maxsize=2)
-def make_halves(path: str) -> Halves:
-    """Return the halves of the tokens of a byte-level BPE; it takes seconds, once.
+def make_splits(path: str) -> TokenSplits:
+    """Return the parts of the tokens of a byte-level BPE; takes seconds at the first call.
 
-    A half is encoded as if it stood alone, by the tokenizer's own merges: the bytes of both
-    halves together are those of the token.
+    Each part is encoded alone, by the tokenizer's merges, so the bytes of both parts together are
+    those of the token.
 
     Args:
         path: of a tokenizer.json.
@@ -53,33 +62,33 @@ def make_halves(path: str) -> Halves:
     """
     tokenizer = load_text_tokenizer(path)
     symbols = byte_symbols()
-    model = _model(path, tokenizer, symbols)
+    model = _merges_alone(path, tokenizer, symbols)
     spelled = _spelled(tokenizer, symbols)
-    cut = {number: _cuts(text, symbols) for number, text in spelled.items()}
-    halves = sorted({half for pairs in cut.values() for pair in pairs for half in pair})
-    encoded = model.encode_batch_fast(halves, add_special_tokens=False)
-    known = {half: encoding.ids for half, encoding in zip(halves, encoded, strict=True)}
+    cuts = {number: _cuts(text, symbols) for number, text in spelled.items()}
+    parts = sorted({part for pairs in cuts.values() for pair in pairs for part in pair})
+    encodings = model.encode_batch_fast(parts, add_special_tokens=False)
+    encoded = {part: encoding.ids for part, encoding in zip(parts, encodings, strict=True)}
     counts, left, right, ids = [], [], [], []
     for number in range(max(spelled) + 1):
-        pairs = cut.get(number, [])
+        pairs = cuts.get(number, [])
         counts.append(len(pairs))
         for before, after in pairs:
-            one, other = known[before], known[after] if before else [number]
+            one, other = encoded[before], encoded[after] if before else [number]
             left.append(len(one))
             right.append(len(other))
             ids += [*one, *other]
     sizes = np.add(left, right, dtype=np.int64)
-    return Halves(
+    return TokenSplits(
         first=np.cumsum([0, *counts]),
         starts=np.cumsum([0, *sizes])[:-1],
         left=np.array(left, np.int64),
         right=np.array(right, np.int64),
         ids=np.array(ids, np.int64),
-        most=int(sizes.max()),
+        longest=int(sizes.max()),
     )
 
 
-def _model(path: str, tokenizer: Tokenizer, symbols: list[str]) -> Tokenizer:
+def _merges_alone(path: str, tokenizer: Tokenizer, symbols: list[str]) -> Tokenizer:
     """Return the tokenizer's merges alone, for texts that are spelled in byte symbols."""
     parsed = json.loads(tokenizer.to_str())
     vocabulary = parsed["model"].get("vocab", {})
@@ -93,7 +102,7 @@ def _model(path: str, tokenizer: Tokenizer, symbols: list[str]) -> Tokenizer:
 
 
 def _spelled(tokenizer: Tokenizer, symbols: list[str]) -> dict[int, str]:
-    """Return id -> the token in byte symbols; added tokens are written as text in the file."""
+    """Return id -> the token in byte symbols; added tokens are plain text in the file."""
     added = {n: token.content for n, token in tokenizer.get_added_tokens_decoder().items()}
     plain = {number: text for text, number in tokenizer.get_vocab().items()}
     return {
@@ -103,6 +112,75 @@ def _spelled(tokenizer: Tokenizer, symbols: list[str]) -> dict[int, str]:
 
 
 def _cuts(text: str, symbols: list[str]) -> list[tuple[str, str]]:
-    """Return both halves of a token for each of its characters, in byte symbols."""
-    going_on = {symbols[byte] for byte in range(0x80, 0xC0)}
-    return [(text[:i], text[i:]) for i, symbol in enumerate(text) if symbol not in going_on]
+    """Return both parts of a token in byte symbols, cut before each of its characters."""
+    continuation = {symbols[byte] for byte in range(0x80, 0xC0)}
+    return [(text[:i], text[i:]) for i, symbol in enumerate(text) if symbol not in continuation]
+
+
+@compiled()
+def cut_at_characters(
+    tokens: Any, key: np.uint64, index: int, splits: TokenSplits, spare: int, work: Numbers
+) -> tuple[int, int, int]:
+    """Cut a document at two characters, drawn uniformly.
+
+    Args:
+        tokens: of the document.
+        key: key of the random numbers.
+        index: the first of two numbers of `key` to use.
+        splits: parts of tokens.
+        spare: by how many tokens the document may become longer. If that is too few, the document
+            is cut before the drawn tokens instead of inside them.
+        work: int64 [any], for the tokens of the document with the parts of cut tokens.
+
+    Returns:
+        Both cuts, ascending, as offsets in `work`, and the number of tokens in `work`.
+    """
+    characters = 0
+    for token in tokens:
+        characters += splits.first[token + 1] - splits.first[token]
+    one, other = (
+        below(draw(key, index), characters + 1),
+        below(draw(key, index + 1), characters + 1),
+    )
+    front, entry = _token_at(tokens, 0, min(one, other), splits)
+    back, another = _token_at(tokens, 0, max(one, other), splits)
+    total = copy(tokens, 0, len(tokens), work, 0)
+    # The second cut is made first, so that the first one still counts in the document's tokens.
+    back_cut, total = _cut_token(work, total, back, another, splits)
+    if front == back:
+        front, entry = _token_at(work[:total], front, entry, splits)
+    front_cut, grown = _cut_token(work, total, front, entry, splits)
+    if grown - len(tokens) > spare:
+        return min(front, back), back, copy(tokens, 0, len(tokens), work, 0)
+    return front_cut, back_cut + grown - total, grown
+
+
+@compiled()
+def _token_at(tokens: Any, start: int, character: int, splits: TokenSplits) -> tuple[int, int]:
+    """Return the index of the token in which a character begins, and its number in that token.
+
+    Characters are counted from token `start` on. For the character behind the last one the result
+    is the number of tokens, and 0.
+    """
+    for at in range(start, len(tokens)):
+        characters = splits.first[tokens[at] + 1] - splits.first[tokens[at]]
+        if character < characters:
+            return at, character
+        character -= characters
+    return len(tokens), 0
+
+
+@compiled()
+def _cut_token(
+    work: Numbers, total: int, at: int, entry: int, splits: TokenSplits
+) -> tuple[int, int]:
+    """Put both parts of a token in its place; return where the right part begins, and the total."""
+    if at == total:
+        return at, total
+    number = splits.first[work[at]] + entry
+    start, left, right = splits.starts[number], splits.left[number], splits.right[number]
+    grown = left + right - 1
+    if grown:
+        work[at + 1 + grown : total + grown] = work[at + 1 : total].copy()
+    work[at : at + left + right] = splits.ids[start : start + left + right]
+    return at + left, total + grown

@@ -50,16 +50,16 @@ sources = (
 )
 
 
-def row_of(fill, windows, allowance, key, settings, control=CONTROL, length=None, **tables):
-    """What `fill` writes where there was something else before."""
+def row_of(objective, windows, allowance, key, length=None):
+    """The row that an objective writes, where the batch held other values before."""
     segments = segments_of([windows], [allowance], [key])
     batch = Batch.empty(1, length or len(addresses_in(windows)) + allowance)
     batch.tokens[:], batch.loss_weights[:], batch.segment_ids[:] = -7, np.nan, 999
-    fill(segments, np.arange(1), batch, control, settings, **tables)
+    objective.fill(segments, np.arange(1), batch)
     return Row(batch.tokens[0], batch.loss_weights[0], batch.segment_ids[0], int(batch.prefix[0]))
 
 
-def assert_alone_as_in_a_batch(fill, drawn, allowance, settings, order, **tables):
+def assert_alone_as_in_a_batch(objective, drawn, allowance, order):
     """Rows in any order, some of them not asked for: each is what it is alone."""
     length = max(len(addresses_in(windows)) for windows, _ in drawn) + allowance
     allowances = [length - len(addresses_in(windows)) for windows, _ in drawn]
@@ -67,12 +67,12 @@ def assert_alone_as_in_a_batch(fill, drawn, allowance, settings, order, **tables
     batch = Batch.empty(len(drawn), length)
     batch.tokens[:] = -7
     asked = order.sample(range(len(drawn)), order.randint(1, len(drawn)))
-    fill(segments, np.array(asked), batch, CONTROL, settings, **tables)
+    objective.fill(segments, np.array(asked), batch)
     for number, ((windows, key), allowed) in enumerate(zip(drawn, allowances, strict=True)):
         if number not in asked:
             assert (batch.tokens[number] == -7).all()
             continue
-        row = row_of(fill, windows, allowed, key, settings, **tables)
+        row = row_of(objective, windows, allowed, key)
         assert np.array_equal(batch.tokens[number], row.tokens)
         assert np.array_equal(batch.loss_weights[number], row.loss_weights)
         assert np.array_equal(batch.segment_ids[number], row.segment_ids)

@@ -6,7 +6,7 @@ import pytest
 from manifests.errors import UsageError
 from objectives.stream.stream import Stream
 from objectives.tasks.batch import FORGOTTEN, PADDING
-from objectives.tasks.registry import MIXES, OBJECTIVES, PREFIXED
+from objectives.tasks.registry import MIXES, OBJECTIVES
 
 FIM = {"fim": {"level": "token", "sentinels": [50295, 50296, 50297]}}
 EVERYTHING = dict.fromkeys(OBJECTIVES, 1.0)
@@ -27,8 +27,8 @@ def test_a_sequence_has_all_its_positions_and_is_the_same_alone(memory, three, o
     assert (batch.loss_weights[:, 0] == 0).all()
     assert (batch.loss_weights[batch.segment_ids < 0] == 0).all()
     assert not (batch.segment_ids == FORGOTTEN).any()
-    names = list(OBJECTIVES)
-    is_prefixed = np.array([names[number] in PREFIXED for number in batch.objective])
+    kinds = list(OBJECTIVES.values())
+    is_prefixed = np.array([kinds[number].has_prefix for number in batch.objective])
     assert not batch.prefix[~is_prefixed].any()
     for row in range(24):
         assert not batch.loss_weights[row, : batch.prefix[row]].any()

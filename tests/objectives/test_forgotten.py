@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from manifests.mixture.mixture import Mixture, MixtureGroup
-from objectives.preview import peek
+from objectives.preview import preview_sequences
 from objectives.stream.plan import make_plan
 from objectives.stream.plan_stages import with_tombstones
 from objectives.stream.stream import Stream
@@ -94,16 +94,16 @@ def test_the_others_are_seen_as_often_as_before(
     np.testing.assert_array_equal(one[: len(lengths)] * kept, other[: len(lengths)])
 
 
-def test_peek_tells_what_was_forgotten_from_padding(tmp_path, small_tokenizer):
+def test_a_preview_counts_forgotten_positions_apart_from_padding(tmp_path, small_tokenizer):
     lengths = [LENGTHS[n % len(LENGTHS)] for n in range(60)]
     gone = {n for n in range(60) if n % 5 == 3}
     directory = write_documents(tmp_path / "a", documents(lengths, gone), small_tokenizer)
     forgetting(tmp_path, directory)
     stream = Stream.open(plan_of(directory, "codegen2"))
     left_out = (stream.batch(0, 16).segment_ids < 0).mean(axis=1)
-    shown = peek(stream, 16)
+    shown = preview_sequences(stream, 16)
     assert any(sequence["forgotten"] for sequence in shown)
-    assert [each["padding"] + each["forgotten"] for each in shown] == pytest.approx(left_out)
+    assert [row["padding"] + row["forgotten"] for row in shown] == pytest.approx(left_out)
 
 
 def test_from_a_stage_on_and_in_every_epoch_after(tmp_path, small_tokenizer):

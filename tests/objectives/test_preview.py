@@ -1,4 +1,4 @@
-"""peek: what a token is, and how a sequence is shown."""
+"""preview: the kinds of tokens, and how sequences are shown."""
 
 import json
 
@@ -12,9 +12,11 @@ from manifests.errors import UsageError
 from manifests.mixture.mixture import load_mixture, make_mixture
 from manifests.special_tokens import SpecialTokens
 from objectives.commands import register
-from objectives.preview import KINDS, kinds_of, render, runs
+from objectives.preview import render_sequences, runs
 from objectives.stream.plan import make_plan, save_plan
 from objectives.tasks.batch import PADDING
+from objectives.tasks.objective import TokenKind
+from objectives.tasks.registry import make_objective
 
 CONTROL = SpecialTokens(end=0, sep=1, eom=2, mask_1=9, masks=3, vocabulary=100)
 TOKENS = np.array([10, 9, 11, 0, 1, 9, 20, 21, 2, 12, 0, 0, 0])
@@ -37,12 +39,16 @@ def mixture(small_dataset, tmp_path):
 
 
 def run(app, *arguments):
-    return CliRunner().invoke(app, ["peek", *arguments], catch_exceptions=False)
+    return CliRunner().invoke(app, ["preview", *arguments], catch_exceptions=False)
 
 
-def test_kinds():
-    kinds = [KINDS[kind] for kind in kinds_of(TOKENS, DOCUMENTS, CONTROL, "span_corruption")]
-    assert kinds == [
+def kinds_of(objective, tokens=TOKENS, segment_ids=DOCUMENTS, control=CONTROL, **settings):
+    kinds = make_objective(objective, control, settings).token_kinds(tokens, segment_ids)
+    return [TokenKind(kind).name.lower() for kind in kinds]
+
+
+def test_an_objective_names_the_kind_of_each_token():
+    assert kinds_of("span_corruption") == [
         *("text", "mask", "text", "end", "sep", "mask", "span", "span", "eom"),
         *("text", "end", "padding", "padding"),
     ]
@@ -62,9 +68,10 @@ def test_kinds():
         ("clm", [10, 11, 0, 12, 0], [0, 0, 0, 1, 1], []),
     ],
 )
-def test_what_the_model_is_to_fill_in(objective, tokens, documents, spans):
-    kinds = kinds_of(np.array(tokens), np.array(documents), CONTROL, objective, (50, 51, 52))
-    assert np.flatnonzero(kinds == KINDS.index("span")).tolist() == spans
+def test_spans_are_what_the_model_fills_in(objective, tokens, documents, spans):
+    settings = {"sentinels": [50, 51, 52]} if objective == "fim" else {}
+    kinds = kinds_of(objective, np.array(tokens), np.array(documents), **settings)
+    assert [i for i, kind in enumerate(kinds) if kind == "span"] == spans
 
 
 def test_the_plan_of_a_run(app, mixture, tmp_path):
@@ -82,12 +89,11 @@ def test_the_plan_of_a_run(app, mixture, tmp_path):
 
 def test_without_masks_all_is_text():
     plain = SpecialTokens(end=0, vocabulary=100)
-    kinds = {KINDS[kind] for kind in kinds_of(TOKENS, DOCUMENTS, plain, "clm")}
-    assert kinds == {"text", "end", "padding"}
+    assert set(kinds_of("clm", control=plain)) == {"text", "end", "padding"}
 
 
 def test_runs_hold_every_token():
-    kinds = kinds_of(TOKENS, DOCUMENTS, CONTROL, "span_corruption")
+    kinds = make_objective("span_corruption", CONTROL, {}).token_kinds(TOKENS, DOCUMENTS)
     found = runs(TOKENS, DOCUMENTS, kinds, lambda ids: " ".join(map(str, ids)))
     assert " ".join(piece["text"] for piece in found).split() == [str(t) for t in TOKENS]
     assert sum(piece["tokens"] for piece in found) == len(TOKENS)
@@ -109,7 +115,7 @@ def test_a_text_cannot_command_the_terminal():
     }
     console = Console(width=200, color_system=None)
     with console.capture() as capture:
-        console.print(render([sequence]))
+        console.print(render_sequences([sequence]))
     shown = capture.get()
     assert "\x1b" not in shown
     assert "\x07" not in shown

@@ -13,7 +13,6 @@ from trainer.sample import (
     Sampling,
     _infill_prompt,
     generate,
-    infill_prompt,
     sample_text,
     sample_top_p,
     samples_text,
@@ -32,17 +31,13 @@ def model(request):
     return model
 
 
-def test_infill_prompt_is_that_of_the_model_card() -> None:
-    assert infill_prompt([1, 2], [3], CONTROL) == [1, 2, 96, 3, 90, 91, 96]
-    with pytest.raises(UsageError, match="masks"):
-        infill_prompt([1], [2], SpecialTokens(end=0, vocabulary=10))
-
-
 def test_a_run_of_fim_is_asked_in_its_form(configure) -> None:
     sentinels = "data.settings={ fim = { sentinels = [300, 301, 302] } }"
     train(config := configure("data.objective=fim", sentinels, "schedule.steps=1"))
     run = Run.open(config.output)
-    assert _infill_prompt(run.plan, [1, 2], [3]) == [300, 1, 2, 301, 3, 302]
+    prompt, stop = _infill_prompt(run.plan, [1, 2], [3])
+    assert prompt == [300, 1, 2, 301, 3, 302]
+    assert stop == {run.plan.control.end}
     assert len(sample_text(run, "def ", "return", Sampling(tokens=4, samples=2))) == 2
 
 
@@ -56,7 +51,9 @@ def test_a_run_of_fim_is_asked_in_its_form(configure) -> None:
     ],
 )
 def test_a_run_is_asked_in_the_form_that_it_learned(trained, learned, wanted) -> None:
-    assert _infill_prompt(_learned(trained, learned), [1, 2], [3]) == wanted
+    prompt, stop = _infill_prompt(_learned(trained, learned), [1, 2], [3])
+    assert prompt == wanted
+    assert stop == {CONTROL.end, CONTROL.eom}
 
 
 @pytest.mark.parametrize("learned", [{"clm"}, {"prefix_lm", "ul2_s"}])
@@ -70,7 +67,8 @@ def _learned(run: str, objectives: set[str]) -> Plan:
     plan = Run.open(run).plan
     slots = [Slot(objective=name, reserved_tokens=0) for name in sorted(objectives)]
     stages = [stage.model_copy(update={"slots": slots}) for stage in plan.stages]
-    return plan.model_copy(update={"stages": stages, "control": CONTROL})
+    settings = {"fim": {"sentinels": [93, 94, 95]}}
+    return plan.model_copy(update={"stages": stages, "control": CONTROL, "settings": settings})
 
 
 @torch.no_grad()

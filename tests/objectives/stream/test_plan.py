@@ -14,9 +14,9 @@ from manifests.mixture.mixture import Mixture, MixtureGroup
 from objectives.stream.epoch_caps import integer_weights
 from objectives.stream.order import SCALE
 from objectives.stream.plan import Plan, load_plan, make_plan, save_plan
-from objectives.stream.plan_stages import with_stage
 from objectives.stream.sampler import Sampler
 from objectives.tasks.registry import make_slots
+from tests.objectives.stages import with_stage
 
 TOKENS = {"the-pile/arxiv": 4_000_000, "the-stack/c": 30_000_000, "the-stack/python": 6_000_000}
 NL = {"name": "nl", "components": ["the-pile/*"], "weight": 1.0}
@@ -103,9 +103,9 @@ def test_a_later_stage_changes_only_the_digest_of_stages(dataset):
     assert staged.stages_digest(1025) != plan.stages_digest(1025)
     replaced = with_stage(staged, 1024, [SCALE, 0, 0], slots)
     assert [stage.weights for stage in replaced.stages[1:]] == [[SCALE, 0, 0]]
-    with pytest.raises(UsageError, match="allowances must sum as those of the first stage"):
+    with pytest.raises(ValidationError, match="the sum of reserved_tokens must be the first"):
         with_stage(plan, 1000, [0, SCALE, 0], make_slots("clm", 16, 256))
-    with pytest.raises(UsageError, match="sum to 2"):
+    with pytest.raises(ValidationError, match="sum to 2"):
         with_stage(plan, 1000, [0, 1, 0], slots)
 
 
@@ -138,7 +138,7 @@ def test_caps_below_a_unit(tmp_path, made_up_dataset, caplog):
     plan = plan_of(tiny, capped, other, tokens=500_000)
     assert "own/a: is left out" in caplog.text
     assert [stage.weights for stage in plan.stages] == [[0, SCALE]]
-    with pytest.raises(UsageError, match="lets no component be seen"):
+    with pytest.raises(UsageError, match="less than one unit of every component"):
         plan_of(tiny, capped)
 
 

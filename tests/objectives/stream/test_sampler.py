@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from manifests.special_tokens import SpecialTokens
 from objectives.stream.order import SCALE
 from objectives.stream.plan import Plan, PlanComponent
-from objectives.stream.plan_stages import with_stage
 from objectives.stream.sampler import AddressRange, Sampler, unit_at
 from objectives.tasks.slot import Slot, Stage
+from tests.objectives.stages import with_stage
 from tests.objectives.stream import plain_order
 
 CONTROL = SpecialTokens(end=0, vocabulary=10)

@@ -13,10 +13,10 @@ from manifests.mixture.mixture import load_mixture, make_mixture
 from manifests.special_tokens import SpecialTokens
 from objectives.stream.order import SCALE
 from objectives.stream.plan import make_plan
-from objectives.stream.plan_stages import with_stage
 from objectives.stream.stream import Stream
 from objectives.tasks.batch import PADDING
-from objectives.tasks.span_corruption import restore
+from objectives.tasks.span_corruption import SpanCorruption
+from tests.objectives.stages import with_stage
 from tests.objectives.windows import addresses_in
 
 
@@ -27,6 +27,11 @@ def stream(memory, three):
 
 def stream_of(memory, *components, **fields):
     return Stream(memory.plan(components, **fields), {c.name: c for c in components})
+
+
+def restore(tokens, segment_ids, control):
+    """The tokens of a row of CLM or span corruption."""
+    return SpanCorruption(control).restore(tokens, segment_ids)
 
 
 positions = st.one_of(st.integers(0, 5000), st.integers(0, 10**11))

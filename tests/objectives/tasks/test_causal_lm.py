@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from manifests.dataset.token_range import Window
 from manifests.special_tokens import SpecialTokens
 from objectives.tasks.batch import PADDING, Batch
-from objectives.tasks.causal_lm import Settings, fill, reserved_tokens
+from objectives.tasks.causal_lm import CausalLM
 from tests.objectives.windows import addresses_in, segments_of
 
 CONTROL = SpecialTokens(end=9, vocabulary=10)
@@ -18,7 +18,7 @@ def test_copies_and_numbers_the_documents(lengths, allowance):
     tokens = addresses_in([window], CONTROL.end)
     segments = segments_of([[window]], [allowance], [0])
     batch = Batch.empty(1, len(tokens) + allowance)
-    fill(segments, np.arange(1), batch, CONTROL, Settings())
+    CausalLM(CONTROL).fill(segments, np.arange(1), batch)
     used = len(tokens)
     assert np.array_equal(batch.tokens[0, :used], tokens)
     assert (batch.tokens[0, used:] == CONTROL.end).all()
@@ -28,5 +28,5 @@ def test_copies_and_numbers_the_documents(lengths, allowance):
     assert (batch.segment_ids[0, used:] == PADDING).all()
 
 
-def test_no_allowance():
-    assert reserved_tokens(3, 2048) == [0, 0, 0]
+def test_no_tokens_are_reserved():
+    assert CausalLM.reserved_tokens(3, 2048) == [0, 0, 0]

@@ -10,15 +10,13 @@ from hypothesis import strategies as st
 
 from objectives.tasks.causal_masking import (
     COST,
-    MOST_SPANS,
+    MAX_SPANS,
+    CausalMasking,
     Settings,
-    _cut,
-    fill,
-    reserved_tokens,
-    restore,
-    spans_up_to,
+    _place_spans,
+    span_thresholds,
 )
-from objectives.tasks.spans import documents_of
+from objectives.tasks.spans import split_segments
 from tests.objectives.rows import (
     CONTROL,
     LAWS,
@@ -31,7 +29,7 @@ from tests.objectives.rows import (
 )
 from tests.objectives.windows import addresses_in, segments_of
 
-DEFAULTS = Settings()
+DEFAULTS = CausalMasking(CONTROL)
 
 
 @settings(max_examples=LAWS)
@@ -44,12 +42,13 @@ DEFAULTS = Settings()
 )
 def test_the_laws(windows, allowance, key, chosen, masks):
     control = CONTROL.model_copy(update={"masks": masks})
-    row = row_of(fill, windows, allowance, key, chosen, control)
-    assert np.array_equal(restore(row.tokens, row.segment_ids, control), addresses_in(windows))
+    objective = CausalMasking(control, chosen)
+    row = row_of(objective, windows, allowance, key)
+    assert np.array_equal(objective.restore(row.tokens, row.segment_ids), addresses_in(windows))
     assert_padded(row, control)
     lengths = segments_of([windows], [allowance], [key]).lengths
     eligible = int(np.count_nonzero(lengths >= chosen.shortest))
-    parts = documents_of(row.tokens, row.segment_ids)
+    parts = split_segments(row.tokens, row.segment_ids)
     assert sum(CONTROL.eom in part for part in parts) == min(eligible, allowance // COST)
     for part in parts:
         check_document(part, control)
@@ -72,14 +71,15 @@ def check_document(part, control):
 
 
 def test_every_token_is_learned_but_masks():
-    row = row_of(fill, [addresses_of([40, 50])], 12, 3, DEFAULTS)
+    row = row_of(DEFAULTS, [addresses_of([40, 50])], 12, 3)
     is_mask = row.tokens > CONTROL.eom
     assert is_mask.sum() == 8
     learned = (row.loss_weights == 1) | is_mask
     learned[0] = True
     assert learned[: row.used].all()
     assert (row.loss_weights[is_mask] == 0).all()
-    other = row_of(fill, [addresses_of([40, 50])], 12, 3, Settings(mask_weight=0.5))
+    weighted = CausalMasking(CONTROL, Settings(mask_weight=0.5))
+    other = row_of(weighted, [addresses_of([40, 50])], 12, 3)
     assert np.array_equal(other.tokens, row.tokens)
     is_mask[0] = False
     assert (other.loss_weights[is_mask] == 0.5).all()
@@ -89,12 +89,12 @@ def test_every_token_is_learned_but_masks():
     st.lists(st.tuples(sources, keys), min_size=1, max_size=6), st.randoms(use_true_random=False)
 )
 def test_a_row_does_not_depend_on_the_others(drawn, order):
-    assert_alone_as_in_a_batch(fill, drawn, 12, DEFAULTS, order)
+    assert_alone_as_in_a_batch(DEFAULTS, drawn, 12, order)
 
 
 def test_the_form_of_the_paper():
     (source,) = [addresses_of([40])]
-    row = row_of(fill, [source], 3, 8, DEFAULTS)
+    row = row_of(DEFAULTS, [source], 3, 8)
     position = row.tokens.tolist().index(CONTROL.mask(1))
     tokens = addresses_in([source]).tolist()
     span = row.tokens.tolist()[row.tokens.tolist().index(CONTROL.end) + 2 : -1]
@@ -110,22 +110,22 @@ def test_the_form_of_the_paper():
 
 @pytest.mark.parametrize("mean", [0.5, 1.0, 4.0])
 def test_the_number_of_spans_is_poisson_truncated_to_1_and_more(mean):
-    found = np.diff([0, *spans_up_to(mean).astype(np.int64).tolist()]) / 2**32
+    found = np.diff([0, *span_thresholds(mean).astype(np.int64).tolist()]) / 2**32
     poisson = [exp(-mean) * mean**n / factorial(n) for n in range(1, len(found) + 1)]
     assert np.allclose(found, np.array(poisson) / (1 - exp(-mean)), atol=1e-9)
-    assert len(found) <= MOST_SPANS
+    assert len(found) <= MAX_SPANS
 
 
 def test_lengths_are_uniform():
     cuts = np.empty((1, 2), np.int64)
     seen: Counter[int] = Counter()
     for key in range(8_000):
-        assert _cut(np.uint64(key), 8, cuts) == 1
+        assert _place_spans(np.uint64(key), 8, cuts) == 1
         seen[int(cuts[0, 1])] += 1
     assert sorted(seen) == list(range(1, 9))
     assert sum((n - 1000) ** 2 / 1000 for n in seen.values()) < 24.3  # 99.9 % of 7
 
 
-def test_default_allowances():
-    assert reserved_tokens(4, 2048) == [6, 6, 9, 12]
-    assert reserved_tokens(2, 256) == [3, 3]
+def test_reserved_tokens_are_scaled_to_the_length():
+    assert CausalMasking.reserved_tokens(4, 2048) == [6, 6, 9, 12]
+    assert CausalMasking.reserved_tokens(2, 256) == [3, 3]

@@ -12,9 +12,8 @@ from manifests.dataset.token_range import Window
 from manifests.errors import UsageError
 from manifests.tokenizer.byte_symbols import byte_symbols
 from manifests.tokenizer.tokenizer import load_text_tokenizer, train_tokenizer
-from objectives.tasks.fim import Settings, fill, reserved_tokens, restore, sentinels_of
-from objectives.tasks.spans import documents_of
-from objectives.tasks.token_splits import make_halves
+from objectives.tasks.fim import FillInTheMiddle, Settings
+from objectives.tasks.spans import split_segments
 from tests.objectives.rows import (
     CONTROL,
     LAWS,
@@ -52,14 +51,15 @@ TEXTS = [
     ),
 )
 def test_the_laws_between_tokens(windows, allowance, key, chosen):
-    row = row_of(fill, windows, allowance, key, chosen)
+    objective = FillInTheMiddle(CONTROL, chosen)
+    row = row_of(objective, windows, allowance, key)
     expected = addresses_in(windows)
-    assert np.array_equal(restore(row.tokens, row.segment_ids, CONTROL, chosen), expected)
+    assert np.array_equal(objective.restore(row.tokens, row.segment_ids), expected)
     assert_padded(row)
     assert (row.loss_weights[1 : row.used] == 1).all()
     lengths = segments_of([windows], [allowance], [key]).lengths
     rearranged = 0
-    for part in documents_of(row.tokens, row.segment_ids):
+    for part in split_segments(row.tokens, row.segment_ids):
         rearranged += check_form(part)
     assert rearranged <= min(allowance // 3, np.count_nonzero(lengths >= chosen.shortest))
     if chosen.rate == 1:
@@ -88,7 +88,7 @@ class Texts:
     """Windows of texts, and texts of tokens."""
 
     def __init__(self, path):
-        self.tokenizer, self.halves = load_text_tokenizer(path), make_halves(path)
+        self.path, self.tokenizer = path, load_text_tokenizer(path)
         numbers = {symbol: number for number, symbol in enumerate(byte_symbols())}
         self.spelled = {
             number: bytes(numbers[symbol] for symbol in text)
@@ -99,6 +99,12 @@ class Texts:
         ids = [self.tokenizer.encode(text).ids for text in texts]
         tokens = np.array([i for each in ids for i in each], np.uint16)
         return Window(tokens, np.cumsum([len(each) + 1 for each in ids]) - 1)
+
+    def objective(self, **changed):
+        """An objective that cuts inside tokens."""
+        objective = FillInTheMiddle(CONTROL, INSIDE.model_copy(update=changed))
+        objective.prepare(self.path)
+        return objective
 
     def bytes_of(self, tokens):
         return b"".join(self.spelled[token] for token in tokens.tolist())
@@ -115,14 +121,14 @@ ALPHABET = st.sampled_from("the ory中文ü🦀\n'")
 @settings(max_examples=LAWS)
 @given(st.lists(st.text(ALPHABET, max_size=60), min_size=1, max_size=5), st.integers(0, 40), keys)
 def test_the_laws_inside_tokens(texts, written, allowance, key):
-    chosen = INSIDE.model_copy(update={"rate": 1.0, "shortest": 2})
+    objective = texts.objective(rate=1.0, shortest=2)
     window = texts.window(written)
-    row = row_of(fill, [window], allowance, key, chosen, halves=texts.halves)
+    row = row_of(objective, [window], allowance, key)
     assert_padded(row)
     assert len(row.tokens) == len(addresses_in([window])) + allowance
-    back = texts.bytes_of(restore(row.tokens, row.segment_ids, CONTROL, chosen))
+    back = texts.bytes_of(objective.restore(row.tokens, row.segment_ids))
     assert back == "".join(text + "<end>" for text in written).encode()
-    for part in documents_of(row.tokens, row.segment_ids):
+    for part in split_segments(row.tokens, row.segment_ids):
         check_form(part)
         if part[0] == PREFIX and allowance > 30:  # room for any halves: cuts are between characters
             for piece in pieces_of(part):
@@ -146,18 +152,18 @@ def pieces_of(part):
 )
 def test_a_row_does_not_depend_on_the_others(texts, written, order):
     drawn = [([texts.window(each)], key) for each, key in written]
-    assert_alone_as_in_a_batch(fill, drawn, 12, INSIDE, order, halves=texts.halves)
+    assert_alone_as_in_a_batch(texts.objective(), drawn, 12, order)
 
 
 def test_cuts_are_uniform_over_characters(texts):
     """Three characters, whatever their tokens: both cuts are on any of four places."""
-    chosen = INSIDE.model_copy(update={"rate": 1.0, "spm_rate": 0.0, "shortest": 1})
+    objective = texts.objective(rate=1.0, spm_rate=0.0, shortest=1)
     window = texts.window(["the"])
     seen: Counter[tuple[int, int]] = Counter()
     assert len(window.tokens) == 1
     for key in range(8_000):
-        row = row_of(fill, [window], 20, key, chosen, halves=texts.halves)
-        (part,) = documents_of(row.tokens, row.segment_ids)
+        row = row_of(objective, [window], 20, key)
+        (part,) = split_segments(row.tokens, row.segment_ids)
         front, back, _ = (texts.bytes_of(piece) for piece in pieces_of(part))
         seen[len(front), 3 - len(back)] += 1
     expected = {(a, b): 500 if a == b else 1000 for a in range(4) for b in range(a, 4)}
@@ -168,8 +174,9 @@ def test_cuts_are_uniform_over_characters(texts):
 def test_rates_are_those_of_the_settings():
     orders: Counter[str] = Counter()
     chosen = BETWEEN.model_copy(update={"rate": 0.9, "spm_rate": 0.25})
+    objective = FillInTheMiddle(CONTROL, chosen)
     for key in range(4_000):
-        row = row_of(fill, [addresses_of([30])], 3, key * 7919, chosen)
+        row = row_of(objective, [addresses_of([30])], 3, key * 7919)
         if row.tokens[0] != PREFIX:
             orders["plain"] += 1
         else:
@@ -180,24 +187,25 @@ def test_rates_are_those_of_the_settings():
 
 
 def test_without_room_for_halves_cuts_fall_between_tokens(texts):
-    chosen = INSIDE.model_copy(update={"rate": 1.0, "shortest": 1})
+    objective = texts.objective(rate=1.0, shortest=1)
     window = texts.window(["the theory of the thing"])
     whole = set(window.tokens.tolist())
     for key in range(200):
-        row = row_of(fill, [window], 3, key, chosen, halves=texts.halves)
+        row = row_of(objective, [window], 3, key)
         assert row.tokens[0] == PREFIX
         assert set(row.tokens.tolist()) <= whole | {*SENTINELS, CONTROL.end}
 
 
 def test_sentinels_are_the_vocabularys_unless_named():
     named = {"fim_prefix": 50295, "fim_suffix": 50297, "fim_middle": 50296}
-    assert sentinels_of(CONTROL.model_copy(update=named), Settings()) == (50295, 50297, 50296)
+    control = CONTROL.model_copy(update=named)
+    assert FillInTheMiddle(control).sentinels == (50295, 50297, 50296)
     with pytest.raises(UsageError, match="are not in the tokenizer's vocabulary"):
-        sentinels_of(CONTROL, Settings())
+        FillInTheMiddle(CONTROL)
     with pytest.raises(UsageError, match="must be below the vocabulary, 51200"):
-        sentinels_of(CONTROL, Settings(sentinels=(1, 2, 51200)))
+        FillInTheMiddle(CONTROL, Settings(sentinels=(1, 2, 51200)))
 
 
-def test_default_allowances():
-    assert reserved_tokens(4, 2048) == [6, 9, 12, 21]
-    assert reserved_tokens(2, 256) == [3, 3]
+def test_reserved_tokens_are_scaled_to_the_length():
+    assert FillInTheMiddle.reserved_tokens(4, 2048) == [6, 9, 12, 21]
+    assert FillInTheMiddle.reserved_tokens(2, 256) == [3, 3]

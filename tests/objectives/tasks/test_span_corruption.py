@@ -8,15 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from manifests.errors import UsageError
+from manifests.special_tokens import SpecialTokens
 from objectives.tasks.batch import FORGOTTEN, PADDING
 from objectives.tasks.kernels import FIXED
 from objectives.tasks.span_corruption import (
     Settings,
-    _Chosen,
-    _spans,
-    fill,
-    reserved_tokens,
-    restore,
+    SpanCorruption,
+    _draw_spans,
+    _Settings,
 )
 from tests.objectives import plain_spans
 from tests.objectives.rows import (
@@ -34,7 +34,11 @@ DEFAULTS = Settings()
 
 
 def corrupt(windows, allowance, key=0, control=CONTROL, settings=DEFAULTS, length=None):
-    return row_of(fill, windows, allowance, key, settings, control, length)
+    return row_of(SpanCorruption(control, settings), windows, allowance, key, length)
+
+
+def restore(row, control=CONTROL):
+    return SpanCorruption(control).restore(row.tokens, row.segment_ids)
 
 
 def spans_of(lengths, allowance, key, masks=CONTROL.masks, chosen=DEFAULTS):
@@ -42,8 +46,8 @@ def spans_of(lengths, allowance, key, masks=CONTROL.masks, chosen=DEFAULTS):
     segments = segments_of([[addresses_of([n], True) for n in lengths]], [allowance], [key])
     low, high = (round(r * (1 << FIXED)) for r in (chosen.ratio_low, chosen.ratio_high))
     cuts = np.empty((allowance // 3 + 1, 2), np.int64)
-    picked = _Chosen(low, high, chosen.shortest, chosen.mask_weight)
-    kept, counts = _spans(segments, 0, masks, picked, cuts)
+    picked = _Settings(low, high, chosen.shortest, chosen.mask_weight)
+    kept, counts = _draw_spans(segments, 0, masks, picked, cuts)
     parts = np.split(cuts, np.cumsum(counts))
     return {
         k: list(map(tuple, part.tolist())) for k, part in zip(kept.tolist(), parts, strict=False)
@@ -79,7 +83,7 @@ def test_spans_are_drawn_as_in_plain_python(lengths, allowance, key, chosen, mas
     st.lists(st.tuples(sources, keys), min_size=1, max_size=6), st.randoms(use_true_random=False)
 )
 def test_a_row_does_not_depend_on_the_others(drawn, order):
-    assert_alone_as_in_a_batch(fill, drawn, 20, DEFAULTS, order)
+    assert_alone_as_in_a_batch(SpanCorruption(CONTROL), drawn, 20, order)
 
 
 def test_what_a_tombstone_took_is_padding_of_its_own():
@@ -101,7 +105,7 @@ def test_the_laws(windows, allowance, key, chosen, masks):
     expected = addresses_in(windows)
     length = len(expected) + allowance
     assert len(row.tokens) == len(row.loss_weights) == len(row.segment_ids) == length
-    assert np.array_equal(restore(row.tokens, row.segment_ids, control), expected)
+    assert np.array_equal(restore(row, control), expected)
     used = int(np.count_nonzero(row.segment_ids != PADDING))
     assert (row.segment_ids[used:] == PADDING).all()
     assert (row.tokens[used:] == control.end).all()
@@ -184,7 +188,7 @@ def test_a_seam_between_epochs_cuts_a_file_in_two():
     assert source.ends_document.tolist() == [True, False, True, True]
     row = corrupt(windows, 16)
     assert np.count_nonzero(row.tokens == CONTROL.sep) == 3
-    assert np.array_equal(restore(row.tokens, row.segment_ids, CONTROL), addresses_in(windows))
+    assert np.array_equal(restore(row), addresses_in(windows))
 
 
 def test_the_loss_on_masks_in_the_body_is_a_setting():
@@ -201,7 +205,7 @@ def test_the_longest_are_kept_the_first_among_equals():
 @pytest.mark.parametrize(
     ("allowance", "kept", "spans"), [(8, 1, 2), (64, 1, 21), (64, 16, 16), (12, 3, 3), (24, 2, 7)]
 )
-def test_an_allowance_is_spent(allowance, kept, spans):
+def test_all_reserved_tokens_are_used(allowance, kept, spans):
     lengths = [2000 // kept] * kept
     found = spans_of(lengths, allowance, 1, chosen=Settings(ratio_low=0.4, ratio_high=0.6))
     assert sum(len(cuts) for cuts in found.values()) == spans
@@ -219,7 +223,8 @@ def test_ratios_are_uniform():
     assert sum((hidden[i] - e) ** 2 / e for i, e in enumerate(expected)) < 26.1  # 99.9 %, 8
 
 
-def test_default_allowances():
+def test_reserved_tokens_are_scaled_to_the_length():
+    reserved_tokens = SpanCorruption.reserved_tokens
     assert reserved_tokens(8, 2048) == [8, 8, 12, 16, 24, 32, 48, 64]
     assert reserved_tokens(4, 2048) == [8, 16, 32, 64]
     assert reserved_tokens(2, 256) == [4, 8]
@@ -237,3 +242,10 @@ def test_default_allowances():
 def test_settings_that_contradict_each_other(fields, message):
     with pytest.raises(ValidationError, match=message):
         Settings(**fields)
+
+
+def test_the_infill_prompt_is_that_of_the_model_card():
+    expected = [1, 2, CONTROL.mask(1), 3, CONTROL.end, CONTROL.sep, CONTROL.mask(1)]
+    assert SpanCorruption(CONTROL).infill_prompt([1, 2], [3]) == expected
+    with pytest.raises(UsageError, match="<sep>, <eom> and masks are not in"):
+        SpanCorruption(SpecialTokens(end=0, vocabulary=10))

@@ -1,4 +1,4 @@
-"""Halves of tokens: the same bytes, at every character."""
+"""Parts of tokens: the same bytes, at every character."""
 
 import pytest
 from tokenizers import Tokenizer, models
@@ -6,7 +6,7 @@ from tokenizers import Tokenizer, models
 from manifests.errors import UsageError
 from manifests.tokenizer.byte_symbols import byte_symbols
 from manifests.tokenizer.tokenizer import load_text_tokenizer, train_tokenizer
-from objectives.tasks.token_splits import make_halves
+from objectives.tasks.token_splits import make_splits
 
 TEXTS = [
     "for 中文 in übergröße:\n\treturn 'naïve' # 中文中文 🦀🦀\n" * 20,
@@ -30,36 +30,36 @@ def bytes_of_tokens(path):
     }
 
 
-def test_both_halves_have_the_bytes_of_the_token(path):
-    halves, spelled = make_halves(path), bytes_of_tokens(path)
+def test_both_parts_have_the_bytes_of_the_token(path):
+    splits, spelled = make_splits(path), bytes_of_tokens(path)
     parts = 0
     for token, data in spelled.items():
         begins = [at for at, byte in enumerate(data) if byte & 0xC0 != 0x80]
-        entries = range(halves.first[token], halves.first[token + 1])
+        entries = range(splits.first[token], splits.first[token + 1])
         assert len(entries) == len(begins)
         for entry, at in zip(entries, begins, strict=True):
-            start, left, right = halves.starts[entry], halves.left[entry], halves.right[entry]
-            ids = halves.ids[start : start + left + right].tolist()
-            assert left + right <= halves.most
+            start, left, right = splits.starts[entry], splits.left[entry], splits.right[entry]
+            ids = splits.ids[start : start + left + right].tolist()
+            assert left + right <= splits.longest
             assert b"".join(spelled[i] for i in ids[:left]) == data[:at]
             assert b"".join(spelled[i] for i in ids[left:]) == data[at:]
             parts += left > 1
-    assert parts  # some halves are several tokens
+    assert parts  # some splits are several tokens
 
 
-def test_a_half_is_encoded_by_the_merges(path):
+def test_a_part_is_encoded_by_the_merges(path):
     """Not byte by byte: "the" cut out of " the" is one token, as it is alone."""
-    halves, tokenizer = make_halves(path), load_text_tokenizer(path)
+    splits, tokenizer = make_splits(path), load_text_tokenizer(path)
     token, alone = tokenizer.token_to_id("\u0120the"), tokenizer.encode("the").ids
-    entry = halves.first[token] + 1
-    start = halves.starts[entry] + halves.left[entry]
-    assert halves.ids[start : start + halves.right[entry]].tolist() == alone
+    entry = splits.first[token] + 1
+    start = splits.starts[entry] + splits.left[entry]
+    assert splits.ids[start : start + splits.right[entry]].tolist() == alone
 
 
-def test_a_tokenizer_of_words_has_no_halves(tmp_path):
+def test_a_tokenizer_of_words_cannot_be_cut(tmp_path):
     path = tmp_path / "tokenizer.json"
     words = Tokenizer(models.WordLevel({"<|endoftext|>": 0, "a": 1}, unk_token="a"))
     words.add_special_tokens(["<|endoftext|>"])
     words.save(str(path))
     with pytest.raises(UsageError, match="is no byte-level BPE"):
-        make_halves(str(path))
+        make_splits(str(path))

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from objectives.tasks.registry import MIXES, OBJECTIVES, PREFIXED
-from objectives.tasks.ul2 import AROUND, DENOISERS, Denoiser, Mode, restore
+from objectives.tasks.registry import MIXES, OBJECTIVES
+from objectives.tasks.ul2 import AROUND, DENOISERS, PREFIX_DENOISERS, X64, Settings
 from tests.objectives.rows import (
     CONTROL,
     LAWS,
@@ -19,8 +19,7 @@ from tests.objectives.rows import (
 )
 from tests.objectives.windows import addresses_in, segments_of
 
-DEFAULTS = Mode()
-denoisers = st.sampled_from(list(DENOISERS.values()))
+denoisers = st.sampled_from(DENOISERS)
 
 
 def spans_in(row):
@@ -36,9 +35,10 @@ def spans_in(row):
 @given(denoisers, sources, st.integers(0, 70), keys, st.sampled_from([CONTROL.masks, 3]))
 def test_the_laws(denoiser, windows, allowance, key, masks):
     control = CONTROL.model_copy(update={"masks": masks})
-    row = row_of(denoiser.fill, windows, allowance, key, DEFAULTS, control)
+    objective = denoiser(control)
+    row = row_of(objective, windows, allowance, key)
     expected = addresses_in(windows)
-    assert np.array_equal(restore(row.tokens, row.segment_ids, control), expected)
+    assert np.array_equal(objective.restore(row.tokens, row.segment_ids), expected)
     assert_padded(row, control)
     lengths = segments_of([windows], [allowance], [key]).lengths
     if not (lengths >= 2).any() or allowance < 4:
@@ -58,11 +58,10 @@ def test_the_laws(denoiser, windows, allowance, key, masks):
         assert (np.diff(span[1:]) % 50_000 == 1).all()
 
 
-@pytest.mark.parametrize("name", DENOISERS)
-def test_shares_and_lengths_are_the_published_ones(name):
-    denoiser = DENOISERS[name]
+@pytest.mark.parametrize("denoiser", DENOISERS)
+def test_shares_and_lengths_are_the_published_ones(denoiser):
     (allowance,) = set(denoiser.reserved_tokens(3, 2048))
-    row = row_of(denoiser.fill, [addresses_of([2047 - allowance])], allowance, 1, DEFAULTS)
+    row = row_of(denoiser(CONTROL), [addresses_of([2047 - allowance])], allowance, 1)
     _, spans = spans_in(row)
     masked = sum(len(span) - 1 for span in spans)
     assert masked == pytest.approx(denoiser.share * (2047 - allowance), abs=0.5)
@@ -70,13 +69,12 @@ def test_shares_and_lengths_are_the_published_ones(name):
     assert len(row.tokens) - row.used == 1  # the place of a task token
 
 
-@pytest.mark.parametrize("name", [*DENOISERS, "ul2_s", "ul2_s_half"])
-def test_a_task_token_takes_the_place_of_padding(name):
-    objective = OBJECTIVES[name]
+@pytest.mark.parametrize("objective", [*DENOISERS, *PREFIX_DENOISERS])
+def test_a_task_token_takes_the_place_of_padding(objective):
     (allowance,) = set(objective.reserved_tokens(2, 256))
     windows = [addresses_of([100, 154 - allowance])]
-    plain = row_of(objective.fill, windows, allowance, 4, DEFAULTS)
-    marked = row_of(objective.fill, windows, allowance, 4, Mode(mode=50295))
+    plain = row_of(objective(CONTROL), windows, allowance, 4)
+    marked = row_of(objective(CONTROL, Settings(mode=50295)), windows, allowance, 4)
     assert marked.tokens.tolist() == [50295, *plain.tokens[: plain.used].tolist()]
     assert marked.used == 256
     assert marked.loss_weights[0] == 0
@@ -88,15 +86,15 @@ def test_a_task_token_takes_the_place_of_padding(name):
     st.randoms(use_true_random=False),
 )
 def test_a_row_does_not_depend_on_the_others(denoiser, drawn, order):
-    assert_alone_as_in_a_batch(denoiser.fill, drawn, 12, DEFAULTS, order)
+    assert_alone_as_in_a_batch(denoiser(CONTROL), drawn, 12, order)
 
 
-def test_the_smallest_allowance_pays_for_a_span():
-    assert Denoiser(0.15, 64).reserved_tokens(1, 32) == [AROUND + 2]
+def test_the_smallest_number_of_reserved_tokens_suffices_for_a_span():
+    assert X64.reserved_tokens(1, 32) == [AROUND + 2]
 
 
 def test_shares_of_s():
     ul2, simplified = MIXES["ul2"], MIXES["ul2_simplified"]
     assert ul2["ul2_s"] / sum(ul2.values()) == pytest.approx(1 / 7)
     assert simplified["ul2_s_half"] / sum(simplified.values()) == pytest.approx(0.5)
-    assert set(ul2) | set(simplified) <= PREFIXED
+    assert all(OBJECTIVES[name].has_prefix for name in {*ul2, *simplified})
