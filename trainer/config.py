@@ -11,7 +11,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from manifests.config import Config, load_config
+from manifests.config import Config, did_you_mean, load_config
 from manifests.errors import UsageError
 from objectives.stream.skip import step_position
 from trainer.models import MODELS
@@ -66,7 +66,7 @@ class ModelConfig(Config):
     def _name_and_size_fit(self) -> Self:
         if self.name not in MODELS:
             raise ValueError(
-                f"name: there is no model {self.name!r}; there are {', '.join(MODELS)}"
+                f"name: there is no model {self.name!r}; {did_you_mean(self.name, MODELS)}"
             )
         model = MODELS[self.name]
         if isinstance(self.size, str) and self.size not in model.sizes:

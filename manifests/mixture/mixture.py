@@ -9,13 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypedDict
 
 from manifests.components import slug
-from manifests.config import parse_config
+from manifests.config import did_you_mean, parse_config
 from manifests.errors import UsageError
 from manifests.lineage.manifest import load_manifest
 from manifests.mixture.columns import columns_of, pile_epochs
 from manifests.mixture.config import Mixture, MixtureGroup, load_mixture, save_mixture
 from manifests.mixture.recipes import load_recipe
-from manifests.mixture.resolve import nearest, resolve
+from manifests.mixture.resolve import resolve
 
 __all__ = [
     "Mixture",
@@ -166,15 +166,19 @@ def _patterns(columns: Columns, part: str, option: str) -> list[str]:
         if any(fnmatch.fnmatchcase(name, pattern) for name in columns):
             return [pattern]
         names = {*columns, *(values["source"] for values in columns.values())}
-        raise UsageError(f"--{option}: {part!r} matches no component; {nearest(part, names)}")
+        raise UsageError(
+            f"--{option}: {part!r} matches no component; {did_you_mean(part, sorted(names))}"
+        )
     known = {name for values in columns.values() for name in values}
     if column not in known:
-        raise UsageError(f"--{option}: {part!r}: no such column; {nearest(column, known)}")
+        raise UsageError(
+            f"--{option}: {part!r}: no such column; {did_you_mean(column, sorted(known))}"
+        )
     names = {name for name, values in columns.items() if values.get(column) == slug(value)}
     if not names:
         known = {values[column] for values in columns.values() if column in values}
         raise UsageError(
-            f"--{option}: {part!r} matches no component; {nearest(slug(value), known)}"
+            f"--{option}: {part!r} matches no component; {did_you_mean(slug(value), sorted(known))}"
         )
     return sorted(names)
 
@@ -184,7 +188,9 @@ def _set_max_epochs(groups: Sequence[dict[str, Any]], max_epochs: Mapping[str, f
     names = {group["name"] for group in groups}
     for name, epochs in max_epochs.items():
         if name and name not in names:
-            raise UsageError(f"--max-epochs: there is no group {name!r}; {nearest(name, names)}")
+            raise UsageError(
+                f"--max-epochs: there is no group {name!r}; {did_you_mean(name, sorted(names))}"
+            )
         _check_positive(f"--max-epochs: {epochs}: epochs", epochs)
     for group in groups:
         if (epochs := max_epochs.get(group["name"], max_epochs.get("", 0))) > 0:

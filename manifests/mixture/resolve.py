@@ -4,20 +4,17 @@ Shares, budgets and epochs count addresses: the tokens of a document and its end
 manifests and tombstones of the datasets are read.
 """
 
-import difflib
 import fnmatch
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 
+from manifests.config import did_you_mean
 from manifests.dataset.tombstones import Tombstones
 from manifests.errors import UsageError
 from manifests.lineage.manifest import Manifest, load_manifest
 from manifests.mixture.config import Mixture
 from manifests.special_tokens import SpecialTokens
-
-LISTED = 8
-"""Maximum number of names in an error."""
 
 
 @dataclass(frozen=True)
@@ -202,7 +199,7 @@ def _groups_of(mixture: Mixture, known: Collection[str]) -> dict[str, int]:
             if not names:
                 raise UsageError(
                     f"group[{index}].components: {pattern!r} (group {group.name!r}) matches no "
-                    f"component; {nearest(pattern, known)}"
+                    f"component; {did_you_mean(pattern, sorted(known))}"
                 )
             for name in names:
                 if groups.setdefault(name, index) != index:
@@ -252,13 +249,3 @@ def _group_shares(
         if group.weight is not None:
             shares[index] = rest * group.weight / weights
     return shares
-
-
-def nearest(name: str, known: Collection[str]) -> str:
-    """Return the end of an error about an unknown name: the most similar name, or some names."""
-    near = difflib.get_close_matches(name, sorted(known), n=1)
-    if near:
-        return f"did you mean {near[0]!r}?"
-    listed = ", ".join(sorted(known)[:LISTED])
-    more = len(known) - LISTED
-    return f"there are: {listed}" + (f" and {more} more" if more > 0 else "")
