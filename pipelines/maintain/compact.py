@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -63,6 +63,16 @@ ROWS = pa.schema(
     ]
 )
 """Columns of compact.parquet: one row for each shard of the original dataset."""
+
+
+class ShardRow(TypedDict):
+    """A row of compact.parquet."""
+
+    part: str
+    source: str
+    input: str
+    number: int
+    touched: bool
 
 
 def compact(directory: str, out: str, runner: Runner) -> dict[str, Any]:
@@ -148,7 +158,7 @@ def _remove_strays(out: str, table: str, rows: pa.Table, manifest: Manifest) -> 
 
 def _rows(dataset: Dataset) -> pa.Table:
     """Return the table of parts. The name of a part depends on its shard and its tombstones."""
-    rows = []
+    rows: list[ShardRow] = []
     for place in shard_places(dataset.shards):
         part, touched = _part(place, dataset.tombstones.documents(*place.component))
         rows.append(
@@ -191,11 +201,11 @@ class Compact:
         self._places = shard_places(self._dataset.shards)
         self._tokenizer = load_tokenizer(self._dataset.tokenizer_path)
 
-    def receipts(self, row: dict[str, Any]) -> Iterator[str]:
+    def receipts(self, row: ShardRow) -> Iterator[str]:
         """Yield the one name."""
         yield row["part"]
 
-    def work(self, row: dict[str, Any]) -> Iterator[Receipt]:
+    def work(self, row: ShardRow) -> Iterator[Receipt]:
         """Link a shard without forgotten documents, or write a shard without them."""
         place = self._places[row["number"]]
         documents = read_documents(self.origin, place)
@@ -244,7 +254,7 @@ class Compact:
         )
 
     def _rewrite(
-        self, row: dict[str, Any], place: ShardPlace, documents: pa.Table, kept: Mask
+        self, row: ShardRow, place: ShardPlace, documents: pa.Table, kept: Mask
     ) -> ShardRecord | None:
         """Write the kept documents of a shard; write no file and return None without any."""
         if not kept.any():

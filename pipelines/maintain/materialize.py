@@ -18,7 +18,7 @@ import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -62,6 +62,18 @@ ROWS = pa.schema(
     ]
 )
 """Columns of materialize.parquet: one row a shard."""
+
+
+class ShardRow(TypedDict):
+    """A row of materialize.parquet."""
+
+    part: str
+    source: str
+    input: str
+    number: int
+    start: int
+    stop: int
+
 
 DOCUMENTS = pa.schema(
     [
@@ -128,7 +140,7 @@ def _identity(mixture: Mixture, resolved: Resolved, members: Sequence[ComponentC
 def _rows(identity: str, chunks: int, shards: int) -> pa.Table:
     """Return the table of parts: shards of equal numbers of chunks."""
     edges = np.linspace(0, chunks, min(shards, chunks) + 1).astype(np.int64).tolist()
-    rows = [
+    rows: list[ShardRow] = [
         {
             "part": short_digest([identity, number]),
             "source": "mixture",
@@ -162,11 +174,11 @@ class Materialize:
         self._forgotten = [component.forgotten_by(m.tombstones) for component, m in pairs]
         self._ends = np.cumsum([member.written for member in self.members])
 
-    def receipts(self, row: dict[str, Any]) -> Iterator[str]:
+    def receipts(self, row: ShardRow) -> Iterator[str]:
         """Yield the one name."""
         yield row["part"]
 
-    def work(self, row: dict[str, Any]) -> Iterator[Receipt]:
+    def work(self, row: ShardRow) -> Iterator[Receipt]:
         """Write the documents of a shard in a shuffled order."""
         members, numbers = self._documents(row)
         path = f"shards/mixture-{row['number']:05d}-{row['part'][:8]}.tar"
@@ -203,7 +215,7 @@ class Materialize:
         save_receipt(self.directory, receipt)
         yield receipt
 
-    def _documents(self, row: dict[str, Any]) -> tuple[Integers, Integers]:
+    def _documents(self, row: ShardRow) -> tuple[Integers, Integers]:
         """Return member and number of each document of a shard: int64 [n] each."""
         key, total = np.uint64(derive(self.seed, STEP)), int(self._ends[-1])
         members, numbers = [_NONE], [_NONE]
