@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,7 @@ from filters.document_ids import binary, document_ids
 from manifests.lineage.manifest import Manifest, Totals, save_manifest
 from manifests.lineage.receipts import Receipt, file_record, save_receipt
 from manifests.schemas import DOCUMENTS, PARTS
-from pipelines.dedup import signatures
+from pipelines.dedup import parts, signatures
 
 KEY = 2305
 """The key of every random number in this module."""
@@ -138,8 +138,8 @@ def _write_signatures(
     directory: Path, row: dict[str, Any], ids: Any, numbers: U64, bands: Bands
 ) -> None:
     profile, count = load_profile(PROFILE), len(numbers)
-    name = signatures.signature_name(row, profile, signatures.ALL)
-    path = signatures.signature_path(name)
+    name = parts.signature_name(cast(parts.DocumentsPart, row), profile, "all")
+    path = parts.signature_path(name)
     words = np.arange(profile.sketch_words, dtype=np.uint64)
     hashes = {
         signatures.band_column(band): _mixed(bands(numbers, band) ^ np.uint64(band << 56))
@@ -167,7 +167,7 @@ def _write_signatures(
     files = {path: file_record(str(directory), path)}
     counts: dict[str, int | dict[str, int]] = {"documents": count}
     receipt = Receipt(
-        name=name, step=signatures.STEP, digest=profile.digest, files=files, counts=counts
+        name=name, step=parts.SIGNATURES, digest=profile.digest, files=files, counts=counts
     )
     save_receipt(str(directory), receipt)
 

@@ -1,4 +1,4 @@
-"""documents/ of a license_filter that is said to have ended, and a dedup of it."""
+"""documents/ of a finished license_filter, and a dedup of it."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -16,6 +16,7 @@ from pipelines.corpus.corpus import Corpus
 from pipelines.corpus.dedup_table import Dedup
 from pipelines.corpus.source_table import Source
 from pipelines.dedup import job
+from pipelines.dedup.deduplication import Limits
 from pipelines.preparation import Preparation
 from pipelines.runtime.runners import Runner
 
@@ -24,7 +25,7 @@ Row = dict[str, Any]
 ONE = Runner(options=("--direct_num_workers=1",))
 TWO = Runner(options=("--direct_num_workers=2",))
 
-GROUP = 1000
+ROW_GROUP = 1000
 """Documents of a row group."""
 
 
@@ -45,10 +46,12 @@ def document(text: str, source: str = "a", **fields: Any) -> Row:
     return row | fields
 
 
-def write_filtered(output: Path, parts: Sequence[Sequence[Row]]) -> None:
+def write_filtered(
+    output: Path, parts: Sequence[Sequence[Row]], row_group: int = ROW_GROUP
+) -> None:
     """Write parts, each of one source, as license_filter does; a part may have no row."""
     directory = output / "license_filter"
-    table = [_write_part(directory, number, rows) for number, rows in enumerate(parts)]
+    table = [_write_part(directory, number, rows, row_group) for number, rows in enumerate(parts)]
     directory.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.Table.from_pylist(table, schema=PARTS), directory / "parts.parquet")
     manifest = Manifest(
@@ -57,7 +60,7 @@ def write_filtered(output: Path, parts: Sequence[Sequence[Row]]) -> None:
     save_manifest(str(directory), manifest)
 
 
-def _write_part(directory: Path, number: int, rows: Sequence[Row]) -> Row:
+def _write_part(directory: Path, number: int, rows: Sequence[Row], row_group: int) -> Row:
     source = rows[0]["source"] if rows else "a"
     texts = pa.array([row["text"] for row in rows], pa.large_string())
     names = [row["repositories"] for row in rows]
@@ -68,7 +71,7 @@ def _write_part(directory: Path, number: int, rows: Sequence[Row]) -> Row:
     path = directory / "documents" / f"{name}.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
     table = pa.Table.from_pylist(rows, schema=DOCUMENTS)
-    pq.write_table(table, path, compression="zstd", row_group_size=GROUP)
+    pq.write_table(table, path, compression="zstd", row_group_size=row_group)
     return {
         "part": number,
         "name": name,
@@ -85,16 +88,17 @@ def deduplicate(
     output: Path,
     priorities: Mapping[str, int] | None = None,
     runner: Runner = ONE,
+    limits: Limits | None = None,
     **settings: Any,
 ) -> Manifest:
-    """Run dedup over what `write_filtered` wrote; nothing is too much to remove by default."""
+    """Run dedup on the parts of `write_filtered`. By default a rule may remove everything."""
     sources = [
         Source(name=name, kind="the-pile", files="none", priority=priority)
         for name, priority in (priorities or {"a": 1}).items()
     ]
     corpus = Corpus(source=sources, dedup=Dedup(**({"max_removed": 1.0} | settings)))
     declared = corpus.model_dump(mode="json")
-    return job.run(Preparation(corpus, declared, str(output), runner))
+    return job.run(Preparation(corpus, declared, str(output), runner), limits)
 
 
 def gone(output: Path) -> dict[tuple[int, int], Row]:

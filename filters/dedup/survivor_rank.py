@@ -35,7 +35,7 @@ def survivor_keys(
     license_verdict: npt.NDArray[np.uint8],
     stars: npt.NDArray[np.int64],
     ids: Any,
-    previous: bool = False,
+    previous: npt.NDArray[np.bool_],
 ) -> npt.NDArray[np.void]:
     """Return the sort keys of n documents.
 
@@ -48,7 +48,7 @@ def survivor_keys(
         license_verdict: uint8 [n], ALLOWED or UNKNOWN.
         stars: int64 [n], 0 where unknown. Counts above 2^32 - 1 are equal.
         ids: Arrow binary(16) array [n].
-        previous: whether the documents belong to a previous corpus.
+        previous: bool [n], documents of previous corpora.
 
     Returns:
         SURVIVOR_KEY [n].
@@ -56,7 +56,7 @@ def survivor_keys(
     keys = np.empty(len(heldout), SURVIVOR_KEY)
     fewness = MAX_STARS - np.clip(stars, 0, MAX_STARS)
     keys["rank"] = heldout.astype(np.uint64) << np.uint64(56)
-    keys["rank"] |= np.uint64(0 if previous else 1 << 57)
+    keys["rank"] |= (~previous).astype(np.uint64) << np.uint64(57)
     keys["rank"] |= priority.astype(np.uint64) << np.uint64(48)
     keys["rank"] |= license_verdict.astype(np.uint64) << np.uint64(40)
     keys["rank"] |= fewness.astype(np.uint64)

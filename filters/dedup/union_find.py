@@ -32,22 +32,35 @@ def parts_and_rows(addresses: U64) -> tuple[npt.NDArray[np.uint32], npt.NDArray[
     return (addresses >> np.uint64(32)).astype(np.uint32), addresses.astype(np.uint32)
 
 
-def forest(hashes: U64, addresses: U64) -> U64:
-    """Return the forest of the addresses that share a hash, uint64 [m, 2].
+def link_equal(hashes: U64, addresses: U64) -> tuple[U64, U64, U64]:
+    """Link the addresses that share a hash.
 
     Args:
         hashes: uint64 [n], in any order.
         addresses: uint64 [n], the document of each hash. A document may have several hashes.
+
+    Returns:
+        distinct: uint64 [d], the distinct hashes, ascending.
+        first: uint64 [d], the smallest address of each distinct hash.
+        edges: uint64 [n - d or fewer, 2], from these addresses to the others with the same hash.
     """
-    if len(hashes) == 0:
-        return np.empty((0, 2), np.uint64)
     order = np.argsort(hashes)
     hashes, addresses = hashes[order], addresses[order]
-    starts = np.flatnonzero(np.concatenate([[True], hashes[1:] != hashes[:-1]]))
-    sizes = np.diff(np.append(starts, len(hashes)))
-    first = np.repeat(addresses[starts], sizes)
-    linked = first != addresses
-    return spanning(np.column_stack([first[linked], addresses[linked]]))
+    new = np.ones(len(hashes), bool)
+    new[1:] = hashes[1:] != hashes[:-1]
+    starts = np.flatnonzero(new)
+    if len(starts) == len(hashes):
+        return hashes, addresses, np.empty((0, 2), np.uint64)
+    first = np.minimum.reduceat(addresses, starts)
+    smallest = first[np.cumsum(new) - 1]
+    others = smallest != addresses
+    return hashes[starts], first, np.column_stack([smallest[others], addresses[others]])
+
+
+def forest(hashes: U64, addresses: U64) -> U64:
+    """Return the forest of the addresses that share a hash, uint64 [m, 2]; see `link_equal`."""
+    _, _, edges = link_equal(hashes, addresses)
+    return spanning(edges)
 
 
 def spanning(edges: U64) -> U64:

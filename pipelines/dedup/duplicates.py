@@ -1,9 +1,9 @@
-"""duplicates/: the documents of each part that go, and which one stays instead."""
+"""duplicates/: the documents of each part that are removed, and the one that is kept instead."""
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -16,167 +16,185 @@ from manifests.io.parquet import read_table
 from manifests.lineage.receipts import (
     ComponentFunnel,
     Count,
-    Funnel,
     Receipt,
     file_record,
     save_receipt,
 )
 from manifests.schemas import DUPLICATES
-from pipelines.dedup.previous_corpora import Parts, SignedPart
-from pipelines.dedup.rank_clusters import read_losers
+from pipelines.dedup.deduplication import CLUSTERS, Deduplication
+from pipelines.dedup.parts import DocumentsPart, SignedPart
+from pipelines.dedup.rank_clusters import read_duplicates
 
 STEP = "duplicates"
 
 LARGEST = 3
-"""Clusters that the guard shows of a part."""
+"""Clusters of a part that its receipt names, for the message of `check_losses`."""
+
+
+class Group(NamedTuple):
+    """Documents of a part with the same component, split and rule."""
+
+    component: str
+    heldout: bool
+    rule: str | None
+    """The rule that removes the documents; None if they are kept."""
+    bytes: int
+    documents: int
+
+
+class Loss(NamedTuple):
+    """Documents of a part that a rule removes as duplicates of documents of one source."""
+
+    sources: str
+    """The source of the documents -> the source of the kept documents."""
+    rule: str
+    within: bool
+    """Whether both are the same source of this corpus."""
+    documents: int
 
 
 def receipt_name(part: str, digest: str) -> str:
-    """Return the name of the receipt of a part's duplicates: they depend on all parts."""
+    """Return the name of the receipt of a part's duplicates. They depend on all parts."""
     return short_digest([STEP, part, digest])
 
 
-@dataclass
 class ListDuplicates:
-    """Makes duplicates/ and a receipt of each part of documents/."""
+    """Step that writes duplicates/ and a receipt for each part of documents/."""
 
-    directory: str
-    """dedup/."""
-    parts: Parts
-    """All parts: a duplicate's survivor may be in any."""
-    documents: str
-    """license_filter/documents/."""
-    clusters: list[str]
-    """The clusters' files, relative to dedup/."""
-    digest: str
-    """The step digest."""
+    def __init__(self, dedup: Deduplication) -> None:
+        """List the duplicates of `dedup`, whose clusters are found."""
+        self.dedup, self.directory = dedup, dedup.directory
 
     def setup(self) -> None:
-        """Read which signatures belong to which part."""
-        self._signed: dict[int, SignedPart] = {part.part: part for part in self.parts.read()}
+        """Load nothing: engines may call this before the clusters are found."""
 
-    def receipts(self, row: dict[str, Any]) -> Iterator[str]:
-        """Yield the one name."""
-        yield receipt_name(row["name"], self.digest)
+    @cached_property
+    def _parts(self) -> dict[int, SignedPart]:
+        return {part.part: part for part in self.dedup.parts()}
 
-    def work(self, row: dict[str, Any]) -> Iterator[Receipt]:
-        """Look a part up in the clusters, and count what goes."""
-        path = f"duplicates/{row['name']}.parquet"
-        gone = self._gone(row)
-        with files.replacing(files.join(self.directory, path)) as output:
-            pq.write_table(gone, output, compression="zstd")
-        funnel, kept = self._count(row, gone)
-        losses = self._losses(row["source"], gone)
+    @cached_property
+    def _clusters(self) -> list[str]:
+        """Paths of the files of duplicates."""
+        receipt = self.dedup.done(CLUSTERS)
+        assert receipt is not None
+        return sorted(receipt.files)
+
+    def receipts(self, row: DocumentsPart) -> Iterator[str]:
+        """Yield the name of the only receipt."""
+        yield receipt_name(row["name"], self.dedup.digest)
+
+    def work(self, row: DocumentsPart) -> Iterator[Receipt]:
+        """Write the duplicates of a part, and count them."""
+        path = f"{STEP}/{row['name']}.parquet"
+        duplicates = self._duplicates(row["part"])
+        with files.replacing(self.dedup.url(path)) as output:
+            pq.write_table(duplicates, output, compression="zstd")
+        groups = self._groups(row["name"], duplicates)
+        losses = self._losses(row["source"], duplicates)
+        funnels = _funnels(groups)
         receipt = Receipt(
             name=next(self.receipts(row)),
             step=STEP,
-            digest=self.digest,
+            digest=self.dedup.digest,
             files={path: file_record(self.directory, path)},
-            counts={"lost_to": _summed(losses, "to")},
-            funnel=funnel,
+            counts={"lost_to": _sum((loss.sources, loss.documents) for loss in losses)},
+            funnel={row["source"]: funnels} if funnels else {},
             extra={
-                "kept": kept,
-                "within": _summed([loss for loss in losses if loss["within"]], "rule"),
-                "largest": _largest(gone),
+                "kept": _kept(groups),
+                "within": _sum((loss.rule, loss.documents) for loss in losses if loss.within),
+                "largest": _largest(duplicates),
             },
         )
         save_receipt(self.directory, receipt)
         yield receipt
 
-    def _gone(self, row: dict[str, Any]) -> pa.Table:
-        part = row["part"]
-        losers = read_losers(self.directory, self.clusters, part)
-        _, rows = parts_and_rows(losers["address"].to_numpy())
-        kept_parts, kept_rows = parts_and_rows(losers["kept"].to_numpy())
-        ids = self._signed[part].read(["id"])["id"].take(pa.array(rows))
+    def _duplicates(self, part: int) -> pa.Table:
+        """Return the table of duplicates/ for a part."""
+        table = read_duplicates(self.dedup, self._clusters, part)
+        _, rows = parts_and_rows(table["address"].to_numpy())
+        kept_parts, kept_rows = parts_and_rows(table["kept"].to_numpy())
         return pa.table(
             {
                 "row": rows,
-                "id": ids,
+                "id": self._parts[part].read(["id"])["id"].take(pa.array(rows)),
                 "kept_part": kept_parts,
                 "kept_row": kept_rows,
-                "kept_id": losers["kept_id"],
-                "cluster_size": losers["size"],
-                "similarity": losers["similarity"],
-                "rule": losers["rule"],
+                "kept_id": table["kept_id"],
+                "cluster_size": table["size"],
+                "similarity": table["similarity"],
+                "rule": table["rule"],
             },
             schema=DUPLICATES,
         )
 
-    def _count(self, row: dict[str, Any], gone: pa.Table) -> tuple[Funnel, list[dict[str, Any]]]:
-        url = files.join(self.documents, f"{row['name']}.parquet")
+    def _groups(self, name: str, duplicates: pa.Table) -> list[Group]:
+        """Count the documents of a part by component, split and rule."""
+        url = files.join(self.dedup.documents, f"{name}.parquet")
         documents = read_table(url, ["component", "bytes", "heldout"])
         rules = np.full(documents.num_rows, None, object)
-        rules[gone["row"].to_numpy()] = gone["rule"].to_pylist()
-        counted = documents.append_column("rule", pa.array(rules, pa.string()))
-        groups = (
-            counted.group_by(["component", "heldout", "rule"], use_threads=False)
+        rules[duplicates["row"].to_numpy()] = duplicates["rule"].to_pylist()
+        counted = (
+            documents.append_column("rule", pa.array(rules, pa.string()))
+            .group_by(["component", "heldout", "rule"], use_threads=False)
             .aggregate([("bytes", "sum"), ("bytes", "count")])
-            .to_pylist()
         )
-        return {row["source"]: _funnels(groups)} if groups else {}, _kept(groups)
+        return [Group(*row.values()) for row in counted.to_pylist()]
 
-    def _losses(self, source: str, gone: pa.Table) -> list[dict[str, Any]]:
-        """Count what goes by rule and by the source of the copy that stays."""
-        # Threads of Arrow never hold the table's columns: these are NumPy arrays.
-        groups = gone.group_by(["kept_part", "rule"], use_threads=False)
-        counted = groups.aggregate([("row", "count")]).to_pylist()
+    def _losses(self, source: str, duplicates: pa.Table) -> list[Loss]:
+        """Count the duplicates of a part by the part of the kept document, and by rule."""
+        # Threads of Arrow never hold the columns of this table: they are NumPy arrays.
+        groups = duplicates.group_by(["kept_part", "rule"], use_threads=False)
+        counted = groups.aggregate([("row", "count")])
         losses = []
-        for group in counted:
-            kept = self._signed[group["kept_part"]]
-            other = f"{kept.source} (previous corpus)" if kept.previous else kept.source
-            losses.append(
-                {
-                    "to": f"{source} -> {other}",
-                    "rule": group["rule"],
-                    "within": not kept.previous and kept.source == source,
-                    "documents": group["row_count"],
-                }
-            )
+        for kept_part, rule, documents in zip(*counted.to_pydict().values(), strict=True):
+            kept = self._parts[kept_part]
+            name = f"{kept.source} (previous corpus)" if kept.previous else kept.source
+            within = not kept.previous and kept.source == source
+            losses.append(Loss(f"{source} -> {name}", rule, within, documents))
         return losses
 
 
-def _summed(losses: list[dict[str, Any]], by: str) -> dict[str, int]:
+def _sum(counts: Iterator[tuple[str, int]]) -> dict[str, int]:
+    """Add up counts by name."""
     total: Counter[str] = Counter()
-    for loss in losses:
-        total[loss[by]] += loss["documents"]
+    for name, count in counts:
+        total[name] += count
     return dict(sorted(total.items()))
 
 
-def _largest(gone: pa.Table) -> list[list[Any]]:
-    """Return size and survivor's id of the largest clusters that documents of a part go from."""
-    found = gone.group_by(["cluster_size", "kept_id"], use_threads=False)
+def _largest(duplicates: pa.Table) -> list[tuple[int, str]]:
+    """Return the size and the id of the kept document of the largest clusters of a part."""
+    clusters = duplicates.group_by(["cluster_size", "kept_id"], use_threads=False)
     order = [("cluster_size", "descending"), ("kept_id", "ascending")]
-    rows = found.aggregate([]).sort_by(order).slice(0, LARGEST).to_pylist()
-    return [[row["cluster_size"], row["kept_id"].hex()] for row in rows]
+    rows = clusters.aggregate([]).sort_by(order).slice(0, LARGEST).to_pylist()
+    return [(row["cluster_size"], row["kept_id"].hex()) for row in rows]
 
 
-def _funnels(groups: list[dict[str, Any]]) -> dict[str, ComponentFunnel]:
+def _funnels(groups: list[Group]) -> dict[str, ComponentFunnel]:
+    """Return component -> its funnel."""
     funnels: dict[str, ComponentFunnel] = {}
     for group in groups:
-        documents, size, rule = group["bytes_count"], group["bytes_sum"], group["rule"]
-        one = ComponentFunnel(
-            documents_in=documents,
-            bytes_in=size,
-            rejected={rule: Count(documents=documents, bytes=size)} if rule else {},
-            documents=0 if rule else documents,
-            bytes=0 if rule else size,
+        removed = Count(documents=group.documents, bytes=group.bytes)
+        funnel = ComponentFunnel(
+            documents_in=group.documents,
+            bytes_in=group.bytes,
+            rejected={group.rule: removed} if group.rule else {},
+            documents=0 if group.rule else group.documents,
+            bytes=0 if group.rule else group.bytes,
         )
-        name = group["component"]
-        funnels[name] = funnels.get(name, ComponentFunnel()) + one
+        funnels[group.component] = funnels.get(group.component, ComponentFunnel()) + funnel
     return dict(sorted(funnels.items()))
 
 
-def _kept(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What is left for tokenize: documents and bytes by component and held-out or not."""
-    left = [
+def _kept(groups: list[Group]) -> list[dict[str, object]]:
+    """Return the kept documents and bytes by component and split, which tokenize reads."""
+    return [
         {
-            "component": group["component"],
-            "heldout": group["heldout"],
-            "documents": group["bytes_count"],
-            "bytes": group["bytes_sum"],
+            "component": group.component,
+            "heldout": group.heldout,
+            "documents": group.documents,
+            "bytes": group.bytes,
         }
-        for group in groups
-        if group["rule"] is None
+        for group in sorted(groups, key=lambda group: (group.component, group.heldout))
+        if group.rule is None
     ]
-    return sorted(left, key=lambda group: (group["component"], group["heldout"]))

@@ -1,4 +1,4 @@
-"""Sets of shingle hashes on disk: written a row group at a time, and read back one by one."""
+"""Files of shingle sets: written one row group at a time, and read one set at a time."""
 
 import numpy as np
 import pyarrow as pa
@@ -9,14 +9,17 @@ from manifests.io import files
 from manifests.io.parquet import open_parquet
 
 
-def write_sets(url: str, documents: str, rows: Indexes, profile: Profile) -> None:
-    """Write the sets of some documents of a part; in memory is what a row group has of them.
+def write_shingle_sets(url: str, documents: str, rows: Indexes, profile: Profile) -> None:
+    """Write the shingle sets of some documents of a part.
+
+    Memory holds the needed documents of one row group at a time.
 
     Args:
-        url: of two files, `url`.u32 with the hashes and `url`.npy with rows and ends.
+        url: prefix of two files: `url`.u32 with the hashes, `url`.npy with int64 [k, 2], the row of
+            each set and its end in hashes.
         documents: URL of documents/PART.parquet.
-        rows: int64 [k], ascending, each once.
-        profile: what a shingle is.
+        rows: int64 [k], distinct, ascending.
+        profile: defines the shingles.
     """
     sizes, first = [np.zeros(0, np.int64)], 0
     with (
@@ -25,23 +28,23 @@ def write_sets(url: str, documents: str, rows: Indexes, profile: Profile) -> Non
     ):
         for group in range(file.row_groups):
             count = file.metadata.row_group(group).num_rows
-            mine = rows[(rows >= first) & (rows < first + count)] - first
+            needed = rows[(rows >= first) & (rows < first + count)] - first
             first += count
-            if len(mine):
+            if len(needed):
                 texts = file.read_row_group(group, columns=["text"])["text"]
-                hashes, places = shingles(texts.take(pa.array(mine)), profile)
+                hashes, starts = shingles(texts.take(pa.array(needed)), profile)
                 output.write(hashes.data)
-                sizes.append(np.diff(places))
+                sizes.append(np.diff(starts))
     with files.replacing(f"{url}.npy") as output:
         index = np.column_stack([rows, np.cumsum(np.concatenate(sizes))])
         np.save(output, index, allow_pickle=False)
 
 
-class Sets:
-    """Sets that `write_sets` wrote, in a file that is open until `close`."""
+class ShingleSets:
+    """Sets that `write_shingle_sets` wrote. The file is open until `close`."""
 
     def __init__(self, url: str) -> None:
-        """Read where each set lies."""
+        """Read the index of the sets at the prefix `url`."""
         with files.open_input(f"{url}.npy") as source:
             self._rows, self._ends = np.load(source, allow_pickle=False).T
         self._file = files.open_input(f"{url}.u32")
@@ -50,9 +53,9 @@ class Sets:
         """Close the file."""
         self._file.close()
 
-    def of(self, row: int) -> U32:
-        """Return the set of a document, ascending, by its row: one of those that were written."""
-        place = int(np.searchsorted(self._rows, row))
-        start = int(self._ends[place - 1]) if place else 0
+    def read(self, row: int) -> U32:
+        """Return the shingle hashes of a document, ascending, by its row in the part."""
+        index = int(np.searchsorted(self._rows, row))
+        start = int(self._ends[index - 1]) if index else 0
         self._file.seek(4 * start)
-        return np.frombuffer(self._file.read(4 * (int(self._ends[place]) - start)), np.uint32)
+        return np.frombuffer(self._file.read(4 * (int(self._ends[index]) - start)), np.uint32)

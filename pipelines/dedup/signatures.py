@@ -1,10 +1,8 @@
-"""signatures/: what decides about each document, made once for each part and profile."""
+"""signatures/: hashes and rank fields of each document, written once for each part and profile."""
 
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,98 +14,79 @@ from manifests.io import files
 from manifests.io.digest import short_digest
 from manifests.io.parquet import open_parquet
 from manifests.lineage.receipts import Receipt, file_record, save_receipt
-from manifests.schemas import FORMAT
+from pipelines.dedup.deduplication import Deduplication
+from pipelines.dedup.parts import SIGNATURES, DocumentsPart, signature_name, signature_path
 from pipelines.license_filter.decisions import VERDICT
 
-STEP = "signatures"
-
-ALL = "all"
-
 READ = ["id", "source", "component", "license_layer", "stars", "heldout", "text"]
-"""Columns of documents/ that decide."""
+"""Columns of documents/ that signatures are made of."""
 
-LARGE = 1 << 26
-"""Bytes of a row group above which workers that are threads take turns: it holds a document of
-tens of megabytes, and is held two to three times while it is signed."""
-
-_turn = threading.Lock()
+_serial = threading.Lock()
+"""Held by the worker thread that signs a large row group."""
 
 
 def schema(profile: minhash.Profile) -> pa.Schema:
-    """Return the columns of signatures/: one row a document, in the order of documents/."""
+    """Return the columns of signatures/: one row for each document, in the order of documents/."""
     bands = [pa.field(band_column(band), pa.uint64(), False) for band in range(profile.banding[0])]
     return pa.schema(
         [
             pa.field("id", pa.binary(16), nullable=False),
-            pa.field("scope", pa.uint64(), nullable=False),  # copies are looked for within it
-            pa.field("verdict", pa.uint8(), nullable=False),  # on its license
+            pa.field("scope", pa.uint64(), nullable=False),  # only equal scopes are compared
+            pa.field("verdict", pa.uint8(), nullable=False),  # on the license
             pa.field("heldout", pa.bool_(), nullable=False),
             pa.field("stars", pa.int64(), nullable=False),  # 0 when unknown
-            pa.field("exact", pa.binary(16), nullable=False),
-            pa.field("normalized", pa.binary(16), nullable=False),
-            pa.field("has_signature", pa.bool_(), nullable=False),  # false: too short for one
+            pa.field("exact", pa.binary(16), nullable=False),  # hash of the text
+            pa.field("normalized", pa.binary(16), nullable=False),  # hash of the normalized text
+            pa.field("has_signature", pa.bool_(), nullable=False),  # false: too short
             pa.field("sketch", pa.binary(8 * profile.sketch_words), nullable=False),
-            *bands,  # a column each: clusters are found some bands at a time
+            *bands,  # one column each: clusters are found some bands at a time
         ]
     )
 
 
 def band_column(band: int) -> str:
-    """Return the name of the column of a band's hashes."""
+    """Return the name of the column with the hashes of a band."""
     return f"band_{band:02}"
 
 
-def signature_name(row: dict[str, Any], profile: minhash.Profile, scope: str) -> str:
-    """Return the name of a part's signatures: of its documents, the profile and the scope."""
-    return short_digest([STEP, FORMAT, row["name"], row["sha256"], profile.digest, scope])
+class ComputeSignatures:
+    """Step that writes signatures/ and a receipt for each part of documents/."""
 
-
-def signature_path(name: str) -> str:
-    """Return where signatures lie, relative to dedup/."""
-    return f"signatures/{name}.parquet"
-
-
-@dataclass
-class Sign:
-    """Makes signatures/ and a receipt of each part of documents/."""
-
-    directory: str
-    """dedup/."""
-    documents: str
-    """license_filter/documents/."""
-    profile: str
-    scope: str
+    def __init__(self, dedup: Deduplication) -> None:
+        """Sign the documents of `dedup`."""
+        self.dedup, self.directory = dedup, dedup.directory
 
     def setup(self) -> None:
-        """Load the profile's permutations."""
-        minhash.load_profile(self.profile)
+        """Load nothing: the profile is small."""
 
-    def receipts(self, row: dict[str, Any]) -> Iterator[str]:
-        """Yield the one name."""
-        yield signature_name(row, minhash.load_profile(self.profile), self.scope)
+    def receipts(self, row: DocumentsPart) -> Iterator[str]:
+        """Yield the name of the only receipt."""
+        yield signature_name(row, self.dedup.profile, self.dedup.config.scope)
 
-    def work(self, row: dict[str, Any]) -> Iterator[Receipt]:
-        """Read a part a row group at a time and write its signatures."""
-        profile = minhash.load_profile(self.profile)
-        name = signature_name(row, profile, self.scope)
+    def work(self, row: DocumentsPart) -> Iterator[Receipt]:
+        """Read a part, one row group at a time, and write its signatures."""
+        profile = self.dedup.profile
+        name = next(self.receipts(row))
         path = signature_path(name)
-        source = files.join(self.documents, f"{row['name']}.parquet")
+        source = files.join(self.dedup.documents, f"{row['name']}.parquet")
         columns = schema(profile)
         with (
             open_parquet(source) as documents,
-            files.replacing(files.join(self.directory, path)) as output,
-            # Nothing here but hashes, which no dictionary and no compression make smaller.
+            files.replacing(self.dedup.url(path)) as output,
+            # Hashes become no smaller by a dictionary or by compression.
             pq.ParquetWriter(output, columns, compression="none", use_dictionary=False) as writer,
         ):
             for group in range(documents.row_groups):
-                with _in_turn(documents.metadata.row_group(group).total_byte_size):
+                size = documents.metadata.row_group(group).total_byte_size
+                with _serial_if(size > self.dedup.limits.serial_row_group):
                     texts = documents.read_row_group(group, columns=READ)
-                    signed = sign(texts, profile, self.scope)
+                    signed = sign(texts, profile, self.dedup.config.scope)
                     del texts
                 writer.write_table(signed.cast(columns), row_group_size=max(1, signed.num_rows))
+        # The receipt holds for every deduplication of this profile and scope.
         receipt = Receipt(
             name=name,
-            step=STEP,
+            step=SIGNATURES,
             digest=profile.digest,
             files={path: file_record(self.directory, path)},
             counts={"documents": row["documents"]},
@@ -117,12 +96,12 @@ class Sign:
 
 
 @contextmanager
-def _in_turn(size: int) -> Iterator[None]:
-    """Hold the turn while a row group of `size` bytes is in memory, if that is much."""
-    if size <= LARGE:
+def _serial_if(large: bool) -> Iterator[None]:
+    """Let only one thread at a time into the block if the row group is large."""
+    if not large:
         yield
         return
-    with _turn:
+    with _serial:
         yield
         pa.default_memory_pool().release_unused()
 
@@ -149,8 +128,8 @@ def sign(documents: pa.Table, profile: minhash.Profile, scope: str) -> pa.Table:
 
 
 def _scopes(documents: pa.Table, scope: str) -> list[int]:
-    """A number for each place where copies are looked for: 0 everywhere when that is all."""
-    if scope == ALL:
+    """Return a number for the source or component of each document; 0 for the scope "all"."""
+    if scope == "all":
         return [0] * documents.num_rows
     names = documents[scope].to_pylist()
     numbers = {name: int(short_digest([scope, name])[:16], 16) for name in set(names)}

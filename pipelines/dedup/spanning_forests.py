@@ -1,7 +1,10 @@
-"""Some columns of hashes, over all parts, become spanning forests on disk."""
+"""Spanning forests: links between documents that share a hash, as files of edges.
+
+Column 0 is the hash of the normalized text of every document. Column k is the hash of band k - 1 of
+the documents that have a signature.
+"""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 import apache_beam as beam
 import numpy as np
@@ -11,119 +14,101 @@ from filters.dedup import union_find
 from filters.dedup.union_find import U64, Indexes
 from filters.document_ids import words
 from manifests.io import files
-from pipelines.dedup.previous_corpora import Parts, SignedPart
+from pipelines.dedup.deduplication import CLUSTERS, Deduplication
+from pipelines.dedup.parts import SignedPart
 from pipelines.dedup.signatures import band_column
 
-HASHES_PER_RANGE = 4_000_000
-"""Entries of a column that one worker sorts at once: 64 MB."""
+FORESTS = "forests"
 
 Key = tuple[int, int]
+"""A column, and a range of its hashes."""
 
 
-@dataclass(frozen=True)
-class Round:
-    """Columns whose hashes are looked at together, and where their forests go.
+class SpanningForests(beam.PTransform):
+    """Link the documents that share a hash in some columns: parts in, paths of forests out.
 
-    Column 0 is the normalized text, for every document; the others are the bands of those that
-    have a signature. Equal hashes inside a part are linked there and shuffled once, so a text that
-    a part repeats a million times costs the shuffle 16 bytes, however skewed the hashes are.
+    Equal hashes of a part are linked before the shuffle, so each part shuffles a hash only once: 16
+    bytes, even if a million documents of the part have it.
     """
 
-    number: int
-    columns: tuple[int, ...]
-    ranges: int
-    parts: Parts
-    directory: str
-    """Where forests are written."""
+    def __init__(self, dedup: Deduplication, columns: tuple[int, ...]) -> None:
+        """Link by the hashes of `columns`."""
+        super().__init__()
+        self.dedup, self.columns = dedup, columns
 
-    def build(self, pipeline: beam.Pipeline) -> None:
-        """Add the round to a pipeline."""
-        _ = (
-            pipeline
-            | "Parts" >> beam.Create([self.parts])
-            | "Each" >> beam.FlatMap(Parts.read)
-            | "Spread" >> beam.Reshuffle()
-            | "Hashes" >> beam.FlatMap(self.hashes)
+    def expand(self, parts: beam.PCollection) -> beam.PCollection:
+        """Return the paths of the forests, relative to dedup/."""
+        documents = parts | "Documents" >> beam.Map(lambda part: part.documents)
+        total = documents | "Total" >> beam.CombineGlobally(sum)
+        link = beam.FlatMap(self.link_in_part, beam.pvalue.AsSingleton(total))
+        typed = link.with_output_types(tuple[Key, bytes], forests=str)
+        linked = parts | "LinkInParts" >> typed.with_outputs(FORESTS, main="hashes")
+        across = (
+            linked.hashes
             | "ByRange" >> beam.GroupByKey()
-            | "Forests" >> beam.MapTuple(self.link)
+            | "LinkAcrossParts" >> beam.FlatMapTuple(self.link_across_parts)
         )
+        return (linked[FORESTS], across) | "Paths" >> beam.Flatten()
 
-    def hashes(self, part: SignedPart) -> Iterator[tuple[Key, bytes]]:
-        """Link what shares a hash inside a part, and yield each hash once, by its range."""
+    def link_in_part(
+        self, part: SignedPart, documents: int
+    ) -> Iterator[tuple[Key, bytes] | beam.pvalue.TaggedOutput]:
+        """Link the documents of a part that share a hash, and yield the distinct hashes by range.
+
+        Args:
+            part: a part.
+            documents: number of documents of all parts.
+        """
         linked = np.empty((0, 2), np.uint64)
         for column, hashes, rows in self._read(part):
-            where = union_find.addresses(part.part, rows)
-            distinct, first, edges = _once(hashes, where)
-            # Column by column, so that a part of copies holds no edge for each of their bands.
+            addresses = union_find.addresses(part.part, rows)
+            distinct, first, edges = union_find.link_equal(hashes, addresses)
+            # Merged column by column: copies would otherwise have an edge for each of their bands.
             linked = union_find.spanning(np.concatenate([linked, edges])) if len(edges) else linked
             packed = np.column_stack([distinct, first])
-            for number, chosen in enumerate(np.split(packed, self._cuts(distinct))):
-                if len(chosen):
-                    yield (column, number), chosen.tobytes()
-        self._write(f"part-{part.part}", linked)
+            cuts = self._cuts(distinct, documents)
+            for number, pairs in enumerate(np.split(packed, cuts)):
+                if len(pairs):
+                    yield (column, number), pairs.tobytes()
+        for path in self._write(f"part-{part.part}", linked):
+            yield beam.pvalue.TaggedOutput(FORESTS, path)
 
-    def link(self, key: Key, values: Iterable[bytes]) -> None:
+    def link_across_parts(self, key: Key, values: Iterable[bytes]) -> Iterator[str]:
         """Link the addresses of one column and range that share a hash."""
         pairs = np.concatenate([np.frombuffer(value, np.uint64).reshape(-1, 2) for value in values])
-        self._write(f"column-{key[0]}-{key[1]}", union_find.forest(pairs[:, 0], pairs[:, 1]))
+        edges = union_find.forest(pairs[:, 0], pairs[:, 1])
+        yield from self._write(f"column-{key[0]}-{key[1]}", edges)
 
-    def _cuts(self, hashes: U64) -> Indexes:
-        """Return where each range but the first starts in hashes that ascend."""
-        starts = [(number << 64) // self.ranges for number in range(1, self.ranges)]
+    def _cuts(self, hashes: U64, documents: int) -> Indexes:
+        """Return the start of each range but the first in ascending hashes."""
+        ranges = 1 + documents // self.dedup.limits.hashes_per_range
+        starts = [(number << 64) // ranges for number in range(1, ranges)]
         return np.searchsorted(hashes, np.array(starts, np.uint64))
 
     def _read(self, part: SignedPart) -> Iterator[tuple[int, U64, Indexes]]:
-        """Yield each column's hashes and the rows that they are of."""
+        """Yield the hashes of each column, and the row of each hash."""
         bands = [band_column(column - 1) for column in self.columns if column]
         text = ["normalized"] if 0 in self.columns else []
         table = part.read(["scope", "has_signature", *text, *bands])
-        there = np.ones(table.num_rows, bool)
-        there[part.gone()] = False
-        signed = there & table["has_signature"].to_numpy(zero_copy_only=False)
+        kept = np.ones(table.num_rows, bool)
+        kept[part.removed_rows()] = False
+        signed = kept & table["has_signature"].to_numpy(zero_copy_only=False)
         scopes = table["scope"].to_numpy()
         for column in self.columns:
-            rows = np.flatnonzero(signed if column else there)
+            rows = np.flatnonzero(signed if column else kept)
             yield column, (_hashes(table, column) ^ scopes)[rows], rows
 
-    def _write(self, name: str, edges: U64) -> None:
+    def _write(self, name: str, edges: U64) -> Iterator[str]:
+        """Write a forest and yield its path; write and yield nothing without edges."""
         if len(edges):
-            url = files.join(self.directory, f"{self.number}-{name}.npy")
-            with files.replacing(url) as output:
+            path = self.dedup.path(CLUSTERS, FORESTS, f"{self.columns[0]}-{name}.npy")
+            with files.replacing(self.dedup.url(path)) as output:
                 np.save(output, edges, allow_pickle=False)
+            yield path
 
 
 def _hashes(table: pa.Table, column: int) -> U64:
+    """Return a column of hashes of all rows: uint64 [n]."""
     if column:
         return np.asarray(table[band_column(column - 1)].to_numpy(), np.uint64)
     return words(table["normalized"])[:, 0]
-
-
-def _once(hashes: U64, where: U64) -> tuple[U64, U64, U64]:
-    """Return the distinct hashes, ascending, the first address of each, and edges to the others.
-
-    Args:
-        hashes: uint64 [n].
-        where: uint64 [n], addresses.
-    """
-    order = np.argsort(hashes)
-    hashes, where = hashes[order], where[order]
-    new = np.ones(len(hashes), bool)
-    new[1:] = hashes[1:] != hashes[:-1]
-    starts = np.flatnonzero(new)
-    if len(starts) == len(hashes):
-        return hashes, where, np.empty((0, 2), np.uint64)
-    first = np.minimum.reduceat(where, starts)
-    leaders = first[np.cumsum(new) - 1]
-    others = leaders != where
-    return hashes[starts], first, np.column_stack([leaders[others], where[others]])
-
-
-def rounds(
-    parts: Parts, directory: str, documents: int, bands: int, entries: int, least: int
-) -> list[Round]:
-    """Share the columns out to rounds: at most `entries` hashes each, but `least` columns."""
-    ranges = 1 + documents // HASHES_PER_RANGE
-    each = max(least, entries // max(1, documents))
-    starts = range(0, bands + 1, each)
-    columns = [tuple(range(start, min(start + each, bands + 1))) for start in starts]
-    return [Round(number, some, ranges, parts, directory) for number, some in enumerate(columns)]

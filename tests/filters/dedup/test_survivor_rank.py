@@ -18,7 +18,7 @@ def keys(documents, previous=False):
         np.array([d["license"] for d in documents], np.uint8),
         np.array([d["stars"] for d in documents], np.int64),
         pa.array([d["id"] for d in documents], pa.binary(16)),
-        previous,
+        np.full(len(documents), previous),
     )
 
 

@@ -1,63 +1,24 @@
-"""Near-duplicates over parts: what stays is the same however the corpus is cut and read."""
+"""The same documents are kept, however the corpus is cut into parts and read."""
 
 import os
-import random
 from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from filters import document_ids
 from manifests.errors import DataError, UsageError
 from manifests.lineage.chain import load_chain
 from manifests.verify.cleanup import remove, wasted
 from manifests.verify.verify import verify
-from pipelines.dedup import clusters, previous_corpora, rank_clusters, signatures, spanning_forests
+from pipelines.dedup.deduplication import Limits
 from pipelines.preparation import rejections
 from pipelines.runtime.runners import Runner
 from tests.corpora import code
 from tests.documents import ONE, TWO, Row, deduplicate, document, gone, staying, write_filtered
-
-
-def edited(seed: int, edits: int, salt: int = 0) -> str:
-    """A program of 40 functions with some of them replaced."""
-    lines, others = code(seed).splitlines(keepends=True), code(seed + 5000 + salt).splitlines(True)
-    for place in random.Random(seed * 31 + salt).sample(range(0, 80, 2), edits):
-        lines[place : place + 2] = others[place : place + 2]
-    return "".join(lines)
-
-
-def mixed_corpus() -> list[Row]:
-    """Documents of two sources: alone, copied, reformatted, edited a little, too short."""
-    rows: list[Row] = []
-    for seed in range(60):
-        texts = [code(seed)]
-        texts += [code(seed)] * (seed % 3)
-        texts += [code(seed).replace("    ", "\t")] * (seed % 2)
-        texts += [edited(seed, 1 + copy, copy) for copy in range(seed % 4)]
-        texts += [f"x = {seed % 7}\n"]
-        for number, text in enumerate(texts):
-            fields: dict[str, Any] = {
-                "path": f"{seed}/{number}.py",
-                "repositories": [f"owner/{seed % 5}"],
-                "stars": (seed * 7 + number) % 4,
-                "heldout": seed % 11 == 0 and number == 1,
-            }
-            rows.append(document(text, "ab"[number % 2], **fields))
-    return rows
-
-
-PRIORITIES = {"a": 1, "b": 2}
-
-
-def cut(rows: list[Row], parts: int, seed: int) -> list[list[Row]]:
-    """Shuffle a corpus and cut each source into parts."""
-    rows = random.Random(seed).sample(rows, len(rows))
-    both = [[row for row in rows if row["source"] == source] for source in "ab"]
-    return [source[number::parts] for source in both for number in range(parts)]
+from tests.pipelines.dedup.corpora import PRIORITIES, chained, cut, edited, mixed_corpus
 
 
 @pytest.fixture(scope="module")
@@ -73,9 +34,26 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
 
 EIGHT = Runner(options=("--direct_num_workers=8",))
 
+SMALL = Limits(hashes_per_round=1, min_columns=9, hashes_per_range=50, documents_per_task=25)
+"""Limits that cut the job into several pipelines, ranges and tasks."""
+
+
+@dataclass(frozen=True)
+class Interrupted(Runner):
+    """An engine that runs one pipeline and is interrupted at the next one."""
+
+    started: list[bool] = field(default_factory=list)
+
+    def engine(self) -> Any:
+        """Return the engine for a pipeline."""
+        if self.started:
+            raise KeyboardInterrupt
+        self.started.append(True)
+        return super().engine()
+
 
 @pytest.mark.parametrize(("parts", "runner"), [(1, TWO), (3, ONE), (3, EIGHT), (17, TWO)])
-def test_any_cut_order_and_number_of_workers_leaves_the_same(
+def test_cut_order_and_number_of_workers_change_nothing(
     tmp_path: Path, reference: list[Any], parts: int, runner: Any
 ) -> None:
     write_filtered(tmp_path, cut(mixed_corpus(), parts, parts))
@@ -83,39 +61,25 @@ def test_any_cut_order_and_number_of_workers_leaves_the_same(
     assert staying(tmp_path) == reference
 
 
-def test_rounds_ranges_and_spans_change_nothing(
-    tmp_path: Path, reference: list[Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(clusters, "ENTRIES", 1)
-    monkeypatch.setattr(clusters, "LEAST", 9)
-    monkeypatch.setattr(clusters, "MEMBERS", 25)
-    monkeypatch.setattr(spanning_forests, "HASHES_PER_RANGE", 50)
+def test_small_limits_change_nothing(tmp_path: Path, reference: list[Any]) -> None:
     write_filtered(tmp_path, cut(mixed_corpus(), 3, 5))
-    manifest = deduplicate(tmp_path, PRIORITIES)
+    manifest = deduplicate(tmp_path, PRIORITIES, limits=SMALL)
     assert len([path for path in manifest.tables if path.startswith("clusters/")]) > 3
     assert staying(tmp_path) == reference
 
 
-def test_what_was_killed_goes_on(
-    tmp_path: Path, reference: list[Any], monkeypatch: pytest.MonkeyPatch
+def test_an_interrupted_run_continues_after_the_last_finished_pipeline(
+    tmp_path: Path, reference: list[Any]
 ) -> None:
-    monkeypatch.setattr(clusters, "ENTRIES", 1)
-    monkeypatch.setattr(clusters, "LEAST", 9)
     write_filtered(tmp_path, cut(mixed_corpus(), 3, 5))
-    built = []
-    build = spanning_forests.Round.build
-
-    def breaks(self: spanning_forests.Round, pipeline: Any) -> None:
-        built.append(self.number)
-        if self.number == 2 and built.count(2) == 1:
-            raise KeyboardInterrupt
-        build(self, pipeline)
-
-    monkeypatch.setattr(spanning_forests.Round, "build", breaks)
-    with pytest.raises(KeyboardInterrupt):
-        deduplicate(tmp_path, PRIORITIES)
-    deduplicate(tmp_path, PRIORITIES)
-    assert built == [0, 1, 2, 2]
+    interruptions = 0
+    while not (tmp_path / "dedup/manifest.json").exists():
+        try:
+            deduplicate(tmp_path, PRIORITIES, Interrupted(ONE.name, ONE.options), SMALL)
+        except KeyboardInterrupt:
+            interruptions += 1
+    # Signatures, three rounds of columns, clusters, duplicates.
+    assert interruptions == 5
     assert staying(tmp_path) == reference
 
 
@@ -156,13 +120,6 @@ def test_a_rule_that_removes_too_much_within_a_source_stops_the_job(tmp_path: Pa
         deduplicate(tmp_path, max_removed=0.6)
     assert not (tmp_path / "dedup/manifest.json").exists()
     assert rejections(deduplicate(tmp_path, max_removed=0.8).funnel) == {"exact": 30}
-
-
-def chained(links: int) -> list[Row]:
-    """Documents of which each is like the one before it, and the last nothing like the first."""
-    lines = code(7, lines=40 + links).splitlines(keepends=True)
-    texts = ["".join(lines[2 * start : 2 * start + 80]) for start in range(links)]
-    return [document(text, path=f"{i:03}", stars=links - i) for i, text in enumerate(texts)]
 
 
 def test_large_clusters_are_verified_and_small_ones_are_not(tmp_path: Path) -> None:
@@ -214,14 +171,14 @@ def test_exact_verification_compares_the_texts(tmp_path: Path) -> None:
     assert again == manifest
 
 
-def test_what_exact_verification_leaves_is_cleaned_away_and_made_again(tmp_path: Path) -> None:
-    """It cannot go when a run ends: another run of the same command may be reading it."""
+def test_files_of_exact_verification_are_cleaned_away_and_made_again(tmp_path: Path) -> None:
+    """The run that wrote them keeps them: another run of the same command may be reading them."""
     write_filtered(tmp_path, [chained(20)])
     manifest = deduplicate(tmp_path, verify="exact")
     left = [path for path in (tmp_path / "dedup/exact").rglob("*") if path.is_file()]
     assert {path.suffix for path in left} == {".u32", ".npy", ".parquet"}
     assert not {str(path) for path in left} & {
-        f"{each.directory}/{each.path}" for each in wasted(str(tmp_path / "dedup")).files
+        f"{file.directory}/{file.path}" for file in wasted(str(tmp_path / "dedup")).files
     }
     for path in (tmp_path / "dedup").rglob("*"):
         os.utime(path, (0, 0))
@@ -230,7 +187,7 @@ def test_what_exact_verification_leaves_is_cleaned_away_and_made_again(tmp_path:
     assert deduplicate(tmp_path, verify="exact") == manifest
 
 
-def test_a_previous_corpus_loses_nothing_and_is_read_by_its_signatures(tmp_path: Path) -> None:
+def test_a_previous_corpus_loses_nothing_and_needs_no_documents(tmp_path: Path) -> None:
     old, new = tmp_path / "old", tmp_path / "new"
     write_filtered(old, [[document(code(i), stars=0) for i in (1, 2, 2, 3)]])
     deduplicate(old)
@@ -254,7 +211,7 @@ def test_a_previous_corpus_loses_nothing_and_is_read_by_its_signatures(tmp_path:
     assert not [fault for fault in verified.faults if "/dedup/" in fault]
 
 
-def test_what_was_removed_from_a_previous_corpus_attracts_nothing(tmp_path: Path) -> None:
+def test_removed_documents_of_a_previous_corpus_have_no_duplicates(tmp_path: Path) -> None:
     chain = chained(60)
     old, new = tmp_path / "old", tmp_path / "new"
     write_filtered(old, [chain[:1] + chain[1:40]])
@@ -265,17 +222,19 @@ def test_what_was_removed_from_a_previous_corpus_attracts_nothing(tmp_path: Path
     }
 
 
-def test_a_directory_that_cannot_be_a_previous_corpus(tmp_path: Path) -> None:
+def test_a_previous_corpus_has_a_finished_dedup_of_the_same_settings(
+    tmp_path: Path,
+) -> None:
     write_filtered(tmp_path / "old", [[document(code(1))]])
     write_filtered(tmp_path / "new", [[document(code(1))]])
     old = str(tmp_path / "old/dedup")
     with pytest.raises(UsageError, match="holds no finished dedup"):
         deduplicate(tmp_path / "new", previous_corpora=[old])
     deduplicate(tmp_path / "old", profile="fineweb")
-    with pytest.raises(DataError, match=r"of profile 'fineweb', not of this 'stack-v1\.2'"):
+    with pytest.raises(DataError, match=r"of profile 'fineweb', but this corpus has 'stack-v1\.2'"):
         deduplicate(tmp_path / "new", previous_corpora=[old])
     deduplicate(tmp_path / "old", scope="source")
-    with pytest.raises(DataError, match="in scope 'source', here it is 'all'"):
+    with pytest.raises(DataError, match="has scope 'source', but this corpus has 'all'"):
         deduplicate(tmp_path / "new", previous_corpora=[old])
 
 
@@ -287,38 +246,14 @@ def test_copies_outside_the_scope_are_left_alone(tmp_path: Path, scope: str) -> 
     assert len(gone(tmp_path)) == (1 if scope == "source" else 0)
 
 
-def test_nothing_and_almost_nothing(tmp_path: Path) -> None:
+def test_a_corpus_without_documents_and_one_with_a_single_document(tmp_path: Path) -> None:
     write_filtered(tmp_path / "none", [])
     assert deduplicate(tmp_path / "none").totals.documents_in == 0
     write_filtered(tmp_path / "one", [[], [document("x")], []])
     assert deduplicate(tmp_path / "one").totals.documents == 1
 
 
-def test_a_million_equal_hashes_of_a_part_are_shuffled_once(tmp_path: Path) -> None:
-    write_filtered(tmp_path, [[document("same\n" * 9) for _ in range(2000)]] * 1)
-    deduplicate(tmp_path)
-    parts = previous_corpora.Parts(str(tmp_path / "dedup"))
-    part = parts.read()[0]
-    step = spanning_forests.Round(0, tuple(range(26)), 1, parts, str(tmp_path / "forests"))
-    shuffled = list(step.hashes(part))
-    assert len(shuffled) == 26 and all(len(packed) == 16 for _, packed in shuffled)
-
-
-def test_equal_empty_and_endless_documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(signatures, "LARGE", 1 << 10)
-    monkeypatch.setattr(document_ids, "PIECE", 1 << 10)
-    endless = "token " * 200_000
-    texts = [*[code(1)] * 500, *[""] * 300, " \n", endless, f"{endless}\n", "x", "y"]
-    write_filtered(tmp_path, [[document(text) for text in texts[part::2]] for part in range(2)])
-    manifest = deduplicate(tmp_path, runner=TWO)
-    assert {text for *_, text in staying(tmp_path)} >= {code(1), "x", "y"}
-    assert manifest.totals.documents == 5
-    # The best of the empty ones, by its id, is the one with a blank in it.
-    assert rejections(manifest.funnel) == {"exact": 499, "normalized": 301}
-    assert manifest.counts["cluster_sizes"] == {"2": 1, "301": 1, "500": 1}
-
-
-def test_boilerplate_that_half_of_all_share_is_verified_and_counted(tmp_path: Path) -> None:
+def test_documents_that_share_boilerplate_are_verified_and_counted(tmp_path: Path) -> None:
     license = code(1, lines=30)
     rows = [document(license + code(seed, lines=10)) for seed in range(100, 160)]
     rows += [document(code(seed)) for seed in range(200, 260)]
@@ -330,28 +265,13 @@ def test_boilerplate_that_half_of_all_share_is_verified_and_counted(tmp_path: Pa
     assert verified["kept_apart"] == len(staying(tmp_path)) - 61 - (60 - verified["documents"])
 
 
-def test_a_hash_goes_to_one_range_from_every_part(tmp_path: Path) -> None:
-    write_filtered(tmp_path, cut(mixed_corpus(), 3, 5))
-    deduplicate(tmp_path, PRIORITIES)
-    parts = previous_corpora.Parts(str(tmp_path / "dedup"))
-    step = spanning_forests.Round(0, (0, 3, 7), 5, parts, str(tmp_path / "forests"))
-    places: dict[tuple[int, int], set[int]] = {}
-    for part in parts.read():
-        for (column, number), packed in step.hashes(part):
-            for value in np.frombuffer(packed, np.uint64)[::2].tolist():
-                places.setdefault((column, value), set()).add(number)
-    assert all(len(numbers) == 1 for numbers in places.values())
-    assert {number for numbers in places.values() for number in numbers} == set(range(5))
-
-
-def test_a_column_of_equal_hashes_is_a_star_in_a_part(tmp_path: Path) -> None:
-    write_filtered(tmp_path, [[document("same\n" * 9) for _ in range(500)]])
-    deduplicate(tmp_path)
-    found = sorted((tmp_path / "dedup/clusters").rglob("*-part-0.npy"))
-    assert [np.load(path).tolist() for path in found] == [[[0, row] for row in range(1, 500)]]
-
-
-def test_spans_hold_whole_clusters() -> None:
-    assert clusters.spans(np.array([2, 3, 9, 2, 2], np.uint32), 5) == [[0, 2], [2, 3], [3, 5]]
-    assert clusters.spans(np.array([], np.uint32), 5) == []
-    assert rank_clusters.Verification("stack-v1.2").limit == 57
+def test_equal_empty_and_endless_documents(tmp_path: Path) -> None:
+    endless = "token " * 3_000_000
+    texts = [*[code(1)] * 500, *[""] * 300, " \n", endless, f"{endless}\n", "x", "y"]
+    write_filtered(tmp_path, [[document(text) for text in texts[part::2]] for part in range(2)])
+    manifest = deduplicate(tmp_path, runner=TWO, limits=Limits(serial_row_group=1 << 10))
+    assert {text for *_, text in staying(tmp_path)} >= {code(1), "x", "y"}
+    assert manifest.totals.documents == 5
+    # Of the empty documents the one with a space has the best rank, by its id.
+    assert rejections(manifest.funnel) == {"exact": 499, "normalized": 301}
+    assert manifest.counts["cluster_sizes"] == {"2": 1, "301": 1, "500": 1}

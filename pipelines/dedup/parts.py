@@ -1,0 +1,138 @@
+"""dedup/parts.parquet: the parts of documents/ and their signatures."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypedDict
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from filters.dedup.minhash import Profile, load_profile
+from filters.dedup.union_find import Indexes
+from manifests.io import files
+from manifests.io.digest import short_digest
+from manifests.io.parquet import read_table
+from manifests.schemas import FORMAT
+from manifests.verify.parts import PREVIOUS_PARTS_TABLE
+from pipelines.corpus.dedup_table import Dedup
+from pipelines.dedup.previous_corpora import write_previous_parts
+from pipelines.license_filter.job import PARTS_FILE
+from pipelines.runtime.table import read_rows
+
+SIGNATURES = "signatures"
+"""Folder of the signatures, and name of their step."""
+
+PARTS = pa.schema(
+    [
+        pa.field("part", pa.uint32(), nullable=False),
+        pa.field("name", pa.string(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("documents", pa.int64(), nullable=False),
+        pa.field("sha256", pa.string(), nullable=False),  # of documents/NAME.parquet
+        pa.field("signature", pa.string(), nullable=False),  # name of the file in signatures/
+    ]
+)
+"""Columns of dedup/parts.parquet."""
+
+
+class DocumentsPart(TypedDict):
+    """The fields of a row of license_filter/parts.parquet that dedup reads."""
+
+    part: int
+    name: str
+    source: str
+    documents: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class SignedPart:
+    """A part and its signatures."""
+
+    part: int
+    source: str
+    documents: int
+    signatures: str
+    """URL of the signatures."""
+    duplicates: str | None
+    """URL of the removed documents of a part of a previous corpus; None for a part of this one."""
+
+    @property
+    def previous(self) -> bool:
+        """Whether the part belongs to a previous corpus, so none of its documents is removed."""
+        return self.duplicates is not None
+
+    def removed_rows(self) -> Indexes:
+        """Return the rows that dedup removed from a part of a previous corpus: int64, ascending."""
+        if self.duplicates is None:
+            return np.empty(0, np.int64)
+        return np.asarray(read_table(self.duplicates, ["row"])["row"].to_numpy(), np.int64)
+
+    def read(self, columns: list[str]) -> pa.Table:
+        """Return columns of the signatures."""
+        return read_table(self.signatures, columns)
+
+
+def signature_name(row: DocumentsPart, profile: Profile, scope: str) -> str:
+    """Return the name of a part's signatures: a digest of its documents, profile and scope."""
+    return short_digest([SIGNATURES, FORMAT, row["name"], row["sha256"], profile.digest, scope])
+
+
+def signature_path(name: str) -> str:
+    """Return the path of signatures, relative to dedup/."""
+    return f"{SIGNATURES}/{name}.parquet"
+
+
+def write_tables(directory: str, rows: Iterable[DocumentsPart], config: Dedup) -> str:
+    """Write dedup/parts.parquet and previous_parts.parquet, and return the URL of the first.
+
+    Args:
+        directory: dedup/.
+        rows: of license_filter/parts.parquet, in any order.
+        config: the table [dedup] of CORPUS.toml.
+
+    Raises:
+        UsageError: a previous corpus holds no finished dedup.
+        DataError: a previous corpus has another profile or scope.
+    """
+    profile = load_profile(config.profile)
+    table = [
+        {**row, "signature": signature_name(row, profile, config.scope)}
+        for row in sorted(rows, key=lambda row: row["part"])
+    ]
+    url = files.join(directory, PARTS_FILE)
+    with files.replacing(url) as output:
+        pq.write_table(pa.Table.from_pylist(table, schema=PARTS), output)
+    write_previous_parts(directory, len(table), config, profile)
+    return url
+
+
+def read_parts(directory: str, previous: list[str]) -> list[SignedPart]:
+    """Return the parts of this corpus and of previous ones, by ascending number.
+
+    Args:
+        directory: dedup/.
+        previous: the dedup/ directories of previous corpora.
+    """
+    own = [
+        SignedPart(
+            part=row["part"],
+            source=row["source"],
+            documents=row["documents"],
+            signatures=files.join(directory, signature_path(row["signature"])),
+            duplicates=None,
+        )
+        for row in read_rows(files.join(directory, PARTS_FILE))
+    ]
+    rows = read_rows(files.join(directory, PREVIOUS_PARTS_TABLE)) if previous else []
+    return own + [
+        SignedPart(
+            part=row["part"],
+            source=row["source"],
+            documents=row["documents"],
+            signatures=files.join(previous[row["corpus"]], signature_path(row["signature"])),
+            duplicates=files.join(previous[row["corpus"]], "duplicates", f"{row['name']}.parquet"),
+        )
+        for row in rows
+    ]

@@ -1,0 +1,61 @@
+"""The composed transform, inside a user's own pipeline."""
+
+from pathlib import Path
+
+import apache_beam as beam
+import pyarrow.parquet as pq
+import pytest
+from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
+from apache_beam.testing.test_pipeline import TestPipeline
+from apache_beam.testing.util import assert_that, equal_to
+
+from manifests.lineage.receipts import Receipt, load_receipt
+from pipelines.corpus.dedup_table import Dedup
+from pipelines.dedup.deduplication import Deduplication
+from pipelines.dedup.duplicates import receipt_name
+from pipelines.dedup.minhash_dedup import MinHashDedup
+from tests.corpora import code
+from tests.documents import deduplicate, document, write_filtered
+from tests.pipelines.dedup.corpora import PRIORITIES, chained, cut, mixed_corpus
+
+
+def run_transform(dedup: Deduplication, parts: Path, expected: list[Receipt]) -> None:
+    """Run MinHashDedup on the rows of parts.parquet, and check its receipts."""
+    rows = pq.read_table(parts).to_pylist()
+    with TestPipeline(runner=FnApiRunner()) as pipeline:
+        receipts = pipeline | beam.Create(rows[::-1]) | "Dedup" >> MinHashDedup(dedup)
+        assert_that(receipts, equal_to(expected))
+
+
+@pytest.mark.parametrize("verify", ["large", "exact"])
+def test_the_transform_finds_the_duplicates_of_the_command(tmp_path: Path, verify: str) -> None:
+    write_filtered(tmp_path / "old", [[document(code(seed)) for seed in range(5)]])
+    deduplicate(tmp_path / "old")
+    previous = [str(tmp_path / "old/dedup")]
+    write_filtered(tmp_path, [*cut(mixed_corpus(), 2, 1), chained(40)])
+    config = Dedup(verify=verify, large=20, max_removed=1, previous_corpora=previous)
+    manifest = deduplicate(tmp_path, PRIORITIES, **config.model_dump())
+    parts = tmp_path / "license_filter/parts.parquet"
+    names = pq.read_table(parts)["name"].to_pylist()
+    receipts = [
+        load_receipt(str(tmp_path / "dedup"), receipt_name(name, manifest.digest)) for name in names
+    ]
+    dedup = Deduplication(
+        directory=str(tmp_path / "transform"),
+        documents=str(tmp_path / "license_filter/documents"),
+        config=config,
+        priorities=PRIORITIES,
+        digest=manifest.digest,
+    )
+    run_transform(dedup, parts, [receipt for receipt in receipts if receipt])
+    for name in ("previous_parts.parquet", *(f"duplicates/{name}.parquet" for name in names)):
+        by_command, by_transform = tmp_path / "dedup" / name, tmp_path / "transform" / name
+        assert by_transform.read_bytes() == by_command.read_bytes()
+
+
+def test_the_transform_of_no_parts_yields_no_receipts(tmp_path: Path) -> None:
+    write_filtered(tmp_path, [])
+    dedup = Deduplication(
+        str(tmp_path / "dedup"), str(tmp_path / "license_filter/documents"), Dedup(), {}, "0" * 64
+    )
+    run_transform(dedup, tmp_path / "license_filter/parts.parquet", [])
