@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from manifests.console.options import AsJson
+
 
 def register(app: typer.Typer) -> None:
     """Add the subcommands of this package."""
@@ -20,7 +22,7 @@ def preview(
     ] = "codegen2",
     count: Annotated[int, typer.Option("-n", "--number", min=1, help="How many sequences.")] = 4,
     length: Annotated[int, typer.Option(min=16, help="For a mixture: tokens of a sequence.")] = 512,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show training sequences as text: documents, spans, control tokens, and their origin."""
     from manifests.console.output import answer

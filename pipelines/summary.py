@@ -1,11 +1,10 @@
-"""What people and programs are told when jobs end, and of a plan before they begin."""
+"""The summary that `prepare` and its jobs print when they end."""
 
 from typing import Any
 
-import pyarrow as pa
 from rich.console import Group
 
-from manifests.console.output import numbers_table, unwrapped
+from manifests.console.output import numbers_table
 from pipelines.preparation import Preparation, rejections
 from pipelines.prepare import Done
 
@@ -49,39 +48,3 @@ def _losses(job: str, done: Done) -> str:
     failed = [f"inputs that cannot be read {len(done.manifest.failed):,}"]
     told += failed if done.manifest.failed else []
     return f"{job} rejected: {', '.join(told)}" if told else ""
-
-
-def plan_values(plan: pa.Table) -> dict[str, Any]:
-    """Return a plan for `--json`: by source, its inputs, parts and bytes, and what is not read."""
-    sources: dict[str, dict[str, Any]] = {}
-    for row in plan.to_pylist():
-        source = sources.setdefault(row["source"], {"inputs": {}, "parts": 0, "not_read": []})
-        if row["error"]:
-            source["not_read"].append(row["error"])
-        else:
-            source["inputs"][row["input"]] = row["bytes"]
-            source["parts"] += 1
-    return {
-        name: {
-            "inputs": len(source["inputs"]),
-            "parts": source["parts"],
-            "bytes": sum(source["inputs"].values()),
-            "not_read": source["not_read"],
-        }
-        for name, source in sources.items()
-    }
-
-
-def plan_table(plan: pa.Table) -> Group:
-    """Return a plan as a table, a line a source, and below it what is not read."""
-    table = numbers_table("plan", "source", "inputs", "parts", "MB on disk")
-    sources = plan_values(plan)
-    for name, source in sources.items():
-        table.add_row(
-            name,
-            f"{source['inputs']:,}",
-            f"{source['parts']:,}",
-            f"{source['bytes'] / 1e6:,.1f}",
-        )
-    not_read = [reason for source in sources.values() for reason in source["not_read"]]
-    return Group(table, *(unwrapped(f"not read: {reason}") for reason in not_read))

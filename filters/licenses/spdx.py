@@ -5,9 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Literal, cast
 
-from boolean.boolean import ParseError
-from license_expression import ExpressionError, Licensing, get_license_index, get_spdx_licensing
-
 from filters.licenses.list_versions import ids_until, newest
 
 Judgment = Literal["allow", "deny", "unknown"]
@@ -25,6 +22,10 @@ def parse(text: str) -> Any:
     """Return the tree of an SPDX expression (license_expression's), or None for what is none."""
     if len(text) > LONGEST:
         return None
+    # Imported where it is used: the base installation loads policies' files without it.
+    from boolean.boolean import ParseError
+    from license_expression import ExpressionError
+
     try:
         return _licensing().parse(text)
     except (ExpressionError, ParseError, IndexError, AssertionError):
@@ -89,7 +90,7 @@ def permissive_beyond(list_version: str) -> frozenset[str]:
 
     return frozenset(
         entry["spdx_license_key"]
-        for entry in get_license_index()
+        for entry in _license_index()
         if entry.get("spdx_license_key")
         and (
             entry.get("is_exception") or (entry.get("category") in PERMISSIVE and is_lacking(entry))
@@ -130,8 +131,18 @@ def joined(operator: str, expressions: Sequence[str]) -> str:
 
 
 @lru_cache(maxsize=1)
-def _licensing() -> Licensing:
+def _licensing() -> Any:
+    """Return license_expression's parser of SPDX expressions."""
+    from license_expression import get_spdx_licensing
+
     return get_spdx_licensing()
+
+
+def _license_index() -> Any:
+    """Return license_expression's list of licenses."""
+    from license_expression import get_license_index
+
+    return get_license_index()
 
 
 @lru_cache(maxsize=1)
@@ -139,7 +150,7 @@ def _scancode_keys() -> dict[str, str]:
     """ScanCode's own keys, "bsd-new", as SPDX ids."""
     return {
         entry["license_key"].lower(): entry["spdx_license_key"]
-        for entry in get_license_index()
+        for entry in _license_index()
         if entry.get("spdx_license_key")
     }
 
@@ -149,7 +160,7 @@ def _unstated() -> frozenset[str]:
     """ScanCode's ids for "there is a license here, but which?"."""
     return frozenset(
         entry["spdx_license_key"]
-        for entry in get_license_index()
+        for entry in _license_index()
         if entry.get("category") == "Unstated License" and entry.get("spdx_license_key")
     )
 

@@ -11,6 +11,9 @@ Directory = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+CorpusFile = Annotated[
+    str, typer.Argument(metavar="CORPUS.toml", help="The sources and the settings of the jobs.")
+]
 BeamOptions = Annotated[
     list[str] | None,
     typer.Argument(metavar="[-- BEAM OPTIONS]", help="Options of Beam, after `--`."),

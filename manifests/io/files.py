@@ -20,6 +20,10 @@ from manifests.io.digest import canonical_json
 
 CHUNK = 1 << 20
 
+READ_THREADS = 8
+"""Files that are read at once. Ours: threads wait for object stores, and decompress without the
+GIL."""
+
 TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}\.tmp", re.DOTALL)
 """Names of local files that are being written, or were when a job was killed."""
 

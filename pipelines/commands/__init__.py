@@ -2,9 +2,9 @@
 
 import typer
 
-from pipelines.commands import datasets, demo, inspect, locate, prepare, tokenizer
+from pipelines.commands import datasets, demo, inspect, locate, mix, prepare, tokenizer
 
-MODULES = (demo, prepare, datasets, tokenizer, inspect, locate)
+MODULES = (demo, prepare, datasets, tokenizer, inspect, mix, locate)
 """In the order in which the help lists their subcommands."""
 
 

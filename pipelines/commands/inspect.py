@@ -1,4 +1,7 @@
-"""The subcommands that look at data and mix it: inspect, verify, report, attribution, mix, ..."""
+"""The subcommands that look at a corpus or an output as a whole.
+
+Except `report` and `attribution`, which write one page, they write nothing.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -6,31 +9,37 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from manifests.console.options import AsJson, CorpusFile, Directory
 from manifests.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from manifests.verify.verify import Verified
 
-Directory = Annotated[
-    str, typer.Argument(metavar="DIR", help="An output (out/), or the directory of one step.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
-
-FAULTS = 20
-"""Faults that an error lists; --json has every one."""
+LISTED_FAULTS = 20
+"""Maximum number of faults that an error lists; --json has all of them."""
 
 
 def register(app: typer.Typer) -> None:
-    """Add the subcommands of this package."""
-    for command in (inspect, verify, diff, report, attribution, show, mix):
+    """Add the subcommands."""
+    for command in (plan, inspect, thresholds, verify, diff, report, attribution):
         app.command()(command)
+
+
+def plan(corpus: CorpusFile, as_json: AsJson = False) -> None:
+    """Print the inputs of a corpus, the parts that they are cut into, and inputs not read."""
+    from manifests.console.output import answer
+    from pipelines.corpus.loading import load_corpus
+    from pipelines.inspect.plan import plan, plan_table
+
+    sources = plan(load_corpus(corpus))
+    answer(as_json, sources, lambda: plan_table(sources))
 
 
 def inspect(
     directory: Directory,
     *,
     rejected: Annotated[
-        bool, typer.Option("--rejected", help="Show examples of what was rejected, and why.")
+        bool, typer.Option("--rejected", help="Show examples of rejected documents.")
     ] = False,
     rule: Annotated[
         str | None, typer.Option("--rule", metavar="R", help="Only what this rule rejected.")
@@ -43,11 +52,9 @@ def inspect(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tell what is inside: totals, the funnel, the tokenizer, the chain of manifests."""
+    """Print what an output holds: totals, the funnel, the tokenizer, the chain of manifests."""
     from manifests.console.output import answer
     from manifests.lineage.chain import load_chain
-    from pipelines.inspect import rejected as rejecting
-    from pipelines.inspect import summary as inspecting
 
     if not rejected and (rule is not None or (number is not None and not clusters)):
         raise UsageError("--rule and -n go with --rejected (-n with --clusters too)")
@@ -55,20 +62,40 @@ def inspect(
         raise UsageError("give --rejected or --clusters, not both")
     chain = load_chain(directory)
     if clusters:
-        from pipelines.inspect import clusters as clustering
+        from pipelines.inspect.clusters import CLUSTERS, render_clusters, sample_clusters
 
-        told = clustering.clusters(chain, number or clustering.CLUSTERS)
-        answer(as_json, told, lambda: clustering.render(told))
-        return
-    if rejected:
-        told = rejecting.examples(chain, rule, number or rejecting.EXAMPLES)
-        answer(as_json, told, lambda: rejecting.render(told))
-        return
-    answer(as_json, inspecting.inspect(chain), lambda: inspecting.render(chain))
+        samples = sample_clusters(chain, number or CLUSTERS)
+        answer(as_json, samples, lambda: render_clusters(samples))
+    elif rejected:
+        from pipelines.inspect.rejected import EXAMPLES, render_rejections, sample_rejections
+
+        rules = sample_rejections(chain, rule, number or EXAMPLES)
+        answer(as_json, rules, lambda: render_rejections(rules))
+    else:
+        from pipelines.inspect.summary import render_summary, summarize
+
+        answer(as_json, summarize(chain), lambda: render_summary(chain))
+
+
+def thresholds(
+    directory: Directory,
+    changes: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[FILTER=NUMBER ...]", help="A threshold, or =false, or =true."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print what other thresholds of [filters] would keep, from scores: no text is read again."""
+    from manifests.console.output import answer
+    from manifests.lineage.chain import load_chain
+    from pipelines.inspect.thresholds import compare_thresholds, render_thresholds
+
+    comparison = compare_thresholds(load_chain(directory), changes or [])
+    answer(as_json, comparison, lambda: render_thresholds(comparison))
 
 
 def verify(directory: Directory, as_json: AsJson = False) -> None:
-    """Check every checksum, size, boundary and count; exit 1, naming what is wrong, if any is."""
+    """Check every checksum, size, boundary and count; on faults, list them and exit with 1."""
     from manifests.console.output import answer, print_answer
     from manifests.lineage.chain import load_chain
     from manifests.verify.verify import verify as check
@@ -79,11 +106,11 @@ def verify(directory: Directory, as_json: AsJson = False) -> None:
     if as_json:
         answer(True, verified.plain(), str)
     if verified.faults:
-        more = len(verified.faults) - FAULTS
+        more = len(verified.faults) - LISTED_FAULTS
         rest = [f"and {more} more faults: --json lists them all"] if more > 0 else []
-        raise DataError("\n".join([*verified.faults[:FAULTS], *rest]))
+        raise DataError("\n".join([*verified.faults[:LISTED_FAULTS], *rest]))
     if not as_json:
-        print_answer(_verified(verified))
+        print_answer(_verified_text(verified))
 
 
 def diff(
@@ -91,18 +118,18 @@ def diff(
     after: Annotated[str, typer.Argument(metavar="AFTER", help="A newer one.")],
     as_json: AsJson = False,
 ) -> None:
-    """Tell what changed between two outputs (config, funnel, tokens, shards) or two mixtures."""
+    """Print what changed between two outputs (config, funnel, tokens, shards) or two mixtures."""
     from manifests.console.output import answer
     from manifests.lineage.chain import load_chain
     from manifests.mixture import render
-    from pipelines.inspect import diff as differing
+    from pipelines.inspect import diff
 
     if before.endswith(".toml") and after.endswith(".toml"):
-        mixed = render.mixture_diff(before, after)
-        answer(as_json, mixed, lambda: render.diff_view(mixed))
+        mixtures = render.mixture_diff(before, after)
+        answer(as_json, mixtures, lambda: render.diff_view(mixtures))
         return
-    changed = differing.diff(load_chain(before), load_chain(after))
-    answer(as_json, changed, lambda: differing.render(changed))
+    changes = diff.diff(load_chain(before), load_chain(after))
+    answer(as_json, changes, lambda: diff.render_diff(changes))
 
 
 def report(
@@ -116,9 +143,9 @@ def report(
     from manifests.console.output import print_answer
     from manifests.io import files
     from manifests.lineage.chain import load_chain
-    from pipelines.report.page import report as draw
+    from pipelines.report.page import report
 
-    files.write_bytes(out, draw(load_chain(directory), mixture).encode())
+    files.write_bytes(out, report(load_chain(directory), mixture).encode())
     print_answer(f"{out}: written; open it in a browser")
 
 
@@ -127,102 +154,22 @@ def attribution(
     out: Annotated[str, typer.Option("--out", help="The list to write.")] = "ATTRIBUTION.md",
     as_json: AsJson = False,
 ) -> None:
-    """List whose work is kept: by license the repositories and their copyright lines."""
+    """List the authors of kept documents: by license the repositories and copyright lines."""
     from manifests.console.output import answer, print_answer
     from manifests.io import files
     from manifests.lineage.chain import load_chain
-    from pipelines.inspect import attribution as attributing
+    from pipelines.inspect import attribution
 
-    told = attributing.attribution(load_chain(directory))
+    works = attribution.attribution(load_chain(directory))
     if as_json:
-        answer(True, told, str)
+        answer(True, works, str)
         return
-    files.write_bytes(out, attributing.as_text(told).encode())
-    print_answer(attributing.summary(told, out))
+    files.write_bytes(out, attribution.as_markdown(works).encode())
+    print_answer(attribution.summary(works, out))
 
 
-def show(
-    directory: Directory,
-    document: Annotated[
-        str, typer.Argument(metavar="ID", help="32 hex digits, enough of the first, or a path.")
-    ],
-    as_json: AsJson = False,
-) -> None:
-    """Show a document: its text, where it came from, and why it was kept or rejected."""
-    from manifests.console.output import answer
-    from manifests.lineage.chain import load_chain
-    from pipelines.inspect import document as showing
-
-    shown = showing.show(load_chain(directory), document)
-    answer(as_json, shown, lambda: showing.render(shown))
-
-
-def mix(
-    directories: Annotated[list[str], typer.Argument(metavar="DIR...", help="Tokenized outputs.")],
-    *,
-    weight: Annotated[
-        list[str] | None,
-        typer.Option("--weight", metavar="GROUP=W", help="A group and its weight; repeatable."),
-    ] = None,
-    repeat: Annotated[
-        list[str] | None,
-        typer.Option("--repeat", metavar="GROUP=E", help="A group and its epochs; repeatable."),
-    ] = None,
-    recipe: Annotated[
-        str | None,
-        typer.Option(help="codegen2-mix, nl-only, pl-only, codegen2.5, or a TOML file."),
-    ] = None,
-    max_epochs: Annotated[
-        list[str] | None,
-        typer.Option("--max-epochs", metavar="[GROUP=]E", help="No component is seen more often."),
-    ] = None,
-    tokens: Annotated[int | None, typer.Option(help="Budget in tokens.")] = None,
-    epochs: Annotated[float | None, typer.Option(help="Budget in sizes of the mixture.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the order and of every span.")] = 0,
-    out: Annotated[str, typer.Option("--out", help="The mixture to write.")] = "MIX.toml",
-    as_json: AsJson = False,
-) -> None:
-    """Write a mixture; a group is a source, SOURCE/COMPONENT, a pattern, COLUMN:VALUE, or A+B."""
-    from manifests.console.output import answer
-    from manifests.lineage.chain import load_chain
-    from manifests.mixture import render
-    from manifests.mixture.mixture import make_mixture
-
-    caps = [text if "=" in text else f"={text}" for text in max_epochs or []]
-    rows = make_mixture(
-        [load_chain(directory).last.directory for directory in directories],
-        _numbers("--weight", weight or []),
-        repeats=_numbers("--repeat", repeat or []),
-        recipe=recipe,
-        max_epochs=_numbers("--max-epochs", caps),
-        tokens=tokens,
-        epochs=epochs,
-        seed=seed,
-        out=out,
-    )
-    answer(as_json, {"out": out, "components": rows}, lambda: render.mixture_view(rows, out))
-
-
-def _numbers(option: str, texts: list[str]) -> dict[str, float]:
-    """Return group -> number of an option's texts, each GROUP=NUMBER."""
-    numbers: dict[str, float] = {}
-    for text in texts:
-        group, found, number = text.rpartition("=")
-        try:
-            value = float(number)
-        except ValueError:
-            found = ""
-        if not found or (not group and option != "--max-epochs"):
-            raise UsageError(
-                f"{option}: {text.lstrip('=')!r} is not written GROUP=W, with a number W"
-            )
-        if group in numbers:
-            raise UsageError(f"{option}: a group is given twice")
-        numbers[group] = value
-    return numbers
-
-
-def _verified(verified: "Verified") -> str:
+def _verified_text(verified: "Verified") -> str:
+    """Return what `verify` prints if there are no faults."""
     from manifests.console import formatting
 
     lines = [
@@ -237,7 +184,7 @@ def _verified(verified: "Verified") -> str:
 
 @contextmanager
 def _progress(label: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar on stderr, and yield what moves it: a function of (bytes done, in all)."""
+    """Show a bar on stderr; yield the function (bytes done, bytes in all) that advances it."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,

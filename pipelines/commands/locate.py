@@ -1,30 +1,44 @@
-"""The subcommands about places: where a document lies, and what of an output can go."""
+"""The subcommands `show` and `locate` about one document, and `clean` about files."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
+from manifests.console.options import AsJson, Directory
 from manifests.errors import UsageError
-
-Directory = Annotated[
-    str, typer.Argument(metavar="DIR", help="An output (out/), or the directory of one step.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the subcommands."""
-    app.command()(where)
-    app.command()(clean)
+    for command in (show, locate, clean):
+        app.command()(command)
 
 
-def where(
+def show(
+    directory: Directory,
+    document: Annotated[
+        str,
+        typer.Argument(metavar="ID", help="32 hex digits, the first of them, or a path."),
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Show a document: its text, where it came from, and why it was kept or rejected."""
+    from manifests.console.output import answer
+    from manifests.lineage.chain import load_chain
+    from pipelines.inspect.document import describe_document, render_document
+
+    description = describe_document(load_chain(directory), document)
+    answer(as_json, description, lambda: render_document(description))
+
+
+def locate(
     directory: Directory,
     query: Annotated[
         str | None,
         typer.Argument(
             metavar="ID|TEXT|SHARD:BLOCK:TOKEN",
-            help="An id or the start of one, a path, a whole text; or a token, to go back.",
+            help="An id or its first digits, a path, or a whole text; or a token of a shard.",
         ),
     ] = None,
     text: Annotated[
@@ -32,20 +46,21 @@ def where(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tell which shard and block hold a document; or whose document a token of a shard is."""
+    """Print the shard and block that hold a document, or the document that holds a token."""
     from manifests.console.output import answer
     from manifests.io import files
     from manifests.lineage.chain import load_chain
-    from pipelines.inspect import locate as finding
+    from pipelines.inspect import locate
 
     if (query is None) == (text is None):
-        raise UsageError("give an id, a text or a place, or --file: one of them")
+        raise UsageError("give an id, a text or a token's address, or --file: one of them")
     chain = load_chain(directory)
     if text is not None:
-        found = finding.where_text(chain, _decoded(text, files.read_bytes(text)))
+        documents = locate.locate_text(chain, _decoded(text, files.read_bytes(text)))
     else:
-        found = finding.where(chain, query or "")
-    answer(as_json, {"documents": found}, lambda: finding.render(found))
+        documents = locate.locate(chain, query or "")
+    values = {"documents": [asdict(document) for document in documents]}
+    answer(as_json, values, lambda: locate.render_locations(documents))
 
 
 def _decoded(path: str, data: bytes) -> str:
@@ -59,18 +74,18 @@ def clean(
     directory: Directory,
     *,
     documents: Annotated[
-        bool, typer.Option("--documents", help="Remove documents/ too, once there are shards.")
+        bool, typer.Option("--documents", help="Remove documents/ too, if there are shards.")
     ] = False,
     yes: Annotated[
-        bool, typer.Option("--yes", help="Remove it; without, it is only told.")
+        bool, typer.Option("--yes", help="Remove the files; without it, they are only listed.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Tell what an output holds that nothing needs any more; with --yes, remove it."""
+    """List the files of an output that nothing needs any more; with --yes, remove them."""
     from manifests.console.output import answer
-    from manifests.verify import cleanup as cleaning
+    from manifests.verify import cleanup
 
-    found = cleaning.wasted(directory, documents)
+    plan = cleanup.wasted(directory, documents)
     if yes:
-        cleaning.remove(found)
-    answer(as_json, {**found.plain(), "removed": yes}, lambda: cleaning.render(found, removed=yes))
+        cleanup.remove(plan)
+    answer(as_json, {**plan.plain(), "removed": yes}, lambda: cleanup.render(plan, removed=yes))

@@ -6,9 +6,8 @@ from typing import Annotated
 
 import typer
 
-from manifests.console.options import AsJson, BeamOptions, RunnerName
+from manifests.console.options import AsJson, BeamOptions, CorpusFile, RunnerName
 
-CorpusFile = Annotated[str, typer.Argument(metavar="CORPUS.toml", help="What goes in, and how.")]
 Out = Annotated[
     str | None, typer.Option("--out", help="Output directory or URL; CORPUS.toml's when not given.")
 ]
@@ -34,38 +33,8 @@ WHOLE = "Filter, deduplicate and tokenize a corpus; parts that are done are pass
 def register(app: typer.Typer) -> None:
     """Add the subcommands of this package."""
     app.command("prepare", help=WHOLE)(_command(list(JOBS)))
-    app.command("plan")(plan)
-    app.command("thresholds")(thresholds)
     for name, told in JOBS.items():
         app.command(name, help=told)(_command([name]))
-
-
-def plan(corpus: CorpusFile, out: Out = None, as_json: AsJson = False) -> None:
-    """Cut every input into parts, and say what there is to do."""
-    from manifests.console.output import answer
-    from pipelines.license_filter.job import plan as make
-    from pipelines.preparation import load_preparation
-    from pipelines.summary import plan_table, plan_values
-
-    table = make(load_preparation(corpus, out))
-    answer(as_json, plan_values(table), lambda: plan_table(table))
-
-
-def thresholds(
-    directory: Annotated[str, typer.Argument(metavar="DIR", help="An output (out/).")],
-    changes: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[FILTER=NUMBER ...]", help="A threshold, or =false, or =true."),
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Tell what other thresholds of [filters] would keep, from scores: no text is read again."""
-    from manifests.console.output import answer
-    from manifests.lineage.chain import load_chain
-    from pipelines.inspect import thresholds as comparing
-
-    told = comparing.compare(load_chain(directory), changes or [])
-    answer(as_json, told, lambda: comparing.render(told))
 
 
 def _command(jobs: list[str]) -> Callable[..., None]:

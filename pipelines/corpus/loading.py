@@ -77,6 +77,8 @@ def _faults_of_files(corpus: Corpus) -> list[str]:
             read()
         except UsageError as error:
             faults[str(error)] = None
+        except ModuleNotFoundError:
+            pass  # The base installation cannot read licenses; it has no jobs, either.
     return list(faults)
 
 

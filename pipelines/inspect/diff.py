@@ -1,4 +1,4 @@
-"""What changed between two outputs: config, funnel, tokens and shards."""
+"""The differences of two outputs: config, funnel, tokens and shards."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,15 +11,15 @@ from manifests.console.output import PrintableTable, unwrapped
 from manifests.dataset.dataset import read_shard_table
 from manifests.lineage.chain import Chain, flows
 
-ROWS = 60
-"""Changes that a table lists; the rest is counted, and --json has it."""
+MAX_ROWS = 60
+"""Maximum number of changes in a table; --json has all changes."""
 
 Change = list[Any]
-"""[before, after]; None where there was, or is, nothing."""
+"""[before, after]; None where a value is missing."""
 
 
 def diff(before: Chain, after: Chain) -> dict[str, Any]:
-    """Return what changed, as plain values for JSON: dotted name -> [before, after]."""
+    """Return the differences, as plain values for JSON: dotted name -> [before, after]."""
     return {
         "before": before.last.directory,
         "after": after.last.directory,
@@ -44,12 +44,12 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Ch
 def flat(value: Any, name: str = "") -> dict[str, Any]:
     """Flatten nested tables and lists to dotted names: `source[0].license.policy`."""
     if isinstance(value, Mapping) and value:
-        items = ((f"{name}.{key}" if name else str(key), each) for key, each in value.items())
-    elif isinstance(value, list) and any(isinstance(each, Mapping) for each in value):
-        items = ((f"{name}[{place}]", each) for place, each in enumerate(value))
+        items = ((f"{name}.{key}" if name else str(key), item) for key, item in value.items())
+    elif isinstance(value, list) and any(isinstance(item, Mapping) for item in value):
+        items = ((f"{name}[{index}]", item) for index, item in enumerate(value))
     else:
         return {name: value}
-    return {key: leaf for inner, each in items for key, leaf in flat(each, inner).items()}
+    return {key: leaf for inner, item in items for key, leaf in flat(item, inner).items()}
 
 
 def _configs(chain: Chain) -> dict[str, Any]:
@@ -84,11 +84,11 @@ def _funnel(chain: Chain) -> dict[str, Any]:
 
 
 def _failed(chain: Chain) -> dict[str, Any]:
-    return {f"{each.source}: {each.input}": each.error for each in chain.failed}
+    return {f"{failed.source}: {failed.input}": failed.error for failed in chain.failed}
 
 
 def _shards(before: Chain, after: Chain) -> dict[str, Any]:
-    """Compare shards by content: a shard that only moved is the same."""
+    """Compare shards by their digests; a shard with another path is the same shard."""
     old, new = _shard_rows(before), _shard_rows(after)
     return {
         "same": len(old.keys() & new.keys()),
@@ -98,6 +98,7 @@ def _shards(before: Chain, after: Chain) -> dict[str, Any]:
 
 
 def _shard_rows(chain: Chain) -> dict[str, str]:
+    """Return digest -> path of the shards."""
     link = chain.link("tokenize")
     if link is None:
         return {}
@@ -105,8 +106,8 @@ def _shard_rows(chain: Chain) -> dict[str, str]:
     return dict(zip(table["sha256"].to_pylist(), table["shard"].to_pylist(), strict=True))
 
 
-def render(changed: dict[str, Any]) -> RenderableType:
-    """Return what `diff` prints for people."""
+def render_diff(changed: dict[str, Any]) -> RenderableType:
+    """Return what `diff` prints."""
     if changed["same"]:
         return unwrapped(f"{changed['before']} and {changed['after']} are the same, to the byte.")
     blocks: list[RenderableType] = [
@@ -134,9 +135,9 @@ def _table(title: str, changed: Mapping[str, Change]) -> PrintableTable:
     table.add_column("before", justify="right", overflow="fold")
     table.add_column("after", justify="right", overflow="fold")
     table.add_column("change", justify="right")
-    for name, (old, new) in list(changed.items())[:ROWS]:
+    for name, (old, new) in list(changed.items())[:MAX_ROWS]:
         table.add_row(name, _value(old), _value(new), _difference(old, new))
-    more = len(changed) - ROWS
+    more = len(changed) - MAX_ROWS
     if more > 0:
         table.caption = f"and {formatting.count(more)} more changes: --json lists them all"
         table.caption_justify = "left"
@@ -150,6 +151,7 @@ def _value(value: Any) -> str:
 
 
 def _difference(old: Any, new: Any) -> str:
+    """Return `new - old` with its sign; "" unless both are numbers."""
     if not (_is_number(old) and _is_number(new)):
         return ""
     sign = "+" if new > old else ""

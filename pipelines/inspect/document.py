@@ -1,5 +1,6 @@
-"""One document: its text, where it came from, and why it was kept or rejected."""
+"""One document: its text, its origin, and why it was kept or rejected."""
 
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -13,35 +14,88 @@ from manifests.io.parquet import read_table
 from manifests.lineage.chain import Chain
 from manifests.tokenizer.tokenizer import decode, load_tokenizer
 from pipelines.inspect import forgotten, originals
-from pipelines.inspect.find import (
+from pipelines.inspect.find import find_id, rows_with_id
+from pipelines.inspect.tables import (
+    DocumentTable,
     Row,
-    Table,
+    StoredDocument,
     decision_tables,
     document_tables,
     duplicate_tables,
-    find_id,
-    rows_with_id,
     shard_tables,
-    stored_row,
+    stored_document,
     take_row,
 )
 
-ORIGIN = ["source", "component", "repositories", "path", "license", "license_layer", "stars"]
-"""What documents/ knows of a document's origin, and shows."""
+ORIGIN = ("source", "component", "repositories", "path", "license", "license_layer", "stars")
+"""Columns of documents/ about a document's origin."""
 
-DECISION = ["input_row", "id", "component", "bytes", "kept", "rule", "evidence"]
-"""The columns of decisions/ that are no scores."""
+DECISION = ("input_row", "id", "component", "bytes", "kept", "rule", "evidence")
+"""Columns of decisions/ that are not scores."""
 
-
-TEXTS = {
+TEXT_FROM = {
     "documents": "from documents/",
     "tokens": "decoded from its tokens",
-    "input": "as its input has it",
+    "input": "from its input",
 }
-"""Where a text is from -> words."""
+"""Where a text is from -> how it is printed."""
 
 
-def show(chain: Chain, query: str) -> dict[str, Any]:
+@dataclass
+class Duplicate:
+    """Why dedup removed a document: a row of duplicates/, and the document that is kept.
+
+    Attributes:
+        kept_id: id of the document that is kept, hexadecimal.
+        rule: how the duplicate was found.
+        similarity: Jaccard similarity to the document that is kept.
+        cluster_size: documents of the cluster.
+        kept_component, kept_repositories, kept_path, kept_license: origin of the document that is
+            kept; None without documents/.
+    """
+
+    kept_id: str
+    rule: str
+    similarity: float
+    cluster_size: int
+    kept_component: str | None = None
+    kept_repositories: list[str] | None = None
+    kept_path: str | None = None
+    kept_license: str | None = None
+
+
+@dataclass
+class Decision:
+    """A row of decisions/, and of duplicates/ if dedup removed the document.
+
+    Attributes:
+        part: name of the part.
+        source, input, input_row: where the row came in.
+        component: `source/slug`.
+        bytes: length of the text as UTF-8.
+        kept: whether license_filter kept the row.
+        rule: the rule that rejected the row; None if it is kept.
+        evidence: license, layer, policy and detail, as in decisions/.
+        scores: document filter -> score; NaN where the filter does not act.
+        document_row: row of documents/; None if license_filter rejected the row.
+        duplicate: why dedup removed the document; None if it is kept.
+    """
+
+    part: str
+    source: str
+    input: str
+    input_row: int
+    component: str
+    bytes: int
+    kept: bool
+    rule: str | None
+    evidence: dict[str, str | None] | None
+    scores: dict[str, float]
+    document_row: int | None = None
+    duplicate: Duplicate | None = None
+
+
+def describe_document(chain: Chain, query: str) -> dict[str, Any]:
     """Return all that a chain knows of a document, as plain values for JSON.
 
     Args:
@@ -49,195 +103,172 @@ def show(chain: Chain, query: str) -> dict[str, Any]:
         query: an id of 32 hexadecimal digits, a prefix that only one id has, or a path.
 
     Returns:
-        id, why (a sentence), text and text_from (`documents`, `tokens`, or of a rejected document
-        `input`, where that is as it was), origin, and one occurrence for each row that came in with
-        this id: ids are not unique, because sources repeat documents.
+        id; why (a sentence); forgotten; origin; text and text_from (`documents`, `tokens`, or for a
+        rejected document `input` if the input is unchanged); shards: each a `StoredDocument`; and
+        occurrences: a `Decision` for each row with this id, because sources repeat documents.
 
     Raises:
-        UsageError: nothing fits, or several documents do.
+        UsageError: no document fits, or several documents fit.
     """
     id = find_id(chain, query)
     documents = rows_with_id(document_tables(chain), id)
-    duplicates = rows_with_id(duplicate_tables(chain), id)
-    places = rows_with_id(shard_tables(chain), id)
-    stored = [stored_row(*place) for place in places]
-    for row, (_, number) in zip(stored, places, strict=True):
-        row["forgotten"] = forgotten.reasons(chain, row["number"], number)
+    duplicates = {
+        _address(*row): _duplicate(chain, *row) for row in rows_with_id(duplicate_tables(chain), id)
+    }
+    stored = [stored_document(chain, *row) for row in rows_with_id(shard_tables(chain), id)]
+    decisions = [_decision(*row) for row in rows_with_id(decision_tables(chain), id)]
+    kept = (decision for decision in decisions if decision.kept)
+    for decision, (table, row) in zip(kept, documents, strict=False):
+        decision.document_row = row
+        decision.duplicate = duplicates.get((table.name, row))
     origin, text, text_from = _content(chain, documents, stored)
     is_forgotten = id in forgotten.forgotten_ids(chain)
     if is_forgotten:
         text = text_from = None
-    occurrences = [_decision(*place) for place in rows_with_id(decision_tables(chain), id)]
-    if text is None and not is_forgotten:
-        text, text_from = _from_input(chain, occurrences)
-    removed = {_address(*place): _duplicate(chain, *place) for place in duplicates}
-    addresses = [(table.about["name"], place) for table, place in documents]
-    for occurrence, address in zip(filter(_is_kept, occurrences), addresses, strict=False):
-        occurrence["document_row"] = address[1]
-        occurrence["duplicate"] = removed.get(address)
+    elif text is None:
+        text = _text_from_input(chain, decisions)
+        text_from = None if text is None else "input"
     return {
         "id": id.hex(),
-        "why": _why(occurrences, stored),
+        "why": _why(decisions, stored),
         "forgotten": is_forgotten,
         "origin": origin,
-        "occurrences": occurrences,
-        "shards": stored,
+        "occurrences": [asdict(decision) for decision in decisions],
+        "shards": [asdict(document) for document in stored],
         "text": text,
         "text_from": text_from,
     }
 
 
-def _is_kept(occurrence: dict[str, Any]) -> bool:
-    return bool(occurrence["kept"])
-
-
 def _content(
-    chain: Chain, documents: list[tuple[Table, int]], stored: list[Row]
+    chain: Chain, documents: list[tuple[DocumentTable, int]], stored: list[StoredDocument]
 ) -> tuple[Row, str | None, str | None]:
-    """Return origin and text: from documents/ where it is there, else from the tokens."""
+    """Return (origin, text, text_from) from documents/ if it is there, else from the tokens."""
     if documents:
-        row = take_row(*documents[0], [*ORIGIN, "bytes", "heldout", "text"])
-        return {name: row[name] for name in row if name != "text"}, row["text"], "documents"
+        origin = take_row(*documents[0], [*ORIGIN, "bytes", "heldout", "text"])
+        return origin, origin.pop("text"), "documents"
     if stored:
-        row = stored[0]
-        return (
-            {name: row[name] for name in ORIGIN if name in row},
-            stored_text(chain, row),
-            "tokens",
-        )
+        values = asdict(stored[0])
+        origin = {name: values[name] for name in ORIGIN if name in values}
+        return origin, stored_text(chain, stored[0]), "tokens"
     return {}, None, None
 
 
-def _from_input(chain: Chain, occurrences: list[Row]) -> tuple[str | None, str | None]:
-    """Return the text of a rejected document, which no output has."""
-    for row in occurrences:
-        if not row["kept"]:
-            wanted = originals.InputRow(row["source"], row["input"], row["input_row"], row["bytes"])
-            for text in originals.texts(chain, [wanted]).values():
-                return text, "input"
-    return None, None
+def _text_from_input(chain: Chain, decisions: list[Decision]) -> str | None:
+    """Return the text of a rejected document, which no output holds."""
+    rows = [
+        originals.InputRow(decision.source, decision.input, decision.input_row, decision.bytes)
+        for decision in decisions
+        if not decision.kept
+    ]
+    return next(iter(originals.texts(chain, rows).values()), None)
 
 
-def stored_text(chain: Chain, row: Row) -> str:
-    """Return the text of a document of a shard, decoded from its tokens.
-
-    Args:
-        chain: one that ends with tokenize.
-        row: component, heldout, number (of the shard), block, start, tokens.
-    """
+def stored_text(chain: Chain, document: StoredDocument) -> str:
+    """Return the text of a document of a shard, decoded from its tokens."""
     dataset = Dataset.open(chain.last.directory)
-    return decode(load_tokenizer(dataset.tokenizer_path), stored_tokens(dataset, row).tolist())
+    return decode(load_tokenizer(dataset.tokenizer_path), stored_tokens(dataset, document).tolist())
 
 
-def stored_tokens(dataset: Dataset, row: Row) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Return the tokens of a document of a shard: int64 [tokens]; `row` as in `stored_text`."""
-    component = dataset.component(row["component"], row["heldout"])
-    shards = dataset.shard_range(row["component"], row["heldout"])
-    first = dataset.block_range(shards).start
-    block = (
-        dataset.block_range(range(row["number"], row["number"] + 1)).start - first + row["block"]
-    )
-    pieces, start, left = [np.zeros(0, np.int64)], row["start"], row["tokens"]
+def stored_tokens(
+    dataset: Dataset, document: StoredDocument
+) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Return the tokens of a document of a shard: int64 [tokens]."""
+    component = dataset.component(document.component, document.heldout)
+    shards = dataset.shard_range(document.component, document.heldout)
+    numbers = range(document.number, document.number + 1)
+    block = dataset.block_range(numbers).start - dataset.block_range(shards).start + document.block
+    spans, start, left = [np.zeros(0, np.int64)], document.start, document.tokens
     while left:
         stop = min(int(component.reader.offsets(block)[-1]), start + left)
-        pieces.append(component.reader.tokens(block, start, stop).astype(np.int64))
+        spans.append(component.reader.tokens(block, start, stop).astype(np.int64))
         left -= stop - start
         block, start = block + 1, 0
-    return np.concatenate(pieces)
+    return np.concatenate(spans)
 
 
-def _decision(table: Table, place: int) -> dict[str, Any]:
-    row = take_row(table, place)
-    scores = {name: value for name, value in row.items() if name not in DECISION}
-    return {
-        "part": table.about["name"],
-        "source": table.about["source"],
-        "input": table.about["input"],
-        "input_row": row["input_row"],
-        "component": row["component"],
-        "bytes": row["bytes"],
-        "kept": row["kept"],
-        "rule": row["rule"],
-        "evidence": row["evidence"],
-        "scores": scores,
-        "duplicate": None,
-    }
-
-
-def _duplicate(chain: Chain, table: Table, place: int) -> dict[str, Any]:
-    row = take_row(table, place)
-    kept = next(
-        (each for each in document_tables(chain) if each.about["part"] == row["kept_part"]), None
+def _decision(table: DocumentTable, row: int) -> Decision:
+    values = take_row(table, row)
+    scores = {name: value for name, value in values.items() if name not in DECISION}
+    names = ("input_row", "component", "bytes", "kept", "rule", "evidence")
+    return Decision(
+        part=table.name,
+        source=table.source,
+        input=table.input,
+        scores=scores,
+        **{name: values[name] for name in names},
     )
-    origin = {}
-    if kept is not None:
-        found = take_row(kept, row["kept_row"], ["component", "repositories", "path", "license"])
-        origin = {f"kept_{name}": value for name, value in found.items()}
-    return {
-        "kept_id": row["kept_id"].hex(),
-        "rule": row["rule"],
-        "similarity": round(row["similarity"], 4),
-        "cluster_size": row["cluster_size"],
-        **origin,
-    }
 
 
-def _address(table: Table, place: int) -> tuple[str, int]:
-    return table.about["name"], int(read_table(table.url, ["row"])["row"][place].as_py())
+def _duplicate(chain: Chain, table: DocumentTable, row: int) -> Duplicate:
+    values = take_row(table, row)
+    kept = next((t for t in document_tables(chain) if t.number == values["kept_part"]), None)
+    names = ["component", "repositories", "path", "license"]
+    origin = take_row(kept, values["kept_row"], names) if kept else {}
+    return Duplicate(
+        values["kept_id"].hex(),
+        values["rule"],
+        round(values["similarity"], 4),
+        values["cluster_size"],
+        **{f"kept_{name}": value for name, value in origin.items()},
+    )
 
 
-def _why(occurrences: list[dict[str, Any]], stored: list[Row]) -> str:
-    """Say in a sentence what became of a document: of its first row, and how many others."""
-    if not occurrences:
-        place = f"{stored[0]['shard']}, block {stored[0]['block']}" if stored else "nowhere"
-        return f"kept: it is in {place}; the tables that say why are not here"
-    best = next((each for each in occurrences if each["kept"] and not each["duplicate"]), None)
-    why = _why_one(best or occurrences[0])
-    others = len(occurrences) - 1
+def _address(table: DocumentTable, row: int) -> tuple[str, int]:
+    """Return (part, row of documents/) of a row of duplicates/."""
+    return table.name, int(read_table(table.url, ["row"])["row"][row].as_py())
+
+
+def _why(decisions: list[Decision], stored: list[StoredDocument]) -> str:
+    """Return why a document is kept or not, as a sentence about its best row."""
+    if not decisions:
+        place = f"{stored[0].shard}, block {stored[0].block}" if stored else "nowhere"
+        return f"kept: it is in {place}; the tables that say why are missing"
+    kept = (decision for decision in decisions if decision.kept and not decision.duplicate)
+    why = _why_decision(next(kept, decisions[0]))
+    others = len(decisions) - 1
     return f"{why} ({formatting.plural(others, 'other row')} with the same id)" if others else why
 
 
-def _why_one(occurrence: dict[str, Any]) -> str:
-    evidence = occurrence["evidence"] or {}
+def _why_decision(decision: Decision) -> str:
+    evidence = decision.evidence or {}
     license = evidence.get("license") or "no known license"
     judged = (
         f"{license}, known from its {evidence.get('layer')}, judged by {evidence.get('policy')}"
     )
-    if not occurrence["kept"]:
-        return f"rejected by license_filter: {occurrence['rule']} ({judged})"
-    copy = occurrence["duplicate"]
-    if copy is None:
+    if not decision.kept:
+        return f"rejected by license_filter: {decision.rule} ({judged})"
+    duplicate = decision.duplicate
+    if duplicate is None:
         return f"kept ({judged})"
-    origin = " ".join([*copy.get("kept_repositories", []), copy.get("kept_path", "")]).strip()
+    origin = " ".join([*(duplicate.kept_repositories or []), duplicate.kept_path or ""]).strip()
     return (
-        f"removed by dedup: {copy['rule']} copy of {copy['kept_id']}"
+        f"removed by dedup: {duplicate.rule} copy of {duplicate.kept_id}"
         + (f" ({origin})" if origin else "")
-        + f", similarity {copy['similarity']:.2f}, in a cluster of {copy['cluster_size']}"
+        + f", similarity {duplicate.similarity:.2f}, in a cluster of {duplicate.cluster_size}"
     )
 
 
-def render(shown: dict[str, Any]) -> RenderableType:
-    """Return what `show` prints for people."""
-    lines = [f"id           {shown['id']}", f"why          {shown['why']}"]
-    for name, value in shown["origin"].items():
-        text = (
-            ", ".join(value) if isinstance(value, list) else "unknown" if value is None else value
-        )
-        lines.append(f"{name:<12} {text}")
-    for each in shown["occurrences"]:
-        lines.append(f"input        {each['source']}: {each['input']}, row {each['input_row']}")
-        scores = ", ".join(f"{name} {value:.4g}" for name, value in each["scores"].items() if value)
+def render_document(description: dict[str, Any]) -> RenderableType:
+    """Return what `show` prints."""
+    lines = [f"id           {description['id']}", f"why          {description['why']}"]
+    for name, value in description["origin"].items():
+        text = ", ".join(value) if isinstance(value, list) else value
+        lines.append(f"{name:<12} {'unknown' if text is None else text}")
+    for row in description["occurrences"]:
+        lines.append(f"input        {row['source']}: {row['input']}, row {row['input_row']}")
+        scores = ", ".join(f"{name} {value:.4g}" for name, value in row["scores"].items() if value)
         lines += [f"scores       {scores}"] if scores else []
-    for row in shown["shards"]:
+    for row in description["shards"]:
         lines.append(
             f"shard        {row['shard']}, block {row['block']}, token {row['start']}, "
             f"{formatting.plural(row['tokens'], 'token')}"
         )
         lines += [f"forgotten    {', '.join(row['forgotten'])}"] if row["forgotten"] else []
-    if shown["forgotten"]:
-        return unwrapped("\n".join([*lines, "It is forgotten: its text is not shown."]))
-    if shown["text"] is None:
-        text = "Its text is not here: its input, or documents/, is gone or not what it was."
-        return unwrapped("\n".join([*lines, text]))
-    source = Rule(f"text, {TEXTS[shown['text_from']]}")
-    return Group(unwrapped("\n".join(lines)), source, unwrapped(shown["text"]))
+    if description["forgotten"]:
+        return unwrapped("\n".join([*lines, "The document is forgotten: its text is not shown."]))
+    if description["text"] is None:
+        lines.append("The text is not available: its input or documents/ is missing or changed.")
+        return unwrapped("\n".join(lines))
+    source = Rule(f"text, {TEXT_FROM[description['text_from']]}")
+    return Group(unwrapped("\n".join(lines)), source, unwrapped(description["text"]))

@@ -1,4 +1,4 @@
-"""Where a document lies: from an id, a path or its text to shard, block and token, and back."""
+"""The place of a document: from an id, a path or its text to shard, block and token, and back."""
 
 import hashlib
 import re
@@ -14,93 +14,84 @@ from manifests.errors import UsageError
 from manifests.lineage.chain import Chain
 from pipelines.inspect.find import (
     PREFIX,
-    Row,
-    Table,
-    document_tables,
     find_id,
     ids_with_path,
     ids_with_text,
     only_id,
     rows_with_id,
     rows_with_text_hash,
-    shard_tables,
-    stored_row,
-    take_row,
 )
-from pipelines.inspect.forgotten import reasons
+from pipelines.inspect.tables import StoredDocument, document_tables, shard_tables, stored_document
 
-PLACE = re.compile(r"(?P<shard>[^\s:]+):(?P<block>\d+):(?P<token>\d+)")
-"""SHARD:BLOCK:TOKEN: a path of shards.parquet or the end of one, a block of it, a token of that."""
+TOKEN = re.compile(r"(?P<shard>[^\s:]+):(?P<block>\d+):(?P<token>\d+)")
+"""Address of a token: a shard (its path in shards.parquet, or the end of the path), a block of the
+shard, a token of the block."""
 
 LISTED = 8
-"""Shards that are named when the end of a path fits several."""
+"""Maximum number of shards that an error lists if the end of a path fits several."""
 
 
-def where(chain: Chain, query: str) -> list[Row]:
-    """Return the documents that a query names, and where each lies, as plain values for JSON.
+def locate(chain: Chain, query: str) -> list[StoredDocument]:
+    """Return the documents of the shards that a query names.
 
     Args:
-        chain: one that ends with tokenize.
-        query: SHARD:BLOCK:TOKEN; or an id, enough of its beginning, or a path; or else a text.
+        chain: ends with tokenize.
+        query: SHARD:BLOCK:TOKEN; or an id, the first digits of an id, or a path; or else a text.
 
     Returns:
-        For each document: id, text_hash, component, heldout, shard, block, start, tokens,
-        repositories, path, license, and by which entries it is `forgotten`. One id may be at
-        several places.
+        The documents. Several documents may have one id.
 
     Raises:
-        UsageError: the chain has no shards, or nothing fits.
-        DataError: a table beside a shard is missing, or is not the one that was written.
+        UsageError: the chain has no shards, or no document fits.
+        DataError: a table beside a shard is missing or does not match its recorded digest.
     """
     if chain.link("tokenize") is None:
         raise UsageError(f"{chain.last.directory}: has no shards: tokenize comes first")
-    if place := PLACE.fullmatch(query):
-        return [_at(chain, place["shard"], int(place["block"]), int(place["token"]))]
+    if token := TOKEN.fullmatch(query):
+        return [_document_at(chain, token["shard"], int(token["block"]), int(token["token"]))]
     if PREFIX.fullmatch(query):
         return _with_id(chain, find_id(chain, query))
     if ids := ids_with_path(chain, query):
         return _with_id(chain, only_id(chain, query, ids))
-    return where_text(chain, query)
+    return locate_text(chain, query)
 
 
-def where_text(chain: Chain, text: str) -> list[Row]:
-    """Return the documents of a text, as `where` does.
+def locate_text(chain: Chain, text: str) -> list[StoredDocument]:
+    """Return the documents of the shards that have a text, as `locate` does.
 
-    A shard knows the hash of the text that became its tokens; where that was redacted, documents/
-    has the text as it came.
+    A shard records the hash of the text that became its tokens. If that text was redacted,
+    documents/ has the text before redaction.
     """
     text_hash = hashlib.blake2b(text.encode(), digest_size=16).digest()
-    found = [_plain(chain, *each) for each in rows_with_text_hash(shard_tables(chain), text_hash)]
-    for id in ids_with_text(document_tables(chain), text) if not found else []:
-        found += _stored(chain, id)
-    if not found:
+    rows = rows_with_text_hash(shard_tables(chain), text_hash)
+    documents = [stored_document(chain, *row) for row in rows]
+    if not documents:
+        ids = ids_with_text(document_tables(chain), text)
+        documents = [document for id in ids for document in _stored(chain, id)]
+    if not documents:
         raise UsageError(
             f"{chain.last.directory}: no document in its shards has this text, id or path (the "
             f"hash of the text would be {text_hash.hex()})"
         )
-    return found
+    return documents
 
 
-def _with_id(chain: Chain, id: bytes) -> list[Row]:
-    found = _stored(chain, id)
-    if not found:
+def _with_id(chain: Chain, id: bytes) -> list[StoredDocument]:
+    """Return the documents with an id; UsageError without one."""
+    documents = _stored(chain, id)
+    if not documents:
         raise UsageError(
             f"{chain.last.directory}: {id.hex()} is in none of its shards; `stackpile show` says "
             "why"
         )
-    return found
+    return documents
 
 
-def _stored(chain: Chain, id: bytes) -> list[Row]:
-    return [_plain(chain, *each) for each in rows_with_id(shard_tables(chain), id)]
+def _stored(chain: Chain, id: bytes) -> list[StoredDocument]:
+    return [stored_document(chain, *row) for row in rows_with_id(shard_tables(chain), id)]
 
 
-def _plain(chain: Chain, table: Table, row: int) -> Row:
-    known = {"id": take_row(table, row, ["id"])["id"].hex(), **stored_row(table, row)}
-    return known | {"forgotten": reasons(chain, known["number"], row)}
-
-
-def _at(chain: Chain, shard: str, block: int, token: int) -> Row:
+def _document_at(chain: Chain, shard: str, block: int, token: int) -> StoredDocument:
     """Return the document that holds a token of a block of a shard."""
     dataset = Dataset.open(chain.last.directory)
     number = _shard_number(dataset, shard)
@@ -108,29 +99,22 @@ def _at(chain: Chain, shard: str, block: int, token: int) -> Row:
     if block >= row["blocks"]:
         raise UsageError(f"{row['shard']}: has blocks 0 to {row['blocks'] - 1}, not {block}")
     component = dataset.component(row["component"], row["heldout"])
-    mine = dataset.shard_range(row["component"], row["heldout"])
-    first, start = (
-        dataset.block_range(range(each, each + 1)).start for each in (mine.start, number)
+    first_shard = dataset.shard_range(row["component"], row["heldout"]).start
+    start, first_block = (
+        dataset.block_range(range(index, index + 1)).start for index in (first_shard, number)
     )
-    place = start - first + block
-    length = int(component.reader.table["tokens"][place])
+    index = first_block - start + block
+    length = int(component.reader.table["tokens"][index])
     if token >= length:
         raise UsageError(f"{row['shard']}: block {block} has tokens 0 to {length - 1}, not {token}")
-    document = component.document_of(place, token)
-    origin = component.origin(document)
-    before = int(np.sum(dataset.shards["documents"][mine.start : number].to_numpy()))
-    plain = {name: value for name, value in origin.items() if not isinstance(value, bytes)}
-    return {
-        "id": origin["id"].hex(),
-        **plain,
-        "text_hash": origin["text_hash"].hex(),
-        "number": number,
-        "heldout": row["heldout"],
-        "forgotten": reasons(chain, number, document - before),
-    }
+    document = component.document_of(index, token)
+    before = int(np.sum(dataset.shards["documents"][first_shard:number].to_numpy()))
+    component.origin(document)  # checks the digest of the table beside the shard
+    return stored_document(chain, shard_tables(chain)[number], document - before)
 
 
 def _shard_number(dataset: Dataset, shard: str) -> int:
+    """Return the number of the shard that a path, or the end of a path, names."""
     paths = dataset.shards["shard"].to_pylist()
     name = shard.removesuffix(".tar") + ".tar"
     fits = [number for number, path in enumerate(paths) if path == name]
@@ -146,20 +130,22 @@ def _shard_number(dataset: Dataset, shard: str) -> int:
     return fits[0]
 
 
-def render(found: list[Row]) -> RenderableType:
-    """Return what `where` prints for people."""
+def render_locations(documents: list[StoredDocument]) -> RenderableType:
+    """Return what `locate` prints."""
     blocks: list[RenderableType] = []
-    for row in found:
+    for document in documents:
+        heldout = ", held out for validation" if document.heldout else ""
         lines = [
-            f"{row['shard']}:{row['block']}:{row['start']}",
-            f"  {formatting.plural(row['tokens'], 'token')} from token {row['start']} of block "
-            f"{row['block']} on{', held out for validation' if row['heldout'] else ''}",
-            f"  component     {row['component']}",
-            f"  repositories  {', '.join(row['repositories']) or 'none known'}",
-            f"  path          {row['path'] or 'none known'}",
-            f"  license       {row['license'] or 'none known'}",
-            f"  id            {row['id']}",
-            *([f"  forgotten     {', '.join(row['forgotten'])}"] if row["forgotten"] else []),
+            f"{document.shard}:{document.block}:{document.start}",
+            f"  {formatting.plural(document.tokens, 'token')} from token {document.start} of block "
+            f"{document.block}{heldout}",
+            f"  component     {document.component}",
+            f"  repositories  {', '.join(document.repositories) or 'none known'}",
+            f"  path          {document.path or 'none known'}",
+            f"  license       {document.license or 'none known'}",
+            f"  id            {document.id}",
         ]
+        if document.forgotten:
+            lines.append(f"  forgotten     {', '.join(document.forgotten)}")
         blocks += [unwrapped("\n".join(lines)), Text()]
     return Group(*blocks[:-1])

@@ -1,4 +1,4 @@
-"""Examples of what each rule rejected, with the evidence: a sample that is always the same."""
+"""Examples of rejected documents by rule, with the evidence: a sample that never changes."""
 
 import heapq
 import math
@@ -15,136 +15,99 @@ from manifests.console.output import printable, unwrapped
 from manifests.errors import UsageError
 from manifests.io.parquet import read_table
 from manifests.lineage.chain import Chain, flows
-from manifests.lineage.receipts import Count
 from pipelines.inspect import originals
 from pipelines.inspect.document import DECISION
-from pipelines.inspect.find import Row, Table, decision_tables, duplicate_tables
-from pipelines.inspect.summary import rejected as rejected_counts
+from pipelines.inspect.summary import rejected_counts
+from pipelines.inspect.tables import DocumentTable, Row, decision_tables, duplicate_tables
 
 EXAMPLES = 5
-"""Of each rule, when nobody says how many."""
+"""Default number of examples of each rule."""
 
-AROUND = 2
-"""Lines that are shown before what matched, and after it."""
+CONTEXT = 2
+"""Lines of an excerpt before and after the lines that matched."""
 
-LINES = 8
-"""Lines that are shown of a text, at most."""
+MAX_LINES = 8
+"""Maximum number of lines of an excerpt."""
 
-WIDTH = 160
-"""Characters that are shown of a line, at most."""
+MAX_WIDTH = 160
+"""Maximum number of characters of a line of an excerpt."""
 
-MATCHED = re.compile(r"lines ([0-9]+)-([0-9]+)")
-"""How evidence names the lines of a text that speak of its license."""
+MATCHED_LINES = re.compile(r"lines ([0-9]+)-([0-9]+)")
+"""The lines of a text about its license, in evidence."""
 
 
-def examples(chain: Chain, rule: str | None = None, most: int = EXAMPLES) -> dict[str, Any]:
+def sample_rejections(
+    chain: Chain, rule: str | None = None, most: int = EXAMPLES
+) -> dict[str, Any]:
     """Return rejected documents of each rule, as plain values for JSON.
 
-    The ones with the smallest ids: ids are hashes, so they are a fair sample, and the same one
-    however the work was spread.
+    The examples are the documents with the smallest ids. Ids are hashes, so the sample is fair, and
+    it does not depend on how the job was parallelized.
 
     Args:
         chain: as `load_chain` returns it.
-        rule: only this one; all when not given.
-        most: examples of each rule.
+        rule: only this rule; all rules by default.
+        most: maximum number of examples of a rule.
 
     Returns:
-        rule -> step, documents and bytes that it took, and examples: id, source, input, component,
-        and of license_filter input_row, bytes, evidence, scores, and `lines` of the text, the first
-        of them numbered `first_line`, where the input can still be read; of dedup the document that
-        stays instead, similarity and the size of the cluster.
+        rule -> step, documents and bytes that it rejected, and examples. An example of
+        license_filter has id, source, input, component, input_row, bytes, evidence, scores, and
+        `lines` of the text, the first one numbered `first_line`, if the input is unchanged. An
+        example of dedup has id, source, kept_id, similarity and cluster_size.
 
     Raises:
-        UsageError: nothing was rejected by that rule.
+        UsageError: the rule rejected nothing.
     """
     counts = {
-        name: (step, count)
+        name: {"step": step, **count.model_dump()}
         for step, rules in rejected_counts(flows(chain)).items()
         for name, count in rules.items()
     }
     if rule is not None and rule not in counts:
         known = ", ".join(counts) or "none"
         raise UsageError(
-            f"{chain.last.directory}: no document was rejected by {rule!r}; rules that took some: "
-            f"{known}"
+            f"{chain.last.directory}: no document was rejected by {rule!r}; rules that rejected "
+            f"some: {known}"
         )
-    wanted = {name: counts[name] for name in counts if rule in (None, name)}
-    found: dict[str, list[Row]] = {name: [] for name in wanted}
-    for name, example in _examples(chain, list(wanted), most):
-        kept = [*found[name], example]
-        found[name] = heapq.nsmallest(most, kept, key=lambda each: str(each["id"]))
-    _add_lines(chain, [each for name in found for each in found[name] if "kept_id" not in each])
-    return {name: _told(*wanted[name], found[name]) for name in wanted}
-
-
-def render(told: dict[str, Any]) -> RenderableType:
-    """Return what `inspect --rejected` prints for people."""
-    if not told:
-        return unwrapped("nothing was rejected")
-    return Group(*(item for rule, each in told.items() for item in (_rule(rule, each), Text())))
-
-
-def _add_lines(chain: Chain, found: list[Row]) -> None:
-    """Put into each example the lines of its text that matched, or else its first ones."""
-    names = ("source", "input", "input_row", "bytes")
-    places = [originals.InputRow(*(each[name] for name in names)) for each in found]
-    texts = originals.texts(chain, places)
-    for each, place in zip(found, places, strict=True):
-        first, lines = excerpt(texts[place], each["evidence"]) if place in texts else (None, None)
-        each |= {"first_line": first, "lines": lines}
-
-
-def excerpt(text: str, evidence: Row | None) -> tuple[int, list[str]]:
-    """Return some lines of a text, and the number of the first of them, from 1.
-
-    Args:
-        text: a whole document.
-        evidence: of its decision; lines are shown around those that it names.
-    """
-    named = MATCHED.search((evidence or {}).get("detail") or "")
-    start, stop = (int(named[1]) - 1 - AROUND, int(named[2]) + AROUND) if named else (0, LINES)
-    start = max(0, start)
-    lines = text.split("\n")[start : min(stop, start + LINES)]
-    return start + 1, [printable(line)[:WIDTH] for line in lines]
-
-
-def _told(step: str, count: Count, found: list[Row]) -> dict[str, Any]:
-    return {"step": step, **count.model_dump(), "examples": found}
+    examples: dict[str, list[Row]] = {name: [] for name in counts if rule in (None, name)}
+    for name, example in _examples(chain, list(examples), most):
+        candidates = [*examples[name], example]
+        examples[name] = heapq.nsmallest(most, candidates, key=lambda row: str(row["id"]))
+    _add_lines(chain, [row for rows in examples.values() for row in rows if "kept_id" not in row])
+    return {name: {**counts[name], "examples": rows} for name, rows in examples.items()}
 
 
 def _examples(chain: Chain, rules: list[str], most: int) -> Iterator[tuple[str, Row]]:
+    """Yield (rule, example) of every table, the smallest ids of each table."""
     for tables, describe in (
-        (decision_tables(chain), _decision),
-        (duplicate_tables(chain), _duplicate),
+        (decision_tables(chain), _rejected_row),
+        (duplicate_tables(chain), _duplicate_row),
     ):
         for table in tables:
-            columns = read_table(table.url, ["id", "rule"])
-            chosen = _smallest(columns, rules, most)
-            if any(chosen.values()):
+            smallest = _smallest_ids(read_table(table.url, ["id", "rule"]), rules, most)
+            if any(smallest.values()):
                 whole = read_table(table.url)
-                for rule, places in chosen.items():
-                    for row in whole.take(pa.array(places, pa.int64())).to_pylist():
+                for rule, numbers in smallest.items():
+                    for row in whole.take(pa.array(numbers, pa.int64())).to_pylist():
                         yield rule, describe(table, row)
 
 
-def _smallest(columns: pa.Table, rules: list[str], most: int) -> dict[str, list[int]]:
-    """Return, for each rule, the places of its rows that have the smallest ids."""
-    found: dict[str, list[tuple[bytes, int]]] = {rule: [] for rule in rules}
-    rows = zip(columns["id"].to_pylist(), columns["rule"].to_pylist(), strict=True)
-    for place, (id, rule) in enumerate(rows):
-        if rule in found:
-            found[rule].append((id, place))
-    return {
-        rule: [place for _, place in heapq.nsmallest(most, pairs)] for rule, pairs in found.items()
-    }
+def _smallest_ids(table: pa.Table, rules: list[str], most: int) -> dict[str, list[int]]:
+    """Return, for each rule, the numbers of its rows that have the smallest ids."""
+    rows: dict[str, list[tuple[bytes, int]]] = {rule: [] for rule in rules}
+    pairs = zip(table["id"].to_pylist(), table["rule"].to_pylist(), strict=True)
+    for number, (id, rule) in enumerate(pairs):
+        if rule in rows:
+            rows[rule].append((id, number))
+    return {rule: [number for _, number in heapq.nsmallest(most, rows[rule])] for rule in rows}
 
 
-def _decision(table: Table, row: Row) -> Row:
+def _rejected_row(table: DocumentTable, row: Row) -> Row:
     scores = {name: row[name] for name in row if name not in DECISION and row[name] is not None}
     return {
         "id": row["id"].hex(),
-        "source": table.about["source"],
-        "input": table.about["input"],
+        "source": table.source,
+        "input": table.input,
         "input_row": row["input_row"],
         "component": row["component"],
         "bytes": row["bytes"],
@@ -153,27 +116,61 @@ def _decision(table: Table, row: Row) -> Row:
     }
 
 
-def _duplicate(table: Table, row: Row) -> Row:
+def _duplicate_row(table: DocumentTable, row: Row) -> Row:
     return {
         "id": row["id"].hex(),
-        "source": table.about.get("source"),
+        "source": table.source,
         "kept_id": row["kept_id"].hex(),
         "similarity": round(row["similarity"], 4),
         "cluster_size": row["cluster_size"],
     }
 
 
-def _rule(rule: str, told: dict[str, Any]) -> RenderableType:
+def _add_lines(chain: Chain, examples: list[Row]) -> None:
+    """Add to each example an excerpt of its text."""
+    names = ("source", "input", "input_row", "bytes")
+    rows = [originals.InputRow(*(example[name] for name in names)) for example in examples]
+    texts = originals.texts(chain, rows)
+    for example, row in zip(examples, rows, strict=True):
+        first, lines = excerpt(texts[row], example["evidence"]) if row in texts else (None, None)
+        example |= {"first_line": first, "lines": lines}
+
+
+def excerpt(text: str, evidence: Row | None) -> tuple[int, list[str]]:
+    """Return (number of the first line, from 1; lines) of an excerpt of a text.
+
+    Args:
+        text: a whole document.
+        evidence: evidence of the decision. The excerpt is around the lines that it names, or at the
+            start of the text.
+    """
+    match = MATCHED_LINES.search((evidence or {}).get("detail") or "")
+    start, stop = 0, MAX_LINES
+    if match:
+        start, stop = max(0, int(match[1]) - 1 - CONTEXT), int(match[2]) + CONTEXT
+    lines = text.split("\n")[start : min(stop, start + MAX_LINES)]
+    return start + 1, [printable(line)[:MAX_WIDTH] for line in lines]
+
+
+def render_rejections(rules: dict[str, Any]) -> RenderableType:
+    """Return what `inspect --rejected` prints."""
+    if not rules:
+        return unwrapped("nothing was rejected")
+    return Group(*(item for rule in rules for item in (_rule_text(rule, rules[rule]), Text())))
+
+
+def _rule_text(rule: str, rejections: dict[str, Any]) -> Text:
     lines = [
-        f"{rule} ({told['step']}): {formatting.plural(told['documents'], 'document')}, "
-        f"{formatting.size(told['bytes'])}"
+        f"{rule} ({rejections['step']}): "
+        f"{formatting.plural(rejections['documents'], 'document')}, "
+        f"{formatting.size(rejections['bytes'])}"
     ]
-    for example in told["examples"]:
-        lines += [f"  {line}" for line in _lines(rule, example)]
+    for example in rejections["examples"]:
+        lines += [f"  {line}" for line in _example_lines(rule, example)]
     return unwrapped("\n".join(lines))
 
 
-def _lines(rule: str, example: Row) -> Iterator[str]:
+def _example_lines(rule: str, example: Row) -> Iterator[str]:
     if "kept_id" in example:
         yield (
             f"{example['id']}  copy of {example['kept_id']}, similarity "

@@ -1,4 +1,4 @@
-"""What is inside: totals, the funnel, the tokenizer, the chain and what could not be read.
+"""Summary of an output: totals, the funnel, the tokenizer, the chain, and inputs not read.
 
 Only manifests are read, so the time does not depend on the number of shards.
 """
@@ -14,30 +14,34 @@ from manifests.console import formatting
 from manifests.console.output import numbers_table, unwrapped
 from manifests.lineage.chain import Chain, Flow, flows
 from manifests.lineage.receipts import Count
-from pipelines.inspect import forgotten
+from pipelines.inspect.forgotten import forgotten_sentence, forgotten_totals
 
-ROWS = 40
-"""Components that a table lists one by one; the smaller ones of a source share a row."""
+MAX_ROWS = 40
+"""Maximum number of components in a table; the smaller ones of a source share a row."""
 
 
-def inspect(chain: Chain) -> dict[str, Any]:
+def summarize(chain: Chain) -> dict[str, Any]:
     """Return everything that the manifests of a chain say, as plain values for JSON."""
-    last = chain.last.manifest
+    last, first = chain.last.manifest, chain.links[0].manifest.totals
     return {
         "directory": chain.last.directory,
         "step": last.step,
-        "totals": {**last.totals.model_dump(mode="json"), **_came(chain)},
+        "totals": {
+            **last.totals.model_dump(mode="json"),
+            "documents_in": first.documents_in,
+            "bytes_in": first.bytes_in,
+        },
         "funnel": {name: _plain(flow) for name, flow in flows(chain).items()},
         "rejected": {
             step: {rule: count.model_dump() for rule, count in rules.items()}
-            for step, rules in rejected(flows(chain)).items()
+            for step, rules in rejected_counts(flows(chain)).items()
         },
         "tokenizer": last.tokenizer.model_dump(mode="json") if last.tokenizer else None,
-        "components": {name: each.model_dump() for name, each in last.components.items()},
+        "components": {name: totals.model_dump() for name, totals in last.components.items()},
         "heldout_components": {
-            name: each.model_dump() for name, each in last.heldout_components.items()
+            name: totals.model_dump() for name, totals in last.heldout_components.items()
         },
-        "forgotten": forgotten.summary(chain),
+        "forgotten": forgotten_totals(chain),
         "counts": {link.manifest.step: link.manifest.counts for link in chain.links},
         "chain": [
             {
@@ -55,26 +59,28 @@ def inspect(chain: Chain) -> dict[str, Any]:
     }
 
 
-def rejected(parts: Mapping[str, Flow]) -> dict[str, dict[str, Count]]:
-    """Return what each rule of each step took, components together, largest first."""
+def rejected_counts(components: Mapping[str, Flow]) -> dict[str, dict[str, Count]]:
+    """Return step -> rule -> what the rule rejected in all components, the largest first."""
     total: dict[str, dict[str, Count]] = {}
-    for flow in parts.values():
+    for flow in components.values():
         for step, rules in flow.rejected.items():
-            into = total.setdefault(step, {})
+            counts = total.setdefault(step, {})
             for rule, count in rules.items():
-                into[rule] = into.get(rule, Count()) + count
+                counts[rule] = counts.get(rule, Count()) + count
     return {
         step: dict(sorted(rules.items(), key=lambda item: (-item[1].documents, item[0])))
         for step, rules in total.items()
     }
 
 
-def grouped(parts: Mapping[str, Flow], most: int = ROWS) -> list[tuple[str, Flow, int]]:
-    """Return (label, flow, components in it) by size: the small ones of a source in one row.
+def group_components(
+    parts: Mapping[str, Flow], most: int = MAX_ROWS
+) -> list[tuple[str, Flow, int]]:
+    """Return rows (label, flow, number of components), the largest components first.
 
-    Every component is in exactly one row, and a row that holds several says how many.
+    The `most` largest components have a row each; the smaller ones of a source share a row.
     """
-    ordered = sorted(parts, key=lambda name: (_weight(parts[name]), name))
+    ordered = sorted(parts, key=lambda name: (_size_order(parts[name]), name))
     alone = ordered if len(ordered) <= most else ordered[:most]
     rows = [(name, parts[name], 1) for name in alone]
     rest: dict[str, list[str]] = {}
@@ -82,42 +88,43 @@ def grouped(parts: Mapping[str, Flow], most: int = ROWS) -> list[tuple[str, Flow
         rest.setdefault(parts[name].source, []).append(name)
     for source, names in sorted(rest.items()):
         label = f"{source}: {formatting.count(len(names))} smaller ones"
-        several = together([parts[name] for name in names])
-        rows.append((names[0] if len(names) == 1 else label, several, len(names)))
+        flow = add_flows([parts[name] for name in names])
+        rows.append((names[0] if len(names) == 1 else label, flow, len(names)))
     return rows
 
 
-def together(several: list[Flow]) -> Flow:
-    """Add flows up."""
-    tokens = [flow.tokens for flow in several if flow.tokens is not None]
-    names = {str(number): flow for number, flow in enumerate(several)}
+def add_flows(parts: list[Flow]) -> Flow:
+    """Return the sum of flows, with the source of the first one."""
+    tokens = [flow.tokens for flow in parts if flow.tokens is not None]
     return Flow(
-        source=several[0].source if several else "",
-        came=sum((flow.came for flow in several), Count()),
-        rejected=rejected(names),
-        kept=sum((flow.kept for flow in several), Count()),
+        source=parts[0].source if parts else "",
+        came=sum((flow.came for flow in parts), Count()),
+        rejected=rejected_counts({str(number): flow for number, flow in enumerate(parts)}),
+        kept=sum((flow.kept for flow in parts), Count()),
         tokens=sum(tokens) if tokens else None,
     )
 
 
-def render(chain: Chain) -> RenderableType:
-    """Return what `inspect` prints for people."""
+def render_summary(chain: Chain) -> RenderableType:
+    """Return what `inspect` prints."""
     parts = flows(chain)
-    blocks: list[RenderableType] = [_headline(chain, parts), _components(parts)]
-    blocks.append(_rules(parts))
-    blocks.append(_links(chain))
-    if chain.failed:
-        blocks.append(_failures(chain))
+    blocks: list[RenderableType] = [
+        _headline(chain, parts),
+        _component_table(parts),
+        _rule_table(parts),
+        _links(chain),
+    ]
+    blocks += [_failures(chain)] if chain.failed else []
     return Group(*(item for block in blocks for item in (block, Text())))
 
 
-def _weight(flow: Flow) -> tuple[int, int, int]:
+def _size_order(flow: Flow) -> tuple[int, int, int]:
     return (-(flow.tokens or 0), -flow.kept.bytes, -flow.came.bytes)
 
 
 def _headline(chain: Chain, parts: Mapping[str, Flow]) -> Text:
     last = chain.last.manifest
-    total = together(list(parts.values()))
+    total = add_flows(list(parts.values()))
     lines = [
         f"{chain.last.directory}: {last.step}",
         f"  came in    {formatting.plural(total.came.documents, 'document')}, "
@@ -128,7 +135,7 @@ def _headline(chain: Chain, parts: Mapping[str, Flow]) -> Text:
     ]
     if last.tokenizer is not None:
         totals, tokenizer = last.totals, last.tokenizer
-        heldout = sum(each.tokens for each in last.heldout_components.values())
+        heldout = sum(component.tokens for component in last.heldout_components.values())
         lines += [
             f"  tokens     {formatting.count(totals.tokens or 0)} in "
             f"{formatting.plural(totals.shards or 0, 'shard')}, "
@@ -137,26 +144,26 @@ def _headline(chain: Chain, parts: Mapping[str, Flow]) -> Text:
             f"  tokenizer  {tokenizer.file}, {formatting.count(tokenizer.vocabulary)} ids "
             f"as {tokenizer.dtype}, sha256 {tokenizer.sha256[:12]}",
         ]
-        gone = forgotten.sentence(chain)
-        lines += [f"  forgotten  {gone}"] if gone else []
+        sentence = forgotten_sentence(chain)
+        lines += [f"  forgotten  {sentence}"] if sentence else []
     return unwrapped("\n".join(lines))
 
 
-def _components(parts: Mapping[str, Flow]) -> Table:
-    """Return the funnel by source and component: a source's sum, then its components."""
+def _component_table(parts: Mapping[str, Flow]) -> Table:
+    """Return the funnel: for each source its sum, then its components."""
     table = numbers_table(
         "Components", "", "came in", "rejected", "copies", "kept", "text kept", "tokens"
     )
-    rows = grouped(parts)
+    rows = group_components(parts)
     for source in dict.fromkeys(flow.source for _, flow, _ in rows):
-        mine = [flow for flow in parts.values() if flow.source == source]
-        table.add_row(*_component_cells(source, together(mine)), style="bold")
+        of_source = [flow for flow in parts.values() if flow.source == source]
+        table.add_row(*_component_cells(source, add_flows(of_source)), style="bold")
         for label, flow, _ in rows:
             if flow.source == source:
                 slug = label.removeprefix(f"{source}/").removeprefix(f"{source}: ")
                 table.add_row(*_component_cells(f"  {slug}", flow))
     table.add_section()
-    everything = together(list(parts.values()))
+    everything = add_flows(list(parts.values()))
     table.add_row(*_component_cells(formatting.plural(len(parts), "component"), everything))
     return table
 
@@ -175,10 +182,10 @@ def _component_cells(label: str, flow: Flow) -> tuple[str, ...]:
     )
 
 
-def _rules(parts: Mapping[str, Flow]) -> Table:
+def _rule_table(parts: Mapping[str, Flow]) -> Table:
     table = numbers_table("Rejected, by rule", "", "documents", "text", "of all text", "mostly in")
-    came = together(list(parts.values())).came
-    for step, rules in rejected(parts).items():
+    came = add_flows(list(parts.values())).came
+    for step, rules in rejected_counts(parts).items():
         table.add_row(step, style="bold")
         for rule, count in rules.items():
             table.add_row(
@@ -186,15 +193,15 @@ def _rules(parts: Mapping[str, Flow]) -> Table:
                 formatting.count(count.documents),
                 formatting.size(count.bytes),
                 formatting.share(count.bytes, came.bytes),
-                _mostly(parts, step, rule),
+                _largest_loser(parts, step, rule),
             )
     if not table.rows:
         table.add_row("nothing was rejected")
     return table
 
 
-def _mostly(parts: Mapping[str, Flow], step: str, rule: str) -> str:
-    """Name the component that lost most documents to a rule."""
+def _largest_loser(parts: Mapping[str, Flow], step: str, rule: str) -> str:
+    """Return the component of which a rule rejected most documents."""
     lost = {
         name: flow.rejected[step][rule].documents
         for name, flow in parts.items()
@@ -212,9 +219,9 @@ def _links(chain: Chain) -> Text:
 
 def _failures(chain: Chain) -> Text:
     lines = [f"Inputs that could not be read: {formatting.count(len(chain.failed))}"]
-    for failure in chain.failed[:ROWS]:
+    for failure in chain.failed[:MAX_ROWS]:
         lines.append(f"  {failure.source}: {failure.input}: {failure.error}")
-    more = len(chain.failed) - ROWS
+    more = len(chain.failed) - MAX_ROWS
     return unwrapped(
         "\n".join([*lines, *([f"  and {more:,} more: see --json"] if more > 0 else [])])
     )
@@ -233,8 +240,3 @@ def _plain(flow: Flow) -> dict[str, Any]:
         "bytes": flow.kept.bytes,
         "tokens": flow.tokens,
     }
-
-
-def _came(chain: Chain) -> dict[str, int]:
-    first = chain.links[0].manifest.totals
-    return {"documents_in": first.documents_in, "bytes_in": first.bytes_in}

@@ -1,4 +1,4 @@
-"""What only the tables of documents tell: licenses, lengths, copies, and a few samples."""
+"""Statistics that need the tables of documents: licenses, lengths, duplicates, and samples."""
 
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -10,34 +10,34 @@ import numpy as np
 import pyarrow.compute as pc
 
 from manifests.io import files
+from manifests.io.files import READ_THREADS
 from manifests.io.parquet import read_table
 from manifests.lineage.chain import Chain
 from manifests.lineage.receipts import Count
 from manifests.prng.splitmix import below, derive
 from pipelines.inspect.document import stored_text
-from pipelines.inspect.find import (
+from pipelines.inspect.forgotten import forgotten_ids
+from pipelines.inspect.tables import (
+    DocumentTable,
     Row,
-    Table,
     document_tables,
     duplicate_tables,
     shard_tables,
+    stored_document,
     take_row,
 )
-from pipelines.inspect.forgotten import forgotten_ids
 
-THREADS = 8
-
-TABLES = 2000
-"""Tables of documents that are read, at most, evenly spread: about a minute, and enough for
-shares that are good to a thousandth; the survey says how many there are."""
+MAX_TABLES = 2000
+"""Maximum number of tables that are read, evenly spread. Ours: about a minute of reading, and
+enough for shares that are exact to a thousandth."""
 
 SAMPLES = 6
-"""Components of which a document is shown."""
+"""Number of components of which a document is shown."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A document with its origin, its text cut to what a page shows."""
+    """A document: its origin (column -> value) and its text."""
 
     origin: Row
     text: str
@@ -48,17 +48,17 @@ class Survey:
     """Sums over tables of documents.
 
     Attributes:
-        measure: what lengths are counted in: tokens, or bytes before there are tokens.
-        read: tables that were read.
-        tables: tables that there are.
-        licenses: license (an empty name where none is known) -> its documents, and their lengths
-            together as `bytes`.
-        lengths: documents by the power of two that their length reaches: 0 for none, then 1, 2-3,
-            4-7 ...
-        clusters: size -> clusters of that size.
-        similarity: near-duplicates by their similarity to what stays, in twentieths, rounded up:
-            only those that have nothing in common with it are at 0.
-        samples: documents, one a component, chosen by the digest of the manifest.
+        measure: unit of lengths: tokens, or bytes before there are tokens.
+        read: number of tables that were read.
+        tables: number of all tables.
+        licenses: license (an empty name if none is known) -> its documents, and the sum of their
+            lengths as `bytes`.
+        lengths: binary digits of a length (0 for 0, 1 for 1, 2 for 2-3, 3 for 4-7 ...) -> number of
+            documents.
+        clusters: size -> number of clusters.
+        similarity: twentieths of the similarity to the kept document, rounded up -> number of
+            near-duplicates.
+        samples: documents, one for each component, chosen by the digest of the manifest.
     """
 
     measure: str
@@ -75,27 +75,27 @@ def survey(chain: Chain) -> Survey:
     """Read the tables of documents of a chain's last job.
 
     Raises:
-        DataError: a table is missing or is none.
+        DataError: a table is missing or is not a Parquet file.
     """
     tokenized = chain.link("tokenize") is not None
     tables = shard_tables(chain) if tokenized else document_tables(chain)
     measure = "tokens" if tokenized else "bytes"
-    chosen = spread(tables, TABLES)
+    chosen = spread(tables, MAX_TABLES)
     licenses: Counter[str] = Counter()
-    amounts: Counter[str] = Counter()
+    sums: Counter[str] = Counter()
     lengths: Counter[int] = Counter()
-    with ThreadPoolExecutor(THREADS) as pool:
-        for documents, amount, length in pool.map(lambda table: _count(table, measure), chosen):
-            licenses += documents
-            amounts += amount
-            lengths += length
-    clusters, similarity = _copies(chain)
+    with ThreadPoolExecutor(READ_THREADS) as pool:
+        for counts in pool.map(lambda table: _count(table, measure), chosen):
+            licenses += counts[0]
+            sums += counts[1]
+            lengths += counts[2]
+    clusters, similarity = _duplicates(chain)
     return Survey(
         measure=measure,
         read=len(chosen),
         tables=len(tables),
         licenses={
-            name: Count(documents=number, bytes=amounts[name])
+            name: Count(documents=number, bytes=sums[name])
             for name, number in licenses.most_common()
         },
         lengths=dict(sorted(lengths.items())),
@@ -105,20 +105,20 @@ def survey(chain: Chain) -> Survey:
     )
 
 
-def spread(tables: Sequence[Table], most: int) -> list[Table]:
+def spread(tables: Sequence[DocumentTable], most: int) -> list[DocumentTable]:
     """Return at most `most` tables, evenly spread, in order."""
     count = min(most, len(tables))
-    return [tables[place * len(tables) // count] for place in range(count)]
+    return [tables[index * len(tables) // count] for index in range(count)]
 
 
-def _count(table: Table, measure: str) -> tuple[Counter[str], Counter[str], Counter[int]]:
-    found = read_table(table.url, ["license", measure])
-    found = found.set_column(0, "license", pc.fill_null(found["license"], ""))
-    groups = found.group_by("license").aggregate([(measure, "count"), (measure, "sum")]).to_pylist()
+def _count(table: DocumentTable, measure: str) -> tuple[Counter[str], Counter[str], Counter[int]]:
+    """Return documents by license, sums of lengths by license, and documents by length bin."""
+    rows = read_table(table.url, ["license", measure])
+    rows = rows.set_column(0, "license", pc.fill_null(rows["license"], ""))
+    groups = rows.group_by("license").aggregate([(measure, "count"), (measure, "sum")]).to_pylist()
     documents = Counter({row["license"]: row[f"{measure}_count"] for row in groups})
-    amounts = Counter({row["license"]: row[f"{measure}_sum"] for row in groups})
-    powers, numbers = np.unique(length_bins(found[measure].to_numpy()), return_counts=True)
-    return documents, amounts, Counter(dict(zip(powers.tolist(), numbers.tolist(), strict=True)))
+    sums = Counter({row["license"]: row[f"{measure}_sum"] for row in groups})
+    return documents, sums, Counter(length_bins(rows[measure].to_numpy()).tolist())
 
 
 def length_bins(lengths: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.int64]]:
@@ -128,66 +128,58 @@ def length_bins(lengths: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.in
     return exponents
 
 
-def _copies(chain: Chain) -> tuple[dict[int, int], dict[int, int]]:
-    """Return size -> clusters, and the similarities of near-duplicates.
+def _duplicates(chain: Chain) -> tuple[dict[int, int], dict[int, int]]:
+    """Return `clusters` and `similarity` of a survey.
 
-    A cluster of n documents has n - 1 rows in duplicates/: all but the one that stays.
+    A cluster of n documents has n - 1 rows in duplicates/: all but the kept document.
     """
     removed: Counter[int] = Counter()
     similarity: Counter[int] = Counter()
     for table in duplicate_tables(chain):
-        found = read_table(table.url, ["cluster_size", "similarity", "rule"])
-        sizes, numbers = np.unique(found["cluster_size"].to_numpy(), return_counts=True)
-        removed.update(dict(zip(sizes.tolist(), numbers.tolist(), strict=True)))
-        near = found.filter(pc.equal(found["rule"], "minhash"))["similarity"].to_numpy()
+        rows = read_table(table.url, ["cluster_size", "similarity", "rule"])
+        removed.update(rows["cluster_size"].to_pylist())
+        near = rows.filter(pc.equal(rows["rule"], "minhash"))["similarity"].to_numpy()
         twentieths = np.ceil(near * 20 - 1e-4).astype(np.int64)
         similarity.update(twentieths.tolist())
     clusters = {size: round(number / max(1, size - 1)) for size, number in sorted(removed.items())}
     return clusters, dict(sorted(similarity.items()))
 
 
-def _samples(chain: Chain, tables: Sequence[Table]) -> list[Sample]:
-    """Show a document of each of the largest components; the digest says which."""
+def _samples(chain: Chain, tables: Sequence[DocumentTable]) -> list[Sample]:
+    """Return a document of each of the largest components, drawn with the manifest's digest."""
     key = int(chain.last.digest[:16], 16)
     sizes: Counter[str] = Counter()
-    owned: dict[str, list[Table]] = {}
+    by_component: dict[str, list[DocumentTable]] = {}
     for table in tables:
-        for component in _components(table):
-            sizes[component] += int(table.about.get("tokens") or table.about["bytes"])
-            owned.setdefault(component, []).append(table)
-    samples = []
-    gone = forgotten_ids(chain)
+        for component in table.components if not table.heldout else ():
+            sizes[component] += table.size
+            by_component.setdefault(component, []).append(table)
+    ids = forgotten_ids(chain)
+    samples: list[Sample] = []
     for component, _ in sorted(sizes.items(), key=lambda item: (-item[1], item[0]))[:SAMPLES]:
-        mine = owned[component]
-        own = derive(key, component)
-        table = mine[below(derive(own, 0), len(mine))]
-        samples += _sample(chain, table, component, own, gone)
+        own_key = derive(key, component)
+        candidates = by_component[component]
+        table = candidates[below(derive(own_key, 0), len(candidates))]
+        samples += _sample(chain, table, component, own_key, ids)
     return samples
 
 
-def _components(table: Table) -> list[str]:
-    if table.about.get("heldout"):
-        return []
-    return [table.about["component"]] if "component" in table.about else table.about["components"]
-
-
 def _sample(
-    chain: Chain, table: Table, component: str, key: int, gone: Collection[bytes]
+    chain: Chain, table: DocumentTable, component: str, key: int, forgotten: Collection[bytes]
 ) -> list[Sample]:
-    """Return one document of a component that a table holds, or nothing where it holds none."""
-    found = read_table(table.url, ["component", "id"])
-    rows = np.flatnonzero(pc.equal(found["component"], component).to_numpy(zero_copy_only=False))
-    if gone:
-        rows = rows[[found["id"][row].as_py() not in gone for row in rows.tolist()]]
+    """Return one document of a component from a table; none if the table has none."""
+    columns = read_table(table.url, ["component", "id"])
+    mask = pc.equal(columns["component"], component).to_numpy(zero_copy_only=False)
+    rows = np.flatnonzero(mask)
+    if forgotten:
+        rows = rows[[columns["id"][row].as_py() not in forgotten for row in rows.tolist()]]
     if not len(rows):
         return []
-    place = int(rows[below(derive(key, 1), len(rows))])
-    stored = "shard" in table.about
-    row = take_row(table, place) | {"table": files.join(*table.url.rsplit("/", 2)[1:])}
-    text = stored_text(chain, {**row, **_place(table)}) if stored else row["text"]
-    origin = {name: value for name, value in row.items() if name not in ("text", "text_hash")}
-    return [Sample({**origin, "id": row["id"].hex()}, text)]
-
-
-def _place(table: Table) -> Row:
-    return {name: table.about[name] for name in ("heldout", "number")}
+    row = int(rows[below(derive(key, 1), len(rows))])
+    origin = take_row(table, row) | {"table": files.join(*table.url.rsplit("/", 2)[1:])}
+    if chain.link("tokenize") is None:
+        text = origin.pop("text")
+    else:
+        text = stored_text(chain, stored_document(chain, table, row))
+        origin.pop("text_hash")
+    return [Sample({**origin, "id": origin["id"].hex()}, text)]

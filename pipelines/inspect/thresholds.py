@@ -1,14 +1,14 @@
-"""What other thresholds would keep, from the scores in decisions/: no text is read.
+"""What other thresholds of the document filters would keep, from the scores in decisions/.
 
-The job's order holds: what was rejected before the document filters stays rejected, by the same
-rule; a text of a benchmark comes after them, and is known from its evidence.
+No text is read. The order of the job's rules holds: a document that was rejected before the
+document filters stays rejected by the same rule. The rule for benchmarks comes after the filters;
+evidence names the benchmark.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 from rich.console import RenderableType
 
@@ -21,30 +21,34 @@ from manifests.errors import UsageError
 from manifests.io.parquet import read_table
 from manifests.lineage.chain import Chain
 from manifests.lineage.receipts import Count
-from pipelines.inspect.find import decision_tables
-
-Thresholds = Mapping[str, float]
-Totals = dict[str, Count]
-"""Rule, or KEPT -> documents and bytes."""
+from pipelines.inspect.tables import decision_tables
 
 KEPT = "kept"
+"""Stands for the rule of kept documents."""
+
+SWITCHES = {"true": True, "false": False}
+
+LATE_RULES = frozenset(registry.FILTERS) | {BENCHMARK}
+"""Rules whose verdict may change: the document filters and the rules after them."""
 
 
-def changed(declared: Mapping[str, Any] | None, changes: Iterable[str]) -> dict[str, float | bool]:
+def changed_filters(
+    declared: Mapping[str, Any] | None, changes: Iterable[str]
+) -> dict[str, float | bool]:
     """Return a table `[filters]` with some changes.
 
     Args:
-        declared: as the manifest has it; None where CORPUS.toml has none.
+        declared: the table in the manifest; None if CORPUS.toml has none.
         changes: `FILTER=NUMBER`, `FILTER=true` (its default) or `FILTER=false` (off).
 
     Raises:
-        UsageError: one is not written so, or names no filter.
+        UsageError: a change has another form or names no filter.
     """
     table = dict(declared or {})
     for change in changes:
         name, _, text = change.partition("=")
         try:
-            table[name] = {"true": True, "false": False}.get(text) if text in WORDS else float(text)
+            table[name] = SWITCHES[text] if text in SWITCHES else float(text)
         except ValueError:
             raise UsageError(f"{change!r} is not written FILTER=NUMBER, =true or =false") from None
     try:
@@ -54,22 +58,19 @@ def changed(declared: Mapping[str, Any] | None, changes: Iterable[str]) -> dict[
     return table
 
 
-WORDS = ("true", "false")
-
-
-def compare(chain: Chain, changes: Sequence[str]) -> dict[str, Any]:
-    """Return the funnel of a finished license_filter as it is, and as it would be.
+def compare_thresholds(chain: Chain, changes: Sequence[str]) -> dict[str, Any]:
+    """Return what a finished license_filter keeps now, and what it would keep.
 
     Args:
         chain: as `load_chain` returns it.
-        changes: as `changed` takes them.
+        changes: as `changed_filters` takes them.
 
     Returns:
-        thresholds: filter -> [now, then], null where it is off; rules and components: name ->
-        {now, then}, each documents and bytes; components count what is kept.
+        thresholds: filter -> [now, then], null for a filter that is off; rules and components:
+        name -> {now, then}, each documents and bytes. Components count kept documents.
 
     Raises:
-        UsageError: there are no decisions, or a filter was off when the job ran: it has no scores.
+        UsageError: there are no decisions, or a filter was off when the job ran and has no scores.
     """
     link = chain.link("license_filter")
     if link is None:
@@ -78,27 +79,20 @@ def compare(chain: Chain, changes: Sequence[str]) -> dict[str, Any]:
         )
     declared = link.manifest.config.get("filters")
     before = registry.settings(declared)
-    after = registry.settings(changed(declared, changes))
+    after = registry.settings(changed_filters(declared, changes))
     unmeasured = [name for name in after if name not in before]
     if unmeasured:
         raise UsageError(
-            f"{unmeasured[0]}: was off when the job ran, so nothing is known of it; turn it on in "
+            f"{unmeasured[0]}: was off when the job ran, so it has no scores; turn it on in "
             "[filters] and run license-filter again"
         )
-    now, then, by_now, by_then = Counts(), Counts(), Counts(), Counts()
+    rules, components = Comparison(), Comparison()
     for table in decision_tables(chain):
         rows = read_table(table.url)
-        rules = rows["rule"].to_pylist()
-        again = rules_at(after, rows)
-        sizes = rows["bytes"].to_numpy()
-        components = rows["component"].to_pylist()
-        now.add([rule or KEPT for rule in rules], sizes)
-        then.add([rule or KEPT for rule in again], sizes)
-        for counts, kept in ((by_now, rules), (by_then, again)):
-            chosen = np.array([rule is None for rule in kept], bool)
-            counts.add(
-                [c for c, stays in zip(components, chosen, strict=True) if stays], sizes[chosen]
-            )
+        columns = (rows[name].to_pylist() for name in ("bytes", "component", "rule"))
+        for size, component, now, then in zip(*columns, rules_at(after, rows), strict=True):
+            rules.add(size, now=now or KEPT, then=then or KEPT)
+            components.add(size, now=None if now else component, then=None if then else component)
     return {
         "directory": link.directory,
         "thresholds": {
@@ -106,71 +100,74 @@ def compare(chain: Chain, changes: Sequence[str]) -> dict[str, Any]:
             for name in registry.FILTERS
             if before.get(name) != after.get(name)
         },
-        "rules": _beside(now, then),
-        "components": _beside(by_now, by_then),
+        "rules": rules.plain(),
+        "components": components.plain(),
     }
 
 
-def rules_at(thresholds: Thresholds, rows: pa.Table) -> list[str | None]:
-    """Return the rule of each row of decisions/ at some thresholds; None for what is kept.
+def rules_at(thresholds: Mapping[str, float], rows: pa.Table) -> list[str | None]:
+    """Return the rule of each row of decisions/ at some thresholds; None for a kept row.
 
     Args:
         thresholds: as `registry.settings` returns them; each is a column of scores.
-        rows: a table of decisions/, n rows.
+        rows: a table of decisions/.
     """
     scores = {name: rows[name].to_numpy() for name in thresholds}
     filtered = registry.first_rule(thresholds, scores, rows.num_rows)
     details = rows["evidence"].combine_chunks().field("detail").to_pylist()
     return [
-        rule if rule is not None and rule not in ASKED_AGAIN else found or _benchmark(detail)
-        for rule, found, detail in zip(rows["rule"].to_pylist(), filtered, details, strict=True)
+        early if early is not None and early not in LATE_RULES else rule or _benchmark_rule(detail)
+        for early, rule, detail in zip(rows["rule"].to_pylist(), filtered, details, strict=True)
     ]
 
 
-ASKED_AGAIN = frozenset(registry.FILTERS) | {BENCHMARK}
-"""Rules that may not hold at other thresholds: all that come before them do."""
+def _benchmark_rule(detail: str | None) -> str | None:
+    """Return the rule for benchmarks if a row that passes all earlier rules has evidence of one.
 
-
-def _benchmark(detail: str | None) -> str | None:
-    """Beside a header that was given up, a row that came so far has no evidence but a benchmark."""
+    The only other evidence of such a row is that its header could not be judged.
+    """
     return BENCHMARK if (detail or "").removeprefix(GIVEN_UP) else None
 
 
-class Counts:
-    """Documents and bytes by name."""
+class Comparison:
+    """Documents and bytes by name, now and then."""
 
     def __init__(self) -> None:
-        """Count nothing yet."""
-        self.documents: Counter[str] = Counter()
-        self.bytes: Counter[str] = Counter()
+        """Start with no documents."""
+        self._documents: dict[str, Counter[str]] = {"now": Counter(), "then": Counter()}
+        self._bytes: dict[str, Counter[str]] = {"now": Counter(), "then": Counter()}
 
-    def add(self, names: Sequence[str], sizes: Any) -> None:
-        """Count documents, each under a name."""
-        for name, size in zip(names, sizes.tolist(), strict=True):
-            self.documents[name] += 1
-            self.bytes[name] += size
+    def add(self, size: int, **names: str | None) -> None:
+        """Count a document under its names `now` and `then`; None counts nowhere."""
+        for when, name in names.items():
+            if name is not None:
+                self._documents[when][name] += 1
+                self._bytes[when][name] += size
 
-    def of(self, name: str) -> dict[str, int]:
-        """Return what was counted under a name."""
-        return Count(documents=self.documents[name], bytes=self.bytes[name]).model_dump()
+    def plain(self) -> dict[str, dict[str, dict[str, int]]]:
+        """Return name -> {now, then}, each documents and bytes, the largest now first."""
+        now = self._documents["now"]
+        names = sorted(now | self._documents["then"], key=lambda name: (-now[name], name))
+        return {
+            name: {
+                when: Count(documents=documents[name], bytes=self._bytes[when][name]).model_dump()
+                for when, documents in self._documents.items()
+            }
+            for name in names
+        }
 
 
-def _beside(now: Counts, then: Counts) -> dict[str, dict[str, dict[str, int]]]:
-    names = sorted(now.documents | then.documents, key=lambda n: (-now.documents[n], n))
-    return {name: {"now": now.of(name), "then": then.of(name)} for name in names}
-
-
-def render(told: dict[str, Any]) -> RenderableType:
-    """Return what the command prints for people: each rule, now and then."""
+def render_thresholds(comparison: dict[str, Any]) -> RenderableType:
+    """Return what `thresholds` prints: each rule, now and then."""
     title = ", ".join(
         f"{name} {_bound(now)} -> {_bound(then)}"
-        for name, (now, then) in told["thresholds"].items()
+        for name, (now, then) in comparison["thresholds"].items()
     )
     heads = ("", "documents now", "then", "MB now", "then")
-    table = numbers_table(title or "thresholds as they are", *heads)
-    for name, each in told["rules"].items():
-        documents = [formatting.count(each[when]["documents"]) for when in ("now", "then")]
-        sizes = [f"{each[when]['bytes'] / 1e6:,.1f}" for when in ("now", "then")]
+    table = numbers_table(title or "unchanged thresholds", *heads)
+    for name, counts in comparison["rules"].items():
+        documents = [formatting.count(counts[when]["documents"]) for when in ("now", "then")]
+        sizes = [f"{counts[when]['bytes'] / 1e6:,.1f}" for when in ("now", "then")]
         table.add_row(name, *documents, *sizes, style="bold" if name == KEPT else None)
     return table
 

@@ -30,7 +30,6 @@ Numbers = npt.NDArray[np.uint32]
 Pairs = dict[int, frozenset[str]]
 
 DIRECTORY = "repositories"
-THREADS = 8
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ def make_table(directory: str, source: Source) -> str:
     base = files.join(directory, DIRECTORY, table_name(source))
     if files.exists(files.join(base, "sets.json")):
         return base
-    with ThreadPoolExecutor(THREADS) as pool:
+    with ThreadPoolExecutor(files.READ_THREADS) as pool:
         read = partial(_read, source.layout.repository_licenses)
         table = merge(pool.map(read, files.glob(source.files)))
     for name, array in (("hashes", table.hashes), ("numbers", table.numbers)):

@@ -9,8 +9,8 @@ from string import Template
 from manifests.console import formatting
 from manifests.lineage.chain import Chain, Flow, flows
 from manifests.lineage.receipts import Count
-from pipelines.inspect.forgotten import sentence
-from pipelines.inspect.summary import grouped, rejected, together
+from pipelines.inspect.forgotten import forgotten_sentence
+from pipelines.inspect.summary import add_flows, group_components, rejected_counts
 from pipelines.inspect.survey import Survey, survey
 from pipelines.report import mixture_section, survey_section, svg
 from pipelines.report.html import details, disclosure, figure, section, table
@@ -78,7 +78,7 @@ def _name(chain: Chain) -> str:
 
 def _head(chain: Chain, parts: Mapping[str, Flow]) -> str:
     """Return the title and the totals."""
-    total, totals = together(list(parts.values())), chain.last.manifest.totals
+    total, totals = add_flows(list(parts.values())), chain.last.manifest.totals
     heldout = sum(c.tokens for c in chain.last.manifest.heldout_components.values())
     numbers = [
         ("tokens", total.tokens and formatting.short_count(total.tokens)),
@@ -95,7 +95,7 @@ def _head(chain: Chain, parts: Mapping[str, Flow]) -> str:
         if value
     )
     lead = f"Output of {chain.last.manifest.step}, manifest {chain.last.digest[:16]}"
-    gone = sentence(chain)
+    gone = forgotten_sentence(chain)
     lead += f". Forgotten: {gone}" if gone else ""
     return (
         tag("h1", escape(_name(chain)))
@@ -106,8 +106,8 @@ def _head(chain: Chain, parts: Mapping[str, Flow]) -> str:
 
 def _funnel(chain: Chain, parts: Mapping[str, Flow]) -> str:
     """Return the section of what each step kept and rejected."""
-    taken = rejected(parts)
-    came = together(list(parts.values())).came
+    taken = rejected_counts(parts)
+    came = add_flows(list(parts.values())).came
     stages = [Stage("input", came.bytes, _both(came))]
     for link in chain.links:
         step, totals = link.manifest.step, link.manifest.totals
@@ -161,7 +161,7 @@ def _components(parts: Mapping[str, Flow], measure: str) -> str:
             f"{write(amount(flow))}, {formatting.share(amount(flow), total)}",
             colors[flow.source],
         )
-        for label, flow, _ in grouped(parts, BARS)
+        for label, flow, _ in group_components(parts, BARS)
     ]
     rows = [
         [
@@ -171,7 +171,7 @@ def _components(parts: Mapping[str, Flow], measure: str) -> str:
             *_counts(flow.kept),
             "-" if flow.tokens is None else formatting.count(flow.tokens),
         ]
-        for name, flow, _ in grouped(parts, len(parts))
+        for name, flow, _ in group_components(parts, len(parts))
     ]
     head = [
         "component",

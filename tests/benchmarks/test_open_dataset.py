@@ -6,7 +6,7 @@ from benchmarks import open_dataset
 from manifests.dataset.dataset import Dataset
 from manifests.errors import DataError
 from manifests.lineage.chain import load_chain
-from pipelines.inspect.summary import inspect
+from pipelines.inspect.summary import summarize
 
 
 def test_the_made_up_dataset_opens(tmp_path, monkeypatch):
@@ -16,6 +16,6 @@ def test_the_made_up_dataset_opens(tmp_path, monkeypatch):
     dataset = Dataset.open(str(tmp_path))
     assert len(dataset.components) == 3
     tokens = [dataset.component(name).tokens for name in dataset.components]
-    assert sum(tokens) == inspect(load_chain(str(tmp_path)))["totals"]["tokens"]
+    assert sum(tokens) == summarize(load_chain(str(tmp_path)))["totals"]["tokens"]
     with pytest.raises(DataError, match="the shard is missing"):
         dataset.component(dataset.components[0]).gather([0])

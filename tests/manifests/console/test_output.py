@@ -6,9 +6,9 @@ import pytest
 from rich.console import Group
 
 from manifests.console.output import answer, numbers_table, print_answer, printable, unwrapped
-from pipelines.inspect.clusters import render as render_clusters
-from pipelines.inspect.diff import render as render_diff
-from pipelines.inspect.document import render as render_document
+from pipelines.inspect.clusters import render_clusters
+from pipelines.inspect.diff import render_diff
+from pipelines.inspect.document import render_document
 
 EVIL = "\x1b]0;title\x07\x1b[2Jred\x9b31m\x7f"
 

@@ -39,7 +39,7 @@ def test_the_road_of_an_opt_out(tmp_path, small_tokenizer, run):
 
     mixture = tmp_path / "MIX.toml"
     shown = run("mix", directory, "--weight", "own=1", "--out", mixture)
-    assert "168 tokens of them forgotten, and left out" in shown
+    assert "168 tokens forgotten, and excluded" in shown
     beam = ("--", "--direct_num_workers=1")
     assert "32 documents in 1 shard" in run("materialize", mixture, *beam)
     out = json.loads(run("materialize", mixture, "--json", *beam))

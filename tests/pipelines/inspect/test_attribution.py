@@ -4,7 +4,7 @@ import shutil
 import pytest
 
 from manifests.lineage.chain import load_chain
-from pipelines.inspect.attribution import as_text, attribution, copyright_lines, summary
+from pipelines.inspect.attribution import as_markdown, attribution, copyright_lines, summary
 
 
 @pytest.mark.parametrize(
@@ -23,21 +23,21 @@ def test_copyright_lines(text, lines):
     assert copyright_lines(text) == lines
 
 
-def test_what_is_kept_is_listed_and_what_was_removed_is_not(output):
+def test_kept_documents_are_listed_and_removed_ones_are_not(output):
     chain = load_chain(str(output))
-    told = json.loads(json.dumps(attribution(chain)))
-    works = [work for named in told["licenses"].values() for work in named.values()]
+    result = json.loads(json.dumps(attribution(chain)))
+    works = [work for named in result["licenses"].values() for work in named.values()]
     assert sum(work["documents"] for work in works) == chain.last.manifest.totals.documents
-    assert set(told["licenses"]) == {"MIT", "Apache-2.0", "BSD-3-Clause"}
-    assert "GPL-3.0-only" not in as_text(told)
-    assert told["copyright_lines"] and "3 licenses" in summary(told, "x")
+    assert set(result["licenses"]) == {"MIT", "Apache-2.0", "BSD-3-Clause"}
+    assert "GPL-3.0-only" not in as_markdown(result)
+    assert result["copyright_lines"] and "3 licenses" in summary(result, "x")
 
 
-def test_without_documents_the_shards_still_name_repositories(output):
+def test_without_documents_repositories_come_from_the_shards(output):
     whole = attribution(load_chain(str(output)))
     shutil.rmtree(output / "license_filter/documents")
-    told = attribution(load_chain(str(output)))
-    assert not told["copyright_lines"] and "no lines" in summary(told, "x")
-    assert {n: set(each) for n, each in told["licenses"].items()} == {
-        n: set(each) for n, each in whole["licenses"].items()
+    result = attribution(load_chain(str(output)))
+    assert not result["copyright_lines"] and "no lines" in summary(result, "x")
+    assert {n: set(names) for n, names in result["licenses"].items()} == {
+        n: set(names) for n, names in whole["licenses"].items()
     }

@@ -4,7 +4,7 @@ import pytest
 
 from manifests.errors import UsageError
 from manifests.lineage.chain import load_chain
-from pipelines.inspect.clusters import clusters, render
+from pipelines.inspect.clusters import render_clusters, sample_clusters
 from tests.corpora import code
 from tests.documents import deduplicate, document, write_filtered
 from tests.outputs import printed
@@ -16,30 +16,32 @@ def test_the_largest_and_a_sample_are_shown_side_by_side(tmp_path: Path) -> None
     write_filtered(tmp_path, [[document(text, stars=9 - i)] for i, text in enumerate(rows)])
     deduplicate(tmp_path)
     chain = load_chain(str(tmp_path / "dedup"))
-    told = clusters(chain, 2)
-    assert [each["size"] for each in told["largest"]] == [3, 2]
-    assert len(told["sample"]) == 2
-    largest = told["largest"][0]
+    clusters = sample_clusters(chain, 2)
+    assert [cluster["size"] for cluster in clusters["largest"]] == [3, 2]
+    assert len(clusters["sample"]) == 2
+    largest = clusters["largest"][0]
     assert largest["stays"]["text"] == near[0] and largest["goes"]["text"] in near[1:]
-    assert [each["size"] for each in clusters(chain, 9)["sample"]].count(2) == 2
-    text = printed(render(told))
+    assert [cluster["size"] for cluster in sample_clusters(chain, 9)["sample"]].count(2) == 2
+    text = printed(render_clusters(clusters))
     assert "The largest clusters" in text and "3 documents; rule minhash" in text
     assert "the texts are equal" in text and ("x = 1" in text or "yield" in text)
 
 
-def test_what_stays_in_a_previous_corpus_has_no_text_here(tmp_path: Path) -> None:
+def test_a_document_kept_in_a_previous_corpus_has_no_text(tmp_path: Path) -> None:
     write_filtered(tmp_path / "old", [[document(code(1))]])
     deduplicate(tmp_path / "old")
     write_filtered(tmp_path / "new", [[document(code(1) + "x = 1\n", path="a.py")]])
     deduplicate(tmp_path / "new", previous_corpora=[str(tmp_path / "old/dedup")])
-    told = clusters(load_chain(str(tmp_path / "new/dedup")))
-    text = printed(render(told))
+    clusters = sample_clusters(load_chain(str(tmp_path / "new/dedup")))
+    text = printed(render_clusters(clusters))
     assert "in a previous corpus" in text and "a.py" in text and "one of the texts is not" in text
 
 
 def test_without_dedup_there_are_no_clusters(tmp_path: Path) -> None:
     write_filtered(tmp_path, [[document(code(1))]])
     with pytest.raises(UsageError, match="holds no dedup"):
-        clusters(load_chain(str(tmp_path / "license_filter")))
+        sample_clusters(load_chain(str(tmp_path / "license_filter")))
     deduplicate(tmp_path)
-    assert "there are no duplicates" in printed(render(clusters(load_chain(str(tmp_path)))))
+    assert "there are no duplicates" in printed(
+        render_clusters(sample_clusters(load_chain(str(tmp_path))))
+    )

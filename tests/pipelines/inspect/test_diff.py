@@ -4,7 +4,7 @@ import pytest
 
 from manifests.lineage.chain import load_chain
 from manifests.lineage.manifest import load_manifest, save_manifest
-from pipelines.inspect.diff import changes, diff, flat, render
+from pipelines.inspect.diff import changes, diff, flat, render_diff
 from tests.outputs import printed
 
 
@@ -14,7 +14,7 @@ def test_an_output_is_the_same_as_its_copy(output, tmp_path):
     assert changed["same"]
     assert not any(changed[title] for title in ("config", "totals", "funnel", "failed"))
     assert changed["shards"] == {"same": 9, "removed": [], "added": []}
-    assert "the same, to the byte" in printed(render(changed), 120)
+    assert "the same, to the byte" in printed(render_diff(changed), 120)
 
 
 def test_a_changed_setting_is_told(output, tmp_path):
@@ -26,7 +26,7 @@ def test_a_changed_setting_is_told(output, tmp_path):
     changed = diff(load_chain(str(output / "dedup")), load_chain(str(copy / "dedup")))
     assert changed["config"] == {"dedup.scope": ["all", "source"]}
     assert not changed["funnel"]
-    assert "dedup.scope" in printed(render(changed), 120)
+    assert "dedup.scope" in printed(render_diff(changed), 120)
 
 
 def test_other_shards_and_tokens_are_told(output, make_dataset, tmp_path):
@@ -36,7 +36,7 @@ def test_other_shards_and_tokens_are_told(output, make_dataset, tmp_path):
     assert len(changed["shards"]["removed"]) == 9
     assert len(changed["shards"]["added"]) == 2
     assert changed["funnel"]["the-stack/c: documents kept"] == [14, None]
-    text = printed(render(changed), 120)
+    text = printed(render_diff(changed), 120)
     assert "shards: 0 the same, 9 removed, 2 added" in text
     assert "more changes" not in text
 

@@ -1,4 +1,4 @@
-"""What those who look into a dataset are told of what is forgotten, and what they no longer see."""
+"""Inspection counts forgotten documents, and no longer shows their texts."""
 
 import numpy as np
 import pytest
@@ -8,8 +8,8 @@ from manifests.dataset.tombstone_file import FOLDER
 from manifests.errors import UsageError
 from manifests.lineage.chain import load_chain
 from manifests.verify.verify import verify
-from pipelines.inspect import attribution, document, forgotten, locate, summary
-from pipelines.inspect.forgotten import forgotten_ids, sentence
+from pipelines.inspect import attribution, document, locate, summary
+from pipelines.inspect.forgotten import forgotten_ids, forgotten_sentence, forgotten_totals
 from pipelines.inspect.survey import survey
 from pipelines.maintain.forget import ForgetRequest, forget
 from pipelines.report.page import report
@@ -32,46 +32,46 @@ def gone(chain):
     return component.origin(int(component.forgotten[0]))
 
 
-def test_inspect_and_report_say_how_much(chain, output_made_once):
-    told = forgotten.summary(chain)
+def test_inspect_and_report_count_forgotten_documents(chain, output_made_once):
+    result = forgotten_totals(chain)
     counted = len(Dataset.open(chain.last.directory).component("the-stack/python").forgotten)
     heldout = Dataset.open(chain.last.directory).component("the-stack/python", heldout=True)
-    assert told["documents"] == counted + len(heldout.forgotten) > 0
-    assert summary.inspect(chain)["forgotten"] == told
-    assert len(told["tombstones"]) == 1
-    assert "forgotten  " in printed(summary.render(chain), 200)
+    assert result["documents"] == counted + len(heldout.forgotten) > 0
+    assert summary.summarize(chain)["forgotten"] == result
+    assert len(result["tombstones"]) == 1
+    assert "forgotten  " in printed(summary.render_summary(chain), 200)
     assert "Forgotten: " in report(chain)
     plain = load_chain(str(output_made_once))
-    assert sentence(plain) is None
-    assert forgotten.summary(plain)["documents"] == 0
-    assert "orgotten" not in printed(summary.render(plain), 200)
+    assert forgotten_sentence(plain) is None
+    assert forgotten_totals(plain)["documents"] == 0
+    assert "orgotten" not in printed(summary.render_summary(plain), 200)
 
 
-def test_show_names_the_entry_and_no_text(chain, gone):
-    told = document.show(chain, gone["id"].hex())
-    assert told["forgotten"]
-    assert (told["text"], told["text_from"]) == (None, None)
-    assert told["shards"][0]["forgotten"] == [f"repository {GONE}"]
-    shown = printed(document.render(told), 200)
+def test_show_has_the_entry_and_not_the_text(chain, gone):
+    result = document.describe_document(chain, gone["id"].hex())
+    assert result["forgotten"]
+    assert (result["text"], result["text_from"]) == (None, None)
+    assert result["shards"][0]["forgotten"] == [f"repository {GONE}"]
+    shown = printed(document.render_document(result), 200)
     assert f"forgotten    repository {GONE}" in shown
     assert "its text is not shown" in shown
 
 
-def test_where_names_the_entry(chain, gone):
-    found = locate.where(chain, gone["id"].hex())
-    assert [row["forgotten"] for row in found] == [[f"repository {GONE}"]]
+def test_locate_names_the_entry(chain, gone):
+    found = locate.locate(chain, gone["id"].hex())
+    assert [stored.forgotten for stored in found] == [[f"repository {GONE}"]]
     row = found[0]
-    back = locate.where(chain, f"{row['shard']}:{row['block']}:{row['start']}")
-    assert (back[0]["id"], back[0]["forgotten"]) == (row["id"], row["forgotten"])
-    assert "forgotten     repository" in printed(locate.render(found), 200)
+    back = locate.locate(chain, f"{row.shard}:{row.block}:{row.start}")
+    assert back == found[:1]
+    assert "forgotten     repository" in printed(locate.render_locations(found), 200)
     kept = Dataset.open(chain.last.directory).component("the-stack/c").origin(0)
-    assert locate.where(chain, kept["id"].hex())[0]["forgotten"] == []
+    assert locate.locate(chain, kept["id"].hex())[0].forgotten == []
 
 
-def test_attribution_and_samples_leave_them_out(chain, gone, output_made_once):
+def test_attribution_and_samples_leave_forgotten_documents_out(chain, gone, output_made_once):
     def named(of):
-        told = attribution.attribution(of)
-        return {name for each in told["licenses"].values() for name in each}
+        result = attribution.attribution(of)
+        return {name for names in result["licenses"].values() for name in names}
 
     assert GONE in named(load_chain(str(output_made_once)))
     assert GONE not in named(chain)
@@ -79,7 +79,7 @@ def test_attribution_and_samples_leave_them_out(chain, gone, output_made_once):
     assert gone["id"] in ids
     sampled = survey(chain).samples
     assert sampled
-    assert not {bytes.fromhex(each.origin["id"]) for each in sampled} & ids
+    assert not {bytes.fromhex(sample.origin["id"]) for sample in sampled} & ids
 
 
 def test_verify_checks_tombstones(chain, output):
@@ -93,8 +93,8 @@ def test_verify_checks_tombstones(chain, output):
 
 def test_a_chain_without_shards(output):
     dedup = load_chain(str(output / "dedup"))
-    assert forgotten.summary(dedup)["documents"] == 0
+    assert forgotten_totals(dedup)["documents"] == 0
     assert forgotten_ids(dedup) == frozenset()
     with pytest.raises(UsageError, match="has no shards"):
-        locate.where(dedup, "x")
+        locate.locate(dedup, "x")
     assert np.isfinite(verify(dedup).bytes)

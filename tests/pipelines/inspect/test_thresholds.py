@@ -10,7 +10,12 @@ import pytest
 from filters.quality import registry
 from manifests.errors import UsageError
 from manifests.lineage.chain import load_chain
-from pipelines.inspect.thresholds import changed, compare, render, rules_at
+from pipelines.inspect.thresholds import (
+    changed_filters,
+    compare_thresholds,
+    render_thresholds,
+    rules_at,
+)
 from pipelines.license_filter.job import run
 from pipelines.preparation import load_preparation
 from pipelines.runtime.runners import Runner
@@ -77,7 +82,7 @@ def test_the_rules_are_those_of_a_run_at_the_other_thresholds(tmp_path: Path) ->
     (path,) = (before / "license_filter/decisions").iterdir()
     rows = pq.read_table(path)
     assert rules_at(registry.settings(None), rows) == rules(before)
-    assert rules_at(registry.settings(changed(None, OTHERS)), rows) == rules(after)
+    assert rules_at(registry.settings(changed_filters(None, OTHERS)), rows) == rules(after)
     assert {
         "opted_out",
         "license_denied",
@@ -86,34 +91,36 @@ def test_the_rules_are_those_of_a_run_at_the_other_thresholds(tmp_path: Path) ->
         "null_text",
         None,
     } <= set(rules(after))
-    told = compare(load_chain(str(before)), OTHERS)
-    funnel = {name: each["then"]["documents"] for name, each in told["rules"].items()}
+    comparison = compare_thresholds(load_chain(str(before)), OTHERS)
+    funnel = {name: counts["then"]["documents"] for name, counts in comparison["rules"].items()}
     expected = [rule or "kept" for rule in rules(after)]
     assert {name: n for name, n in funnel.items() if n} == {
         name: expected.count(name) for name in expected
     }
-    kept = told["components"]["stack/python"]
+    kept = comparison["components"]["stack/python"]
     assert kept["then"]["documents"] == rules(after).count(None)
     assert kept["now"]["documents"] == rules(before).count(None)
-    assert told["thresholds"]["max_line_length"] == [1000, 50]
-    shown = printed(render(told))
+    assert comparison["thresholds"]["max_line_length"] == [1000, 50]
+    shown = printed(render_thresholds(comparison))
     assert "max_line_length 1000 -> 50" in shown and "min_alphanumerics 5 -> off" in shown
     assert "kept" in shown
 
 
 def test_the_funnel_counts_documents_and_bytes_as_the_decisions_have_them(tmp_path: Path) -> None:
     chain = load_chain(str(decided(tmp_path, "", "out")))
-    now = {name: each["now"] for name, each in compare(chain, [])["rules"].items()}
+    now = {name: counts["now"] for name, counts in compare_thresholds(chain, [])["rules"].items()}
     funnel = chain.last.manifest.funnel["stack"]["stack/python"]
     counted = {name: count.model_dump() for name, count in funnel.rejected.items()}
     assert now == {"kept": {"documents": funnel.documents, "bytes": funnel.bytes}, **counted}
-    assert funnel.bytes_in == sum(each["bytes"] for each in now.values()) > funnel.bytes > 0
+    assert funnel.bytes_in == sum(counts["bytes"] for counts in now.values()) > funnel.bytes > 0
 
 
 def test_no_change_changes_nothing(tmp_path: Path) -> None:
-    told = compare(load_chain(str(decided(tmp_path, "max_line_length = 70", "out"))), [])
-    assert told["thresholds"] == {}
-    assert all(each["now"] == each["then"] for each in told["rules"].values())
+    comparison = compare_thresholds(
+        load_chain(str(decided(tmp_path, "max_line_length = 70", "out"))), []
+    )
+    assert comparison["thresholds"] == {}
+    assert all(counts["now"] == counts["then"] for counts in comparison["rules"].values())
 
 
 @pytest.mark.parametrize(
@@ -125,14 +132,14 @@ def test_no_change_changes_nothing(tmp_path: Path) -> None:
         (["min_comment_share=true"], "min_comment_share: was off when the job ran"),
     ],
 )
-def test_what_cannot_be_told_is_a_wrong_call(
+def test_a_change_that_cannot_be_compared_is_an_error(
     tmp_path: Path, changes: list[str], sentence: str
 ) -> None:
     chain = load_chain(str(decided(tmp_path, "", "out")))
     with pytest.raises(UsageError, match=sentence):
-        compare(chain, changes)
+        compare_thresholds(chain, changes)
 
 
-def test_without_decisions_there_is_nothing_to_ask(small_dataset: Any) -> None:
+def test_a_chain_without_decisions_is_an_error(small_dataset: Any) -> None:
     with pytest.raises(UsageError, match="holds no license_filter"):
-        compare(load_chain(small_dataset), [])
+        compare_thresholds(load_chain(small_dataset), [])

@@ -15,7 +15,7 @@ from manifests.lineage.manifest import Manifest, Totals, load_manifest, save_man
 from manifests.mixture.mixture import make_mixture
 from manifests.verify.cleanup import remove, wasted
 from manifests.verify.cleanup import render as clean_lines
-from pipelines.inspect.summary import inspect
+from pipelines.inspect.summary import summarize
 from pipelines.maintain.forget import ForgetRequest, forget, forgotten_text
 from tests.datasets import Document, write_documents
 from tests.outputs import printed
@@ -234,7 +234,7 @@ def test_shards_made_anew_are_forgotten_of_again_and_the_old_tombstone_is_cleane
     write_documents(tmp_path / "tokenize-a", rows[1:], small_tokenizer)
     mixture = str(tmp_path / "MIX.toml")
     readers = [
-        lambda: inspect(load_chain(directory)),
+        lambda: summarize(load_chain(directory)),
         lambda: make_mixture([directory], {"own": 1}, out=mixture),
         lambda: Dataset.open(directory).component("own/a").forgotten,
     ]

@@ -11,8 +11,8 @@ from manifests.console import formatting
 from manifests.lineage.chain import load_chain
 from manifests.mixture.config import load_mixture
 from manifests.mixture.mixture import make_mixture, mixture_table
-from pipelines.inspect.find import Table
 from pipelines.inspect.survey import Sample, Survey, length_bins, spread, survey
+from pipelines.inspect.tables import DocumentTable
 from pipelines.report.page import page, report
 
 
@@ -141,7 +141,7 @@ def test_lengths_fall_into_powers_of_two(lengths):
 
 @given(st.integers(0, 50), st.integers(1, 60))
 def test_tables_are_evenly_spread_and_none_twice(number, most):
-    tables = [Table(str(place), {}) for place in range(number)]
+    tables = [DocumentTable(str(place), place, "") for place in range(number)]
     chosen = [int(table.url) for table in spread(tables, most)]
     assert len(chosen) == min(number, most)
     assert chosen == sorted(set(chosen))

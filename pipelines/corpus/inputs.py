@@ -1,0 +1,87 @@
+"""The inputs of a corpus: the files of its sources, cut into units of work."""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from manifests.errors import DataError, InputError
+from manifests.io import files
+from pipelines.corpus.corpus import Corpus
+from pipelines.corpus.source_table import Source
+
+THREADS = 16
+"""Footers read at once. Ours: the threads wait for a disk or an object store."""
+
+
+@dataclass(frozen=True)
+class InputRange:
+    """A range of an input: what one worker reads.
+
+    Attributes:
+        source: name of the source.
+        input: path of the file below the source's root.
+        url: the file.
+        bytes: size of the file.
+        version: ETag, or time of the last change in ns.
+        start: first row group; 0 for an input that is not cut.
+        stop: row group after the last one; None for an input that is not cut.
+        error: why the input is not read; None if it is read.
+        refused: whether the input is not read because of its name, which is no error of the data.
+    """
+
+    source: str
+    input: str
+    url: str
+    bytes: int
+    version: str
+    start: int = 0
+    stop: int | None = None
+    error: str | None = None
+    refused: bool = False
+
+
+def list_ranges(corpus: Corpus) -> list[InputRange]:
+    """Return the ranges of all inputs, in the order that numbers parts.
+
+    Raises:
+        DataError: the pattern of a source matches no file, or no file of the chosen components.
+    """
+    with ThreadPoolExecutor(THREADS) as pool:
+        return [
+            unit
+            for source in corpus.source
+            for of_input in pool.map(lambda item: list(_cut(*item)), _chosen_inputs(source))
+            for unit in of_input
+        ]
+
+
+def _chosen_inputs(source: Source) -> list[tuple[Source, str, str]]:
+    """Return (source, URL, path below the root) of the inputs that may hold chosen components."""
+    urls = files.glob(source.files)
+    if not urls:
+        raise DataError(f"source {source.name}: no file matches {source.files}")
+    wildcards = (index for index in map(source.files.find, "*?[{") if index >= 0)
+    root = os.path.dirname(source.files[: min(wildcards, default=len(source.files))])
+    inputs = [(source, url, url.removeprefix(root).lstrip("/")) for url in urls]
+    if source.chosen is not None:
+        only = [source.layout.component_of_input(path) for _, _, path in inputs]
+        chosen = {None, *source.chosen}
+        inputs = [item for item, name in zip(inputs, only, strict=True) if name in chosen]
+    if not inputs:
+        names = ", ".join(source.components or [])
+        raise DataError(f"source {source.name}: no file of {source.files} holds {names}")
+    return inputs
+
+
+def _cut(source: Source, url: str, path: str) -> Iterator[InputRange]:
+    """Yield the ranges of one input, or one range with the reason why it is not read."""
+    whole = InputRange(source.name, path, url, files.size(url), files.version(url))
+    if refusal := source.layout.refusal(path):
+        yield replace(whole, error=refusal, refused=True)
+        return
+    try:
+        for start, stop in source.layout.cut(url):
+            yield replace(whole, start=start, stop=stop)
+    except InputError as error:
+        yield replace(whole, error=str(error))
