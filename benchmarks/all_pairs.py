@@ -1,6 +1,6 @@
-"""Exact Jaccard similarity of all pairs of documents, and which of them are candidates.
+"""Exact Jaccard similarity of all pairs of documents, and the candidate pairs.
 
-Pairs (i, j) with j < i are numbered i (i - 1) / 2 + j.
+The pair (i, j) with j < i has number i (i - 1) / 2 + j.
 """
 
 from typing import Any
@@ -20,23 +20,27 @@ Integers = npt.NDArray[np.int64]
 def similarities(texts: Any, profile: Profile) -> Similarities:
     """Return the Jaccard similarity of all pairs of Arrow strings [n]: float32 [n (n - 1) / 2].
 
-    Over the sets that signatures are of: the XXH32 hashes of a profile's shingles. Counted by an
-    inverted index: for each shingle of a document, which earlier ones have it.
+    The sets are the XXH32 hashes of shingles, from which signatures are made. An inverted index
+    lists for each shingle of a document the earlier documents that have it.
     """
     hashes, places = shingles(texts, profile)
     documents = np.repeat(np.arange(len(texts)), np.diff(places))
-    # By shingle, then by document: hashes of a document are ascending, and the sort is stable.
+    # By shingle, then by document, because the sort is stable.
     order = np.argsort(hashes, kind="stable")
     _, numbers = np.unique(hashes, return_inverse=True)
     starts = np.searchsorted(numbers[order], np.arange(numbers.max(initial=-1) + 2))
-    found = np.zeros(len(texts) * (len(texts) - 1) // 2, np.float32)
-    _fill(numbers, places, documents[order], starts, found)
-    return found
+    similarity = np.zeros(len(texts) * (len(texts) - 1) // 2, np.float32)
+    _fill(numbers, places, documents[order], starts, similarity)
+    return similarity
 
 
 @compiled()
 def _fill(
-    numbers: Integers, places: Integers, holders: Integers, starts: Integers, found: Similarities
+    numbers: Integers,
+    places: Integers,
+    holders: Integers,
+    starts: Integers,
+    similarity: Similarities,
 ) -> None:
     shared = np.zeros(len(places) - 1, np.int64)
     sizes = np.diff(places)
@@ -49,25 +53,27 @@ def _fill(
                 shared[holders[k]] += 1
                 k += 1
         for j in range(i):
-            found[at] = shared[j] / max(1, sizes[i] + sizes[j] - shared[j])
+            similarity[at] = shared[j] / max(1, sizes[i] + sizes[j] - shared[j])
             at += 1
 
 
 def candidates(texts: Any, profile: Profile) -> tuple[Mask, Mask]:
-    """Return which pairs of Arrow strings [n] share a band, and which have two signatures.
+    """Tell which pairs of Arrow strings [n] have an equal band, and which have two signatures.
 
     Returns:
         bool [n (n - 1) / 2], twice.
     """
     signed = signatures(texts, profile)
     count = len(texts) * (len(texts) - 1) // 2
-    found, possible = np.zeros(count, bool), np.zeros(count, bool)
-    _compare(signed.bands, signed.has_signature, found, possible)
-    return found, possible
+    is_candidate, possible = np.zeros(count, bool), np.zeros(count, bool)
+    _compare(signed.bands, signed.has_signature, is_candidate, possible)
+    return is_candidate, possible
 
 
 @compiled()
-def _compare(bands: npt.NDArray[np.uint64], signed: Mask, found: Mask, possible: Mask) -> None:
+def _compare(
+    bands: npt.NDArray[np.uint64], signed: Mask, is_candidate: Mask, possible: Mask
+) -> None:
     at = 0
     for i in range(len(bands)):
         for j in range(i):
@@ -75,7 +81,7 @@ def _compare(bands: npt.NDArray[np.uint64], signed: Mask, found: Mask, possible:
                 possible[at] = True
                 for band in range(bands.shape[1]):
                     if bands[i, band] == bands[j, band]:
-                        found[at] = True
+                        is_candidate[at] = True
                         break
             at += 1
 
@@ -92,6 +98,6 @@ def of_pairs(left: Any, right: Any, profile: Profile) -> Similarities:
 
 
 def curve(similarity: npt.NDArray[np.floating], profile: Profile) -> npt.NDArray[np.float64]:
-    """Return how likely pairs are to be candidates: 1 - (1 - s^rows)^bands."""
+    """Return the probability that pairs are candidates: 1 - (1 - s^rows)^bands."""
     bands, rows = profile.banding
     return 1 - (1 - similarity.astype(np.float64) ** rows) ** bands

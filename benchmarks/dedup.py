@@ -1,11 +1,10 @@
-"""The whole second job against datatrove's four MinHash stages, two workers each.
+"""Measure the whole second job against datatrove's four MinHash stages, with two workers each.
 
-14 bands of 8 rows over 5-grams of lower-case words on both sides: our profile `fineweb`, and
-datatrove as it comes. datatrove, which is slow, reads files spread over the sample; ours reads
-copies of all of it, with seeded edits in each. Timed are, of ours, `stackpile dedup` from the
-start of its process to the end of it; of datatrove, the stages alone, after its imports, and
-without a writer. Not timed is what both start from: documents as Parquet, of ours as the license
-filter leaves them.
+Both have 14 bands of 8 rows over 5-grams of lower-case words: the profile `fineweb`, and
+datatrove's defaults. datatrove reads a part of the sample, because it is slow; `stackpile dedup`
+reads copies of the whole sample with seeded edits. The time of `stackpile dedup` is that of its
+process from start to end. The time of datatrove is that of the stages, without imports and without
+a writer. Both start from documents in Parquet files, which are not timed.
 """
 
 import os
@@ -26,21 +25,21 @@ from benchmarks.minhash_signatures import read_texts
 from benchmarks.peers.environment import ask, versions
 
 COPIES = int(os.environ.get("DEDUP_COPIES", "8"))
-"""Of the sample's 103 MB: more than the 300 MB that were asked for, for a job's start counts."""
+"""Copies of the sample of 103 MB. With fewer, the start of the process would dominate."""
 
 PEER_BYTES = int(os.environ.get("DEDUP_PEER_MB", "60")) * 10**6
-"""What datatrove reads: it does about 1 MB/s."""
+"""Bytes that datatrove reads, at about 1 MB/s."""
 
 RUNS = int(os.environ.get("DEDUP_RUNS", "3"))
 
 FILES = 4
-"""Of datatrove's input: each of its tasks reads some."""
+"""Files of datatrove's input, which its tasks share."""
 
 PACKAGES = ("apache-beam", "datasketch", "numba", "pyarrow")
 
 
 def measure(data: Path) -> Sequence[Claim]:
-    """Measure both in turns."""
+    """Measure both jobs in turns."""
     texts = read_texts(data)
     with tempfile.TemporaryDirectory() as place:
         filtered = filter_texts(copies(texts, COPIES), Path(place, "ours"))
@@ -57,33 +56,34 @@ def measure(data: Path) -> Sequence[Claim]:
 
 
 def write_few(texts: Any, place: Path) -> int:
-    """Write files for datatrove, spread over the sample, and return their bytes."""
+    """Write texts from all over the sample for datatrove, and return their bytes."""
     share = min(1.0, PEER_BYTES / texts.nbytes)
     few = texts.take(np.linspace(0, len(texts) - 1, int(share * len(texts))).astype(np.int64))
     documents = place / "documents"
     documents.mkdir(parents=True)
     for number in range(FILES):
-        mine = few.take(np.arange(number, len(few), FILES))
-        table = pa.table({"id": [str(i) for i in range(len(mine))], "text": mine})
+        share_of_file = few.take(np.arange(number, len(few), FILES))
+        ids = [str(i) for i in range(len(share_of_file))]
+        table = pa.table({"id": ids, "text": share_of_file})
         pq.write_table(table, documents / f"{number}.parquet")
     return int(few.nbytes - 8 * (len(few) + 1))
 
 
 def dedup(place: Path, size: int) -> int:
-    """Deduplicate, and return the bytes of the texts."""
+    """Run `stackpile dedup` and return `size`, the bytes of the texts."""
     done = deduplicate(place, "fineweb")
-    say(f"dedup: {sum(done['rejected'].values())} of {done['totals']['documents_in']} go")
+    say(f"dedup: {sum(done['rejected'].values())} of {done['totals']['documents_in']} are removed")
     return size
 
 
 def datatrove(place: Path) -> float:
-    """Run datatrove from nothing but documents/, and return its seconds."""
+    """Run datatrove on documents/, and return its seconds."""
     work = place / "work"
     shutil.rmtree(work, ignore_errors=True)
-    given = str(place / "documents"), str(work), str(FILES)
-    said = ask("datatrove", "datatrove_minhash", *given)
-    say(f"dedup: datatrove, {said['seconds']:.1f} s, {said['removed']:.0f} go")
-    return float(said["seconds"])
+    arguments = str(place / "documents"), str(work), str(FILES)
+    result = ask("datatrove", "datatrove_minhash", *arguments)
+    say(f"dedup: datatrove, {result['seconds']:.1f} s, {result['removed']:.0f} are removed")
+    return float(result["seconds"])
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
-"""How the second job grows: seconds and memory, and what bad input does to them.
+"""Measure how the time and the memory of the second job grow, also with bad input.
 
-Copies of the sample with seeded edits go through all of it, `stackpile dedup` on two workers from
-the start of its process to the end; synthetic signatures through all but the signing. Memory is
-the peak of PSS over all its processes. The plot lies beside this file.
+`stackpile dedup` runs on two workers, and its process is measured from start to end. It reads
+copies of the sample with seeded edits, and synthetic signatures, for which no text is signed.
+Memory is the peak of PSS of all its processes, and does not depend on the speed of the machine. The
+plot is beside this file.
 """
 
 import json
@@ -27,19 +28,19 @@ from manifests.io import files
 PLOT = ROOT / "benchmarks" / "dedup_growth.svg"
 
 SHRINK = float(os.environ.get("DEDUP_GROWTH_SHRINK", "1"))
-"""Makes everything so many times smaller, to try the benchmark; the plot is not written then."""
+"""Divisor of all sizes, to try the benchmark. The plot is written for 1 only."""
 
 COPIES = (1, 2, 4, 8)
-"""Of the sample, 103 MB."""
+"""Copies of the sample of 103 MB."""
 
 MILLIONS = (1, 3, 10)
-"""Synthetic documents."""
+"""Millions of synthetic documents."""
 
 LINEAR = 0.8
-"""The largest corpus is to go at this share of the smallest one's rate, or faster."""
+"""Smallest rate of the largest corpus, as a share of the rate of the smallest corpus."""
 
 FIXED, EACH = 10**9, 600
-"""Bytes allowed: these, and so many for each document at 25 bands."""
+"""Bytes of memory allowed: a fixed number, and a number for each document at 25 bands."""
 
 PACKAGES = ("apache-beam", "numba", "numpy", "pyarrow")
 
@@ -62,13 +63,14 @@ print(time.perf_counter() - start - drawing)
 
 
 class Run(NamedTuple):
-    """A dedup that ended.
+    """A finished run of dedup.
 
     Attributes:
         seconds: from the start of its process to its end.
         peak: bytes of memory.
-        documents, bytes: that came in.
-        rejected: rule -> documents that went.
+        documents: documents of the input.
+        bytes: bytes of their texts.
+        rejected: rule -> removed documents.
     """
 
     seconds: float
@@ -79,12 +81,12 @@ class Run(NamedTuple):
 
     @property
     def allowed(self) -> int:
-        """Bytes of memory that it may take."""
+        """Bytes of memory that the run may take."""
         return FIXED + EACH * self.documents
 
 
 def measure(data: Path) -> Sequence[Claim]:
-    """Run everything, the small before the large, and draw the plot."""
+    """Run all sizes, the small before the large, and draw the plot."""
     sample, synthetic = grow_sample(data), grow_synthetic()
     if SHRINK == 1:
         files.write_bytes(
@@ -108,20 +110,20 @@ def measure(data: Path) -> Sequence[Claim]:
             PACKAGES,
         ),
         memory(f"{most.documents:,} documents of {most.bytes / 1e6:.0f} MB", most),
-        *(memory(f"{each.documents:,} signatures", each) for each in synthetic),
+        *(memory(f"{run.documents:,} signatures", run) for run in synthetic),
         *bad_input(),
         union_find(),
     ]
 
 
 def memory(what: str, run: Run) -> Claim:
-    """What is allowed over what was taken."""
+    """Return the claim that a run takes no more memory than allowed."""
     claim = f"MB allowed for {what} (1 GB and {EACH} bytes a document) over the peak of dedup"
     return Claim(claim, run.allowed / 1e6, run.peak / 1e6, 1, PACKAGES)
 
 
 def dedup(place: Path, what: str) -> Run:
-    """Run `stackpile dedup` over what lies in a directory."""
+    """Run `stackpile dedup` on the corpus in a directory."""
     command = [sys.executable, "-m", "stackpile", "dedup", str(place / "CORPUS.toml")]
     taken = measured([*command, "--out", str(place), "--json", "--", "--direct_num_workers=2"])
     [answer] = json.loads(taken.said).values()
@@ -137,14 +139,14 @@ def dedup(place: Path, what: str) -> Run:
 
 
 def once(what: str, write: Callable[[Path], Any]) -> Run:
-    """Write a corpus, run dedup over it, and take it away."""
+    """Write a corpus, run dedup on it, and remove it."""
     with tempfile.TemporaryDirectory() as place:
         write(Path(place))
         return dedup(Path(place), what)
 
 
 def grow_sample(data: Path) -> list[Run]:
-    """Run over more and more copies of the sample."""
+    """Run dedup on more and more copies of the sample."""
     texts = read_texts(data)
     texts = texts[: int(len(texts) / SHRINK)]
     runs = []
@@ -162,14 +164,14 @@ def grow_sample(data: Path) -> list[Run]:
 
 
 def grow_synthetic() -> list[Run]:
-    """Run over more and more synthetic signatures."""
+    """Run dedup on more and more synthetic signatures."""
     counts = [int(millions * 1e6 / SHRINK) for millions in MILLIONS]
     writers = [partial(corpora.write_synthetic, documents=n, bands=corpora.usual) for n in counts]
     return [once("synthetic", write) for write in writers]
 
 
 def bad_input() -> list[Claim]:
-    """A million equal files; 50 million times one token; half of all documents a license."""
+    """Run dedup on a million equal files, on one token 50 million times, and on skewed bands."""
     million, tokens = int(1e6 / SHRINK), int(50e6 / SHRINK)
     license = "Permission is hereby granted, free of charge, to any person obtaining a copy\n" * 4
     equal = pa.array([license], pa.large_string()).take(pa.array(np.zeros(million, np.int64)))
@@ -187,7 +189,7 @@ def bad_input() -> list[Claim]:
 
 
 def union_find() -> Claim:
-    """The kernel alone, at a hundred million documents."""
+    """Run union-find alone on a hundred million documents."""
     nodes = int(1e8 / SHRINK)
     taken = measured([sys.executable, "-c", UNION, str(nodes)])
     seconds = float(taken.said)
@@ -197,8 +199,8 @@ def union_find() -> Claim:
 
 
 def panels(sample: Sequence[Run], synthetic: Sequence[Run]) -> list[plots.Panel]:
-    """Return seconds and memory of both, with what is allowed."""
-    found = []
+    """Return the panels of seconds and memory, with the allowed memory."""
+    drawn = []
     kinds = (
         (sample, 1e3, "thousand documents: the sample and its edited copies"),
         (synthetic, 1e6, "million documents: synthetic signatures"),
@@ -208,11 +210,11 @@ def panels(sample: Sequence[Run], synthetic: Sequence[Run]) -> list[plots.Panel]
         seconds = [(size, run.seconds) for size, run in zip(sizes, runs, strict=True)]
         peaks = [(size, run.peak / 1e9) for size, run in zip(sizes, runs, strict=True)]
         allowed = [(size, run.allowed / 1e9) for size, run in zip(sizes, runs, strict=True)]
-        found += [
+        drawn += [
             plots.Panel("seconds", axis, seconds),
             plots.Panel("peak memory, GB", axis, peaks, allowed),
         ]
-    return found
+    return drawn
 
 
 if __name__ == "__main__":

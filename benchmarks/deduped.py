@@ -1,4 +1,4 @@
-"""Texts put through the first two jobs, as a user would: by commands, on two workers."""
+"""Run the first two jobs on texts by their commands, with two workers."""
 
 import json
 import shutil
@@ -42,14 +42,14 @@ NONE = "\n".join(f"{name} = false" for name in FILTERS)
 
 
 def filter_texts(batches: Iterable[Any], place: Path) -> dict[str, Any]:
-    """Put Arrow strings through the license filter, which lets all of them pass.
+    """Run the license filter on Arrow strings. It keeps all of them.
 
     Args:
-        batches: each becomes a file; the texts of all are numbered from 0.
-        place: a directory, for the texts, CORPUS.toml and out/.
+        batches: the texts of each file. The texts of all files are numbered from 0.
+        place: a directory for the texts, CORPUS.toml and out/.
 
     Returns:
-        What the job says, as `run_job`.
+        The result of `run_job`.
     """
     (place / "input").mkdir(parents=True)
     first = 0
@@ -62,20 +62,20 @@ def filter_texts(batches: Iterable[Any], place: Path) -> dict[str, Any]:
 
 
 def deduplicate(place: Path, profile: str, verify: str = "large") -> dict[str, Any]:
-    """Run `stackpile dedup` from nothing but the texts, and return what it says."""
+    """Run `stackpile dedup` without files of an earlier run; see `run_job`."""
     shutil.rmtree(place / "out" / "dedup", ignore_errors=True)
     return _run("dedup", place, profile, verify)
 
 
 def _run(job: str, place: Path, profile: str, verify: str) -> dict[str, Any]:
     corpus = place / "CORPUS.toml"
-    told = CORPUS.format(place=place, filters=NONE, profile=profile, verify=verify)
-    corpus.write_text(told)
+    text = CORPUS.format(place=place, filters=NONE, profile=profile, verify=verify)
+    corpus.write_text(text)
     return run_job(job, corpus, place / "out")
 
 
 def run_job(job: str, corpus: Path, out: Path) -> dict[str, Any]:
-    """Run one of our jobs as a command, and return what it says: "totals", "rejected"."""
+    """Run a job by its command, and return its summary: "totals", "rejected"."""
     command = [sys.executable, "-m", "stackpile", job, str(corpus), "--out", str(out)]
     command += ["--json", "--", f"--direct_num_workers={WORKERS}"]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
@@ -84,7 +84,7 @@ def run_job(job: str, corpus: Path, out: Path) -> dict[str, Any]:
 
 
 def survivors(place: Path, count: int) -> npt.NDArray[np.int64]:
-    """Return which text stays in place of each: int64 [count], itself where it stays."""
+    """Return the text that is kept for each text: int64 [count], its own number if it is kept."""
     parts = pq.read_table(place / "out" / "dedup" / "parts.parquet").to_pylist()
     numbers, duplicates = [], []
     for part in parts:
@@ -92,10 +92,10 @@ def survivors(place: Path, count: int) -> npt.NDArray[np.int64]:
         documents = place / "out" / "license_filter" / "documents" / name
         paths = pq.read_table(documents, columns=["path"])["path"].to_pylist()
         numbers.append(np.array(paths, np.int64))
-        found = pq.read_table(place / "out" / "dedup" / "duplicates" / name)
-        duplicates.append([found[column].to_numpy() for column in ("row", "kept_part", "kept_row")])
-    stays = np.arange(count)
+        table = pq.read_table(place / "out" / "dedup" / "duplicates" / name)
+        duplicates.append([table[column].to_numpy() for column in ("row", "kept_part", "kept_row")])
+    survivor = np.arange(count)
     for own, (rows, kept_parts, kept_rows) in zip(numbers, duplicates, strict=True):
         kept = [numbers[part][row] for part, row in zip(kept_parts, kept_rows, strict=True)]
-        stays[own[rows]] = np.array(kept, np.int64)
-    return stays
+        survivor[own[rows]] = np.array(kept, np.int64)
+    return survivor

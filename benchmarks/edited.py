@@ -1,4 +1,4 @@
-"""A corpus of any size, made of a smaller one: copies of every text, with seeded edits in each."""
+"""Make a large corpus of a small one: copies of every text with seeded edits."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -14,14 +14,14 @@ from manifests.prng.splitmix_kernels import derive as child
 
 SEED = 1
 
-MOST = 0.1
-"""The largest share of a text's words that are replaced. Each text's share is drawn evenly below
-it: at 4 % two texts share 0.7 of their 5-grams, so that about two copies in five are
-near-duplicates of the first, as in The Stack (its card: 40 % of the permissive files)."""
+MAX_SHARE = 0.1
+"""Largest share of the words of a text that are replaced. The share of a text is drawn evenly below
+it. At 4 % two texts share 0.7 of their 5-grams, so about two copies in five are near-duplicates of
+the text, as in The Stack (its card: 40 % of the permissive files)."""
 
 
 def copies(texts: Any, count: int) -> Iterator[Any]:
-    """Yield Arrow strings [n] `count` times: as they are, then each time with other edits."""
+    """Yield Arrow strings [n] `count` times: first unchanged, then with different edits."""
     yield texts
     for copy in range(1, count):
         yield edited(texts, derive(SEED, "copy", copy))
@@ -31,7 +31,7 @@ def edited(texts: Any, key: int) -> Any:
     """Return Arrow strings [n] with some words replaced by others of the same length."""
     data, offsets = text_bytes(texts)
     out = np.empty(int(offsets[-1] - offsets[0]), np.uint8)
-    _edit(data, offsets, np.uint64(key), int(MOST * 2**32), out)
+    _edit(data, offsets, np.uint64(key), int(MAX_SHARE * 2**32), out)
     starts = pa.py_buffer(offsets - offsets[0])
     return pa.LargeStringArray.from_buffers(len(offsets) - 1, starts, pa.py_buffer(out))
 

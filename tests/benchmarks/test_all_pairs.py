@@ -1,5 +1,3 @@
-"""All pairs at once are what each pair is alone."""
-
 import numpy as np
 import pyarrow as pa
 
@@ -28,23 +26,23 @@ PAIRS = [(i, j) for i in range(len(TEXTS)) for j in range(i)]
 def test_similarities_are_those_of_sets_of_shingles():
     texts = TEXTS.to_pylist()
     words = [text.split(" ") for text in texts]
-    sets = [{tuple(each[at : at + 5]) for at in range(len(each) - 4)} for each in words]
+    sets = [{tuple(tokens[at : at + 5]) for at in range(len(tokens) - 4)} for tokens in words]
     expected = [len(sets[i] & sets[j]) / max(1, len(sets[i] | sets[j])) for i, j in PAIRS]
-    found = similarities(TEXTS, PROFILE)
-    np.testing.assert_allclose(found, expected, rtol=1e-6)
-    assert {0, 1} < set(found.tolist())
+    similarity = similarities(TEXTS, PROFILE)
+    np.testing.assert_allclose(similarity, expected, rtol=1e-6)
+    assert {0, 1} < set(similarity.tolist())
     left, right = (TEXTS.take(pa.array([pair[side] for pair in PAIRS])) for side in (0, 1))
-    np.testing.assert_array_equal(of_pairs(left, right, PROFILE), found)
+    np.testing.assert_array_equal(of_pairs(left, right, PROFILE), similarity)
 
 
 def test_candidates_share_a_band():
-    found, possible = candidates(TEXTS, PROFILE)
+    is_candidate, possible = candidates(TEXTS, PROFILE)
     signed = signatures(TEXTS, PROFILE)
     share = [(signed.bands[i] == signed.bands[j]).any() for i, j in PAIRS]
     both = [signed.has_signature[i] and signed.has_signature[j] for i, j in PAIRS]
     np.testing.assert_array_equal(possible, both)
-    np.testing.assert_array_equal(found, np.array(share) & both)
-    assert 0 < found.sum() < possible.sum() < len(PAIRS)
+    np.testing.assert_array_equal(is_candidate, np.array(share) & both)
+    assert 0 < is_candidate.sum() < possible.sum() < len(PAIRS)
 
 
 def test_the_curve_is_that_of_25_bands_of_10_rows():

@@ -1,5 +1,3 @@
-"""Texts through the jobs: which stays in place of which."""
-
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +13,11 @@ from pipelines.runtime.runners import Runner
 
 
 def in_process(job: str, corpus: Path, out: Path) -> dict[str, Any]:
-    """The job without a process of its own, which takes seconds to start."""
+    """Run a job in this process, because a process of its own takes seconds to start."""
     runner = Runner(options=("--direct_num_workers=1",))
     done = run_jobs(load_preparation(str(corpus), str(out), runner), [job.replace("-", "_")])
-    [each] = done.values()
-    return {"totals": each.manifest.totals.model_dump()}
+    [result] = done.values()
+    return {"totals": result.manifest.totals.model_dump()}
 
 
 def test_survivors_are_numbered_as_the_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -29,6 +27,6 @@ def test_survivors_are_numbered_as_the_texts(tmp_path: Path, monkeypatch: pytest
     other = pa.array(["y = f(2)", "\n".join([*lines[:-1], "pass"]), "x = 1"], pa.large_string())
     assert filter_texts([first, other], tmp_path / "both")["totals"]["documents"] == 6
     assert deduplicate(tmp_path / "both", "stack-v1.2")["totals"]["documents"] == 4
-    stays = survivors(tmp_path / "both", 6)
-    groups = [set(np.flatnonzero(stays == each).tolist()) for each in np.unique(stays)]
+    survivor = survivors(tmp_path / "both", 6)
+    groups = [set(np.flatnonzero(survivor == kept).tolist()) for kept in np.unique(survivor)]
     assert sorted(map(sorted, groups)) == [[0, 4], [1], [2, 5], [3]]

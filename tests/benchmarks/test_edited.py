@@ -1,5 +1,3 @@
-"""Copies with edits: the same each time, other ones in each copy, as similar as is said."""
-
 import re
 from typing import Any
 
@@ -23,7 +21,7 @@ def test_the_first_copy_is_the_corpus_and_the_others_differ():
     assert first.equals(TEXTS)
     assert not others[0].equals(others[1])
     again = list(copies(TEXTS, 3))
-    assert all(again[i].equals(each) for i, each in enumerate([first, *others]))
+    assert all(again[i].equals(copy) for i, copy in enumerate([first, *others]))
     for other in others:
         other.validate(full=True)
         assert other[-1].as_py() == "?! 1"
