@@ -9,8 +9,8 @@ from importlib.metadata import version
 from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
+from manifests.console.options import HelpGroup
 from manifests.errors import StackpileError, UsageError
 
 PACKAGES = ("pipelines", "objectives", "trainer")
@@ -32,7 +32,7 @@ INTERRUPTED = 130
 """The exit code after Ctrl-C: 128 + SIGINT, as in a shell."""
 
 
-class CommandGroup(TyperGroup):
+class CommandGroup(HelpGroup):
     """Runs a subcommand and turns an exception into one sentence and an exit code."""
 
     def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override]
@@ -89,7 +89,8 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    # Markup would swallow brackets: `[filters]` is a table of CORPUS.toml.
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 

@@ -1,7 +1,9 @@
 """The front door: one sentence and an exit code for whatever a subcommand raises."""
 
 import errno
+import importlib
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import typer
@@ -103,3 +105,32 @@ def test_debug_may_stand_anywhere(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("sys.argv", ["stackpile", "plan", "C.toml", "--debug", "--", "--debug"])
     stackpile.main()
     assert seen == [["--debug", "plan", "C.toml", "--", "--debug"]]
+
+
+@pytest.fixture
+def whole_app() -> typer.Typer:
+    """The program with all of its commands, and without the state of the module's `app`."""
+    app = typer.Typer(cls=stackpile.CommandGroup, rich_markup_mode=stackpile.app.rich_markup_mode)
+    for package in stackpile.PACKAGES:
+        importlib.import_module(f"{package}.commands").register(app)
+    return app
+
+
+def test_help_prints_every_summary_and_option_as_it_is_written(whole_app: typer.Typer):
+    def help_of(*words: str) -> str:
+        return unwrapped(CliRunner().invoke(whole_app, [*words, "--help"]).output)
+
+    def unwrapped(text: str | None) -> str:
+        return "".join((text or "").split())
+
+    def check(group: Any, *above: str) -> None:
+        listing = help_of(*above)
+        for name, command in group.commands.items():
+            summary, text = unwrapped(command.help), help_of(*above, name)
+            assert summary and summary in text and summary in listing
+            assert all(unwrapped(getattr(p, "help", None)) in text for p in command.params)
+            if hasattr(command, "commands"):
+                check(command, *above, name)
+
+    assert "of[filters]wouldkeep" in help_of()
+    check(typer.main.get_command(whole_app))

@@ -1,8 +1,21 @@
 """Arguments and options that several subcommands share."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+
+
+class HelpGroup(TyperGroup):
+    """A group of subcommands whose help lists whole summaries; Typer cuts them off at one line."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the list of subcommands."""
+        for name in self.list_commands(ctx):
+            if command := self.get_command(ctx, name):
+                command.short_help = command.help
+        super().format_commands(ctx, formatter)
+
 
 Directory = Annotated[
     str,

@@ -4,12 +4,9 @@ from typing import Annotated, Any
 
 import typer
 
-from manifests.console.options import AsJson
+from manifests.console.options import AsJson, CorpusFile, HelpGroup
 from manifests.errors import UsageError
 
-CorpusFile = Annotated[
-    str, typer.Argument(metavar="CORPUS.toml", help="A corpus whose dedup has ended.")
-]
 Prepared = Annotated[
     str | None,
     typer.Option("--prepared", metavar="DIR", help="Its output; CORPUS.toml's when not given."),
@@ -18,7 +15,9 @@ Written = Annotated[str, typer.Option("--out", metavar="FILE", help="The tokeniz
 
 FILE = "tokenizer.json"
 
-app = typer.Typer(no_args_is_help=True, help="Train a tokenizer, or rebuild a published one.")
+app = typer.Typer(
+    cls=HelpGroup, no_args_is_help=True, help="Train a tokenizer, or rebuild a published one."
+)
 
 
 def register(parent: typer.Typer) -> None:
