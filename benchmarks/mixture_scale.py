@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks.claims import ROOT, Claim, main, medians, say
 from benchmarks.open_dataset import COMPONENTS, SHARD_COUNT, make
-from manifests.dataset.dataset import SHARD_TABLE
+from manifests.dataset.shard_index import SHARD_TABLE
 from manifests.lineage.manifest import FILE
 from manifests.mixture.mixture import make_mixture
 from manifests.shards import block_table

@@ -19,7 +19,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.claims import ROOT, Claim, main, medians, say
-from manifests.dataset.dataset import SHARD_TABLE, Dataset
+from manifests.dataset.dataset import Dataset
+from manifests.dataset.shard_index import SHARD_TABLE
 from manifests.io import files
 from manifests.lineage.manifest import (
     ComponentTotals,

@@ -65,6 +65,28 @@ PARTS = pa.schema(
     ]
 )
 
+DEDUP_PARTS = pa.schema(
+    [
+        pa.field("part", pa.uint32(), nullable=False),
+        pa.field("name", pa.string(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("documents", pa.int64(), nullable=False),
+        pa.field("sha256", pa.string(), nullable=False),  # of documents/NAME.parquet
+        pa.field("signature", pa.string(), nullable=False),  # name of a file of signatures/
+    ]
+)
+
+PREVIOUS_PARTS = pa.schema(
+    [
+        pa.field("part", pa.uint32(), nullable=False),  # after the last of this corpus
+        pa.field("name", pa.string(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("documents", pa.int64(), nullable=False),
+        pa.field("signature", pa.string(), nullable=False),
+        pa.field("corpus", pa.uint32(), nullable=False),  # index in `[dedup] previous_corpora`
+    ]
+)
+
 SHARDS = pa.schema(
     [
         pa.field("shard", pa.string(), nullable=False),  # path relative to the dataset

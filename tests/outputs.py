@@ -30,13 +30,14 @@ from manifests.lineage.receipts import (
     merge_funnels,
     save_receipt,
 )
-from manifests.schemas import DOCUMENTS, DUPLICATES, PARTS, decisions
+from manifests.schemas import DEDUP_PARTS, DOCUMENTS, DUPLICATES, PARTS, decisions
 from manifests.tokenizer.tokenizer import describe_tokenizer, encode_documents, load_text_tokenizer
 
 PARTS_OF = {"the-stack": {"python": 40, "c": 20}, "the-pile": {"wikipedia-en": 15}}
 LICENSES = ("MIT", "Apache-2.0", "BSD-3-Clause")
 REJECTED = {3: "license_not_allowed", 4: "long_lines"}
 LICENSE_FILTER, DEDUP, TOKENIZE = "5" * 64, "6" * 64, "7" * 64
+DEDUP_SIGNATURE = "5" * 32
 BLOCK_TOKENS = 256
 
 Row = dict[str, Any]
@@ -118,11 +119,11 @@ def totals_of(funnel: Funnel, **more: Any) -> Totals:
     return Totals(**{name: sum(getattr(each, name) for each in flat) for name in names}, **more)
 
 
-def parts_table(directory: Path, parts: Sequence[Row], columns: Sequence[str]) -> dict[str, str]:
+def parts_table(directory: Path, parts: Sequence[Row], schema: pa.Schema) -> dict[str, str]:
     """Write parts.parquet and return it as a manifest's tables."""
     path = str(directory / "parts.parquet")
-    rows = [{name: part[name] for name in columns} for part in parts]
-    write_table(path, rows, pa.schema([PARTS.field(name) for name in columns]))
+    rows = [{name: part[name] for name in schema.names} for part in parts]
+    write_table(path, rows, schema)
     return {"parts.parquet": files.sha256(path)}
 
 
@@ -139,7 +140,7 @@ def write_license_filter(directory: Path, found: Mapping[str, list[Row]]) -> lis
         config={"source": [{"name": name, "kind": name, "files": "*"} for name in found]},
         totals=totals_of(funnel, parts=len(parts)),
         funnel=funnel,
-        tables=parts_table(directory, parts, PARTS.names),
+        tables=parts_table(directory, parts, PARTS),
         failed=[FailedInput(source="the-pile", input="02.jsonl.zst", error="it ends too early")],
     )
     save_manifest(str(directory), manifest)
@@ -202,6 +203,7 @@ def write_dedup(directory: Path, parts: Sequence[Row], found: Mapping[str, list[
         write_receipt(directory, part["name"][::-1], DEDUP, [path], counted(decided))
         after += decided
     funnel = counted(after)
+    signed = [{**part, "signature": DEDUP_SIGNATURE} for part in parts]
     manifest = Manifest(
         step="dedup",
         digest=DEDUP,
@@ -209,7 +211,7 @@ def write_dedup(directory: Path, parts: Sequence[Row], found: Mapping[str, list[
         parent=parent_of(directory, "license_filter"),
         totals=totals_of(funnel, parts=len(parts)),
         funnel=funnel,
-        tables=parts_table(directory, parts, ("part", "name", "source", "documents", "sha256")),
+        tables=parts_table(directory, signed, DEDUP_PARTS),
     )
     save_manifest(str(directory), manifest)
     return after

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from manifests.catalog import licenses
-from manifests.dataset.dataset import SHARD_TABLE
+from manifests.dataset.shard_index import SHARD_TABLE
 from manifests.lineage.manifest import Manifest
 
 FILE = "croissant.json"

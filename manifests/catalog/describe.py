@@ -6,7 +6,7 @@ from manifests.catalog.croissant import FILE as CROISSANT
 from manifests.catalog.croissant import croissant
 from manifests.catalog.hub_card import FILE as CARD
 from manifests.catalog.hub_card import card_text
-from manifests.dataset.dataset import read_shard_table
+from manifests.dataset.shard_index import read_shard_table
 from manifests.io import files
 from manifests.io.digest import canonical_json
 from manifests.lineage.manifest import Manifest

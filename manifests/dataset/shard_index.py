@@ -1,33 +1,76 @@
-"""Where each shard stands in its component, and the table of its documents, read without it."""
+"""shards.parquet, and the tables of documents beside the shards: what is read without a shard."""
 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from pydantic import Field
 
-from manifests.dataset.dataset import SHARD_TABLE
 from manifests.errors import DataError
 from manifests.io import files
 from manifests.io.parquet import parse_table
+from manifests.lineage.manifest import HEX, Manifest
+from manifests.lineage.receipts import Record
+from manifests.schemas import SHARDS
+
+SHARD_TABLE = "shards.parquet"
+
+
+class ShardRow(Record):
+    """A row of shards.parquet."""
+
+    shard: str
+    """Path of the .tar relative to the dataset."""
+    component: str
+    """`source/slug`."""
+    heldout: bool
+    """Whether the shard is for validation."""
+    bytes: int = Field(ge=0)
+    blocks: int = Field(ge=0)
+    documents: int = Field(ge=0)
+    tokens: int = Field(ge=0)
+    sha256: str = Field(pattern=HEX)
+    """Of the .tar."""
+    table_sha256: str = Field(pattern=HEX)
+    """Of the .parquet beside the .tar."""
+
+    @property
+    def addresses(self) -> int:
+        """Tokens and ends of documents."""
+        return self.tokens + self.documents
+
+    @property
+    def index_path(self) -> str:
+        """Path of the .tar.idx relative to the dataset."""
+        return f"{self.shard}.idx"
+
+    @property
+    def table_path(self) -> str:
+        """Path of the .parquet relative to the dataset."""
+        return self.shard.removesuffix(".tar") + ".parquet"
+
+    @property
+    def files(self) -> list[str]:
+        """The .tar, the .tar.idx and the .parquet."""
+        return [self.shard, self.index_path, self.table_path]
 
 
 @dataclass(frozen=True)
-class ShardPlace:
-    """A shard of a dataset.
+class ShardEntry:
+    """A shard, with what the shards before it hold.
 
     Attributes:
         row: its row of shards.parquet.
         number: of that row.
-        first_block: of the block table.
-        first_document: in its component.
-        first_address: in its component's ring.
+        first_block: its first row of the block table.
+        first_document: documents of its component before it.
+        first_address: addresses of its component before it.
     """
 
-    row: dict[str, Any]
+    row: ShardRow
     number: int
     first_block: int
     first_document: int
@@ -35,53 +78,72 @@ class ShardPlace:
 
     @property
     def component(self) -> tuple[str, bool]:
-        """`source/slug`, and whether it is for validation."""
-        return self.row["component"], self.row["heldout"]
-
-    @property
-    def addresses(self) -> int:
-        """Tokens and ends of documents."""
-        return int(self.row["tokens"] + self.row["documents"])
-
-    @property
-    def side_files(self) -> list[str]:
-        """Its files, relative to the dataset: the .tar first, the .parquet last."""
-        path: str = self.row["shard"]
-        return [path, f"{path}.idx", path.removesuffix(".tar") + ".parquet"]
+        """`source/slug`, and whether the shard is for validation."""
+        return self.row.component, self.row.heldout
 
 
-def shard_places(shards: pa.Table) -> list[ShardPlace]:
-    """Return the place of every shard of a shards.parquet."""
-    places, block = [], 0
-    ends: dict[tuple[str, bool], tuple[int, int]] = {}
-    for number, row in enumerate(shards.to_pylist()):
-        key = row["component"], row["heldout"]
-        place = ShardPlace(row, number, block, *ends.get(key, (0, 0)))
-        ends[key] = (
-            place.first_document + row["documents"],
-            place.first_address + place.addresses,
-        )
-        block += row["blocks"]
-        places.append(place)
-    return places
-
-
-def read_documents(
-    directory: str, place: ShardPlace, columns: Sequence[str] | None = None
-) -> pa.Table:
-    """Return the table beside a shard, or some columns of it.
+def read_shard_table(directory: str, manifest: Manifest) -> pa.Table:
+    """Return shards.parquet, of the schema SHARDS.
 
     Raises:
-        DataError: it is missing, or is not the one that was written.
+        DataError: the file is missing, or its SHA-256 is not the one in manifest.json.
     """
-    url = files.join(directory, place.side_files[-1])
-    data = files.read_bytes(url)
-    if hashlib.sha256(data).hexdigest() != place.row["table_sha256"]:
-        raise DataError(f"{url}: is not the file that {SHARD_TABLE} speaks of (SHA-256)")
-    return parse_table(data, columns)
+    table = _parse(
+        files.join(directory, SHARD_TABLE), manifest.tables.get(SHARD_TABLE), "manifest.json"
+    )
+    # Arrow keeps the memory that it needed for reading: as much again.
+    pa.default_memory_pool().release_unused()
+    return table.select(SHARDS.names)
 
 
-def bounds(place: ShardPlace, documents: pa.Table) -> npt.NDArray[np.int64]:
-    """Return where the documents of a shard start in the ring, and the last one stops: [n + 1]."""
+def read_shard_rows(directory: str, manifest: Manifest) -> list[ShardRow]:
+    """Return the rows of shards.parquet; raises as `read_shard_table` does."""
+    return shard_rows(read_shard_table(directory, manifest))
+
+
+def shard_rows(shards: pa.Table) -> list[ShardRow]:
+    """Return the rows of a table of the schema SHARDS."""
+    return [ShardRow.model_validate(row) for row in shards.to_pylist()]
+
+
+def shard_entries(shards: pa.Table) -> list[ShardEntry]:
+    """Return an entry for every row of a table of the schema SHARDS."""
+    entries, block = [], 0
+    ends: dict[tuple[str, bool], tuple[int, int]] = {}
+    for number, row in enumerate(shard_rows(shards)):
+        key = row.component, row.heldout
+        document, address = ends.get(key, (0, 0))
+        ends[key] = document + row.documents, address + row.addresses
+        entries.append(ShardEntry(row, number, block, document, address))
+        block += row.blocks
+    return entries
+
+
+def read_documents(directory: str, row: ShardRow, columns: Sequence[str] | None = None) -> pa.Table:
+    """Return the table of documents beside a shard, or some columns of it.
+
+    Raises:
+        DataError: the file is missing, or its SHA-256 is not the one in shards.parquet.
+    """
+    return _parse(files.join(directory, row.table_path), row.table_sha256, SHARD_TABLE, columns)
+
+
+def document_bounds(entry: ShardEntry, documents: pa.Table) -> npt.NDArray[np.int64]:
+    """Return the first address of each document of a shard, and one after the last: int64 [n + 1].
+
+    Args:
+        entry: the shard.
+        documents: its table of documents, with the column `tokens`.
+    """
     sizes = documents["tokens"].to_numpy().astype(np.int64) + 1
-    return place.first_address + np.concatenate([[0], np.cumsum(sizes)])
+    return entry.first_address + np.concatenate([[0], np.cumsum(sizes)])
+
+
+def _parse(
+    url: str, sha256: str | None, recorded_in: str, columns: Sequence[str] | None = None
+) -> pa.Table:
+    """Return a Parquet file whose SHA-256 must be the recorded one."""
+    data = files.read_bytes(url)
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise DataError(f"{url}: its SHA-256 is not the one in {recorded_in}")
+    return parse_table(data, columns)

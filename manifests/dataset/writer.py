@@ -13,35 +13,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import Field
 
-from manifests.dataset.dataset import SHARD_TABLE, read_shard_table, tokenizer_of
-from manifests.errors import DataError
+from manifests.dataset.shard_index import SHARD_TABLE, ShardRow
 from manifests.io import files
 from manifests.io.digest import canonical_json, short_digest
-from manifests.lineage.manifest import HEX, ComponentTotals, load_manifest
-from manifests.lineage.receipts import Record
+from manifests.lineage.manifest import ComponentTotals
 from manifests.schemas import SHARD_DOCUMENTS, SHARDS
 from manifests.shards import block_table
-from manifests.shards.scan import scan_shard
 from manifests.shards.writer import BLOCK_TOKENS, LONGEST_PREFIX, ShardWriter
 
 ENERGON = ".nv-meta"
 """The folder of the three side files by which NVIDIA Megatron-Energon knows a dataset."""
 
 
-class ShardRecord(Record):
-    """A finished shard, as its part's receipt keeps it: a row of shards.parquet, and its blocks."""
+class ShardRecord(ShardRow):
+    """A finished shard in the receipt of its part: its row of shards.parquet, and its blocks."""
 
-    shard: str
-    """Path of the .tar relative to the dataset."""
-    component: str
-    heldout: bool
-    bytes: int = Field(ge=0)
-    blocks: int = Field(ge=0)
-    documents: int = Field(ge=0)
-    tokens: int = Field(ge=0)
-    sha256: str = Field(pattern=HEX)
-    table_sha256: str = Field(pattern=HEX)
-    """Of the .parquet beside the .tar."""
     text_bytes: int = Field(ge=0)
     """Text of its documents, as UTF-8."""
     block_table: str
@@ -194,7 +180,10 @@ def finish_dataset(directory: str, records: Iterable[ShardRecord]) -> DatasetSum
     _write_parquet(files.join(directory, SHARD_TABLE), pa.table(columns, schema=SHARDS))
     table = block_table.numbered(block_table.from_text(record.block_table) for record in records)
     files.write_bytes(files.join(directory, block_table.FILE), table)
-    written = [SHARD_TABLE, block_table.FILE, *_write_energon(directory, records)]
+    energon = energon_files_of(records)
+    for path, content in energon.items():
+        files.write_bytes(files.join(directory, path), content)
+    written = [SHARD_TABLE, block_table.FILE, *energon]
     return DatasetSummary(
         tables={path: files.sha256(files.join(directory, path)) for path in written},
         components=_totals(record for record in records if not record.heldout),
@@ -205,24 +194,6 @@ def finish_dataset(directory: str, records: Iterable[ShardRecord]) -> DatasetSum
         tokens=sum(record.tokens for record in records),
         licenses=dict(sum((Counter(record.licenses) for record in records), Counter())),
     )
-
-
-def rebuild_blocks(directory: str) -> None:
-    """Write the block table again from the shards themselves: every byte of them is read.
-
-    Raises:
-        DataError: a shard is not what it must be, or the shards are not those of the manifest;
-            then nothing is written.
-    """
-    manifest = load_manifest(directory)
-    dtype = tokenizer_of(directory, manifest).dtype
-    paths = read_shard_table(directory, manifest)["shard"].to_pylist()
-    data = block_table.numbered(scan_shard(files.join(directory, path), dtype) for path in paths)
-    if hashlib.sha256(data).hexdigest() != manifest.tables.get(block_table.FILE):
-        raise DataError(
-            f"{directory}: its shards do not give the {block_table.FILE} of manifest.json"
-        )
-    files.write_bytes(files.join(directory, block_table.FILE), data)
 
 
 def _key(path: str) -> str:
@@ -256,24 +227,14 @@ def _write_parquet(url: str, table: pa.Table) -> None:
     files.write_bytes(url, buffer.getvalue())
 
 
-def _write_energon(directory: str, records: Sequence[ShardRecord]) -> list[str]:
-    train = {record.shard: record.blocks for record in records if not record.heldout}
-    heldout = {record.shard: record.blocks for record in records if record.heldout}
-    return write_energon(directory, train, heldout)
+def energon_files(train: Mapping[str, int], heldout: Mapping[str, int]) -> dict[str, bytes]:
+    """Return the files that `energon prepare` would ask for: path in the dataset -> content.
 
-
-def write_energon(
-    directory: str, train: Mapping[str, int], heldout: Mapping[str, int]
-) -> list[str]:
-    """Write the files that `energon prepare` would ask for; JSON is YAML, too.
+    Energon reads YAML; JSON is YAML too.
 
     Args:
-        directory: that the shards lie in.
-        train: shards for training, relative to it -> their blocks.
-        heldout: those for validation.
-
-    Returns:
-        The paths of the files, relative to the directory.
+        train: path of each shard for training, relative to the dataset -> its blocks.
+        heldout: the same for the shards for validation.
     """
     split = {"train": [*train], "val": [*heldout], "test": []}
     contents = {
@@ -281,6 +242,15 @@ def write_energon(
         "split.yaml": {"split_parts": split, "exclude": []},
         ".info.json": {"shard_counts": {**train, **heldout}},
     }
-    for name, content in contents.items():
-        files.write_bytes(files.join(directory, ENERGON, name), canonical_json(content) + b"\n")
-    return [files.join(ENERGON, name) for name in contents]
+    return {
+        files.join(ENERGON, name): canonical_json(content) + b"\n"
+        for name, content in contents.items()
+    }
+
+
+def energon_files_of(rows: Sequence[ShardRow]) -> dict[str, bytes]:
+    """Return the content of the files of `energon_files` for the rows of shards.parquet."""
+    train, heldout = (
+        {row.shard: row.blocks for row in rows if row.heldout == kind} for kind in (False, True)
+    )
+    return energon_files(train, heldout)

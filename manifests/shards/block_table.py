@@ -42,7 +42,9 @@ def read_blocks(url: str) -> BlockTable:
         DataError: the file is missing, or its size is not a multiple of 24 bytes.
     """
     if not files.exists(url):
-        raise DataError(f"{url}: the block table is missing (it can be rebuilt from the shards)")
+        raise DataError(
+            f"{url}: the block table is missing; `stackpile repair` rebuilds it from the shards"
+        )
     size = files.size(url)
     if size % BLOCK.itemsize:
         raise DataError(f"{url}: has {size} bytes, not a multiple of {BLOCK.itemsize}")

@@ -4,11 +4,11 @@ import os
 import threading
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Generic, TypeVar
+from functools import lru_cache, partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,10 +21,8 @@ from manifests.shards.writer import offsets_at
 
 OPEN_SHARDS = 128
 """Shards kept open at once: far below the usual limit of 1024 descriptors a process."""
-KNOWN_ENDS = 4096
-"""Blocks whose document ends are remembered: about 2 kB each."""
-K = TypeVar("K", bound=Hashable)
-T = TypeVar("T")
+CACHED_ENDS = 4096
+"""Blocks whose document ends are kept in memory: about 2 kB each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,43 +33,19 @@ class ShardFile:
     size: int
 
 
-class Recent(Generic[K, T]):
-    """The last values used; a value that is remembered is not made again."""
-
-    def __init__(self, limit: int, make: Callable[[K], T]) -> None:
-        """Remember at most `limit` values of `make`."""
-        self._limit, self._make = limit, make
-        self._values: OrderedDict[K, T] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def __call__(self, key: K) -> T:
-        """Return the value of a key."""
-        with self._lock:
-            if key in self._values:
-                self._values.move_to_end(key)
-                return self._values[key]
-        value = self._make(key)
-        with self._lock:
-            self._values[key] = value
-            if len(self._values) > self._limit:
-                self._values.popitem(last=False)
-        return value
-
-
-class Handles:
-    """The last shards used, open; shared by the components of a dataset and by threads.
+class FileHandlePool:
+    """The shards used last, open; shared by the components of a dataset and by threads.
 
     Attributes:
-        cache: what was read of remote shards.
-        ends: what `BlockReader.ends` returned, of all readers.
+        cache: blocks of remote shards.
+        ends: `BlockReader.read_ends`, with the results of the last calls of all readers kept.
     """
 
     def __init__(self, limit: int = OPEN_SHARDS) -> None:
         """Keep at most `limit` local shards open."""
         self._limit = limit
         self.cache = BlockCache(cache_directory())
-        self.ends: Recent[tuple[BlockReader, int], npt.NDArray[np.int64]]
-        self.ends = Recent(KNOWN_ENDS, lambda key: key[0].find_ends(key[1]))
+        self.ends = lru_cache(CACHED_ENDS)(lambda reader, block: reader.read_ends(block))
         self._open: OrderedDict[str, int] = OrderedDict()
         self._sized: set[str] = set()
         self._lock = threading.Lock()
@@ -167,7 +141,7 @@ class BlockReader:
         table: BlockTable,
         shards: Sequence[ShardFile],
         dtype: npt.DTypeLike,
-        handles: Handles,
+        handles: FileHandlePool,
     ) -> None:
         """Read the blocks of `table`.
 
@@ -262,10 +236,11 @@ class BlockReader:
 
         The j-th document to end in the block does so before its token `ends[j] - j`.
         """
-        return self.handles.ends((self, block))
+        ends: npt.NDArray[np.int64] = self.handles.ends(self, block)
+        return ends
 
-    def find_ends(self, block: int) -> npt.NDArray[np.int64]:
-        """Return what `ends` does, read again."""
+    def read_ends(self, block: int) -> npt.NDArray[np.int64]:
+        """Return the end addresses within a block, as `ends` does, from the shard."""
         ends = self.offsets(block).astype(np.int64)
         if not self.opens_inside(block):
             ends = ends[1:]

@@ -1,9 +1,15 @@
-"""A shard read from end to end: every header, every boundary, and its rows of the block table."""
+"""A shard, read from its first byte to its last.
 
+Every byte of a shard except keys, offsets and tokens follows from the numbers of offsets and
+tokens of its blocks, so all other bytes are compared with their only possible value.
+"""
+
+import hashlib
 import re
 import zlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,111 +19,156 @@ from manifests.io import files
 from manifests.shards.block_table import BLOCK, BlockTable
 from manifests.shards.writer import NPY_HEADER, SECTOR, member_header, npy_header
 
-FIRST_NAME = re.compile(rb"([A-Za-z0-9_-]{1,80})-000000\.offsets\.npy\0")
+FIRST_NAME = re.compile(rb"([A-Za-z0-9_-]{1,80})-000000\.(?:offsets|tokens)\.npy\0")
+"""The name of a member of block 0, with the prefix of all keys as its group."""
 
-
-def scan_shard(url: str, dtype: npt.DTypeLike) -> BlockTable:
-    """Return the block table of one shard, `shard` being 0.
-
-    The format leaves no choice in any byte but those of keys, offsets and tokens, so that all
-    others are compared with what they must be.
-
-    Args:
-        url: the .tar.
-        dtype: of its tokens.
-
-    Raises:
-        DataError: the first byte that cannot be, or the byte at which the file was cut.
-    """
-    scan = _Scan(url, memoryview(files.read_bytes(url)), np.dtype(dtype).newbyteorder("<"))
-    found = scan.blocks()
-    rows = np.zeros(len(found), dtype=BLOCK)
-    for number, block in enumerate(found):
-        goes_on = number + 1 < len(found) and found[number + 1].opens_inside
-        documents = block.starts + block.opens_inside - goes_on
-        if goes_on and documents:
-            raise DataError(
-                f"{url}: block {number}, at byte {block.at}: holds the start of a document that "
-                "goes on, and the end of another"
-            )
-        rows[number] = 0, documents, block.data_offset, block.tokens, block.crc
-    return rows
+SIZE = re.compile(rb"[0-7]{11}\0")
+"""The size of a member, as its header has it."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Block:
-    at: int
-    starts: int
-    opens_inside: bool
-    data_offset: int
-    tokens: int
-    crc: int
+class Sample:
+    """A block as it lies in its shard.
+
+    Attributes:
+        key: of the sample.
+        offsets_at: byte at which the payload of the offsets starts.
+        tokens_at: byte at which the payload of the tokens starts.
+    """
+
+    key: str
+    offsets_at: int
+    offsets: bytes
+    tokens_at: int
+    tokens: bytes
+
+    @property
+    def crc32(self) -> int:
+        """CRC-32 of the payload of the offsets, then of the tokens, as in the block table."""
+        return zlib.crc32(self.tokens, zlib.crc32(self.offsets))
 
 
-class _Scan:
-    """One pass over a shard's bytes."""
+class ShardScan:
+    """One pass over a shard.
 
-    def __init__(self, url: str, content: memoryview, dtype: np.dtype[Any]) -> None:
-        self.url, self.content, self.dtype = url, content, dtype
+    Attributes:
+        position: bytes read so far.
+        sha256: state of SHA-256 over these bytes.
+    """
+
+    def __init__(
+        self, url: str, source: IO[bytes], dtype: npt.DTypeLike, size: int | None = None
+    ) -> None:
+        """Scan a shard.
+
+        Args:
+            url: of the .tar, for messages.
+            source: the .tar, open at byte 0.
+            dtype: of the tokens.
+            size: of the .tar in shards.parquet, for messages.
+        """
+        self._url, self._source = url, source
+        self._recorded = "" if size is None else f"; shards.parquet says {size} bytes"
+        self._dtype = np.dtype(dtype).newbyteorder("<")
         self.position = 0
-        self.prefix = ""
+        self.sha256 = hashlib.sha256()
 
-    def blocks(self) -> list[_Block]:
-        found: list[_Block] = []
-        while bytes(self.content[self.position : self.position + 1]).strip(b"\0"):
-            found.append(self._block(len(found)))
-        if found and found[0].opens_inside:
-            raise DataError(f"{self.url}: block 0 opens inside a document that no block starts")
-        self._expect(bytes(2 * SECTOR), "the end of the archive")
-        if self.position != len(self.content):
-            raise DataError(f"{self.url}: goes on after its end, at byte {self.position}")
-        return found
+    def samples(self, prefix: str, counts: Sequence[tuple[int, int]]) -> Iterator[Sample]:
+        """Yield every block, then check the end of the shard.
 
-    def _block(self, number: int) -> _Block:
-        at = self.position
-        if number == 0:
-            self.prefix = self._first_prefix()
-        key = f"{self.prefix}-{number:06d}"
-        data = self._member(f"{key}.offsets.npy", np.dtype("<u4"))
-        data_offset = self.position + SECTOR + NPY_HEADER
-        tokens = self._member(f"{key}.tokens.npy", self.dtype)
-        count = len(tokens) // self.dtype.itemsize
-        offsets = np.frombuffer(data, dtype="<u4").astype(np.int64)
-        if not len(offsets) or offsets[-1] != count or (np.diff(offsets) < 0).any():
+        Args:
+            prefix: of the keys.
+            counts: for each block, its numbers of offsets and of tokens.
+
+        Raises:
+            DataError: names the first byte that is wrong, or the byte at which the shard was cut.
+        """
+        for number, (offset_count, token_count) in enumerate(counts):
+            key = f"{prefix}-{number:06d}"
+            offsets = self._member(f"{key}.offsets.npy", np.dtype("<u4"), offset_count)
+            tokens = self._member(f"{key}.tokens.npy", self._dtype, token_count)
+            yield Sample(key, *offsets, *tokens)
+        self._expect(bytes(2 * SECTOR), "the zeros at the end")
+        if self._source.read(1):
             raise DataError(
-                f"{self.url}: block {number}, at byte {at}: its offsets do not ascend to {count}"
+                f"{self._url}: goes on after byte {self.position}, where the shard should end"
             )
-        crc = zlib.crc32(tokens, zlib.crc32(data))
-        return _Block(at, len(offsets) - 1, bool(offsets[0] > 0), data_offset, count, crc)
 
-    def _first_prefix(self) -> str:
-        found = FIRST_NAME.match(self.content[:100])
-        if not found:
-            raise DataError(f"{self.url}: byte 0: is not the header of a block's offsets")
-        return found[1].decode("ascii")
-
-    def _member(self, name: str, dtype: np.dtype[Any]) -> memoryview:
-        """Step over a member and return its array's bytes."""
-        digits = bytes(self.content[self.position + 124 : self.position + 135])
-        size = int(digits, 8) if digits.isdigit() else NPY_HEADER
-        self._expect(member_header(name, size), f"the header of {name}")
-        length = size - NPY_HEADER
-        self._expect(npy_header(dtype.str, length // dtype.itemsize), f"the npy header of {name}")
-        payload = self.content[self.position : self.position + length]
-        if len(payload) < length:
-            raise DataError(f"{self.url}: was cut inside {name}, at byte {len(self.content)}")
-        self.position += length
+    def _member(self, name: str, dtype: np.dtype[Any], count: int) -> tuple[int, bytes]:
+        """Return the position and the bytes of the payload of a member."""
+        size = count * dtype.itemsize
+        self._expect(member_header(name, NPY_HEADER + size), f"the header of {name}")
+        self._expect(npy_header(dtype.str, count), f"the npy header of {name}")
+        position, payload = self.position, self._take(size, name)
         self._expect(bytes(-self.position % SECTOR), f"the zeros after {name}")
-        return payload
+        return position, payload
+
+    def _take(self, size: int, what: str) -> bytes:
+        """Return the next bytes; DataError if the shard ends before."""
+        data = self._source.read(size)
+        if len(data) < size:
+            raise DataError(
+                f"{self._url}: ends at byte {self.position + len(data)}, in {what}{self._recorded}"
+            )
+        self.sha256.update(data)
+        self.position += size
+        return data
 
     def _expect(self, expected: bytes, what: str) -> None:
-        found = bytes(self.content[self.position : self.position + len(expected)])
-        if not expected.startswith(found):
-            pairs = enumerate(zip(found, expected, strict=False))
-            place, have, want = next((i, a, b) for i, (a, b) in pairs if a != b)
+        """Read bytes that have only one possible value."""
+        data = self._take(len(expected), what)
+        if data != expected:
+            index = next(i for i in range(len(data)) if data[i] != expected[i])
             raise DataError(
-                f"{self.url}: byte {self.position + place} is {have}, not {want}, in {what}"
+                f"{self._url}: byte {self.position - len(expected) + index}, in {what}, is "
+                f"{data[index]:#04x}, not {expected[index]:#04x}"
             )
-        if len(found) < len(expected):
-            raise DataError(f"{self.url}: was cut at byte {len(self.content)}, in {what}")
-        self.position += len(expected)
+
+
+def scan_shard(url: str, dtype: npt.DTypeLike) -> BlockTable:
+    """Return the rows of a shard in the block table, column `shard` being 0.
+
+    Args:
+        url: of the .tar.
+        dtype: of the tokens.
+
+    Raises:
+        DataError: names the first byte that is wrong, or the byte at which the shard was cut.
+    """
+    dtype = np.dtype(dtype)
+    with files.open_input(url) as source:
+        prefix, counts = _read_headers(url, source, dtype.itemsize)
+        source.seek(0)
+        rows, opens_inside = np.zeros(len(counts), dtype=BLOCK), np.zeros(len(counts) + 1, bool)
+        for number, sample in enumerate(ShardScan(url, source, dtype).samples(prefix, counts)):
+            offsets = np.frombuffer(sample.offsets, "<u4").astype(np.int64)
+            if not len(offsets) or offsets[-1] != counts[number][1] or (np.diff(offsets) < 0).any():
+                raise DataError(f"{url}: the offsets of {sample.key} do not ascend to its tokens")
+            opens_inside[number] = offsets[0] > 0
+            rows[number] = 0, len(offsets) - 1, sample.tokens_at, counts[number][1], sample.crc32
+    # The documents that end in a block: those that start in it, and one that goes on into it, less
+    # one that goes on after it.
+    documents = rows["documents"] + opens_inside[:-1].astype(np.int64) - opens_inside[1:]
+    if opens_inside[0] or (opens_inside[1:] & (documents != 0)).any():
+        raise DataError(
+            f"{url}: a block opens inside a document that did not fill the block before"
+        )
+    rows["documents"] = documents
+    return rows
+
+
+def _read_headers(url: str, source: IO[bytes], itemsize: int) -> tuple[str, list[tuple[int, int]]]:
+    """Return the prefix of a shard's keys and, for each block, its offsets and tokens."""
+    sizes: list[int] = []
+    position, prefix = 0, ""
+    while (header := source.read(SECTOR)).strip(b"\0"):
+        name = FIRST_NAME.match(header)
+        if not (sizes or name) or not SIZE.fullmatch(header[124:136]):
+            raise DataError(f"{url}: byte {position}: the header of a block's member is wrong")
+        prefix = name[1].decode() if name else prefix
+        size = int(header[124:135], 8)
+        sizes.append(max(0, size - NPY_HEADER))
+        position += SECTOR + size + -size % SECTOR
+        source.seek(position)
+    pairs = zip(sizes[::2], sizes[1::2], strict=False)
+    return prefix, [(offsets // 4, tokens // itemsize) for offsets, tokens in pairs]

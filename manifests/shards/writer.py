@@ -29,7 +29,7 @@ import numpy.typing as npt
 
 from manifests.errors import DataError, UsageError
 from manifests.io import files
-from manifests.shards.block_table import BLOCK, BlockTable
+from manifests.shards.block_table import BLOCK, BlockTable, offset_count, opens_inside
 
 BLOCK_TOKENS = 1 << 18
 """Measured knee: near the top speed of plain webdataset, and 0.5 MB reads for object stores."""
@@ -101,7 +101,6 @@ class ShardWriter:
         self._sha256 = hashlib.sha256()
         self._position = 0
         self._rows: list[tuple[int, int, int, int, int]] = []
-        self._samples: list[int] = []
         self._documents = 0
         self._block = _Block()
         self._summary: ShardSummary | None = None
@@ -165,7 +164,6 @@ class ShardWriter:
         offsets = np.array([*block.starts, block.tokens], dtype="<u4").tobytes()
         tokens = np.concatenate(block.pieces).tobytes()
         key = f"{self._prefix}-{len(self._rows):06d}"
-        self._samples.append(self._position)
         self._member(f"{key}.offsets.npy", "<u4", len(block.starts) + 1, offsets)
         data_offset = self._position + SECTOR + NPY_HEADER
         self._member(f"{key}.tokens.npy", self._dtype.str, block.tokens, tokens)
@@ -188,12 +186,11 @@ class ShardWriter:
         if self._summary is None:
             if self._block.pieces:
                 self._flush()
-            end = self._position
             self._write(bytes(2 * SECTOR))
             self._stack.close()
-            index = np.array([*self._samples, end], dtype="<u8")
-            files.write_bytes(f"{self._url}.idx", index.tobytes())
             table = np.array(self._rows, dtype=BLOCK)
+            index = sample_index(table, self._dtype.itemsize)
+            files.write_bytes(f"{self._url}.idx", index)
             self._summary = ShardSummary(
                 bytes=self._position,
                 blocks=len(table),
@@ -218,6 +215,21 @@ def npy_header(dtype: str, count: int) -> bytes:
     length = NPY_HEADER - 10
     header = b"\x93NUMPY\x01\x00" + length.to_bytes(2, "little")
     return header + text.ljust(length - 1).encode("ascii") + b"\n"
+
+
+def sample_index(table: BlockTable, itemsize: int) -> bytes:
+    """Return the content of a .tar.idx: uint64 [blocks + 1], the start of each sample and the end.
+
+    Args:
+        table: the shard's rows of the block table.
+        itemsize: bytes of a token.
+    """
+    starts, end = [], 0
+    for block, row in enumerate(table):
+        count = offset_count(int(row["documents"]), opens_inside(table, block))
+        starts.append(offsets_at(int(row["data_offset"]), count) - NPY_HEADER - SECTOR)
+        end = int(row["data_offset"]) + int(row["tokens"]) * itemsize
+    return np.array([*starts, end + -end % SECTOR], dtype="<u8").tobytes()
 
 
 def offsets_at(data_offset: int, count: int) -> int:

@@ -19,15 +19,15 @@ from rich.text import Text
 
 from manifests.console import formatting
 from manifests.console.output import numbers_table, unwrapped
-from manifests.dataset.dataset import read_shard_table
+from manifests.dataset.shard_index import read_shard_rows
 from manifests.dataset.tombstone_file import FOLDER, SUFFIX
 from manifests.dataset.tombstones import Tombstones
 from manifests.errors import DataError, UsageError
 from manifests.io import files
 from manifests.lineage.chain import STEPS, load_chain
 from manifests.lineage.manifest import FILE, Manifest, load_manifest, manifest_digest
+from manifests.lineage.parts_table import DedupPart, FilteredPart, read_parts
 from manifests.lineage.receipts import DIRECTORY, load_receipt
-from manifests.verify.parts import read_parts
 
 HOUR = 3600.0
 """Seconds without a write after which such a file belongs to no running job."""
@@ -221,18 +221,14 @@ def _needed(directory: str, manifest: Manifest) -> set[str]:
     """Return the files that a finished job needs, relative to its directory."""
     needed = set(manifest.tables)
     if manifest.step == "tokenize":
-        shards = read_shard_table(directory, manifest)["shard"].to_pylist()
-        for shard in shards:
-            needed |= {shard, f"{shard}.idx", shard.removesuffix(".tar") + ".parquet"}
-        return needed
-    for row in read_parts(directory):
-        if manifest.step == "license_filter":
-            needed |= {f"{kind}/{row['name']}.parquet" for kind in ("documents", "decisions")}
-        else:
-            needed |= {
-                f"duplicates/{row['name']}.parquet",
-                f"signatures/{row['signature']}.parquet",
-            }
+        for shard in read_shard_rows(directory, manifest):
+            needed.update(shard.files)
+    elif manifest.step == "dedup":
+        for part in read_parts(directory, DedupPart):
+            needed |= {f"duplicates/{part.name}.parquet", f"signatures/{part.signature}.parquet"}
+    else:
+        for row in read_parts(directory, FilteredPart):
+            needed |= {f"documents/{row.name}.parquet", f"decisions/{row.name}.parquet"}
     return needed
 
 

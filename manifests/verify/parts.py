@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,26 +11,9 @@ import pyarrow.compute as pc
 from manifests.errors import DataError
 from manifests.io import files
 from manifests.io.parquet import open_parquet, read_table
+from manifests.lineage.parts_table import PARTS_TABLE, DedupPart, FilteredPart
 from manifests.lineage.receipts import FileRecord
 from manifests.schemas import DOCUMENTS, DUPLICATES
-
-PARTS_TABLE = "parts.parquet"
-
-PREVIOUS_PARTS_TABLE = "previous_parts.parquet"
-"""Beside dedup's parts: the parts of previous corpora that its duplicates may be copies of."""
-
-
-def read_parts(directory: str) -> list[dict[str, Any]]:
-    """Return the rows of a step's parts.parquet; DataError where there is none."""
-    rows: list[dict[str, Any]] = read_table(files.join(directory, PARTS_TABLE)).to_pylist()
-    return rows
-
-
-def read_previous_parts(directory: str) -> list[dict[str, Any]]:
-    """Return the rows of a dedup's previous_parts.parquet; none without previous corpora."""
-    url = files.join(directory, PREVIOUS_PARTS_TABLE)
-    rows: list[dict[str, Any]] = read_table(url).to_pylist() if files.exists(url) else []
-    return rows
 
 
 def check_file(directory: str, path: str, record: FileRecord) -> None:
@@ -46,7 +28,7 @@ def check_file(directory: str, path: str, record: FileRecord) -> None:
         raise DataError(f"{url}: its SHA-256 is not the recorded one")
 
 
-def check_part(directory: str, row: dict[str, Any]) -> None:
+def check_part(directory: str, row: FilteredPart) -> None:
     """Check documents/ and decisions/ of a part: columns, counts, and the same rows in both.
 
     Args:
@@ -56,9 +38,9 @@ def check_part(directory: str, row: dict[str, Any]) -> None:
     Raises:
         DataError: it names the file, and the first row that is wrong.
     """
-    url = files.join(directory, "documents", f"{row['name']}.parquet")
+    url = files.join(directory, "documents", f"{row.name}.parquet")
     documents = read_table(url, ["id", "component", "bytes"])
-    if files.sha256(url) != row["sha256"]:
+    if files.sha256(url) != row.sha256:
         raise DataError(f"{url}: its SHA-256 is not the one in {PARTS_TABLE}")
     with open_parquet(url) as file:
         if not file.schema.equals(DOCUMENTS):
@@ -67,9 +49,9 @@ def check_part(directory: str, row: dict[str, Any]) -> None:
         ("documents", documents.num_rows),
         ("bytes", pc.sum(documents["bytes"]).as_py() or 0),
     ):
-        if found != row[field]:
-            raise DataError(f"{url}: has {found} {field}; {PARTS_TABLE} says {row[field]}")
-    decided_url = files.join(directory, "decisions", f"{row['name']}.parquet")
+        if found != getattr(row, field):
+            raise DataError(f"{url}: has {found} {field}; {PARTS_TABLE} says {getattr(row, field)}")
+    decided_url = files.join(directory, "decisions", f"{row.name}.parquet")
     decided = read_table(decided_url, ["id", "component", "bytes", "kept", "rule"])
     both = pc.equal(decided["kept"], pc.is_null(decided["rule"]))
     if not pc.all(both).as_py() and decided.num_rows:
@@ -89,14 +71,14 @@ class Gone:
     addresses: npt.NDArray[np.uint64]
 
 
-def read_gone(directory: str, parts: list[dict[str, Any]]) -> Gone:
+def read_gone(directory: str, parts: list[DedupPart]) -> Gone:
     """Read which documents are duplicates; a file that is missing is another check's fault."""
     found = [np.zeros(0, np.uint64)]
     for row in parts:
-        url = duplicates_url(directory, row["name"])
+        url = duplicates_url(directory, row.name)
         if files.exists(url):
             rows = read_table(url, ["row"])["row"].to_numpy().astype(np.uint64)
-            found.append(np.uint64(row["part"]) << np.uint64(32) | rows)
+            found.append(np.uint64(row.part) << np.uint64(32) | rows)
     return Gone(np.sort(np.concatenate(found)))
 
 
@@ -106,7 +88,7 @@ def duplicates_url(directory: str, name: str) -> str:
 
 
 def check_duplicates(
-    directory: str, row: dict[str, Any], documents: str, counts: Mapping[int, int], gone: Gone
+    directory: str, row: DedupPart, documents: str, counts: Mapping[int, int], gone: Gone
 ) -> None:
     """Check duplicates/ of a part: rows ascend, ids are the documents', and survivors survive.
 
@@ -120,20 +102,20 @@ def check_duplicates(
     Raises:
         DataError: it names the first row that is wrong.
     """
-    url = duplicates_url(directory, row["name"])
+    url = duplicates_url(directory, row.name)
     table = read_table(url)
     if not table.schema.equals(DUPLICATES):
         raise DataError(f"{url}: its columns are not those of duplicates/")
     rows = table["row"].to_numpy().astype(np.int64)
     _first(url, np.flatnonzero(np.diff(rows) <= 0) + 1, "does not come after the row before it")
-    _first(url, np.flatnonzero(rows >= row["documents"]), "is beyond the part's last document")
+    _first(url, np.flatnonzero(rows >= row.documents), "is beyond the part's last document")
     parts, places = table["kept_part"].to_numpy(), table["kept_row"].to_numpy()
     limits = np.array([counts.get(int(part), 0) for part in parts], np.int64)
     _first(url, np.flatnonzero(places >= limits), "is a duplicate of a document that is not there")
     kept = parts.astype(np.uint64) << np.uint64(32) | places.astype(np.uint64)
     lost = np.flatnonzero(np.isin(kept, gone.addresses))
     _first(url, lost, "is a duplicate of a document that is itself removed")
-    source = files.join(documents, f"{row['name']}.parquet")
+    source = files.join(documents, f"{row.name}.parquet")
     if files.exists(source):
         ids = read_table(source, ["id"])["id"].take(pa.array(rows))
         differs = pc.not_equal(ids, table["id"]).to_numpy(zero_copy_only=False)

@@ -5,24 +5,24 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from manifests.dataset.shard_index import ShardRow
 from manifests.errors import DataError
 from manifests.io import files
 from manifests.io.parquet import read_table
 from manifests.schemas import SHARD_DOCUMENTS
-from manifests.verify.shard import Integers, Starts
+from manifests.verify.shard import Integers, ShardPlaces
 
 
-def check_index(url: str, samples: npt.NDArray[np.uint64]) -> None:
-    """Check a .tar.idx: where each sample starts, and where the last one ends; DataError if not."""
-    found = files.read_bytes(url)
-    wanted = samples.astype("<u8").tobytes()
-    if found != wanted:
-        place = next((i for i, (a, b) in enumerate(zip(found, wanted, strict=False)) if a != b), -1)
-        place = min(len(found), len(wanted)) if place < 0 else place
-        raise DataError(f"{url}: byte {place} is wrong: it is the index of another shard or run")
+def check_index(url: str, expected: bytes) -> None:
+    """Check the content of a .tar.idx; DataError names the first byte that is wrong."""
+    data = files.read_bytes(url)
+    if data != expected:
+        pairs = enumerate(zip(data, expected, strict=False))
+        index = next((i for i, (a, b) in pairs if a != b), min(len(data), len(expected)))
+        raise DataError(f"{url}: byte {index} is wrong: it is the index of another shard or run")
 
 
-def check_documents(url: str, row: dict[str, Any], starts: Starts) -> None:
+def check_documents(url: str, row: ShardRow, starts: ShardPlaces) -> None:
     """Check the Parquet beside a shard: its digest, and that its places are those of the shard.
 
     Raises:
@@ -30,25 +30,23 @@ def check_documents(url: str, row: dict[str, Any], starts: Starts) -> None:
     """
     if not files.exists(url):
         raise DataError(f"{url}: the table of documents is missing")
-    if files.sha256(url) != row["table_sha256"]:
+    if files.sha256(url) != row.table_sha256:
         raise DataError(f"{url}: its SHA-256 is not the one in shards.parquet")
     table = read_table(url)
     if not table.schema.equals(SHARD_DOCUMENTS):
         raise DataError(f"{url}: its columns are not those of a table of documents")
-    if table.num_rows != row["documents"]:
-        raise DataError(f"{url}: has {table.num_rows} rows; the shard {row['documents']} documents")
-    base = np.zeros(len(starts.samples), np.int64)
+    if table.num_rows != row.documents:
+        raise DataError(f"{url}: has {table.num_rows} rows; the shard {row.documents} documents")
+    base = np.zeros(len(starts.lengths) + 1, np.int64)
     tokens = table["tokens"].to_numpy().astype(np.int64)
     for column, wanted in (("block", starts.blocks), ("start", starts.starts)):
         _same(url, column, table[column].to_numpy(), wanted)
     base[1:] = np.cumsum(starts.lengths)
     addresses = np.append(base[starts.blocks] + starts.starts, base[-1])
     _same(url, "tokens", tokens, np.diff(addresses))
-    others = [name for name in table["component"].unique().to_pylist() if name != row["component"]]
+    others = [name for name in table["component"].unique().to_pylist() if name != row.component]
     if others:
-        raise DataError(
-            f"{url}: holds documents of {others[0]}; the shard is of {row['component']}"
-        )
+        raise DataError(f"{url}: holds documents of {others[0]}; the shard is of {row.component}")
 
 
 def _same(url: str, column: str, found: npt.NDArray[Any], wanted: Integers) -> None:

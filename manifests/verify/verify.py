@@ -9,13 +9,19 @@ from typing import Any
 
 import numpy as np
 
-from manifests.dataset.dataset import SHARD_TABLE, read_shard_table
+from manifests.dataset.shard_index import SHARD_TABLE, ShardRow, read_shard_rows
 from manifests.dataset.tombstone_file import FOLDER, SUFFIX
 from manifests.dataset.tombstones import Tombstones
 from manifests.errors import DataError
 from manifests.io import files
 from manifests.lineage.chain import Chain, Link
 from manifests.lineage.manifest import ComponentTotals
+from manifests.lineage.parts_table import (
+    DedupPart,
+    FilteredPart,
+    read_parts,
+    read_previous_parts,
+)
 from manifests.lineage.receipts import (
     FileRecord,
     Receipt,
@@ -25,15 +31,8 @@ from manifests.lineage.receipts import (
 )
 from manifests.shards import block_table
 from manifests.shards.block_table import BlockTable
-from manifests.verify.parts import (
-    Gone,
-    check_duplicates,
-    check_file,
-    check_part,
-    read_gone,
-    read_parts,
-    read_previous_parts,
-)
+from manifests.shards.writer import sample_index
+from manifests.verify.parts import Gone, check_duplicates, check_file, check_part, read_gone
 from manifests.verify.shard import check_shard
 from manifests.verify.side_files import check_documents, check_index
 
@@ -156,28 +155,28 @@ def _by_step(parent: Link | None, link: Link, result: Verified) -> Iterator[_Tas
 
 
 def _license_filter(link: Link, result: Verified) -> Iterator[_Task]:
-    parts = read_parts(link.directory)
-    paths = {row["name"]: f"documents/{row['name']}.parquet" for row in parts}
+    parts = read_parts(link.directory, FilteredPart)
+    paths = {row.name: f"documents/{row.name}.parquet" for row in parts}
     kept = any(files.exists(files.join(link.directory, path)) for path in paths.values())
     if not kept:
         place = files.join(link.directory, "documents")
         result.notes.append(f"{place}: was cleaned away, so documents are not checked")
     for row in parts if kept else []:
-        size = _size(link.directory, paths[row["name"]])
+        size = _size(link.directory, paths[row.name])
         yield _Task(size, 2, _bound(check_part, link.directory, row))
     yield from _receipts(link, set(paths.values()), set() if kept else set(paths.values()))
 
 
 def _dedup(parent: Link | None, link: Link) -> Iterator[_Task]:
-    parts = read_parts(link.directory)
+    parts = read_parts(link.directory, DedupPart)
     previous = read_previous_parts(link.directory)
-    counts = {int(row["part"]): int(row["documents"]) for row in parts + previous}
+    counts = {row.part: row.documents for row in [*parts, *previous]}
     documents = files.join(parent.directory if parent else link.directory, "documents")
     gone: Gone = read_gone(link.directory, parts)
     for row in parts:
-        size = _size(link.directory, f"duplicates/{row['name']}.parquet")
+        size = _size(link.directory, f"duplicates/{row.name}.parquet")
         yield _Task(size, 1, _bound(check_duplicates, link.directory, row, documents, counts, gone))
-    yield from _receipts(link, {f"duplicates/{row['name']}.parquet" for row in parts})
+    yield from _receipts(link, {f"duplicates/{row.name}.parquet" for row in parts})
 
 
 def _receipts(link: Link, wanted: set[str], gone: Container[str] = frozenset()) -> Iterator[_Task]:
@@ -207,7 +206,7 @@ def _receipts(link: Link, wanted: set[str], gone: Container[str] = frozenset()) 
 
 
 def _tokenize(link: Link, result: Verified) -> Iterator[_Task]:
-    rows = read_shard_table(link.directory, link.manifest).to_pylist()
+    rows = read_shard_rows(link.directory, link.manifest)
     _check_components(link, rows)
     stones = Tombstones(link.directory, link.manifest)
     for name in stones.names:
@@ -215,28 +214,28 @@ def _tokenize(link: Link, result: Verified) -> Iterator[_Task]:
         yield _Task(_size(link.directory, url), 1, _bound(stones.check, name))
     tables = _block_tables(link, rows, result)
     owners: dict[str, str] = {}
-    by_digest = {row["sha256"]: row["shard"] for row in rows}
+    by_digest = {row.sha256: row.shard for row in rows}
     result.shards = len(rows)
-    result.documents = sum(row["documents"] for row in rows)
-    result.tokens = sum(row["tokens"] for row in rows)
+    result.documents = sum(row.documents for row in rows)
+    result.tokens = sum(row.tokens for row in rows)
     for row in rows if not tables else []:
-        record = FileRecord(bytes=row["bytes"], sha256=row["sha256"])
-        yield _Task(row["bytes"], 1, _bound(check_file, link.directory, row["shard"], record))
+        record = FileRecord(bytes=row.bytes, sha256=row.sha256)
+        yield _Task(row.bytes, 1, _bound(check_file, link.directory, row.shard, record))
     for row, table in zip(rows, tables, strict=bool(tables)):
-        yield _Task(row["bytes"], 3, _bound(_check_shard, link, row, table, owners, by_digest))
+        yield _Task(row.bytes, 3, _bound(_check_shard, link, row, table, owners, by_digest))
 
 
-def _check_components(link: Link, rows: list[dict[str, Any]]) -> None:
+def _check_components(link: Link, rows: list[ShardRow]) -> None:
     """What manifest.json says of each component is what its shards add up to."""
     place = f"{link.directory}/manifest.json"
     for heldout, said in (
         (False, link.manifest.components),
         (True, link.manifest.heldout_components),
     ):
-        mine: dict[str, list[dict[str, Any]]] = {}
+        mine: dict[str, list[ShardRow]] = {}
         for row in rows:
-            if row["heldout"] == heldout:
-                mine.setdefault(row["component"], []).append(row)
+            if row.heldout == heldout:
+                mine.setdefault(row.component, []).append(row)
         title = "heldout_components" if heldout else "components"
         if mine.keys() != said.keys():
             odd = sorted(mine.keys() ^ said.keys())[0]
@@ -245,11 +244,11 @@ def _check_components(link: Link, rows: list[dict[str, Any]]) -> None:
             _check_totals(f"{place}: {title}.{name}", totals, mine[name])
 
 
-def _check_totals(place: str, totals: ComponentTotals, rows: list[dict[str, Any]]) -> None:
-    digest = hashlib.sha256(b"".join(bytes.fromhex(row["sha256"]) for row in rows)).hexdigest()
+def _check_totals(place: str, totals: ComponentTotals, rows: list[ShardRow]) -> None:
+    digest = hashlib.sha256(b"".join(bytes.fromhex(row.sha256) for row in rows)).hexdigest()
     found: dict[str, Any] = {"shards": len(rows), "digest": digest}
     for name in ("documents", "tokens", "blocks"):
-        found[name] = sum(row[name] for row in rows)
+        found[name] = sum(getattr(row, name) for row in rows)
     for name, value in found.items():
         if getattr(totals, name) != value:
             raise DataError(
@@ -257,14 +256,17 @@ def _check_totals(place: str, totals: ComponentTotals, rows: list[dict[str, Any]
             )
 
 
-def _block_tables(link: Link, rows: list[dict[str, Any]], result: Verified) -> list[BlockTable]:
+def _block_tables(link: Link, rows: list[ShardRow], result: Verified) -> list[BlockTable]:
     """Return each shard's rows of the block table; nothing where it cannot be believed."""
     url = files.join(link.directory, block_table.FILE)
     if not files.exists(url) or files.sha256(url) != link.manifest.tables.get(block_table.FILE):
-        result.notes.append(f"{url}: is not whole, so blocks are not checked, only whole shards")
+        result.notes.append(
+            f"{url}: is not whole, so blocks are not checked, only whole shards; "
+            f"`stackpile repair {link.directory}` rebuilds it"
+        )
         return []
     table = block_table.read_blocks(url)
-    numbers = np.repeat(np.arange(len(rows)), [row["blocks"] for row in rows])
+    numbers = np.repeat(np.arange(len(rows)), [row.blocks for row in rows])
     if len(table) != len(numbers):
         raise DataError(f"{url}: has {len(table)} blocks; {SHARD_TABLE} says {len(numbers)}")
     wrong = np.flatnonzero(table["shard"] != numbers)
@@ -273,13 +275,13 @@ def _block_tables(link: Link, rows: list[dict[str, Any]], result: Verified) -> l
             f"{url}: byte {int(wrong[0]) * block_table.BLOCK.itemsize}: block {wrong[0]} is of "
             f"shard {table['shard'][wrong[0]]}, not {numbers[wrong[0]]}"
         )
-    ends = np.cumsum([0, *(row["blocks"] for row in rows)])
+    ends = np.cumsum([0, *(row.blocks for row in rows)])
     return [table[start:stop] for start, stop in pairwise(ends)]
 
 
 def _check_shard(
     link: Link,
-    row: dict[str, Any],
+    row: ShardRow,
     table: BlockTable,
     owners: dict[str, str],
     by_digest: dict[str, str],
@@ -287,18 +289,18 @@ def _check_shard(
     """Check a shard and its side files, and that no other shard has its keys."""
     tokenizer = link.manifest.tokenizer
     assert tokenizer is not None
-    url = files.join(link.directory, row["shard"])
+    url = files.join(link.directory, row.shard)
     try:
         starts = check_shard(url, row, table, tokenizer.dtype, tokenizer.vocabulary)
     except DataError as fault:
         other = by_digest.get(files.sha256(url)) if files.exists(url) else None
-        if other and other != row["shard"]:
+        if other and other != row.shard:
             raise DataError(f"{url}: holds the bytes of {other}: shards were swapped") from None
         raise fault from None
-    other = owners.setdefault(starts.prefix, row["shard"])
-    if other != row["shard"]:
+    other = owners.setdefault(starts.prefix, row.shard)
+    if other != row.shard:
         raise DataError(f"{url}: its keys start with {starts.prefix}, like those of {other}")
-    check_index(f"{url}.idx", starts.samples)
+    check_index(f"{url}.idx", sample_index(table, np.dtype(tokenizer.dtype).itemsize))
     check_documents(f"{url.removesuffix('.tar')}.parquet", row, starts)
 
 

@@ -2,9 +2,9 @@
 
 import typer
 
-from pipelines.commands import datasets, demo, inspect, locate, mix, prepare, tokenizer
+from pipelines.commands import datasets, demo, inspect, locate, mix, prepare, repair, tokenizer
 
-MODULES = (demo, prepare, datasets, tokenizer, inspect, mix, locate)
+MODULES = (demo, prepare, datasets, tokenizer, inspect, mix, locate, repair)
 """In the order in which the help lists their subcommands."""
 
 

@@ -18,11 +18,11 @@ import pyarrow.parquet as pq
 from filters.dedup.minhash_kernels import jaccard
 from filters.dedup.union_find import U32, Indexes, parts_and_rows
 from manifests.io import files
+from manifests.lineage.parts_table import PARTS_TABLE
 from pipelines.dedup.deduplication import EXACT, Deduplication
 from pipelines.dedup.exact_threshold import THRESHOLD
 from pipelines.dedup.rank_clusters import ClusterRange, read_duplicates
 from pipelines.dedup.shingle_sets import ShingleSets, write_shingle_sets
-from pipelines.license_filter.job import PARTS_FILE
 from pipelines.runtime.table import read_rows
 
 SIMILARITIES = pa.schema(
@@ -126,7 +126,7 @@ class ExactJaccard(beam.PTransform):
 
     def _part_names(self) -> dict[int, str]:
         """Return number -> name of the parts of this corpus."""
-        rows = read_rows(files.join(self.dedup.directory, PARTS_FILE))
+        rows = read_rows(files.join(self.dedup.directory, PARTS_TABLE))
         return {int(row["part"]): str(row["name"]) for row in rows}
 
     def _url(self, name: str) -> str:

@@ -11,9 +11,9 @@ from filters.dedup.minhash import Profile, load_profile
 from manifests.io import files
 from manifests.io.digest import digest
 from manifests.lineage.manifest import Manifest, Parent, load_manifest
+from manifests.lineage.parts_table import PARTS_TABLE, PREVIOUS_PARTS_TABLE
 from manifests.lineage.receipts import Receipt, merge_funnels
 from manifests.schemas import FORMAT
-from manifests.verify.parts import PREVIOUS_PARTS_TABLE
 from pipelines.corpus.dedup_table import Dedup
 from pipelines.dedup.clusters import find_clusters
 from pipelines.dedup.deduplication import Deduplication, Limits
@@ -22,7 +22,6 @@ from pipelines.dedup.loss_limit import check_losses
 from pipelines.dedup.parts import SIGNATURES, DocumentsPart, write_tables
 from pipelines.dedup.previous_corpora import previous_digests
 from pipelines.dedup.signatures import ComputeSignatures
-from pipelines.license_filter.job import PARTS_FILE
 from pipelines.preparation import Preparation, begin, finish, parent_of, totals_of
 from pipelines.runtime.job import Job
 from pipelines.runtime.table import read_rows
@@ -44,7 +43,7 @@ def run(preparation: Preparation, limits: Limits | None = None) -> Manifest:
     runner = preparation.runner.threaded()
     load_manifest(preparation.license_filter)
     profile = load_profile(config.profile)
-    rows = read_rows(files.join(preparation.license_filter, PARTS_FILE))
+    rows = read_rows(files.join(preparation.license_filter, PARTS_TABLE))
     table = write_tables(directory, cast(list[DocumentsPart], rows), config)
     priorities = {source.name: source.priority for source in preparation.corpus.source}
     step = _step_digest(config, profile, priorities, files.sha256(table))
@@ -76,7 +75,7 @@ def _manifest(
 ) -> Manifest:
     funnel = merge_funnels(receipt.funnel for receipt in receipts)
     previous = preparation.corpus.dedup.previous_corpora
-    tables = [PARTS_FILE, *([PREVIOUS_PARTS_TABLE] if previous else [])]
+    tables = [PARTS_TABLE, *([PREVIOUS_PARTS_TABLE] if previous else [])]
     return Manifest(
         step="dedup",
         digest=step,

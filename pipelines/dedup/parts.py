@@ -13,27 +13,14 @@ from filters.dedup.union_find import Indexes
 from manifests.io import files
 from manifests.io.digest import short_digest
 from manifests.io.parquet import read_table
-from manifests.schemas import FORMAT
-from manifests.verify.parts import PREVIOUS_PARTS_TABLE
+from manifests.lineage.parts_table import PARTS_TABLE, PREVIOUS_PARTS_TABLE
+from manifests.schemas import DEDUP_PARTS, FORMAT
 from pipelines.corpus.dedup_table import Dedup
 from pipelines.dedup.previous_corpora import write_previous_parts
-from pipelines.license_filter.job import PARTS_FILE
 from pipelines.runtime.table import read_rows
 
 SIGNATURES = "signatures"
 """Folder of the signatures, and name of their step."""
-
-PARTS = pa.schema(
-    [
-        pa.field("part", pa.uint32(), nullable=False),
-        pa.field("name", pa.string(), nullable=False),
-        pa.field("source", pa.string(), nullable=False),
-        pa.field("documents", pa.int64(), nullable=False),
-        pa.field("sha256", pa.string(), nullable=False),  # of documents/NAME.parquet
-        pa.field("signature", pa.string(), nullable=False),  # name of the file in signatures/
-    ]
-)
-"""Columns of dedup/parts.parquet."""
 
 
 class DocumentsPart(TypedDict):
@@ -101,9 +88,9 @@ def write_tables(directory: str, rows: Iterable[DocumentsPart], config: Dedup) -
         {**row, "signature": signature_name(row, profile, config.scope)}
         for row in sorted(rows, key=lambda row: row["part"])
     ]
-    url = files.join(directory, PARTS_FILE)
+    url = files.join(directory, PARTS_TABLE)
     with files.replacing(url) as output:
-        pq.write_table(pa.Table.from_pylist(table, schema=PARTS), output)
+        pq.write_table(pa.Table.from_pylist(table, schema=DEDUP_PARTS), output)
     write_previous_parts(directory, len(table), config, profile)
     return url
 
@@ -123,7 +110,7 @@ def read_parts(directory: str, previous: list[str]) -> list[SignedPart]:
             signatures=files.join(directory, signature_path(row["signature"])),
             duplicates=None,
         )
-        for row in read_rows(files.join(directory, PARTS_FILE))
+        for row in read_rows(files.join(directory, PARTS_TABLE))
     ]
     rows = read_rows(files.join(directory, PREVIOUS_PARTS_TABLE)) if previous else []
     return own + [

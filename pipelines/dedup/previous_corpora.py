@@ -9,22 +9,10 @@ from filters.dedup.minhash import Profile
 from manifests.errors import DataError, UsageError
 from manifests.io import files
 from manifests.lineage.manifest import load_manifest, manifest_digest
-from manifests.verify.parts import PREVIOUS_PARTS_TABLE
+from manifests.lineage.parts_table import PARTS_TABLE, PREVIOUS_PARTS_TABLE
+from manifests.schemas import PREVIOUS_PARTS
 from pipelines.corpus.dedup_table import Dedup
-from pipelines.license_filter.job import PARTS_FILE
 from pipelines.runtime.table import read_rows
-
-PREVIOUS_PARTS = pa.schema(
-    [
-        pa.field("part", pa.uint32(), nullable=False),  # after the last part of this corpus
-        pa.field("name", pa.string(), nullable=False),
-        pa.field("source", pa.string(), nullable=False),
-        pa.field("documents", pa.int64(), nullable=False),
-        pa.field("signature", pa.string(), nullable=False),
-        pa.field("corpus", pa.uint32(), nullable=False),  # index in `[dedup] previous_corpora`
-    ]
-)
-"""Columns of dedup/previous_parts.parquet."""
 
 
 def write_previous_parts(directory: str, parts: int, config: Dedup, profile: Profile) -> None:
@@ -47,7 +35,7 @@ def write_previous_parts(directory: str, parts: int, config: Dedup, profile: Pro
     rows: list[dict[str, Any]] = []
     for corpus, previous in enumerate(config.previous_corpora):
         _check(previous, profile, config.scope)
-        for row in read_rows(files.join(previous, PARTS_FILE)):
+        for row in read_rows(files.join(previous, PARTS_TABLE)):
             rows.append({**row, "part": parts + len(rows), "corpus": corpus})
     with files.replacing(url) as output:
         pq.write_table(pa.Table.from_pylist(rows, schema=PREVIOUS_PARTS), output)

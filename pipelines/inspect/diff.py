@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 
 from manifests.console import formatting
 from manifests.console.output import PrintableTable, unwrapped
-from manifests.dataset.dataset import read_shard_table
+from manifests.dataset.shard_index import read_shard_table
 from manifests.lineage.chain import Chain, flows
 
 MAX_ROWS = 60

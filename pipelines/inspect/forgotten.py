@@ -12,8 +12,12 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from manifests.console import formatting
-from manifests.dataset.dataset import read_shard_table
-from manifests.dataset.shard_index import bounds, read_documents, shard_places
+from manifests.dataset.shard_index import (
+    document_bounds,
+    read_documents,
+    read_shard_table,
+    shard_entries,
+)
 from manifests.dataset.tombstones import Tombstones
 from manifests.lineage.chain import Chain, Link
 
@@ -75,12 +79,12 @@ def _touched_shards(link: Link) -> Iterator[tuple[pa.Table, npt.NDArray[np.bool_
     tombstones = Tombstones(link.directory, link.manifest)
     if not tombstones:
         return
-    for shard in shard_places(read_shard_table(link.directory, link.manifest)):
+    for shard in shard_entries(read_shard_table(link.directory, link.manifest)):
         addresses = tombstones.documents(*shard.component)[:, 0]
         first = shard.first_address
-        if np.diff(addresses.searchsorted([first, first + shard.addresses]))[0]:
-            documents = read_documents(link.directory, shard, ["id", "tokens"])
-            yield documents, np.isin(bounds(shard, documents)[:-1], addresses)
+        if np.diff(addresses.searchsorted([first, first + shard.row.addresses]))[0]:
+            documents = read_documents(link.directory, shard.row, ["id", "tokens"])
+            yield documents, np.isin(document_bounds(shard, documents)[:-1], addresses)
 
 
 def reasons(chain: Chain, number: int, row: int) -> list[str]:
@@ -97,6 +101,6 @@ def reasons(chain: Chain, number: int, row: int) -> list[str]:
     tombstones = Tombstones(link.directory, link.manifest)
     if not tombstones:
         return []
-    shard = shard_places(read_shard_table(link.directory, link.manifest))[number]
-    address = bounds(shard, read_documents(link.directory, shard, ["tokens"]))[row]
+    shard = shard_entries(read_shard_table(link.directory, link.manifest))[number]
+    address = document_bounds(shard, read_documents(link.directory, shard.row, ["tokens"]))[row]
     return tombstones.reasons(*shard.component, int(address))

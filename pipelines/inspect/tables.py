@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
-from manifests.dataset.dataset import read_shard_table
+from manifests.dataset.shard_index import read_shard_rows
 from manifests.io import files
 from manifests.io.parquet import read_table
 from manifests.lineage.chain import Chain
-from manifests.verify.parts import duplicates_url, read_parts
+from manifests.lineage.parts_table import DedupPart, FilteredPart, read_parts
+from manifests.verify.parts import duplicates_url
 from pipelines.inspect import forgotten
 
 Row = dict[str, Any]
@@ -86,10 +87,8 @@ def duplicate_tables(chain: Chain) -> list[DocumentTable]:
     if link is None:
         return []
     return [
-        DocumentTable(
-            duplicates_url(link.directory, row["name"]), row["part"], row["name"], row["source"]
-        )
-        for row in read_parts(link.directory)
+        DocumentTable(duplicates_url(link.directory, row.name), row.part, row.name, row.source)
+        for row in read_parts(link.directory, DedupPart)
     ]
 
 
@@ -100,14 +99,14 @@ def shard_tables(chain: Chain) -> list[DocumentTable]:
         return []
     return [
         DocumentTable(
-            files.join(link.directory, row["shard"].removesuffix(".tar") + ".parquet"),
+            files.join(link.directory, row.table_path),
             number,
-            row["shard"],
-            components=(row["component"],),
-            size=row["tokens"],
-            heldout=row["heldout"],
+            row.shard,
+            components=(row.component,),
+            size=row.tokens,
+            heldout=row.heldout,
         )
-        for number, row in enumerate(read_shard_table(link.directory, link.manifest).to_pylist())
+        for number, row in enumerate(read_shard_rows(link.directory, link.manifest))
     ]
 
 
@@ -135,13 +134,13 @@ def _part_tables(chain: Chain, folder: str) -> list[DocumentTable]:
         return []
     return [
         DocumentTable(
-            files.join(link.directory, folder, f"{row['name']}.parquet"),
-            row["part"],
-            row["name"],
-            row["source"],
-            row["input"],
-            tuple(row["components"]),
-            row["bytes"],
+            files.join(link.directory, folder, f"{row.name}.parquet"),
+            row.part,
+            row.name,
+            row.source,
+            row.input,
+            tuple(row.components),
+            row.bytes,
         )
-        for row in read_parts(link.directory)
+        for row in read_parts(link.directory, FilteredPart)
     ]

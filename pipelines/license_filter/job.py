@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 from manifests.io import files
 from manifests.io.digest import digest
 from manifests.lineage.manifest import FailedInput, Manifest
+from manifests.lineage.parts_table import PARTS_TABLE
 from manifests.lineage.receipts import Receipt, merge_funnels
 from manifests.schemas import FORMAT, PARTS
 from pipelines.corpus.corpus import Corpus
@@ -19,8 +20,6 @@ from pipelines.license_filter.step import STEP, FilterLicenses
 from pipelines.preparation import Preparation, begin, finish, totals_of
 from pipelines.runtime.job import Job
 from pipelines.runtime.step import check_failures, dead_letter
-
-PARTS_FILE = "parts.parquet"
 
 CONFIG = ("source", "filters", "decontaminate", "opt_out", "max_failed")
 """The tables and keys of CORPUS.toml that the manifest records."""
@@ -108,7 +107,7 @@ def _write_parts(directory: str, receipts: list[Receipt]) -> str:
         }
         for number, receipt in enumerate(receipts)
     ]
-    url = files.join(directory, PARTS_FILE)
+    url = files.join(directory, PARTS_TABLE)
     with files.replacing(url) as output:
         pq.write_table(pa.Table.from_pylist(rows, schema=PARTS), output)
     return files.sha256(url)
@@ -130,7 +129,7 @@ def _manifest(
         totals=totals_of(funnel, len(receipts)),
         funnel=funnel,
         counts=_sum_counts(receipts),
-        tables={PARTS_FILE: parts},
+        tables={PARTS_TABLE: parts},
         failed=failed,
         extra=extra,
     )

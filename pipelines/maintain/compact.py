@@ -7,7 +7,7 @@ links, or copies where the file system has no hard links.
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, TypedDict
 
@@ -20,7 +20,7 @@ from manifests.catalog.describe import describe
 from manifests.console import formatting
 from manifests.dataset.dataset import Dataset
 from manifests.dataset.gather import Documents
-from manifests.dataset.shard_index import ShardPlace, bounds, read_documents, shard_places
+from manifests.dataset.shard_index import ShardEntry, document_bounds, read_documents, shard_entries
 from manifests.dataset.tombstones import Ranges
 from manifests.dataset.writer import DatasetShard, ShardRecord, finish_dataset
 from manifests.errors import DataError, UsageError
@@ -159,13 +159,13 @@ def _remove_strays(out: str, table: str, rows: pa.Table, manifest: Manifest) -> 
 def _rows(dataset: Dataset) -> pa.Table:
     """Return the table of parts. The name of a part depends on its shard and its tombstones."""
     rows: list[ShardRow] = []
-    for place in shard_places(dataset.shards):
+    for place in shard_entries(dataset.shards):
         part, touched = _part(place, dataset.tombstones.documents(*place.component))
         rows.append(
             {
                 "part": part,
-                "source": place.row["component"].split("/")[0],
-                "input": place.row["shard"],
+                "source": place.row.component.split("/")[0],
+                "input": place.row.shard,
                 "number": place.number,
                 "touched": touched,
             }
@@ -173,11 +173,11 @@ def _rows(dataset: Dataset) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=ROWS)
 
 
-def _part(place: ShardPlace, gone: Ranges) -> tuple[str, bool]:
+def _part(place: ShardEntry, gone: Ranges) -> tuple[str, bool]:
     """Return the name of a shard's part, and whether `gone` contains any of its documents."""
     first = place.first_address
-    low, high = gone[:, 0].searchsorted((first, first + place.addresses)).tolist()
-    identity = [place.row[name] for name in ("shard", "sha256", "table_sha256")]
+    low, high = gone[:, 0].searchsorted((first, first + place.row.addresses)).tolist()
+    identity = [place.row.shard, place.row.sha256, place.row.table_sha256]
     name = short_digest([STEP, FORMAT, *identity, (gone[low:high] - first).tolist()])
     return name, low < high
 
@@ -198,7 +198,7 @@ class Compact:
     def setup(self) -> None:
         """Open the original dataset."""
         self._dataset = Dataset.open(self.origin)
-        self._places = shard_places(self._dataset.shards)
+        self._places = shard_entries(self._dataset.shards)
         self._tokenizer = load_tokenizer(self._dataset.tokenizer_path)
 
     def receipts(self, row: ShardRow) -> Iterator[str]:
@@ -208,8 +208,8 @@ class Compact:
     def work(self, row: ShardRow) -> Iterator[Receipt]:
         """Link a shard without forgotten documents, or write a shard without them."""
         place = self._places[row["number"]]
-        documents = read_documents(self.origin, place)
-        edges = bounds(place, documents)
+        documents = read_documents(self.origin, place.row)
+        edges = document_bounds(place, documents)
         name, heldout = place.component
         gone = self._dataset.tombstones.documents(name, heldout, self._names(name, heldout))
         if row["part"] != _part(place, gone)[0]:
@@ -218,7 +218,7 @@ class Compact:
         record = self._rewrite(row, place, documents, kept) if row["touched"] else None
         if not row["touched"]:
             record = self._link(place, documents)
-        paths = replace(place, row=record.model_dump()).side_files if record else []
+        paths = record.files if record else []
         receipt = Receipt(
             name=row["part"],
             step=STEP,
@@ -238,32 +238,32 @@ class Compact:
         """Return the tombstones of a component that existed when the compaction started."""
         return [n for n in self._dataset.tombstones.of(component, heldout) if n in self.tombstones]
 
-    def _link(self, place: ShardPlace, documents: pa.Table) -> ShardRecord:
+    def _link(self, place: ShardEntry, documents: pa.Table) -> ShardRecord:
         """Link or copy a shard with its side files; return its record."""
-        for path in place.side_files:
+        for path in place.row.files:
             files.link_or_copy(files.join(self.origin, path), files.join(self.directory, path))
         first = place.first_block
-        table = np.array(self._dataset.blocks[first : first + place.row["blocks"]])
+        table = np.array(self._dataset.blocks[first : first + place.row.blocks])
         table["shard"] = 0
         licenses = Counter(name or "" for name in documents["license"].to_pylist())
         return ShardRecord(
-            **place.row,
+            **place.row.model_dump(),
             text_bytes=0,
             block_table=block_table.to_text(table),
             licenses=dict(sorted(licenses.items())),
         )
 
     def _rewrite(
-        self, row: ShardRow, place: ShardPlace, documents: pa.Table, kept: Mask
+        self, row: ShardRow, place: ShardEntry, documents: pa.Table, kept: Mask
     ) -> ShardRecord | None:
         """Write the kept documents of a shard; write no file and return None without any."""
         if not kept.any():
             return None
         shard = DatasetShard(
             self.directory,
-            _renamed(place.row["shard"], row["part"]),
-            place.row["component"],
-            heldout=place.row["heldout"],
+            _renamed(place.row.shard, row["part"]),
+            place.row.component,
+            heldout=place.row.heldout,
             dtype=self._dataset.tokenizer.dtype,
         )
         with shard:
@@ -275,7 +275,7 @@ class Compact:
             return shard.close()
 
     def _read(
-        self, place: ShardPlace, documents: pa.Table, chosen: npt.NDArray[np.intp]
+        self, place: ShardEntry, documents: pa.Table, chosen: npt.NDArray[np.intp]
     ) -> Iterator[tuple[pa.Table, Documents]]:
         """Yield rows of a shard's table and their tokens, about BATCH tokens at a time."""
         component = self._dataset.component(*place.component)
@@ -285,7 +285,7 @@ class Compact:
             numbers = place.first_document + rows
             yield documents.take(pa.array(rows)), component.gather(numbers, forgotten=True)
 
-    def _gone(self, place: ShardPlace, documents: pa.Table, kept: Mask) -> dict[str, int]:
+    def _gone(self, place: ShardEntry, documents: pa.Table, kept: Mask) -> dict[str, int]:
         """Count forgotten documents, their tokens, and the bytes of their decoded tokens."""
         text = 0
         for _, read in self._read(place, documents, np.flatnonzero(~kept)):

@@ -12,8 +12,14 @@ import pyarrow.compute as pc
 
 from filters.opt_outs import OptOuts, listed, load_opt_outs
 from manifests.console import formatting
-from manifests.dataset.dataset import read_shard_table, tokenizer_of
-from manifests.dataset.shard_index import ShardPlace, bounds, read_documents, shard_places
+from manifests.dataset.dataset import tokenizer_of
+from manifests.dataset.shard_index import (
+    ShardEntry,
+    document_bounds,
+    read_documents,
+    read_shard_table,
+    shard_entries,
+)
 from manifests.dataset.tombstone_file import TOMBSTONE, tombstone_url
 from manifests.dataset.tombstones import Tombstones, write_tombstone
 from manifests.errors import UsageError
@@ -135,9 +141,9 @@ def forget(directory: str, request: ForgetRequest) -> dict[str, Any]:
     """
     manifest = load_manifest(directory)
     tokenizer_of(directory, manifest)
-    places = shard_places(read_shard_table(directory, manifest))
+    places = shard_entries(read_shard_table(directory, manifest))
 
-    def search(place: ShardPlace) -> tuple[pa.Table, set[str]]:
+    def search(place: ShardEntry) -> tuple[pa.Table, set[str]]:
         return _search_shard(directory, place, request)
 
     with ThreadPoolExecutor(THREADS) as pool:
@@ -163,11 +169,11 @@ def forget(directory: str, request: ForgetRequest) -> dict[str, Any]:
 
 
 def _search_shard(
-    directory: str, place: ShardPlace, request: ForgetRequest
+    directory: str, place: ShardEntry, request: ForgetRequest
 ) -> tuple[pa.Table, set[str]]:
     """Return the matching documents of a shard, in the schema TOMBSTONE, and the entries used."""
-    documents = read_documents(directory, place, COLUMNS)
-    edges = bounds(place, documents)
+    documents = read_documents(directory, place.row, COLUMNS)
+    edges = document_bounds(place, documents)
     name, heldout = place.component
     reasons = pa.array(request.reasons(documents), pa.string())
     whole = pa.table(

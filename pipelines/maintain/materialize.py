@@ -27,7 +27,7 @@ import pyarrow.parquet as pq
 
 from manifests.console import formatting
 from manifests.dataset.dataset import Dataset, tokenizer_of
-from manifests.dataset.writer import write_energon
+from manifests.dataset.writer import energon_files
 from manifests.errors import UsageError
 from manifests.io import files
 from manifests.io.digest import digest, short_digest
@@ -124,7 +124,9 @@ def materialize(path: str, out: str, runner: Runner) -> dict[str, Any]:
     receipts = Job(step, table, STEP).run(runner)
     files.link_or_copy(Dataset.open(first).tokenizer_path, files.join(out, "tokenizer.json"))
     shards = [receipt.extra["shard"] for receipt in receipts]
-    write_energon(out, {shard["shard"]: shard["blocks"] for shard in shards}, {})
+    train = {shard["shard"]: shard["blocks"] for shard in shards}
+    for name, content in energon_files(train, {}).items():
+        files.write_bytes(files.join(out, name), content)
     summary = _summary(mixture, resolved, receipts) | {"digest": identity}
     files.write_json(files.join(out, FILE), summary)
     return summary

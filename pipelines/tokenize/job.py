@@ -13,12 +13,12 @@ from manifests.io import files
 from manifests.io.digest import digest
 from manifests.lineage.manifest import FILE as MANIFEST
 from manifests.lineage.manifest import Manifest, Parent, TokenizerRecord, load_manifest
+from manifests.lineage.parts_table import PARTS_TABLE
 from manifests.lineage.receipts import Receipt, load_receipt, merge_funnels
 from manifests.mixture.columns import SOURCES
 from manifests.schemas import FORMAT
 from manifests.tokenizer.tokenizer import describe_tokenizer
 from pipelines.dedup.duplicates import receipt_name
-from pipelines.license_filter.job import PARTS_FILE
 from pipelines.preparation import Preparation, begin, finish, parent_of, rejections, totals_of
 from pipelines.runtime.job import Job
 from pipelines.runtime.table import read_rows
@@ -80,7 +80,7 @@ def what_stays(preparation: Preparation) -> Surviving:
     parent = load_manifest(preparation.dedup)
     if not parent.totals.documents:
         raise DataError(f"{preparation.dedup}: nothing is left to tokenize: {_why(preparation)}")
-    parts = read_rows(files.join(preparation.dedup, PARTS_FILE))
+    parts = read_rows(files.join(preparation.dedup, PARTS_TABLE))
     listed = [_duplicates_of(preparation, parent, part) for part in parts]
     return Surviving(
         documents=files.join(preparation.license_filter, "documents"),

@@ -16,12 +16,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from manifests.dataset.dataset import Dataset
-from manifests.dataset.writer import DatasetShard, rebuild_blocks
+from manifests.dataset.shard_index import read_shard_rows
+from manifests.dataset.writer import DatasetShard
 from manifests.errors import DataError, UsageError
 from manifests.io import files
 from manifests.lineage.manifest import Manifest, Totals, load_manifest, save_manifest
 from manifests.shards import block_table
-from manifests.shards.reader import Handles
+from manifests.shards.reader import FileHandlePool, ShardFile
 from manifests.shards.scan import scan_shard
 from manifests.tokenizer.tokenizer import encode_documents, load_text_tokenizer
 
@@ -184,8 +185,9 @@ def test_threads_share_a_component(small_dataset):
 
 
 def test_few_shards_are_open_at_once(whole):
-    handles = Handles(limit=2)
-    everything = whole.shard_files(range(whole.manifest.totals.shards))
+    handles = FileHandlePool(limit=2)
+    rows = read_shard_rows(whole.directory, whole.manifest)
+    everything = [ShardFile(f"{whole.directory}/{row.shard}", row.bytes) for row in rows]
     before = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
     for _ in range(2):
         for shard in everything:
@@ -290,22 +292,10 @@ def test_a_missing_shard_is_named(small_dataset):
         read_all(small_dataset)
 
 
-def test_a_lost_block_table_is_named_and_rebuilt(small_dataset):
-    path = Path(small_dataset) / block_table.FILE
-    before = path.read_bytes()
-    path.unlink()
-    with pytest.raises(DataError, match=r"blocks\.bin: the block table is missing"):
-        Dataset.open(small_dataset)
-    rebuild_blocks(small_dataset)
-    assert path.read_bytes() == before
-
-
-def test_a_block_table_is_not_rebuilt_from_other_shards(small_dataset):
+def test_a_lost_block_table_is_named(small_dataset):
     (Path(small_dataset) / block_table.FILE).unlink()
-    swap(shard_path(small_dataset), shard_path(small_dataset, number=1))
-    with pytest.raises(DataError, match=r"do not give the blocks\.bin"):
-        rebuild_blocks(small_dataset)
-    assert not (Path(small_dataset) / block_table.FILE).exists()
+    with pytest.raises(DataError, match=r"blocks\.bin: the block table is missing; `stackpile rep"):
+        Dataset.open(small_dataset)
 
 
 @pytest.mark.parametrize("field", ["documents", "tokens", "shard"])
@@ -334,7 +324,7 @@ def test_a_block_table_that_only_adds_up_is_named(small_dataset):
 def test_shards_parquet_of_another_run_is_named(small_dataset):
     path = Path(small_dataset) / "shards.parquet"
     path.write_bytes(path.read_bytes() + b" ")
-    with pytest.raises(DataError, match=r"shards\.parquet: is not the file"):
+    with pytest.raises(DataError, match=r"shards\.parquet: its SHA-256 is not the"):
         Dataset.open(small_dataset)
     path.unlink()
     with pytest.raises(DataError, match=r"shards\.parquet: there is no such file"):
@@ -369,7 +359,7 @@ def test_a_table_of_another_shard_is_named(small_dataset):
     first, second = (shard_path(small_dataset, number=n, suffix=".parquet") for n in (0, 1))
     shutil.copy(second, first)
     component = Dataset.open(small_dataset).component(PYTHON)
-    with pytest.raises(DataError, match=r"python-00000-0123abcd\.parquet: is not the file"):
+    with pytest.raises(DataError, match=r"python-00000-0123abcd\.parquet: its SHA-256"):
         component.origin(0)
 
 

@@ -13,7 +13,8 @@ import pytest
 import webdataset
 
 from manifests.catalog.describe import describe
-from manifests.dataset.dataset import Dataset, read_shard_table
+from manifests.dataset.dataset import Dataset
+from manifests.dataset.shard_index import read_shard_table
 from manifests.errors import DataError
 from manifests.lineage.manifest import load_manifest
 

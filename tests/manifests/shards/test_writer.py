@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from manifests.errors import DataError, UsageError
 from manifests.io import files
 from manifests.shards.block_table import opens_inside
-from manifests.shards.reader import BlockReader, Handles, ShardFile
+from manifests.shards.reader import BlockReader, FileHandlePool, ShardFile
 from manifests.shards.scan import scan_shard
 from manifests.shards.writer import BLOCK_TOKENS, ShardWriter, npy_header
 
@@ -35,7 +35,7 @@ def write(path, documents, dtype="uint16", block_tokens=BLOCK):
 
 def reader_of(path, summary, dtype="uint16"):
     shard = ShardFile(str(path), summary.bytes)
-    return BlockReader(summary.table, [shard], dtype, Handles())
+    return BlockReader(summary.table, [shard], dtype, FileHandlePool())
 
 
 def read(reader, table):

@@ -5,8 +5,6 @@ import os
 import shutil
 
 import fsspec
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -19,19 +17,14 @@ from manifests.lineage.receipts import load_receipt, save_receipt
 from manifests.verify.cleanup import HOUR, remove, render, wasted
 from manifests.verify.verify import verify
 from pipelines.commands.locate import register
-from tests.outputs import printed
+from tests.outputs import DEDUP_SIGNATURE, printed
 
 TEMPORARY = ".python-00000.tar.0123456789abcdef0123456789abcdef.tmp"
-DEDUP_SIGNATURE = "5" * 32
 
 
 @pytest.fixture
 def tidy(output):
-    """An output whose dedup says where its signatures lie, as the job does."""
-    path = output / "dedup" / "parts.parquet"
-    table = pq.read_table(path)
-    table = table.append_column("signature", pa.array([DEDUP_SIGNATURE] * table.num_rows))
-    pq.write_table(table, path)
+    """An output with the signatures of its dedup."""
     (output / "dedup" / "signatures").mkdir()
     (output / "dedup" / "signatures" / f"{DEDUP_SIGNATURE}.parquet").write_bytes(b"hashes")
     return output

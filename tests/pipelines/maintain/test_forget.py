@@ -199,7 +199,7 @@ def test_bad_calls(options, message):
 def test_a_table_that_is_not_the_one_that_was_written(small_dataset, tmp_path):
     path = sorted(files.glob(f"{small_dataset}/shards/*/*.parquet"))[0]
     files.write_bytes(path, files.read_bytes(path) + b" ")
-    with pytest.raises(DataError, match=r"parquet: is not the file that shards\.parquet speaks of"):
+    with pytest.raises(DataError, match=r"parquet: its SHA-256 is not the one in shards\.parquet"):
         forget(small_dataset, asked(tmp_path, "owner/python-1"))
 
 

@@ -1,0 +1,28 @@
+"""The subcommand that writes lost or wrong files of a dataset again."""
+
+import typer
+
+from manifests.console.options import AsJson, Directory
+
+
+def register(app: typer.Typer) -> None:
+    """Add the subcommand."""
+    app.command()(repair)
+
+
+def repair(directory: Directory, as_json: AsJson = False) -> None:
+    """Rebuild the block table, the shard indexes and Energon's files from the shards."""
+    from manifests.console.formatting import plural
+    from manifests.console.output import answer
+    from manifests.lineage.chain import load_chain
+    from manifests.verify.repair import repair as rebuild
+
+    dataset = load_chain(directory).last.directory
+    written = rebuild(dataset)
+    lines = [f"{dataset}/{path}: rebuilt" for path in written]
+    summary = f"{plural(len(written), 'file')} rebuilt; `stackpile verify` checks all files"
+    answer(
+        as_json,
+        {"directory": dataset, "rebuilt": written},
+        lambda: "\n".join([*lines, summary]),
+    )
