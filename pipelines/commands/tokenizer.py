@@ -38,11 +38,11 @@ def train(
     """Train a byte-level BPE on the documents that stay, heldout ones left out."""
     from manifests.tokenizer.tokenizer import train_tokenizer
     from pipelines.preparation import load_preparation
-    from pipelines.tokenize.job import redacted_sources, what_stays
-    from pipelines.tokenize.tokenizer import sample
+    from pipelines.tokenize.job import find_kept_documents, redacted_sources
+    from pipelines.tokenize.tokenizer import sample_texts
 
     preparation = load_preparation(corpus, prepared)
-    texts = sample(what_stays(preparation), redacted_sources(preparation))
+    texts = sample_texts(find_kept_documents(preparation), redacted_sources(preparation))
     _write(out, train_tokenizer(texts, vocabulary, masks), as_json)
 
 

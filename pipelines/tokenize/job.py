@@ -1,8 +1,9 @@
-"""The third job: documents without their duplicates -> a dataset of token shards."""
+"""The third job: documents without their duplicates become a dataset of token shards."""
 
 from collections import Counter
 from typing import Any
 
+import apache_beam as beam
 import pyarrow.parquet as pq
 
 from filters import redaction
@@ -19,44 +20,57 @@ from manifests.mixture.columns import SOURCES
 from manifests.schemas import FORMAT
 from manifests.tokenizer.tokenizer import describe_tokenizer
 from pipelines.dedup.duplicates import receipt_name
+from pipelines.dedup.parts import DocumentsPart
 from pipelines.preparation import Preparation, begin, finish, parent_of, rejections, totals_of
-from pipelines.runtime.job import Job
+from pipelines.runtime.job import Job, ProcessParts
 from pipelines.runtime.table import read_rows
-from pipelines.tokenize.kept_documents import Surviving
-from pipelines.tokenize.step import STEP, Tokenize, make_groups
+from pipelines.tokenize.kept_documents import KeptDocuments, KeptPart, KeptTables
+from pipelines.tokenize.step import STEP, WriteShards, make_groups
 from pipelines.tokenize.tokenizer import FILE as TOKENIZER
 from pipelines.tokenize.tokenizer import make_tokenizer
 
 GROUPS_FILE = "groups.parquet"
 
 
+class Tokenize(beam.PTransform):
+    """Encode documents to shards: rows of groups.parquet in, receipts of shards out."""
+
+    def __init__(self, shards: WriteShards) -> None:
+        """Write `shards`, below a directory that holds tokenizer.json."""
+        super().__init__()
+        self.shards = shards
+
+    def expand(self, rows: beam.PCollection) -> beam.PCollection:
+        """Return the receipts."""
+        return rows | "Shards" >> ProcessParts(self.shards)
+
+
 def run(preparation: Preparation) -> Manifest:
     """Make the tokenizer and the shards of a finished dedup, and write the manifest.
 
     Raises:
-        DataError: dedup has not ended, or everything was rejected before.
+        DataError: dedup has not ended, or no document is kept.
     """
-    inputs = what_stays(preparation)
+    kept = find_kept_documents(preparation)
     directory = preparation.tokenize
     redacted = redacted_sources(preparation)
-    made = make_tokenizer(directory, preparation.corpus.tokenize, inputs, redacted)
+    receipt = make_tokenizer(directory, preparation.corpus.tokenize, kept, redacted)
+    tokenizer_sha256 = receipt.files[TOKENIZER].sha256
     tokenizer = describe_tokenizer(files.join(directory, TOKENIZER))
-    step = digest([STEP, FORMAT, made.files[TOKENIZER].sha256, redaction.VERSION, sorted(redacted)])
+    step = digest([STEP, FORMAT, tokenizer_sha256, redaction.VERSION, sorted(redacted)])
     groups = files.join(directory, GROUPS_FILE)
     with files.replacing(groups) as output:
-        pq.write_table(make_groups(inputs, step), output)
-    job_digest = digest([step, inputs.identity])
+        pq.write_table(make_groups(kept, step), output)
+    job_digest = digest([step, [part.identity for part in kept.parts]])
     begin(directory, job_digest)
-    step_of_part = Tokenize(
-        directory, inputs.documents, inputs.duplicates, tokenizer.dtype, step, redacted
-    )
-    receipts = Job(step_of_part, groups, STEP).run(preparation.runner)
+    shards = WriteShards(directory, kept.tables, tokenizer.dtype, step, redacted)
+    receipts = Job(shards, groups, STEP).run(preparation.runner)
     summary = finish_dataset(
         directory, (ShardRecord.model_validate(receipt.extra["shard"]) for receipt in receipts)
     )
     tables = {
         **summary.tables,
-        TOKENIZER: made.files[TOKENIZER].sha256,
+        TOKENIZER: tokenizer_sha256,
         GROUPS_FILE: files.sha256(groups),
     }
     is_new = not files.exists(files.join(directory, MANIFEST))
@@ -71,34 +85,45 @@ def redacted_sources(preparation: Preparation) -> tuple[str, ...]:
     return tuple(source.name for source in preparation.corpus.source if source.redacts)
 
 
-def what_stays(preparation: Preparation) -> Surviving:
-    """Return what the dedup of a corpus leaves.
+def find_kept_documents(preparation: Preparation) -> KeptDocuments:
+    """Return the documents that the dedup of a corpus keeps.
 
     Raises:
-        DataError: dedup has not ended, or everything was rejected before.
+        DataError: dedup has not ended, or no document is kept.
     """
     parent = load_manifest(preparation.dedup)
     if not parent.totals.documents:
         raise DataError(f"{preparation.dedup}: nothing is left to tokenize: {_why(preparation)}")
-    parts = read_rows(files.join(preparation.dedup, PARTS_TABLE))
-    listed = [_duplicates_of(preparation, parent, part) for part in parts]
-    return Surviving(
-        documents=files.join(preparation.license_filter, "documents"),
-        duplicates=files.join(preparation.dedup, "duplicates"),
-        parts=parts,
-        kept=[receipt.extra["kept"] for receipt in listed],
-        identity=[
-            [part["sha256"], receipt.files[f"duplicates/{part['name']}.parquet"].sha256]
-            for part, receipt in zip(parts, listed, strict=True)
-        ],
+    rows: list[Any] = read_rows(files.join(preparation.dedup, PARTS_TABLE))
+    documents = files.join(preparation.license_filter, "documents")
+    duplicates = files.join(preparation.dedup, "duplicates")
+    return KeptDocuments(
+        tables=KeptTables(documents, duplicates),
+        parts=[_kept_part(preparation, parent, row) for row in rows],
         bytes=parent.totals.bytes,
     )
 
 
+def _kept_part(preparation: Preparation, parent: Manifest, row: DocumentsPart) -> KeptPart:
+    """Return a part of documents/ with the counts of its receipt of dedup."""
+    name = receipt_name(row["name"], parent.digest)
+    receipt = load_receipt(preparation.dedup, name)
+    if receipt is None:
+        raise DataError(f"{files.join(preparation.dedup, MANIFEST)}: the receipt {name} is missing")
+    duplicates = receipt.files[f"duplicates/{row['name']}.parquet"]
+    return KeptPart(
+        name=row["name"],
+        source=row["source"],
+        counts=receipt.extra["kept"],
+        identity=[row["sha256"], duplicates.sha256],
+    )
+
+
 def _why(preparation: Preparation) -> str:
+    """Return a sentence that says how many documents each rule rejected."""
     counts = rejections(load_manifest(preparation.license_filter).funnel)
-    told = ", ".join(f"{rule} took {count:,}" for rule, count in counts.items())
-    return f"no document was kept ({told or 'the inputs are empty'})"
+    rules = ", ".join(f"{rule} rejected {count:,}" for rule, count in counts.items())
+    return f"no document was kept ({rules or 'the inputs are empty'})"
 
 
 def _manifest(
@@ -109,6 +134,7 @@ def _manifest(
     tokenizer: TokenizerRecord,
     tables: dict[str, str],
 ) -> Manifest:
+    """Return the manifest of the job, folded over its receipts."""
     funnel = merge_funnels(receipt.funnel for receipt in receipts)
     return Manifest(
         step="tokenize",
@@ -127,7 +153,7 @@ def _manifest(
 
 
 def _sources(preparation: Preparation) -> dict[str, dict[str, Any]]:
-    """What a mixture chooses components by, source by source."""
+    """Return the columns by which a mixture selects components, source by source."""
     return {
         source.name: {"kind": source.kind, "partition_by": source.partition_by}
         for source in preparation.corpus.source
@@ -135,18 +161,10 @@ def _sources(preparation: Preparation) -> dict[str, dict[str, Any]]:
 
 
 def _redacted(receipts: list[Receipt]) -> dict[str, int]:
-    """Add up what was replaced in texts, by kind."""
+    """Return how often personal data was replaced, by kind."""
     total: Counter[str] = Counter()
     for receipt in receipts:
-        counted = receipt.counts.get("redacted", {})
-        assert isinstance(counted, dict)
-        total.update(counted)
+        counts = receipt.counts.get("redacted", {})
+        assert isinstance(counts, dict)
+        total.update(counts)
     return dict(sorted(total.items()))
-
-
-def _duplicates_of(preparation: Preparation, parent: Manifest, part: dict[str, Any]) -> Receipt:
-    name = receipt_name(part["name"], parent.digest)
-    receipt = load_receipt(preparation.dedup, name)
-    if receipt is None:
-        raise DataError(f"{files.join(preparation.dedup, MANIFEST)}: the receipt {name} is missing")
-    return receipt

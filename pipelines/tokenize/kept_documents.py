@@ -1,72 +1,88 @@
-"""The documents that stay: documents/ without what duplicates/ lists, a row group at a time."""
+"""The documents that dedup keeps: documents/ without the rows that duplicates/ lists."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from manifests.io import files
-from manifests.io.parquet import ParquetReader, open_parquet, read_table
+
+
+class KeptCount(TypedDict):
+    """The kept documents of a part in one component, on one side of the held-out split."""
+
+    component: str
+    heldout: bool
+    documents: int
+    bytes: int
 
 
 @dataclass(frozen=True)
-class Surviving:
-    """What a finished dedup leaves, by the parts of documents/, in their order.
+class KeptPart:
+    """A part of documents/ after dedup."""
 
-    Attributes:
-        documents: URL of documents/.
-        duplicates: URL of duplicates/.
-        parts: name and source of each part.
-        kept: for each part, what is left of it: dicts of component, heldout, documents, bytes.
-        identity: for each part, what changes when its documents or its duplicates do.
-        bytes: of all text that is left.
-    """
+    name: str
+    source: str
+    counts: list[KeptCount]
+    identity: list[str]
+    """SHA-256 of documents/NAME.parquet and of duplicates/NAME.parquet."""
+
+
+@dataclass(frozen=True)
+class KeptTables:
+    """Reads the kept documents of parts."""
 
     documents: str
+    """URL of documents/."""
     duplicates: str
-    parts: list[dict[str, Any]]
-    kept: list[list[dict[str, Any]]]
-    identity: list[list[str]]
-    bytes: int
+    """URL of duplicates/."""
 
-    def tables(
-        self, name: str, component: str | None = None, heldout: bool | None = None
+    def read(
+        self, part: str, component: str | None = None, heldout: bool | None = None
     ) -> Iterator[pa.Table]:
-        """Yield what is left of a part by its name; see `surviving`."""
-        documents = files.join(self.documents, f"{name}.parquet")
-        duplicates = files.join(self.duplicates, f"{name}.parquet")
-        return surviving(documents, duplicates, component, heldout)
+        """Yield the kept documents of a part, a row group at a time, with the columns DOCUMENTS.
 
-
-def surviving(
-    documents: str, duplicates: str, component: str | None = None, heldout: bool | None = None
-) -> Iterator[pa.Table]:
-    """Yield tables of the schema DOCUMENTS.
-
-    Args:
-        documents: URL of documents/PART.parquet.
-        duplicates: URL of duplicates/PART.parquet.
-        component: only this one, by `source/slug`; its row groups hold nothing else.
-        heldout: only documents that are, or are not, set aside for validation.
-    """
-    gone = read_table(duplicates, ["row"])["row"].to_numpy()
-    with open_parquet(documents) as file:
-        first = 0
-        for group in range(file.row_groups):
-            count = file.metadata.row_group(group).num_rows
-            rows = np.arange(first, first + count)
-            first += count
-            if component is None or _component_of(file, group) == component:
-                kept = file.read_row_group(group).filter(pa.array(~np.isin(rows, gone)))
+        Args:
+            part: name of the part.
+            component: yield only documents of this component, `source/slug`.
+            heldout: yield only documents that are, or are not, held out for validation.
+        """
+        name = f"{part}.parquet"
+        with files.open_input(files.join(self.duplicates, name)) as source:
+            removed = pq.read_table(source, columns=["row"])["row"].to_numpy()
+        with (
+            files.open_input(files.join(self.documents, name)) as source,
+            pq.ParquetFile(source) as file,
+        ):
+            first = 0
+            for group in range(file.num_row_groups):
+                count = file.metadata.row_group(group).num_rows
+                rows = np.arange(first, first + count)
+                first += count
+                if component is not None and _component(file, group) != component:
+                    continue
+                table = file.read_row_group(group).filter(pa.array(~np.isin(rows, removed)))
                 if heldout is not None:
-                    kept = kept.filter(pc.equal(kept["heldout"], heldout))
-                if kept.num_rows:
-                    yield kept
+                    table = table.filter(pc.equal(table["heldout"], heldout))
+                if table.num_rows:
+                    yield table
 
 
-def _component_of(file: ParquetReader, group: int) -> str:
-    column = file.read_row_group(group, columns=["component"])["component"]
-    return str(column[0].as_py())
+@dataclass(frozen=True)
+class KeptDocuments:
+    """The documents that a finished dedup keeps."""
+
+    tables: KeptTables
+    parts: list[KeptPart]
+    """The parts in the order of license_filter/parts.parquet."""
+    bytes: int
+    """Bytes of the texts of all kept documents."""
+
+
+def _component(file: pq.ParquetFile, group: int) -> Any:
+    """Return the component of a row group; all its documents are of one component."""
+    return file.read_row_group(group, columns=["component"])["component"][0].as_py()

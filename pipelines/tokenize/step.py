@@ -1,9 +1,12 @@
-"""shards/: the documents that stay, as tokens, with what is known of each beside them."""
+"""The work on one shard: encode the kept documents of a group of parts, and write them.
+
+Worker processes import this module, so it does not import Beam.
+"""
 
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import pyarrow as pa
 
@@ -19,16 +22,16 @@ from manifests.lineage.receipts import (
     save_receipt,
 )
 from pipelines.tokenize.encoder import load_encoder
-from pipelines.tokenize.kept_documents import Surviving, surviving
+from pipelines.tokenize.kept_documents import KeptDocuments, KeptTables
 
 STEP = "tokenize"
 
 GROUP_BYTES = 1 << 30
-"""Text of a shard's parts, in bytes, at most (or one part): at about four bytes a token and two
-bytes on disk a token, shards of about 512 MB (section 4 of the design)."""
+"""Bytes of text in a shard at most, or one part (ours: with about four bytes of text and two
+bytes on disk for each token, shards have about 512 MB)."""
 
 BATCH_BYTES = 8 << 20
-"""Text encoded at once, in bytes: beside it a call costs nothing, and it is little memory."""
+"""Bytes of text that are encoded in one call (ours: larger batches are not faster)."""
 
 GROUPS = pa.schema(
     [
@@ -41,53 +44,61 @@ GROUPS = pa.schema(
         pa.field("text_bytes", pa.int64(), nullable=False),
     ]
 )
-"""Columns of groups.parquet: each row becomes a shard."""
+"""Columns of groups.parquet, which has one row for each shard."""
 
 
-def shard_path(row: dict[str, Any]) -> str:
-    """Return where a shard lies, relative to the dataset; its name changes with its content."""
-    directory = "heldout" if row["heldout"] else "shards"
-    return f"{directory}/{row['component']}-{row['number']:05d}-{row['part'][:8]}.tar"
+class Group(TypedDict):
+    """A row of groups.parquet."""
+
+    part: str
+    source: str
+    component: str
+    heldout: bool
+    number: int
+    documents: list[str]
+    text_bytes: int
+
+
+def shard_path(group: Group) -> str:
+    """Return the path of a shard relative to the dataset; it changes with the shard's content."""
+    directory = "heldout" if group["heldout"] else "shards"
+    return f"{directory}/{group['component']}-{group['number']:05d}-{group['part'][:8]}.tar"
 
 
 @dataclass
-class Tokenize:
-    """Makes a shard, its side files and a receipt of each group of parts."""
+class WriteShards:
+    """Writes a shard, its side files and a receipt for each group of parts."""
 
     directory: str
-    """tokenize-NAME/."""
-    documents: str
-    """license_filter/documents/."""
-    duplicates: str
-    """dedup/duplicates/."""
+    """tokenize-NAME/, which holds tokenizer.json."""
+    kept: KeptTables
     dtype: str
-    """uint16 or uint32."""
+    """dtype of the tokens: uint16 or uint32."""
     digest: str
     """The step digest."""
     redacted: tuple[str, ...] = ()
     """Sources whose personal data is replaced."""
 
     def setup(self) -> None:
-        """Load the tokenizer, without its control tokens."""
+        """Load the encoder, which keeps the texts of special tokens as text."""
         self._encoder = load_encoder(files.join(self.directory, "tokenizer.json"))
 
-    def receipts(self, row: dict[str, Any]) -> Iterator[str]:
-        """Yield the one name."""
+    def receipts(self, row: Group) -> Iterator[str]:
+        """Yield the name of the group's receipt."""
         yield row["part"]
 
-    def work(self, row: dict[str, Any]) -> Iterator[Receipt]:
-        """Encode a group's documents in order and write them."""
-        shard = DatasetShard(
+    def work(self, row: Group) -> Iterator[Receipt]:
+        """Encode the documents of a group in order, and write them to a shard."""
+        replaced: Counter[str] = Counter()
+        with DatasetShard(
             self.directory,
             shard_path(row),
             row["component"],
             heldout=row["heldout"],
             dtype=self.dtype,
-        )
-        counts: Counter[str] = Counter()
-        with shard:
+        ) as shard:
             for batch in self._batches(row):
-                self._write(shard, self._redact(row["source"], batch, counts))
+                self._write(shard, self._redact(row["source"], batch, replaced))
             record = shard.close()
         known = FileRecord(bytes=record.bytes, sha256=record.sha256)
         receipt = Receipt(
@@ -98,19 +109,17 @@ class Tokenize:
                 path: known if path == record.shard else file_record(self.directory, path)
                 for path in shard.side_files
             },
-            counts={"redacted": dict(counts)} if row["source"] in self.redacted else {},
+            counts={"redacted": dict(replaced)} if row["source"] in self.redacted else {},
             funnel=_funnel(row, record),
             extra={"shard": record.model_dump(mode="json")},
         )
         save_receipt(self.directory, receipt)
         yield receipt
 
-    def _batches(self, row: dict[str, Any]) -> Iterator[pa.Table]:
-        """Tables of about BATCH_BYTES: a row group can be much larger than that."""
-        for name in row["documents"]:
-            documents = files.join(self.documents, f"{name}.parquet")
-            duplicates = files.join(self.duplicates, f"{name}.parquet")
-            for table in surviving(documents, duplicates, row["component"], row["heldout"]):
+    def _batches(self, group: Group) -> Iterator[pa.Table]:
+        """Yield tables of about BATCH_BYTES of text; a row group can be much larger."""
+        for part in group["documents"]:
+            for table in self.kept.read(part, group["component"], group["heldout"]):
                 start = total = 0
                 for index, size in enumerate(table["bytes"].to_pylist()):
                     if total >= BATCH_BYTES:
@@ -119,75 +128,83 @@ class Tokenize:
                     total += size
                 yield table.slice(start)
 
-    def _redact(self, source: str, batch: pa.Table, counts: Counter[str]) -> pa.Table:
-        """Replace personal data, and count it; `bytes` stays that of the texts as they came."""
+    def _redact(self, source: str, batch: pa.Table, replaced: Counter[str]) -> pa.Table:
+        """Replace personal data and count it. `bytes` stays the size of the original text."""
         if source not in self.redacted:
             return batch
         redacted = redaction.redact(batch["text"])
-        counts.update(redacted.counts)
-        place = batch.schema.get_field_index("text")
-        return batch.set_column(place, batch.schema.field(place), redacted.texts)
+        replaced.update(redacted.counts)
+        column = batch.schema.get_field_index("text")
+        return batch.set_column(column, batch.schema.field(column), redacted.texts)
 
     def _write(self, shard: DatasetShard, batch: pa.Table) -> None:
-        encoded = self._encoder.encode(batch["text"])
-        hashes = document_ids.text_hashes(batch["text"].combine_chunks()).to_pylist()
-        self._encoder.check(batch["text"], hashes, encoded)
-        rows = batch.drop_columns(["text"]).to_pylist()
-        for row, tokens, text_hash in zip(rows, encoded, hashes, strict=True):
+        """Encode a batch of documents, check a sample of them, and add them to the shard."""
+        texts = batch["text"].combine_chunks()
+        encoded = self._encoder.encode(texts)
+        hashes = document_ids.text_hashes(texts).to_pylist()
+        self._encoder.check(texts, hashes, encoded)
+        documents: list[dict[str, Any]] = batch.drop_columns(["text"]).to_pylist()
+        for document, tokens, text_hash in zip(documents, encoded, hashes, strict=True):
             shard.add(
                 tokens,
-                id=row["id"],
+                id=document["id"],
                 text_hash=text_hash,
-                repositories=row["repositories"],
-                path=row["path"],
-                license=row["license"],
-                text_bytes=row["bytes"],
+                repositories=document["repositories"],
+                path=document["path"],
+                license=document["license"],
+                text_bytes=document["bytes"],
             )
 
 
-def _funnel(row: dict[str, Any], record: ShardRecord) -> dict[str, dict[str, ComponentFunnel]]:
-    counted = ComponentFunnel(
+def _funnel(group: Group, record: ShardRecord) -> dict[str, dict[str, ComponentFunnel]]:
+    """Return the funnel of a shard: no document is rejected."""
+    funnel = ComponentFunnel(
         documents_in=record.documents,
         bytes_in=record.text_bytes,
         documents=record.documents,
         bytes=record.text_bytes,
         tokens=record.tokens,
     )
-    return {row["source"]: {row["component"]: counted}}
+    return {group["source"]: {group["component"]: funnel}}
 
 
-def make_groups(inputs: Surviving, digest: str) -> pa.Table:
-    """Return groups.parquet: consecutive parts of a component, up to GROUP_BYTES of text each."""
-    open_groups: dict[tuple[str, bool], dict[str, Any]] = {}
-    rows: list[dict[str, Any]] = []
-    for part, left, identity_of_part in zip(
-        inputs.parts, inputs.kept, inputs.identity, strict=True
-    ):
-        for item in left:
-            key = item["component"], item["heldout"]
-            group = open_groups.get(key)
-            if group is None or group["text_bytes"] + item["bytes"] > GROUP_BYTES:
+def make_groups(kept: KeptDocuments, digest: str) -> pa.Table:
+    """Return groups.parquet: consecutive parts of a component, up to GROUP_BYTES of text each.
+
+    Args:
+        kept: the documents.
+        digest: the step digest, which the names of receipts depend on.
+    """
+    current: dict[tuple[str, bool], tuple[Group, list[list[str]]]] = {}
+    groups: list[tuple[Group, list[list[str]]]] = []
+    for part in kept.parts:
+        for count in part.counts:
+            key = count["component"], count["heldout"]
+            group, identity = current.get(key, (None, []))
+            if group is None or group["text_bytes"] + count["bytes"] > GROUP_BYTES:
                 number = group["number"] + 1 if group else 0
-                group = _empty_group(part["source"], *key, number)
-                open_groups[key] = group
-                rows.append(group)
-            group["documents"].append(part["name"])
-            group["identity"].append(identity_of_part)
-            group["text_bytes"] += item["bytes"]
+                group, identity = _empty_group(part.source, *key, number), []
+                current[key] = group, identity
+                groups.append(current[key])
+            group["documents"].append(part.name)
+            group["text_bytes"] += count["bytes"]
+            identity.append(part.identity)
+    rows = []
+    for group, identity in groups:
+        place = [group["component"], group["heldout"], group["number"]]
+        rows.append({**group, "part": short_digest([STEP, digest, *place, identity])})
     rows.sort(key=lambda row: (row["component"], row["heldout"], row["number"]))
-    for row in rows:
-        place = [row["component"], row["heldout"], row["number"]]
-        row["part"] = short_digest([STEP, digest, *place, row.pop("identity")])
     return pa.Table.from_pylist(rows, schema=GROUPS)
 
 
-def _empty_group(source: str, component: str, heldout: bool, number: int) -> dict[str, Any]:
-    return {
-        "source": source,
-        "component": component,
-        "heldout": heldout,
-        "number": number,
-        "documents": [],
-        "identity": [],
-        "text_bytes": 0,
-    }
+def _empty_group(source: str, component: str, heldout: bool, number: int) -> Group:
+    """Return a group without parts; `part` is the digest of what is in it in the end."""
+    return Group(
+        part="",
+        source=source,
+        component=component,
+        heldout=heldout,
+        number=number,
+        documents=[],
+        text_bytes=0,
+    )
