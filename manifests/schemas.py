@@ -1,9 +1,14 @@
 """The columns of every Parquet file that lies between two jobs: they are the contract."""
 
+from typing import TypedDict
+
 import pyarrow as pa
 
 FORMAT = 1
 """Version of all file formats together; part of every step's digest."""
+
+PLAN_FILE = "plan.parquet"
+"""The plan of license_filter, in the output directory: rows of the schema PLAN."""
 
 PLAN = pa.schema(
     [
@@ -20,6 +25,23 @@ PLAN = pa.schema(
         pa.field("refused", pa.bool_(), nullable=False),  # by its name: no fault of the data
     ]
 )
+
+
+class PlanRow(TypedDict):
+    """A row of plan.parquet; PLAN describes its columns."""
+
+    source: str
+    input: str
+    url: str
+    start: int
+    stop: int | None
+    bytes: int
+    version: str
+    step: str
+    part: str
+    error: str | None
+    refused: bool
+
 
 DOCUMENTS = pa.schema(
     [

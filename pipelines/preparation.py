@@ -1,13 +1,15 @@
-"""What a run of the jobs was called with: the corpus, where it goes, and what runs it."""
+"""The input of the jobs (corpus, output, engine), and how they begin and end their manifests."""
 
 from dataclasses import dataclass, field
 from typing import Any
 
 from manifests.config import load_config
 from manifests.io import files
+from manifests.lineage import StepName
 from manifests.lineage.manifest import (
     FILE,
     Manifest,
+    Parent,
     Totals,
     load_manifest,
     manifest_digest,
@@ -24,33 +26,43 @@ class Preparation:
     """CORPUS.toml, an output directory, and an engine."""
 
     corpus: Corpus
-    """With absolute paths, for workers."""
+    """The configuration with absolute paths, for workers."""
     declared: dict[str, Any]
-    """As CORPUS.toml has it, with its defaults filled in: what manifests record."""
+    """The configuration as CORPUS.toml has it, with defaults filled in, for manifests."""
     output: str
     runner: Runner = field(default_factory=Runner)
     retry_failed: bool = False
 
     @property
     def license_filter(self) -> str:
-        """The first job's directory."""
+        """Directory of the first job."""
         return files.join(self.output, "license_filter")
 
     @property
     def dedup(self) -> str:
-        """The second job's directory."""
+        """Directory of the second job."""
         return files.join(self.output, "dedup")
 
     @property
     def tokenize(self) -> str:
-        """The third job's directory: several tokenizers may share one documents/."""
+        """Directory of the third job; several tokenizers may share the jobs before."""
         return files.join(self.output, f"tokenize-{self.corpus.tokenize.name}")
 
 
 def load_preparation(
     path: str, output: str | None = None, runner: Runner | None = None, retry_failed: bool = False
 ) -> Preparation:
-    """Read CORPUS.toml; UsageError lists every fault."""
+    """Read CORPUS.toml.
+
+    Args:
+        path: CORPUS.toml.
+        output: the output directory or URL; by default CORPUS.toml's, or "out".
+        runner: the engine; by default Beam's in-process engine.
+        retry_failed: whether inputs that could not be read are tried again.
+
+    Raises:
+        UsageError: CORPUS.toml is wrong; the message lists all faults.
+    """
     corpus = load_corpus(path)
     declared = load_config(path, Corpus).model_dump(mode="json", exclude={"output"})
     return Preparation(
@@ -62,33 +74,33 @@ def load_preparation(
     )
 
 
-def finish(directory: str, manifest: Manifest) -> Manifest:
-    """Write a job's manifest, unless it is there already, to the byte."""
+def write_manifest(directory: str, manifest: Manifest) -> Manifest:
+    """Write the manifest of a job unless the directory has an equal one, and return it."""
     if not files.exists(files.join(directory, FILE)) or load_manifest(directory) != manifest:
         save_manifest(directory, manifest)
     return manifest
 
 
-def begin(directory: str, digest: str) -> None:
-    """Take away the manifest of another run: files that it speaks of may be replaced."""
+def remove_stale_manifest(directory: str, digest: str) -> None:
+    """Remove the manifest of a run with another step digest: its files may be replaced."""
     url = files.join(directory, FILE)
     if files.exists(url) and load_manifest(directory).digest != digest:
         files.remove(url)
 
 
-def parent_of(directory: str, name: str) -> dict[str, str]:
-    """Return how a manifest names its parent, which lies beside it."""
-    return {"path": f"../{name}", "digest": manifest_digest(directory)}
+def parent_record(directory: str, step: StepName) -> Parent:
+    """Return the record of the previous job, whose `directory` is named after its step."""
+    return Parent(path=f"../{step}", digest=manifest_digest(directory))
 
 
 def sum_funnel(funnel: Funnel) -> ComponentFunnel:
-    """Add up all components of a funnel."""
-    components = (each for of_source in funnel.values() for each in of_source.values())
-    return sum(components, ComponentFunnel())
+    """Return the sum of all components of a funnel."""
+    counts = (count for components in funnel.values() for count in components.values())
+    return sum(counts, ComponentFunnel())
 
 
 def totals_of(funnel: Funnel, parts: int, **more: int) -> Totals:
-    """Return a job's totals: what its funnel adds up to, its parts, and what it alone counts."""
+    """Return the totals of a job: the sums of its funnel, its parts, and `more` counts."""
     summed = sum_funnel(funnel)
     return Totals(
         parts=parts,
@@ -101,7 +113,7 @@ def totals_of(funnel: Funnel, parts: int, **more: int) -> Totals:
 
 
 def rejections(funnel: Funnel) -> dict[str, int]:
-    """Return rule -> documents that it took, the largest first."""
+    """Return rule -> number of documents that it rejected, the largest number first."""
     counts = sum_funnel(funnel).rejected
-    taken = {rule: count.documents for rule, count in counts.items()}
-    return dict(sorted(taken.items(), key=lambda item: (-item[1], item[0])))
+    documents = {rule: count.documents for rule, count in counts.items()}
+    return dict(sorted(documents.items(), key=lambda item: (-item[1], item[0])))

@@ -6,45 +6,47 @@ from rich.console import Group
 
 from manifests.console.output import numbers_table
 from pipelines.preparation import Preparation, rejections
-from pipelines.prepare import Done
+from pipelines.prepare import JobResult
 
 
-def as_values(done: dict[str, Done]) -> dict[str, Any]:
-    """Return the ended jobs for `--json`: totals, losses by rule, seconds and directories."""
+def result_values(results: dict[str, JobResult]) -> dict[str, Any]:
+    """Return the results of jobs for `--json`: totals, losses by rule, seconds and directories."""
     return {
         job: {
-            "directory": each.directory,
-            "seconds": round(each.seconds, 3),
-            "megabytes_per_second": each.megabytes_per_second,
-            "totals": each.manifest.totals.model_dump(mode="json"),
-            "rejected": rejections(each.manifest.funnel),
-            "failed": [letter.model_dump(mode="json") for letter in each.manifest.failed],
+            "directory": result.directory,
+            "seconds": round(result.seconds, 3),
+            "megabytes_per_second": result.megabytes_per_second,
+            "totals": result.manifest.totals.model_dump(mode="json"),
+            "rejected": rejections(result.manifest.funnel),
+            "failed": [letter.model_dump(mode="json") for letter in result.manifest.failed],
         }
-        for job, each in done.items()
+        for job, result in results.items()
     }
 
 
-def as_table(preparation: Preparation, done: dict[str, Done]) -> Group:
-    """Return the ended jobs as a table, a line a job, and below it what rejected most."""
+def result_table(preparation: Preparation, results: dict[str, JobResult]) -> Group:
+    """Return the results as a table with one line for each job, then the rejections of each job."""
     heads = ("job", "in", "kept", "MB in", "tokens", "seconds", "MB/s")
     table = numbers_table(f"documents prepared in {preparation.output}", *heads)
-    for job, each in done.items():
-        totals = each.manifest.totals
+    for job, result in results.items():
+        totals = result.manifest.totals
+        rate = result.megabytes_per_second
         table.add_row(
             job,
             f"{totals.documents_in:,}",
             f"{totals.documents:,}",
             f"{totals.bytes_in / 1e6:,.1f}",
             "" if totals.tokens is None else f"{totals.tokens:,}",
-            f"{each.seconds:.1f}",
-            "" if each.megabytes_per_second is None else f"{each.megabytes_per_second:.1f}",
+            f"{result.seconds:.1f}",
+            "" if rate is None else f"{rate:.1f}",
         )
-    return Group(table, *(_losses(job, each) for job, each in done.items() if _losses(job, each)))
+    lines = [_losses(job, result) for job, result in results.items()]
+    return Group(table, *filter(None, lines))
 
 
-def _losses(job: str, done: Done) -> str:
-    taken = rejections(done.manifest.funnel)
-    told = [f"{rule} {count:,}" for rule, count in taken.items()]
-    failed = [f"inputs that cannot be read {len(done.manifest.failed):,}"]
-    told += failed if done.manifest.failed else []
-    return f"{job} rejected: {', '.join(told)}" if told else ""
+def _losses(job: str, result: JobResult) -> str:
+    """Return the rejections and the unreadable inputs of a job as a line; "" for none."""
+    counts = [f"{rule} {count:,}" for rule, count in rejections(result.manifest.funnel).items()]
+    if result.manifest.failed:
+        counts.append(f"inputs that cannot be read {len(result.manifest.failed):,}")
+    return f"{job} rejected: {', '.join(counts)}" if counts else ""

@@ -6,11 +6,9 @@ from os.path import normpath
 
 from manifests.errors import DataError, UsageError
 from manifests.io import files
+from manifests.lineage import STEPS
 from manifests.lineage.manifest import FILE, FailedInput, Manifest, load_manifest, manifest_digest
 from manifests.lineage.receipts import DIRECTORY, ComponentFunnel, Count
-
-STEPS = ("license_filter", "dedup", "tokenize")
-"""The jobs, in their order; a tokenizer's name follows in the directory: `tokenize-NAME`."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError, model_validator
 from manifests.errors import DataError
 from manifests.io import files
 from manifests.io.digest import digest
+from manifests.lineage import StepName
 from manifests.lineage.receipts import ComponentFunnel, Funnel, Record, first_fault
 from manifests.special_tokens import SpecialTokens
 
@@ -83,7 +84,7 @@ class Manifest(Record):
     """What went in, what was removed by which rule, what came out, and from which files."""
 
     version: int = VERSION
-    step: Literal["license_filter", "dedup", "tokenize"]
+    step: StepName
     digest: str
     """The step digest: of config, policies, tables, tokenizer, parent manifest and format."""
     config: dict[str, Any]

@@ -24,7 +24,8 @@ from manifests.dataset.tombstone_file import FOLDER, SUFFIX
 from manifests.dataset.tombstones import Tombstones
 from manifests.errors import DataError, UsageError
 from manifests.io import files
-from manifests.lineage.chain import STEPS, load_chain
+from manifests.lineage import STEPS
+from manifests.lineage.chain import load_chain
 from manifests.lineage.manifest import FILE, Manifest, load_manifest, manifest_digest
 from manifests.lineage.parts_table import DedupPart, FilteredPart, read_parts
 from manifests.lineage.receipts import DIRECTORY, load_receipt

@@ -1,49 +1,52 @@
-"""`stackpile prepare`, and its jobs one by one."""
+"""The subcommands `prepare`, `license-filter`, `dedup` and `tokenize`."""
 
 import gc
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import typer
 
 from manifests.console.options import AsJson, BeamOptions, CorpusFile, RunnerName
+from manifests.lineage import STEPS, StepName
 
 Out = Annotated[
-    str | None, typer.Option("--out", help="Output directory or URL; CORPUS.toml's when not given.")
+    str | None,
+    typer.Option("--out", help="Output directory or URL. Default: `output` of CORPUS.toml."),
 ]
 RetryFailed = Annotated[
-    bool, typer.Option("--retry-failed", help="Try inputs again that could not be read.")
+    bool, typer.Option("--retry-failed", help="Retry inputs that could not be read before.")
 ]
 
-
-JOBS = {
-    "license-filter": "Run the first job: which documents may be trained on, and why.",
-    "dedup": "Run the second job: which documents are near-duplicates of others.",
-    "tokenize": "Run the third job: the documents that stay become shards of tokens.",
+HELP: dict[StepName, str] = {
+    "license_filter": "Run the first job: decide which documents may be used, and record why.",
+    "dedup": "Run the second job: find the near-duplicates among the kept documents.",
+    "tokenize": "Run the third job: write the remaining documents as shards of tokens.",
 }
-PRELOADED = {
-    "license-filter": "pipelines.license_filter.preload",
+
+PREPARE = "Filter, deduplicate and tokenize a corpus; parts that are done are passed over."
+
+PRELOADED: dict[StepName, str] = {
+    "license_filter": "pipelines.license_filter.preload",
     "tokenize": "pipelines.tokenize.step",
 }
 """Job -> the module that its worker processes share; the workers of dedup are threads."""
 
-WHOLE = "Filter, deduplicate and tokenize a corpus; parts that are done are passed over."
-
 
 def register(app: typer.Typer) -> None:
-    """Add the subcommands of this package."""
-    app.command("prepare", help=WHOLE)(_command(list(JOBS)))
-    for name, told in JOBS.items():
-        app.command(name, help=told)(_command([name]))
+    """Add the subcommands of this module."""
+    app.command("prepare", help=PREPARE)(_command(STEPS))
+    for step in STEPS:
+        app.command(step.replace("_", "-"), help=HELP[step])(_command([step]))
 
 
-def _command(jobs: list[str]) -> Callable[..., None]:
-    """Return the function of a subcommand that runs some of the jobs, in their order.
+def _command(jobs: Sequence[StepName]) -> Callable[..., None]:
+    """Return the function of a subcommand that runs `jobs` in their order.
 
-    Only the first job reads inputs, so only where it runs there are some to be tried again.
+    Only the first job reads inputs, so only its subcommands have `--retry-failed`.
     """
 
-    def with_inputs(
+    def with_retry(
         corpus: CorpusFile,
         beam_options: BeamOptions = None,
         out: Out = None,
@@ -53,7 +56,7 @@ def _command(jobs: list[str]) -> Callable[..., None]:
     ) -> None:
         _run(jobs, corpus, beam_options, out, runner, as_json, retry_failed)
 
-    def without(
+    def without_retry(
         corpus: CorpusFile,
         beam_options: BeamOptions = None,
         out: Out = None,
@@ -62,11 +65,11 @@ def _command(jobs: list[str]) -> Callable[..., None]:
     ) -> None:
         _run(jobs, corpus, beam_options, out, runner, as_json)
 
-    return with_inputs if "license-filter" in jobs else without
+    return with_retry if "license_filter" in jobs else without_retry
 
 
 def _run(
-    jobs: list[str],
+    jobs: Sequence[StepName],
     corpus: str,
     beam_options: list[str] | None,
     out: str | None,
@@ -74,23 +77,26 @@ def _run(
     as_json: bool,
     retry_failed: bool = False,
 ) -> None:
+    """Run jobs and print their results."""
     _preload(jobs, runner, beam_options or [])
-    # Imports make no garbage, and looking for it takes a tenth of their time.
+    # Imports make no garbage, and a search for it takes a tenth of their time.
     gc.disable()
+    # Beam warns of optional packages when it is imported.
+    logging.getLogger().setLevel(logging.ERROR)
     from manifests.console.output import answer
     from pipelines.preparation import load_preparation
     from pipelines.prepare import run_jobs
     from pipelines.runtime.runners import Runner
-    from pipelines.summary import as_table, as_values
+    from pipelines.summary import result_table, result_values
 
     gc.enable()
     engine = Runner(runner, tuple(beam_options or ()))
     preparation = load_preparation(corpus, out, engine, retry_failed)
-    done = run_jobs(preparation, [job.replace("-", "_") for job in jobs])
-    answer(as_json, as_values(done), lambda: as_table(preparation, done))
+    results = run_jobs(preparation, jobs)
+    answer(as_json, result_values(results), lambda: result_table(preparation, results))
 
 
-def _preload(jobs: list[str], runner: str | None, beam_options: list[str]) -> None:
+def _preload(jobs: Sequence[StepName], runner: str | None, beam_options: list[str]) -> None:
     """Let the fork server of worker processes import while this process imports Beam."""
     from pipelines.runtime import processes
 

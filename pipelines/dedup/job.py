@@ -10,7 +10,7 @@ from typing import cast
 from filters.dedup.minhash import Profile, load_profile
 from manifests.io import files
 from manifests.io.digest import digest
-from manifests.lineage.manifest import Manifest, Parent, load_manifest
+from manifests.lineage.manifest import Manifest, load_manifest
 from manifests.lineage.parts_table import PARTS_TABLE, PREVIOUS_PARTS_TABLE
 from manifests.lineage.receipts import Receipt, merge_funnels
 from manifests.schemas import FORMAT
@@ -22,7 +22,13 @@ from pipelines.dedup.loss_limit import check_losses
 from pipelines.dedup.parts import SIGNATURES, DocumentsPart, write_tables
 from pipelines.dedup.previous_corpora import previous_digests
 from pipelines.dedup.signatures import ComputeSignatures
-from pipelines.preparation import Preparation, begin, finish, parent_of, totals_of
+from pipelines.preparation import (
+    Preparation,
+    parent_record,
+    remove_stale_manifest,
+    totals_of,
+    write_manifest,
+)
 from pipelines.runtime.job import Job
 from pipelines.runtime.table import read_rows
 
@@ -47,14 +53,14 @@ def run(preparation: Preparation, limits: Limits | None = None) -> Manifest:
     table = write_tables(directory, cast(list[DocumentsPart], rows), config)
     priorities = {source.name: source.priority for source in preparation.corpus.source}
     step = _step_digest(config, profile, priorities, files.sha256(table))
-    begin(directory, step)
+    remove_stale_manifest(directory, step)
     documents = files.join(preparation.license_filter, "documents")
     dedup = Deduplication(directory, documents, config, priorities, step, limits or Limits())
     Job(ComputeSignatures(dedup), table, SIGNATURES).run(runner)
     clusters = find_clusters(dedup, runner)
     receipts = Job(ListDuplicates(dedup), table, STEP).run(runner)
     check_losses(receipts, config.max_removed, directory)
-    return finish(directory, _manifest(preparation, profile, step, clusters, receipts))
+    return write_manifest(directory, _manifest(preparation, profile, step, clusters, receipts))
 
 
 def _step_digest(
@@ -80,7 +86,7 @@ def _manifest(
         step="dedup",
         digest=step,
         config={"dedup": preparation.declared["dedup"]},
-        parent=Parent.model_validate(parent_of(preparation.license_filter, "license_filter")),
+        parent=parent_record(preparation.license_filter, "license_filter"),
         totals=totals_of(funnel, len(receipts)),
         funnel=funnel,
         counts={**clusters.counts, "lost_to": _lost_to(receipts)},

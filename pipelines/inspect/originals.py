@@ -10,6 +10,7 @@ from manifests.errors import DataError, InputError
 from manifests.io import files
 from manifests.io.parquet import read_table
 from manifests.lineage.chain import Chain
+from manifests.schemas import PLAN_FILE
 from pipelines.corpus.source_table import Source
 
 
@@ -37,7 +38,7 @@ def texts(chain: Chain, rows: Iterable[InputRow]) -> dict[InputRow, str]:
         rows: from decisions/.
     """
     link = chain.link("license_filter")
-    plan = files.join(dirname(link.directory.rstrip("/")) or ".", "plan.parquet") if link else ""
+    plan = files.join(dirname(link.directory.rstrip("/")) or ".", PLAN_FILE) if link else ""
     by_input: dict[tuple[str, str], list[InputRow]] = {}
     for row in rows:
         by_input.setdefault((row.source, row.input), []).append(row)

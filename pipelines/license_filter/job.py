@@ -11,13 +11,13 @@ from manifests.io.digest import digest
 from manifests.lineage.manifest import FailedInput, Manifest
 from manifests.lineage.parts_table import PARTS_TABLE
 from manifests.lineage.receipts import Receipt, merge_funnels
-from manifests.schemas import FORMAT, PARTS
+from manifests.schemas import FORMAT, PARTS, PLAN_FILE
 from pipelines.corpus.corpus import Corpus
-from pipelines.license_filter.plan import make_plan, write_plan
+from pipelines.license_filter.plan import make_plan
 from pipelines.license_filter.reference_lists import Held, look
 from pipelines.license_filter.repository_licenses import make_table
 from pipelines.license_filter.step import STEP, FilterLicenses
-from pipelines.preparation import Preparation, begin, finish, totals_of
+from pipelines.preparation import Preparation, remove_stale_manifest, totals_of, write_manifest
 from pipelines.runtime.job import Job
 from pipelines.runtime.step import check_failures, dead_letter
 
@@ -25,10 +25,11 @@ CONFIG = ("source", "filters", "decontaminate", "opt_out", "max_failed")
 """The tables and keys of CORPUS.toml that the manifest records."""
 
 
-def plan(preparation: Preparation, lists: Held | None = None) -> pa.Table:
-    """Make plan.parquet and return it; what the corpus's lists hold is looked up if not given."""
+def write_plan(preparation: Preparation, lists: Held | None = None) -> pa.Table:
+    """Write plan.parquet, and return it; the reference lists are read if `lists` is not given."""
     table = make_plan(preparation.corpus, lists or look(preparation.corpus))
-    write_plan(table, files.join(preparation.output, "plan.parquet"))
+    with files.replacing(files.join(preparation.output, PLAN_FILE)) as output:
+        pq.write_table(table, output)
     return table
 
 
@@ -39,13 +40,13 @@ def run(preparation: Preparation) -> Manifest:
         DataError: more inputs than `max_failed` allows cannot be read.
     """
     corpus, lists = preparation.corpus, look(preparation.corpus)
-    rows = plan(preparation, lists).to_pylist()
+    rows = write_plan(preparation, lists).to_pylist()
     directory = preparation.license_filter
     step = digest([STEP, FORMAT, sorted({(row["source"], row["step"]) for row in rows})])
-    begin(directory, step)
+    remove_stale_manifest(directory, step)
     job = Job(
         FilterLicenses(directory, corpus, lists, _tables(directory, corpus)),
-        files.join(preparation.output, "plan.parquet"),
+        files.join(preparation.output, PLAN_FILE),
         STEP,
     )
     receipts = job.run(preparation.runner, preparation.retry_failed)
@@ -57,7 +58,7 @@ def run(preparation: Preparation) -> Manifest:
     refused = {f"{row['source']}: {row['error']}" for row in rows if row["refused"]}
     extra: dict[str, Any] = {"refused": sorted(refused), **lists.recorded()}
     manifest = _manifest(preparation, step, receipts, failed, parts, extra)
-    return finish(directory, manifest)
+    return write_manifest(directory, manifest)
 
 
 def _tables(directory: str, corpus: Corpus) -> dict[str, str]:

@@ -3,12 +3,10 @@
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from filters.licenses.policy import load_policy
 from filters.quality import registry
 from manifests import components
-from manifests.io import files
 from manifests.io.digest import digest, short_digest
 from manifests.schemas import FORMAT, PLAN
 from pipelines.corpus.corpus import Corpus
@@ -68,9 +66,3 @@ def make_plan(corpus: Corpus, lists: Held) -> pa.Table:
     steps = {source.name: step_digest(corpus, source, lists) for source in corpus.source}
     rows = [{**vars(unit), "step": steps[unit.source]} for unit in list_ranges(corpus)]
     return pa.Table.from_pylist([{**row, "part": part_name(row)} for row in rows], schema=PLAN)
-
-
-def write_plan(plan: pa.Table, url: str) -> None:
-    """Write plan.parquet, whole or not at all."""
-    with files.replacing(url) as output:
-        pq.write_table(plan, output)

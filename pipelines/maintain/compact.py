@@ -39,7 +39,7 @@ from manifests.shards import block_table
 from manifests.tokenizer.tokenizer import decode, load_tokenizer
 from manifests.verify.cleanup import strays
 from pipelines.maintain.compact_manifest import KEY, make_manifest
-from pipelines.preparation import finish
+from pipelines.preparation import write_manifest
 from pipelines.runtime.job import Job
 from pipelines.runtime.runners import Runner
 
@@ -107,7 +107,7 @@ def compact(directory: str, out: str, runner: Runner) -> dict[str, Any]:
     summary = finish_dataset(out, (ShardRecord.model_validate(record) for record in records))
     files.link_or_copy(dataset.tokenizer_path, files.join(out, dataset.tokenizer.file))
     manifest = make_manifest(dataset, out, job_digest, receipts, summary, TABLE)
-    finish(out, manifest)
+    write_manifest(out, manifest)
     _remove_strays(out, table, rows, manifest)
     describe(out, manifest, summary.licenses, overwrite=True)
     touched = sum(receipt.extra["touched"] for receipt in receipts)

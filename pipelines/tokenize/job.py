@@ -13,7 +13,7 @@ from manifests.errors import DataError
 from manifests.io import files
 from manifests.io.digest import digest
 from manifests.lineage.manifest import FILE as MANIFEST
-from manifests.lineage.manifest import Manifest, Parent, TokenizerRecord, load_manifest
+from manifests.lineage.manifest import Manifest, TokenizerRecord, load_manifest
 from manifests.lineage.parts_table import PARTS_TABLE
 from manifests.lineage.receipts import Receipt, load_receipt, merge_funnels
 from manifests.mixture.columns import SOURCES
@@ -21,7 +21,14 @@ from manifests.schemas import FORMAT
 from manifests.tokenizer.tokenizer import describe_tokenizer
 from pipelines.dedup.duplicates import receipt_name
 from pipelines.dedup.parts import DocumentsPart
-from pipelines.preparation import Preparation, begin, finish, parent_of, rejections, totals_of
+from pipelines.preparation import (
+    Preparation,
+    parent_record,
+    rejections,
+    remove_stale_manifest,
+    totals_of,
+    write_manifest,
+)
 from pipelines.runtime.job import Job, ProcessParts
 from pipelines.runtime.table import read_rows
 from pipelines.tokenize.kept_documents import KeptDocuments, KeptPart, KeptTables
@@ -62,7 +69,7 @@ def run(preparation: Preparation) -> Manifest:
     with files.replacing(groups) as output:
         pq.write_table(make_groups(kept, step), output)
     job_digest = digest([step, [part.identity for part in kept.parts]])
-    begin(directory, job_digest)
+    remove_stale_manifest(directory, job_digest)
     shards = WriteShards(directory, kept.tables, tokenizer.dtype, step, redacted)
     receipts = Job(shards, groups, STEP).run(preparation.runner)
     summary = finish_dataset(
@@ -75,7 +82,7 @@ def run(preparation: Preparation) -> Manifest:
     }
     is_new = not files.exists(files.join(directory, MANIFEST))
     manifest = _manifest(preparation, job_digest, receipts, summary, tokenizer, tables)
-    finish(directory, manifest)
+    write_manifest(directory, manifest)
     describe(directory, manifest, summary.licenses, overwrite=is_new)
     return manifest
 
@@ -140,7 +147,7 @@ def _manifest(
         step="tokenize",
         digest=job_digest,
         config={"tokenize": preparation.declared["tokenize"]},
-        parent=Parent.model_validate(parent_of(preparation.dedup, "dedup")),
+        parent=parent_record(preparation.dedup, "dedup"),
         totals=totals_of(funnel, len(receipts), **summary.sizes),
         funnel=funnel,
         counts={"redacted": _redacted(receipts)},

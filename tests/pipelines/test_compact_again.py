@@ -12,7 +12,7 @@ from manifests.verify.verify import verify
 from pipelines.maintain import compact as module
 from pipelines.maintain.compact import compact
 from pipelines.maintain.forget import ForgetRequest, forget
-from pipelines.preparation import finish as finish_it
+from pipelines.preparation import write_manifest
 from pipelines.runtime.job import Job
 from pipelines.runtime.runners import Runner
 from pipelines.runtime.table import readable_rows
@@ -108,9 +108,9 @@ def test_what_a_later_one_has_made_is_left_to_it(dataset, tmp_path, monkeypatch)
         with monkeypatch.context() as patch, pytest.raises(MemoryError):
             patch.setattr(module, "_check_alone", stopped)
             compact(dataset, out, ONE)
-        finish_it(directory, manifest)
+        write_manifest(directory, manifest)
 
-    monkeypatch.setattr(module, "finish", finish)
+    monkeypatch.setattr(module, "write_manifest", finish)
     compact(dataset, out, ONE)
     named = Dataset.open(out).shards["shard"].to_pylist()
     (other,) = set(tars(out)) - set(named)
