@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from manifests.prng.jit import compiled
 from objectives.tasks.batch import Batch, Rows, Segments
-from objectives.tasks.kernels import copy_sequence, pad
+from objectives.tasks.kernels import copy_segment, mark, pad
 from objectives.tasks.objective import NoSettings, Objective
 
 
@@ -24,6 +24,12 @@ class CausalLM(Objective[NoSettings]):
 @compiled()
 def _fill(segments: Segments, sequences: npt.NDArray[np.int64], rows: Rows, end: int) -> None:
     for sequence in sequences:
-        used = copy_sequence(segments, sequence, rows, 0, end)
-        rows.loss_weights[sequence, :1] = 0  # [B, 0] in a batch of tokens only
+        row, loss_weights = rows.tokens[sequence], rows.loss_weights[sequence]
+        segment_ids = rows.segment_ids[sequence]
+        first = segments.first[sequence]
+        used = 0
+        for segment in range(first, segments.first[sequence + 1]):
+            start, used = used, copy_segment(segments, segment, row, used, end)
+            mark(loss_weights, segment_ids, start, used, segment - first)
+        loss_weights[:1] = 0  # [B, 0] in a batch of tokens only
         pad(segments, sequence, rows, used, end)

@@ -145,7 +145,7 @@ class MaskWeights(NamedTuple):
     """Of a mask before its span, behind the body."""
 
 
-@compiled()
+@compiled(inline=True)
 def write_row(
     segments: Segments,
     sequence: int,
