@@ -4,14 +4,14 @@ from manifests.console import formatting
 from manifests.mixture.config import load_mixture
 from manifests.mixture.mixture import MixtureRow, mixture_table
 from pipelines.report import svg
-from pipelines.report.html import details, figure, section
+from pipelines.report.section import Section, Table
 from pipelines.report.svg import PALETTE, Bar
 
 BARS = 25
 """Components with a bar of their own: those with the largest shares of the mixture."""
 
 
-def mixture(path: str) -> str:
+def mixture(path: str) -> Section:
     """Return the section of the epochs and shares that a mixture gives its components.
 
     Raises:
@@ -23,13 +23,20 @@ def mixture(path: str) -> str:
     groups = list(dict.fromkeys(sorted(row["group"] for row in rows)))
     color = {name: PALETTE[place % len(PALETTE)] for place, name in enumerate(groups)}
     seen = sum(row["tokens"] * row["epochs"] for row in rows)
-    return section(
+    return Section(
         "The mixture",
         f"{path.rsplit('/', 1)[-1]}: {formatting.short_count(seen)} tokens to train on, with one "
         "end token for each document. Epochs of each component and its share of the mixture, the "
         "largest share first. Each group has its own color.",
-        figure(svg.bars("Epochs of components", [_epochs_bar(row, color) for row in rows[:BARS]])),
-        details(f"Every component ({len(rows)})", HEAD, [_cells(row) for row in rows], words=2),
+        [svg.bars("Epochs of components", [_epochs_bar(row, color) for row in rows[:BARS]])],
+        [
+            Table(
+                HEAD,
+                [_cells(row) for row in rows],
+                words=2,
+                summary=f"Every component ({len(rows)})",
+            )
+        ],
     )
 
 

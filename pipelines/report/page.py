@@ -2,9 +2,8 @@
 
 import json
 from collections.abc import Mapping
-from html import escape
-from importlib.resources import files as package_files
-from string import Template
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from manifests.console import formatting
 from manifests.lineage.chain import Chain, Flow, flows
@@ -13,14 +12,17 @@ from pipelines.inspect.forgotten import forgotten_sentence
 from pipelines.inspect.summary import add_flows, group_components, rejected_counts
 from pipelines.inspect.survey import Survey, survey
 from pipelines.report import mixture_section, survey_section, svg
-from pipelines.report.html import details, disclosure, figure, section, table
-from pipelines.report.svg import LOST, PALETTE, Bar, Stage, tag
+from pipelines.report.section import Section, Table
+from pipelines.report.svg import LOST, PALETTE, Bar, Stage
 
 BARS = 20
 """Components with a bar of their own. The table below the drawing lists every component."""
 
 RULES = 6
 """Rules with a band of their own at each stage. The other rules of a stage share one band."""
+
+SAMPLE_CHARACTERS = 1500
+"""Characters of a sample that are shown. A note says how many more there are."""
 
 STAGES = {
     "license_filter": "license filter",
@@ -40,20 +42,19 @@ def report(chain: Chain, mixture: str | None = None) -> str:
         UsageError: the mixture is not valid.
         DataError: a table of documents is missing or cannot be read.
     """
-    return page(chain, survey(chain), mixture_section.mixture(mixture) if mixture else "")
+    return page(chain, survey(chain), mixture_section.mixture(mixture) if mixture else None)
 
 
-def page(chain: Chain, surveyed: Survey, mixture: str = "") -> str:
+def page(chain: Chain, surveyed: Survey, mixture: Section | None = None) -> str:
     """Return the page of a chain.
 
     Args:
         chain: the manifests behind an output.
         surveyed: what the tables of documents hold.
-        mixture: the HTML of the section about a mixture.
+        mixture: the section about a mixture.
     """
     parts = flows(chain)
-    body = [
-        _head(chain, parts),
+    sections = [
         _funnel(chain, parts),
         _components(parts, surveyed.measure),
         mixture,
@@ -64,47 +65,42 @@ def page(chain: Chain, surveyed: Survey, mixture: str = "") -> str:
         _failed(chain),
         _provenance(chain),
     ]
-    template = (
-        package_files("pipelines.report").joinpath("templates/report.html").read_text("utf-8")
+    environment = Environment(
+        loader=PackageLoader("pipelines.report"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
     )
-    title = escape(f"{_name(chain)}: what is inside")
-    return Template(template).substitute(title=title, body="\n".join(filter(None, body)))
+    environment.filters["plural"] = formatting.plural
+    gone = forgotten_sentence(chain)
+    lead = f"Output of {chain.last.manifest.step}, manifest {chain.last.digest[:16]}"
+    return environment.get_template("report.html").render(
+        name=chain.last.directory.rstrip("/").rsplit("/", 1)[-1],
+        lead=f"{lead}. Forgotten: {gone}" if gone else lead,
+        figures=_figures(chain, parts),
+        sections=[section for section in sections if section],
+        sample_characters=SAMPLE_CHARACTERS,
+    )
 
 
-def _name(chain: Chain) -> str:
-    """Return the name of the output's directory."""
-    return chain.last.directory.rstrip("/").rsplit("/", 1)[-1]
-
-
-def _head(chain: Chain, parts: Mapping[str, Flow]) -> str:
-    """Return the title and the totals."""
+def _figures(chain: Chain, parts: Mapping[str, Flow]) -> dict[str, str]:
+    """Return the totals at the top of the page."""
     total, totals = add_flows(list(parts.values())), chain.last.manifest.totals
     heldout = sum(c.tokens for c in chain.last.manifest.heldout_components.values())
-    numbers = [
-        ("tokens", total.tokens and formatting.short_count(total.tokens)),
-        ("held out", heldout and f"{formatting.short_count(heldout)}"),
-        ("documents", formatting.short_count(total.kept.documents)),
-        ("text", formatting.size(total.kept.bytes)),
-        ("of the text kept", formatting.share(total.kept.bytes, total.came.bytes)),
-        ("components", formatting.count(len(parts))),
-        ("shards", totals.shards and formatting.count(totals.shards)),
-    ]
-    cells = "".join(
-        tag("div", tag("dt", escape(name)) + tag("dd", escape(str(value))))
-        for name, value in numbers
-        if value
-    )
-    lead = f"Output of {chain.last.manifest.step}, manifest {chain.last.digest[:16]}"
-    gone = forgotten_sentence(chain)
-    lead += f". Forgotten: {gone}" if gone else ""
-    return (
-        tag("h1", escape(_name(chain)))
-        + tag("p", escape(lead), class_="soft")
-        + tag("dl", cells, class_="figures")
-    )
+    figures = {
+        "tokens": total.tokens and formatting.short_count(total.tokens),
+        "held out": heldout and formatting.short_count(heldout),
+        "documents": formatting.short_count(total.kept.documents),
+        "text": formatting.size(total.kept.bytes),
+        "of the text kept": formatting.share(total.kept.bytes, total.came.bytes),
+        "components": formatting.count(len(parts)),
+        "shards": totals.shards and formatting.count(totals.shards),
+    }
+    return {name: str(figure) for name, figure in figures.items() if figure}
 
 
-def _funnel(chain: Chain, parts: Mapping[str, Flow]) -> str:
+def _funnel(chain: Chain, parts: Mapping[str, Flow]) -> Section:
     """Return the section of what each step kept and rejected."""
     taken = rejected_counts(parts)
     came = add_flows(list(parts.values())).came
@@ -124,11 +120,11 @@ def _funnel(chain: Chain, parts: Mapping[str, Flow]) -> str:
         for rule, count in taken.get(step, {}).items()
     ]
     head = ["step", "rule", "documents", "text", "of all text"]
-    return section(
+    return Section(
         "The funnel",
         "Bytes of text from left to right. A band that leaves shows text that a rule rejected.",
-        figure(svg.funnel("Text kept and rejected at each stage", stages)),
-        details(f"Every rule ({len(rows)})", head, rows, words=2),
+        [svg.funnel("Text kept and rejected at each stage", stages)],
+        [Table(head, rows, words=2, summary=f"Every rule ({len(rows)})")],
     )
 
 
@@ -144,7 +140,7 @@ def _lost(rules: Mapping[str, Count]) -> list[Bar]:
     return bars
 
 
-def _components(parts: Mapping[str, Flow], measure: str) -> str:
+def _components(parts: Mapping[str, Flow], measure: str) -> Section:
     """Return the section of the components: the kept amount of each, in `measure`."""
 
     def amount(flow: Flow) -> int:
@@ -183,43 +179,39 @@ def _components(parts: Mapping[str, Flow], measure: str) -> str:
         "text",
         "tokens",
     ]
-    return section(
+    return Section(
         "Components",
         f"The kept text of each language or set, in {measure}. Each source has its own color.",
-        figure(svg.bars(f"Components by {measure}", bars)),
-        details(f"Every component ({len(rows)})", head, rows),
+        [svg.bars(f"Components by {measure}", bars)],
+        [Table(head, rows, summary=f"Every component ({len(rows)})")],
     )
 
 
-def _failed(chain: Chain) -> str:
-    """Return the section of unreadable inputs; an empty string where every input was read."""
+def _failed(chain: Chain) -> Section | None:
+    """Return the section of unreadable inputs; None where every input was read."""
     if not chain.failed:
-        return ""
+        return None
     rows = [[letter.source, letter.input, letter.error] for letter in chain.failed]
-    return section(
+    return Section(
         "Unreadable inputs",
         f"{formatting.plural(len(rows), 'input')}; the jobs went on without them.",
-        table(["source", "input", "reason"], rows, words=3),
+        tables=[Table(["source", "input", "reason"], rows, words=3)],
     )
 
 
-def _provenance(chain: Chain) -> str:
+def _provenance(chain: Chain) -> Section:
     """Return the section of digests and configs."""
     rows = [[STAGES[link.manifest.step], link.digest, link.manifest.digest] for link in chain.links]
-    configs = "".join(
-        disclosure(
+    configs = [
+        (
             f"Config of {STAGES[link.manifest.step]}",
-            tag(
-                "pre",
-                escape(json.dumps(link.manifest.config, indent=2, ensure_ascii=False)),
-                tabindex=0,
-            ),
+            json.dumps(link.manifest.config, indent=2, ensure_ascii=False),
         )
         for link in chain.links
-    )
-    ends = chain.missing or "The chain reaches the raw files."
+    ]
     head = ["step", "SHA-256 of manifest.json", "step digest"]
-    return section("Provenance", ends, table(head, rows, words=3), configs)
+    lead = chain.missing or "The chain reaches the raw files."
+    return Section("Provenance", lead, tables=[Table(head, rows, words=3)], texts=configs)
 
 
 def _both(count: Count) -> str:

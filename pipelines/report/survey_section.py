@@ -1,20 +1,14 @@
 """Sections of the report about documents: licenses, lengths, duplicates and samples."""
 
-from html import escape
-
 from manifests.console import formatting
 from manifests.lineage.receipts import Count
-from pipelines.inspect.survey import Sample, Survey
+from pipelines.inspect.survey import Survey
 from pipelines.report import svg
-from pipelines.report.html import details, figure, section
-from pipelines.report.svg import PALETTE, Bar, tag
+from pipelines.report.section import Section, Table
+from pipelines.report.svg import PALETTE, Bar
 
 BARS = 20
 """Licenses with a bar of their own. The table below the drawing lists every license."""
-
-TEXT = 1500
-"""Characters of a sample that are shown. A note says how many more there are."""
-
 
 SIMILARITY = (
     "The Jaccard similarity of the shingles of a near-duplicate and of the kept document, "
@@ -23,7 +17,7 @@ SIMILARITY = (
 )
 
 
-def licenses(surveyed: Survey) -> str:
+def licenses(surveyed: Survey) -> Section:
     """Return the section of the licenses of the kept documents."""
     ordered = sorted(surveyed.licenses.items(), key=lambda item: (-item[1].bytes, item[0]))
     total = sum(count.bytes for _, count in ordered)
@@ -49,20 +43,24 @@ def licenses(surveyed: Survey) -> str:
         [name or "none known", formatting.count(count.documents), formatting.count(count.bytes)]
         for name, count in ordered
     ]
-    return section(
+    return Section(
         "Licenses",
         f"SPDX expressions of the kept documents, in {surveyed.measure}. " + _read_note(surveyed),
-        figure(svg.bars(f"Licenses by {surveyed.measure}", bars)) if bars else "",
-        details(
-            f"Every expression ({len(rows)})", ["license", "documents", surveyed.measure], rows
-        ),
+        [svg.bars(f"Licenses by {surveyed.measure}", bars)] if bars else (),
+        [
+            Table(
+                ["license", "documents", surveyed.measure],
+                rows,
+                summary=f"Every expression ({len(rows)})",
+            )
+        ],
     )
 
 
-def lengths(surveyed: Survey) -> str:
-    """Return the section of document lengths; an empty string without documents."""
+def lengths(surveyed: Survey) -> Section | None:
+    """Return the section of document lengths; None without documents."""
     if not surveyed.lengths:
-        return ""
+        return None
     powers = range(min(surveyed.lengths), max(surveyed.lengths) + 1)
     total = sum(surveyed.lengths.values())
     bars = [
@@ -75,18 +73,18 @@ def lengths(surveyed: Survey) -> str:
         f"{surveyed.measure} a document (1k is 1,024); each column ends at the next column's number"
     )
     rows = [[_power(power), formatting.count(surveyed.lengths.get(power, 0))] for power in powers]
-    return section(
+    return Section(
         title,
         f"Percent of documents by their length in {surveyed.measure}. " + _read_note(surveyed),
-        figure(svg.columns(title, bars, axis)),
-        details("As a table", [f"{surveyed.measure} from", "documents"], rows),
+        [svg.columns(title, bars, axis)],
+        [Table([f"{surveyed.measure} from", "documents"], rows, summary="As a table")],
     )
 
 
-def copies(surveyed: Survey) -> str:
-    """Return the section of cluster sizes and similarities; an empty string without clusters."""
+def copies(surveyed: Survey) -> Section | None:
+    """Return the section of cluster sizes and similarities; None without clusters."""
     if not surveyed.clusters:
-        return ""
+        return None
     binned: dict[int, int] = {}
     for size, number in surveyed.clusters.items():
         power = max(1, size - 1).bit_length() - 1
@@ -109,42 +107,23 @@ def copies(surveyed: Survey) -> str:
     ]
     title = "Near-duplicates by similarity"
     axis = "Jaccard similarity, each column up to its own number"
-    return section(
+    return Section(
         "Duplicate clusters",
         "Clusters by their number of documents. One document of each cluster is kept.",
-        figure(svg.columns("Clusters by size", bars, "documents in a cluster")),
-        details(f"Every size ({len(rows)})", ["documents in a cluster", "clusters"], rows),
-        tag("h3", title) + tag("p", SIMILARITY) + figure(svg.columns(title, near, axis))
-        if surveyed.similarity
-        else "",
+        [svg.columns("Clusters by size", bars, "documents in a cluster")],
+        [Table(["documents in a cluster", "clusters"], rows, summary=f"Every size ({len(rows)})")],
+        (title, SIMILARITY, svg.columns(title, near, axis)) if surveyed.similarity else None,
     )
 
 
-def samples(surveyed: Survey) -> str:
-    """Return the section of sample documents; an empty string without samples."""
+def samples(surveyed: Survey) -> Section | None:
+    """Return the section of sample documents; None without samples."""
     if not surveyed.samples:
-        return ""
-    return section(
+        return None
+    return Section(
         "Samples",
         "One document of each of the largest components, chosen by the digest of the manifest.",
-        *map(_sample, surveyed.samples),
-    )
-
-
-def _sample(sample: Sample) -> str:
-    """Return one document: its path, origin and text."""
-    origin = sample.origin
-    repositories = ", ".join(origin["repositories"]) or "no repository"
-    facts = [repositories, origin["license"] or "no license known", f"id {origin['id']}"]
-    if "tokens" in origin:
-        facts.append(formatting.plural(origin["tokens"], "token"))
-    text, more = sample.text[:TEXT], len(sample.text) - TEXT
-    note = f"... and {formatting.plural(more, 'more character')}" if more > 0 else ""
-    return (
-        tag("h3", escape(f"{origin['component']}: {origin['path'] or 'no path'}"))
-        + tag("p", escape(" · ".join(facts)), class_="soft")
-        + (tag("pre", escape(text), tabindex=0) if text else tag("p", "An empty document."))
-        + (tag("p", escape(note), class_="soft") if note else "")
+        samples=surveyed.samples,
     )
 
 

@@ -147,3 +147,11 @@ def test_tables_are_evenly_spread_and_none_twice(number, most):
     assert chosen == sorted(set(chosen))
     gaps = np.diff(chosen)
     assert not len(gaps) or gaps.max() - gaps.min() <= 1
+
+
+def test_columns_after_the_words_are_numbers(output):
+    rows = parsed(report(load_chain(str(output)))).iter("tr")
+    cells = next(
+        cells for row in rows if len(cells := list(row.iter("td"))) and cells[0].text == "dedup"
+    )
+    assert [cell.get("class") for cell in cells] == [None, None, "number", "number", "number"]
