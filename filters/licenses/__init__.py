@@ -1,1 +1,1 @@
-"""SPDX expressions (spdx), license policies (policy), and the Pile's sets (pile_sets)."""
+"""Licenses: expressions (spdx), versions of the list (list_versions), policy, and pile_sets."""

@@ -1,4 +1,4 @@
-"""The Pile's sets: what is known of the license of each, in tables/pile-sets.toml."""
+"""The licenses of the Pile's sets, from tables/pile-sets.toml."""
 
 import hashlib
 import tomllib
@@ -16,8 +16,8 @@ class PileSet(NamedTuple):
     """A set of the Pile.
 
     Attributes:
-        license: an SPDX expression; None where it is not clear.
-        reason: why it is clear, or is not.
+        license: SPDX expression; None if the license is not clear.
+        reason: why the license is clear or not.
     """
 
     license: str | None
@@ -33,16 +33,15 @@ def pile_sets() -> Mapping[str, PileSet]:
 
 @lru_cache(maxsize=1)
 def sets_digest() -> str:
-    """Return what changes when the table does: the SHA-256 of its file."""
+    """Return the SHA-256 of the table."""
     return hashlib.sha256(FILE.read_bytes()).hexdigest()
 
 
 def set_finding(slug: str) -> Finding:
-    """Return what the Pile's layout says of a document's license, by its set.
+    """Return the finding of a document by its set.
 
-    A clear license allows, whatever the policy: policies are lists of licenses of source code, and
-    CC-BY-SA or the public domain are not on them. A set that is not clear, or not known, is
-    "unknown".
+    A clear license allows by any policy: policies list licenses of source code, which do not
+    include CC-BY-SA or the public domain. A set that is not clear or not known is "unknown".
     """
     known = pile_sets().get(slug)
     if known is None or known.license is None:

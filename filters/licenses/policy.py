@@ -1,4 +1,4 @@
-"""License policies: which SPDX expressions may be trained on, and the verdict of all layers."""
+"""License policies: the licenses that are allowed for training, and the verdict of all layers."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,16 +34,16 @@ POLICIES = Path(__file__).parent / "policies"
 
 
 class PolicyFile(Config):
-    """A policy as it lies on disk."""
+    """The TOML file of a policy."""
 
     name: str
-    """How the policy is called in reports."""
+    """Name of the policy in reports."""
     version: int = Field(ge=1)
-    """Raised with every change of the file."""
+    """Version of the file; raised with every change."""
     origin: str
-    """Where the list comes from, in a sentence."""
+    """Source of the list, in a sentence."""
     require: Literal["all", "any"]
-    """Whether all licenses of a document must be allowed, or one is enough."""
+    """Whether all licenses of a document must be allowed, or any of them."""
     spdx_list_version: Annotated[str, AfterValidator(check_version)] = newest()
     """Version of the SPDX license list that the policy was written against, "3.12". A permissive
     license that SPDX added later does not reject a file that names the license in its header. By
@@ -54,14 +54,14 @@ class PolicyFile(Config):
 
 
 class Judged(NamedTuple):
-    """What a policy says of a document's licenses, and the SPDX expression that it judged."""
+    """A policy's judgment of a document's licenses, and the SPDX expression that it judged."""
 
     judgment: Judgment
     expression: str | None
 
 
 class Finding(NamedTuple):
-    """What one layer says of a document."""
+    """The judgment of a document by one layer."""
 
     layer: Layer
     judgment: Judgment
@@ -69,7 +69,7 @@ class Finding(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What becomes of a document: the deciding rule and layer; rule is None when it is kept."""
+    """The verdict on a document: rule and layer that decided; rule is None for a kept document."""
 
     kept: bool
     rule: str | None
@@ -82,10 +82,9 @@ class LicenseVerdicts(NamedTuple):
 
     Attributes:
         kept: bool [n].
-        rule: object [n]: "license_denied", "license_unknown", or None when kept.
-        expression: object [n], the SPDX expression of the layer that decided; None where nothing
-            is said.
-        layer: object [n], the layer that decided: "header", "repository", or "source" for its
+        rule: object [n], "license_denied", "license_unknown", or None for a kept document.
+        expression: object [n], SPDX expression of the layer that decided; None without a license.
+        layer: object [n], layer that decided: "header", "repository", or "source" for the source's
             `missing` rule.
     """
 
@@ -98,8 +97,9 @@ class LicenseVerdicts(NamedTuple):
 def verdict(layers: Iterable[Finding], missing: Missing) -> Verdict:
     """Decide a document from the findings of its layers.
 
-    Any layer denies: rejected. Some repository or source layer allows and none denies: kept.
-    Nothing known: the source's `missing` rule. A header can only deny.
+    A document is rejected if any layer denies. A document is kept if the repository or the source
+    allows and no layer denies. Otherwise the source's `missing` rule decides. A header can only
+    deny.
     """
     findings = list(layers)
     for finding in findings:
@@ -108,20 +108,20 @@ def verdict(layers: Iterable[Finding], missing: Missing) -> Verdict:
     for finding in findings:
         if finding.judgment == "allow" and finding.layer != "header":
             return Verdict(True, None, finding.layer, finding.expression)
-    said = next((finding.expression for finding in findings if finding.expression), None)
+    expression = next((finding.expression for finding in findings if finding.expression), None)
     if missing == "accept":
-        return Verdict(True, None, "source", said)
-    return Verdict(False, "license_unknown", "source", said)
+        return Verdict(True, None, "source", expression)
+    return Verdict(False, "license_unknown", "source", expression)
 
 
 @dataclass(frozen=True)
 class Policy:
-    """A named, versioned list of licenses that may be trained on.
+    """A named, versioned list of licenses that are allowed for training.
 
     Attributes:
-        name: how it is called.
-        version: of its file.
-        require: whether all licenses of a document must be allowed, or any.
+        name: name of the policy.
+        version: version of its file.
+        require: whether all licenses of a document must be allowed, or any of them.
         allowed: canonical SPDX ids and `ID WITH EXCEPTION` pairs.
         spdx_list_version: version of the SPDX license list that the policy was written against.
         digest: SHA-256 of all other fields: 64 hexadecimal characters.
@@ -135,21 +135,21 @@ class Policy:
     digest: str
 
     def judge(self, licenses: Any) -> Judged:
-        """Judge what a data set says of a document's licenses.
+        """Judge the licenses that a data set gives for a document.
 
         Args:
-            licenses: a list of SPDX ids or expressions; nulls in it are passed over. Also taken:
-                None, one string, and BigQuery's {"list": [{"item": ...}, ...]}.
+            licenses: a list of SPDX ids or expressions, in which nulls are skipped; None; one
+                string; or BigQuery's {"list": [{"item": ...}, ...]}.
 
         Returns:
-            "unknown" when nothing usable is said: no license, NOASSERTION, an id that is neither
-            SPDX's nor ScanCode's, text that is no expression. `MIT OR x` is allowed, `MIT AND x`
-            is unknown, for an unknown x.
+            the judgment and the expression. The judgment is "unknown" for no license, NOASSERTION,
+            an id that is neither SPDX's nor ScanCode's, and text that is not an expression. For an
+            unknown x, `MIT OR x` is allowed and `MIT AND x` is unknown.
         """
         return _judge(self, license_strings(licenses))
 
     def judge_header(self, expression: str) -> Judged:
-        """Judge an expression that a file's own text states, in SPDX's or ScanCode's ids.
+        """Judge an expression of a file's own header, in SPDX's or ScanCode's ids.
 
         The expression is judged as by `judge`, with one exception: a policy cannot list the ids
         that ScanCode alone defines or that SPDX added after the policy's list version. Such an
@@ -159,17 +159,17 @@ class Policy:
 
 
 def load_policy(name: str) -> Policy:
-    """Return a policy that ships with Stackpile, by name, or one from the path of a TOML file.
+    """Return a policy that ships with Stackpile, by name, or a policy of a TOML file, by path.
 
     Raises:
-        UsageError: there is no such policy, its file has faults, or it lists an unknown license.
+        UsageError: the policy does not exist, its file has faults, or it lists an unknown license.
     """
     name = shipped(POLICIES, name, "license policy")
     file = load_config(name, PolicyFile)
     trees = {text: parse(text) for text in file.licenses}
-    strangers = [text for text, tree in trees.items() if not is_license(tree)]
-    if strangers:
-        raise UsageError(f"{name}: licenses: not an SPDX id: {', '.join(map(repr, strangers))}")
+    unknown = [text for text, tree in trees.items() if not is_license(tree)]
+    if unknown:
+        raise UsageError(f"{name}: licenses: not an SPDX id: {', '.join(map(repr, unknown))}")
     allowed = sorted({written(tree) for tree in trees.values()})
     content = file.model_dump(include={"name", "version", "require", "spdx_list_version"})
     return Policy(
@@ -183,13 +183,13 @@ def judge_licenses(
     missing: Missing,
     others: Mapping[int, Sequence[Finding]] = MappingProxyType({}),
 ) -> LicenseVerdicts:
-    """Judge the licenses of n documents by their repositories and what else is known.
+    """Judge n documents by the licenses of their repositories and by other layers.
 
     Args:
-        policy: by which they are judged.
-        licenses: n values as `Policy.judge` takes them, in a sequence or an Arrow array.
-        missing: what becomes of documents of which nothing is known.
-        others: what other layers say of a row, the header first.
+        policy: judges the licenses.
+        licenses: n values as in `Policy.judge`, in a sequence or an Arrow array.
+        missing: verdict on documents that no layer allows or denies.
+        others: row -> findings of other layers, the header first.
     """
     rows = licenses.to_pylist() if hasattr(licenses, "to_pylist") else licenses
     verdicts = [
@@ -205,7 +205,7 @@ def judge_licenses(
 
 
 def license_strings(licenses: Any) -> tuple[str, ...]:
-    """Return the license strings of a document, from any form that data sets ship them in."""
+    """Return the license strings of a document, from any form that data sets use."""
     if isinstance(licenses, dict):
         licenses = licenses.get("list", licenses.get("item", licenses.get("element")))
     if isinstance(licenses, str):
@@ -216,6 +216,7 @@ def license_strings(licenses: Any) -> tuple[str, ...]:
 
 
 def _objects(values: Sequence[Any]) -> npt.NDArray[np.object_]:
+    """Return values as an array of objects [n]."""
     out = np.empty(len(values), object)
     out[:] = values
     return out
@@ -241,7 +242,7 @@ def _judge_header(policy: Policy, expression: str) -> Judged:
 
 @lru_cache(maxsize=1 << 16)
 def _judge(policy: Policy, licenses: tuple[str, ...]) -> Judged:
-    # Repositories repeat one another's licenses; a dict keeps the order in which they were named.
+    # Repositories repeat licenses; a dict drops repetitions and keeps the order.
     texts = [text for text in dict.fromkeys(map(str.strip, licenses)) if text]
     if not texts:
         return Judged("unknown", None)

@@ -1,4 +1,4 @@
-"""SPDX license expressions: read, written in canonical ids, and judged against a set of them."""
+"""SPDX license expressions: parsing, canonical form, and judgment by a set of allowed licenses."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,13 +13,13 @@ PERMISSIVE = ("Permissive", "Public Domain", "CLA")
 """ScanCode's categories of licenses without restrictions on use."""
 
 LONGEST = 1000
-"""Characters of a text that is read as an expression; longer ones are none, which also bounds how
-deeply expressions nest."""
+"""Maximum number of characters of an expression (ours: bounds the depth of nesting). A longer text
+is not parsed."""
 
 
 @lru_cache(maxsize=1 << 16)
 def parse(text: str) -> Any:
-    """Return the tree of an SPDX expression (license_expression's), or None for what is none."""
+    """Return the tree of an SPDX expression (license_expression's), or None for other text."""
     if len(text) > LONGEST:
         return None
     # Imported where it is used: the base installation loads policies' files without it.
@@ -29,38 +29,38 @@ def parse(text: str) -> Any:
     try:
         return _licensing().parse(text)
     except (ExpressionError, ParseError, IndexError, AssertionError):
-        # The last two: boolean.py, underneath, does not foresee "()" and "( OR MIT".
+        # boolean.py raises the last two for "()" and "( OR MIT".
         return None
 
 
 def is_license(tree: Any) -> bool:
-    """Tell whether a tree is one known license, with or without a known exception."""
+    """Return whether a tree is one known license, with or without a known exception."""
     if hasattr(tree, "license_symbol"):
         return bool(_canonical(tree.license_symbol) and _canonical(tree.exception_symbol))
     return hasattr(tree, "key") and _canonical(tree) is not None
 
 
 def is_known(tree: Any) -> bool:
-    """Tell whether a tree is an expression of known licenses throughout."""
+    """Return whether all licenses of a tree are known and not of ScanCode's permissive ids."""
     if tree is None or (hasattr(tree, "key") and _canonical(tree) in permissive_beyond(newest())):
         return False
     return is_license(tree) or (hasattr(tree, "args") and _all_known(tree))
 
 
 def _all_known(tree: Any) -> bool:
+    """Return whether all operands of a compound tree are known."""
     return bool(tree.args) and all(is_known(part) for part in tree.args)
 
 
 def evaluate(
     tree: Any, allowed: frozenset[str], undecided: frozenset[str] = frozenset()
 ) -> Judgment:
-    """Judge a tree: `A OR B` leaves the choice to us, `A AND B` binds us to both.
+    """Judge a tree: `A OR B` allows a choice, `A AND B` requires both.
 
     Args:
-        tree: of `parse`.
-        allowed: canonical ids and `ID WITH EXCEPTION` pairs; other known ones are denied.
-        undecided: canonical ids that are neither allowed nor denied where they are not in
-            `allowed`.
+        tree: the result of `parse`.
+        allowed: canonical ids and `ID WITH EXCEPTION` pairs; other known licenses are denied.
+        undecided: canonical ids that are unknown instead of denied if not in `allowed`.
     """
     if hasattr(tree, "license_symbol"):
         return _evaluate_exception(tree, allowed)
@@ -108,7 +108,7 @@ def written(tree: Any) -> str:
 
 
 def reference(text: str) -> str:
-    """Write what is no SPDX id as one that can stand in an expression."""
+    """Return text that is not an SPDX id as a LicenseRef, which expressions may hold."""
     if text.upper() in ("NOASSERTION", "NONE"):
         return text.upper()
     return "LicenseRef-" + (re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-")[:64] or "unreadable")
@@ -116,14 +116,14 @@ def reference(text: str) -> str:
 
 def combine(operator: str, judgments: Iterable[str]) -> Judgment:
     """Return Kleene's three-valued AND or OR of at least one judgment."""
-    found = set(judgments)
+    present = set(judgments)
     order: tuple[Judgment, ...]
     order = ("deny", "unknown", "allow") if operator == "AND" else ("allow", "unknown", "deny")
-    return next(judgment for judgment in order if judgment in found)
+    return next(judgment for judgment in order if judgment in present)
 
 
 def joined(operator: str, expressions: Sequence[str]) -> str:
-    """Write expressions as one, each once."""
+    """Join expressions by an operator, each expression once."""
     parts = list(dict.fromkeys(expressions))
     if len(parts) == 1:
         return parts[0]
@@ -147,7 +147,7 @@ def _license_index() -> Any:
 
 @lru_cache(maxsize=1)
 def _scancode_keys() -> dict[str, str]:
-    """ScanCode's own keys, "bsd-new", as SPDX ids."""
+    """Return ScanCode's key, such as "bsd-new" -> SPDX id."""
     return {
         entry["license_key"].lower(): entry["spdx_license_key"]
         for entry in _license_index()
@@ -157,7 +157,7 @@ def _scancode_keys() -> dict[str, str]:
 
 @lru_cache(maxsize=1)
 def _unstated() -> frozenset[str]:
-    """ScanCode's ids for "there is a license here, but which?"."""
+    """Return ScanCode's ids of licenses that a text mentions without a name."""
     return frozenset(
         entry["spdx_license_key"]
         for entry in _license_index()
@@ -166,7 +166,7 @@ def _unstated() -> frozenset[str]:
 
 
 def _canonical(symbol: Any) -> str | None:
-    """Return the SPDX id that a symbol of a tree stands for, or None when nobody knows it."""
+    """Return the SPDX id of a symbol of a tree, or None for an unknown symbol."""
     key = str(symbol.key)
     if key in _licensing().known_symbols:
         return None if key in _unstated() else key
@@ -181,12 +181,13 @@ def _canonical(symbol: Any) -> str | None:
 
 
 def _canonical_of(key: str) -> str | None:
+    """Return the SPDX id of an id in any spelling, or None."""
     tree = parse(key)
     return _canonical(tree) if hasattr(tree, "key") else None
 
 
 def _evaluate_exception(tree: Any, allowed: frozenset[str]) -> Judgment:
-    """SPDX's exceptions only add permissions; ScanCode also files restrictions under WITH."""
+    """Judge `ID WITH EXCEPTION`: SPDX's exceptions add permissions, some of ScanCode's restrict."""
     license_id, exception = _canonical(tree.license_symbol), _canonical(tree.exception_symbol)
     if license_id is None or exception is None:
         return "unknown"
@@ -199,4 +200,5 @@ def _evaluate_exception(tree: Any, allowed: frozenset[str]) -> Judgment:
 
 
 def _operator(tree: Any) -> str:
+    """Return the operator of a compound tree."""
     return "AND" if isinstance(tree, _licensing().AND) else "OR"

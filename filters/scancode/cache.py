@@ -1,8 +1,11 @@
-"""What ScanCode said of texts before: a file of lines that processes append to, and a seed.
+"""The cache of detections: a file of lines that machines append to, and a seed that ships.
 
-A line is a digest of the text, what was found, and a checksum of both. Lines that were cut or
-interleaved when a machine went down do not check, and count as never written: their texts are
-detected again. The file's name carries both versions that decide what is found.
+A line holds the digest of a text, its matches, and a checksum of both. Lines with a wrong checksum
+were cut or interleaved when a machine failed. They are skipped, so their texts are detected again.
+The name of the file holds the versions of ScanCode and of `normalize`, on which matches depend.
+
+The cache is no SQLite database: several machines may share a home directory over NFS, where SQLite
+has no reliable locks.
 """
 
 import gzip
@@ -27,12 +30,12 @@ def text_key(text: bytes) -> str:
 
 
 def cache_name() -> str:
-    """Return the name of the cache's file for the versions that are installed."""
+    """Return the name of the file for the installed versions."""
     return f"scancode-{detector_version()}-normalizer-{normalize.VERSION}.jsonl"
 
 
 def cache_directory() -> str:
-    """Return where this machine keeps what it detected: in the user's cache directory."""
+    """Return the default directory, in the user's cache directory."""
     base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     return os.path.join(base, "stackpile", "headers")
 
@@ -44,7 +47,7 @@ def line_of(key: str, found: Iterable[Match]) -> bytes:
 
 
 def parse_lines(lines: Iterable[bytes]) -> Iterator[tuple[str, Found]]:
-    """Yield key and finding of every line that is whole."""
+    """Yield key and matches of every line whose checksum is right."""
     for line in lines:
         checksum, _, content = line.rstrip(b"\n").partition(b" ")
         if checksum == b"%08x" % zlib.crc32(content):
@@ -53,17 +56,17 @@ def parse_lines(lines: Iterable[bytes]) -> Iterator[tuple[str, Found]]:
 
 
 def load_seed() -> dict[str, Found]:
-    """Return what ships with Stackpile: the commonest texts, for the versions of cache_name()."""
+    """Return the matches of common texts that ship with Stackpile; none for other versions."""
     with gzip.open(SEED) as source:
         first = source.readline().decode().strip()
         return dict(parse_lines(source)) if first == cache_name() else {}
 
 
 class Cache:
-    """The cache of one directory, in memory, and its file, open for appending."""
+    """The cache of one directory: all lines in memory, and the file, open for appending."""
 
     def __init__(self, directory: str, seed: bool = True) -> None:
-        """Read what is there, and the seed; make the directory where it is not."""
+        """Read the file and the seed; create the directory if it is missing."""
         os.makedirs(directory, exist_ok=True)
         self._path = os.path.join(directory, cache_name())
         self._known = load_seed() if seed else {}
@@ -75,11 +78,11 @@ class Cache:
             self._file.write(b"\n")
 
     def get(self, key: str) -> Found | None:
-        """Return what was found in a text; None where nobody looked yet."""
+        """Return the matches of a text, or None if the text was never detected."""
         return self._known.get(key)
 
     def put(self, key: str, found: Found) -> None:
-        """Remember a text. One write a line: appends of several processes do not mix."""
+        """Add a text. One write appends one line, so lines of several processes do not mix."""
         self._known[key] = found
         self._file.write(line_of(key, found))
 

@@ -1,9 +1,23 @@
-"""The rules that ScanCode compares a text with word by word, found through an inverted index.
+"""Candidate rules of ScanCode's approximate matching, found through an inverted index.
 
-ScanCode's last step, approximate matching, first ranks its 30,050 rules by how many words each
-shares with the text: `licensedcode.match_set.compute_candidates`, a loop over all of them in
-Python, twice a text and 95 % of its time on legal passages. Here an array says for each word which
-rules hold it. The ranking, its thresholds and its ties are the same, and so is every match.
+ScanCode's last step, approximate matching, first ranks its 30,050 rules by the number of words
+that each shares with the text. `licensedcode.match_set.compute_candidates` does this in a Python
+loop over all rules, twice a text, which takes 95 % of ScanCode's time on legal passages. This
+module looks up the rules of each word in an array. Ranking, thresholds and ties are ScanCode's,
+so all matches are equal.
+
+This module alone depends on the inside of ScanCode, because ScanCode has no public way to replace
+the loop:
+
+- `LicenseIndex.get_approximate_matches`, which FastIndex overrides, and `LicenseIndex.__slots__`
+- of an index: `approx_matchable_rids`, `rules_by_rid`, `msets_by_rid`, `sets_by_rid`,
+  `dictionary`, `len_legalese`, `get_query_run_approximate_matches`
+- of a rule: `_minimum_containment` (the only name that is private by its underscore),
+  `get_length`, `get_min_matched_length`, `get_min_high_matched_length`
+- `ScoresVector`, `build_set_and_mset`, `filter_dupes`, `high_tids_set_subset` of match_set
+
+`fast_index` compares both indexes on one text. `detector` uses ScanCode's own index with a
+warning if a name is missing or if the matches differ.
 """
 
 from typing import Any, NamedTuple
@@ -25,14 +39,38 @@ Floats = npt.NDArray[np.float64]
 Marks = npt.NDArray[np.bool_]
 
 NEAR_DUPLICATES, RANKED = 10, 70
-"""Candidates that ScanCode compares with a whole text, and with each of its runs."""
+"""Numbers of candidates that ScanCode compares with a whole text and with each of its runs."""
 
 RESEMBLANCE = 0.8
-"""ScanCode's, of a whole text and a rule, from which the one is a near-duplicate of the other."""
+"""Minimum resemblance of near-duplicates (ScanCode's)."""
+
+PROBE = (
+    "This program is free software; you can redistribute it and/or modify it under the terms of "
+    "the GNU Lesser General Public License as published by somebody else; no version is named."
+)
+"""A text that ScanCode matches approximately."""
+
+
+def fast_index(index: LicenseIndex) -> LicenseIndex:
+    """Return an index with the same matches that finds candidates faster.
+
+    Raises:
+        AttributeError, LookupError, TypeError: the inside of ScanCode has changed.
+        ValueError: the matches of PROBE differ.
+    """
+    fast = FastIndex(index)
+    if _summary(fast.match(query_string=PROBE)) != _summary(index.match(query_string=PROBE)):
+        raise ValueError("other candidates")
+    return fast
+
+
+def _summary(matches: list[Any]) -> list[tuple[str, float, str]]:
+    """Return rule, score and step of each match."""
+    return [(match.rule.identifier, match.score(), match.matcher) for match in matches]
 
 
 class _Thresholds(NamedTuple):
-    """What a rule must share with a text, for n rules: int64 [n] each, containment float64."""
+    """Minimums of what n rules share with a text: int64 [n] each, containment float64 [n]."""
 
     length: Ints
     shared: Ints
@@ -41,15 +79,15 @@ class _Thresholds(NamedTuple):
 
 
 class _Scores(NamedTuple):
-    """ScanCode's two vectors of scores for n rules: arrays [n], and those rounded for ranking."""
+    """ScanCode's vectors of scores for n rules, arrays [n]: exact, and rounded for ranking."""
 
     exact: tuple[Marks, Floats, Floats, Floats]
     rounded: tuple[Marks, Floats, Floats, Floats]
 
-    def rows(self, chosen: Ints) -> list[tuple[Any, Any]]:
-        """Return some rules' scores as ScanCode has them."""
+    def rows(self, positions: Ints) -> list[tuple[Any, Any]]:
+        """Return the scores at some positions as ScanCode's objects."""
         columns = (*self.rounded, *self.exact)
-        rows = zip(*(column[chosen].tolist() for column in columns), strict=True)
+        rows = zip(*(column[positions].tolist() for column in columns), strict=True)
         return [(ScoresVector(*row[:4]), ScoresVector(*row[4:])) for row in rows]
 
 
@@ -57,15 +95,15 @@ class Candidates:
     """Ranks the rules of an index."""
 
     def __init__(self, index: Any) -> None:
-        """Turn the words of rules into the rules of words: 2 million pairs, half a second."""
+        """Invert the words of the rules: 2 million pairs, half a second."""
         self._index = index
         self._rids: Ints = np.array(sorted(index.approx_matchable_rids), np.int64)
         rules = [index.rules_by_rid[rid] for rid in self._rids.tolist()]
         words = [index.msets_by_rid[rid] for rid in self._rids.tolist()]
-        tids = np.concatenate([np.fromiter(each.keys(), np.int64, len(each)) for each in words])
-        times = np.concatenate([np.fromiter(each.values(), np.int64, len(each)) for each in words])
+        sizes = [len(counts) for counts in words]
+        tids = np.fromiter((tid for counts in words for tid in counts), np.int64)
+        times = np.fromiter((n for counts in words for n in counts.values()), np.int64)
         order = np.argsort(tids, kind="stable")
-        sizes = [len(each) for each in words]
         self._rules = np.repeat(np.arange(len(rules), dtype=np.int32), sizes)[order]
         self._times = times[order].astype(np.int32)
         highest = max(index.dictionary.values())
@@ -73,12 +111,12 @@ class Candidates:
         self._once = _thresholds(rules, unique=True)
         self._often = _thresholds(rules, unique=False)
 
-    def of(self, run: Any, near: bool) -> list[tuple[Any, int, Any, Any]]:
-        """Return what compute_candidates does, best first.
+    def rank(self, run: Any, near: bool) -> list[tuple[Any, int, Any, Any]]:
+        """Return the result of `compute_candidates`, best first.
 
         Args:
             run: a `licensedcode.query.QueryRun`.
-            near: only near-duplicates of the text.
+            near: whether to return near-duplicates of the text only.
         """
         words, times = build_set_and_mset(run.matchable_tokens())
         if not words:
@@ -95,17 +133,16 @@ class Candidates:
         kept = kept[np.isin(kept, _kept(self._often, shared[2], shared[3]))]
         second = _scores(self._often, shared[2], int(counts.sum()), kept)
         best = _ranked(second, near)
-        found = [
-            (scores, rid, self._index.rules_by_rid[rid], None)
+        index, legalese = self._index, self._index.len_legalese
+        candidates = [
+            (scores, rid, index.rules_by_rid[rid], None)
             for scores, rid in zip(second.rows(best), self._rids[kept[best]].tolist(), strict=True)
         ]
-        ranked = sorted(filter_dupes(found), reverse=True)[:top]
-        return [(*each[:3], self._legal(words, each[1])) for each in ranked]
-
-    def _legal(self, words: Any, rid: int) -> Any:
-        """Return the legal words that a text shares with a rule."""
-        index = self._index
-        return high_tids_set_subset(words & index.sets_by_rid[rid], index.len_legalese)
+        ranked = sorted(filter_dupes(candidates), reverse=True)[:top]
+        return [
+            (scores, rid, rule, high_tids_set_subset(words & index.sets_by_rid[rid], legalese))
+            for scores, rid, rule, _ in ranked
+        ]
 
 
 class FastIndex(LicenseIndex):
@@ -114,27 +151,28 @@ class FastIndex(LicenseIndex):
     __slots__ = ("_candidates",)
 
     def __init__(self, index: LicenseIndex) -> None:
-        """Share what a loaded index holds."""
+        """Take over the content of a loaded index."""
         for name in LicenseIndex.__slots__:
             setattr(self, name, getattr(index, name))
         self._candidates = Candidates(index)
 
     def get_approximate_matches(self, query: Any, matched_qspans: list[Any], **_: Any) -> list[Any]:
-        """Do as ScanCode does: near-duplicates of the whole text, then the best for each run."""
+        """Return approximate matches: near-duplicates of the text, then of each run."""
         whole = query.whole_query_run()
-        near = self._candidates.of(whole, near=True)
+        near = self._candidates.rank(whole, near=True)
         matches: list[Any] = []
         if near:
             matches += self.get_query_run_approximate_matches(whole, near, matched_qspans)
         for match in matches:
             query.subtract(match.qspan)
         for run in query.query_runs:
-            ranked = self._candidates.of(run, near=False)
+            ranked = self._candidates.rank(run, near=False)
             matches += self.get_query_run_approximate_matches(run, ranked, matched_qspans)
         return matches
 
 
 def _thresholds(rules: list[Any], unique: bool) -> _Thresholds:
+    """Return the thresholds of rules, for distinct words or for all words."""
     return _Thresholds(
         np.array([rule.get_length(unique) for rule in rules], np.int64),
         np.array([rule.get_min_matched_length(unique) for rule in rules], np.int64),
@@ -143,14 +181,14 @@ def _thresholds(rules: list[Any], unique: bool) -> _Thresholds:
     )
 
 
-def _kept(least: _Thresholds, shared: Ints, legal: Ints) -> Ints:
-    """Return the rules that share enough with a text."""
-    enough = (legal > 0) & (legal >= least.legal) & (shared >= least.shared)
-    return np.flatnonzero(enough & (shared / least.length >= least.containment))
+def _kept(minimum: _Thresholds, shared: Ints, legal: Ints) -> Ints:
+    """Return the rules whose shared words and legal words reach the thresholds."""
+    enough = (legal > 0) & (legal >= minimum.legal) & (shared >= minimum.shared)
+    return np.flatnonzero(enough & (shared / minimum.length >= minimum.containment))
 
 
 def _scores(rules: _Thresholds, shared: Ints, size: int, kept: Ints) -> _Scores:
-    """Score some rules by what they share with a text of so many words."""
+    """Score the kept rules by their shared words with a text of `size` words."""
     length, both = rules.length[kept], shared[kept]
     resemblance, containment = both / (size + length - both), both / length
     return _Scores(
@@ -165,7 +203,7 @@ def _scores(rules: _Thresholds, shared: Ints, size: int, kept: Ints) -> _Scores:
 
 
 def _ranked(scores: _Scores, near: bool) -> Ints:
-    """Return positions in descending order of scores, and of rules where they are equal."""
+    """Return positions by descending scores; ties by descending position."""
     number = np.arange(len(scores.exact[0]))
     keys = (number, *reversed(scores.exact), *reversed(scores.rounded))
     order = np.lexsort(keys)[::-1]
@@ -173,7 +211,7 @@ def _ranked(scores: _Scores, near: bool) -> Ints:
 
 
 def _rounded(values: Floats) -> Floats:
-    """Round to one digit as Python does: numpy's own way differs where a tie is not exact."""
+    """Round to one digit as Python does; numpy rounds inexact ties differently."""
     rounded: Floats = np.round(values, 1)
     for i in np.flatnonzero(np.abs(values * 10 % 1 - 0.5) < 1e-6).tolist():
         rounded[i] = round(float(values[i]), 1)
@@ -190,16 +228,17 @@ def _share(
     times: npt.NDArray[np.int32],
     shared: Ints,
 ) -> None:
-    """Count what every rule shares with a text: distinct words, legal ones; all words, legal ones.
+    """Count the words that each rule shares with a text.
 
     Args:
         tids: int64 [words], the distinct words of the text.
-        counts: int64 [words], how often it has each.
-        legalese: words below this number are legal ones.
-        starts: int64 [n + 1], where the rules of each word start.
-        rules: int32, the rules that have it.
-        times: int32, how often each of them does.
-        shared: int64 [4, rules], zeros; what is counted.
+        counts: int64 [words], the number of times that the text has each word.
+        legalese: words below this number are legal words.
+        starts: int64 [n + 1], the start of each word in `rules` and `times`.
+        rules: int32, the rules that have the word.
+        times: int32, the number of times that each of these rules has the word.
+        shared: int64 [4, rules], zeros. Filled with the numbers of shared distinct words, distinct
+            legal words, words, and legal words.
     """
     for i in range(len(tids)):
         tid, count = tids[i], counts[i]

@@ -1,43 +1,43 @@
-"""A worker's side of the machine's detector: ask it, start it where it is not there."""
+"""The client of the machine's detector: a worker sends texts and starts a missing server."""
 
 import contextlib
 import hashlib
+import json
 import os
 import socket
 import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from filters.scancode.cache import Found, cache_directory, load_seed, text_key
 from filters.scancode.detector import Match
-from filters.scancode.frames import Frames, send
 from filters.scancode.server import SOCKET
 from manifests.errors import DataError
 
 START_SECONDS = 60.0
-"""Until a new server listens: it imports little before it does."""
+"""Time limit until a new server listens (ours: the server imports little before)."""
 
 ATTEMPTS = 3
-"""How often a request is sent again to a new server, when the one before was killed."""
-
+"""How often a request is sent if the server is killed before it answers."""
 
 STARTS = 3
-"""How often a server is started that ends with an error before it listens."""
+"""How often a server is started if it ends with an error before it listens."""
 
 LOG = "detector.log"
 
 
 class Answer(NamedTuple):
-    """What became of n texts.
+    """The detection of n texts.
 
     Attributes:
-        found: for each text what ScanCode found; None where it took too long, twice.
-        cached: how many of the distinct ones were known before.
-        detected: how many were looked at.
-        timed_out: how many were given up.
+        found: the matches of each text; None if ScanCode took too long, twice.
+        cached: distinct texts that were known.
+        detected: distinct texts that were detected.
+        timed_out: distinct texts that were given up.
     """
 
     found: list[Found | None]
@@ -49,7 +49,8 @@ class Answer(NamedTuple):
 def runtime_directory(cache: str) -> str:
     """Return this machine's directory for the socket and the lock of a cache's detector.
 
-    Not in the cache itself: a socket's path has at most 107 bytes, and is of one machine.
+    The directory is not in the cache: a socket's path has at most 107 bytes, and machines may
+    share a cache but not a socket.
     """
     name = hashlib.blake2b(os.path.abspath(cache).encode(), digest_size=8).hexdigest()
     path = os.path.join(tempfile.gettempdir(), f"stackpile-{os.getuid()}-{name}")
@@ -60,79 +61,75 @@ def runtime_directory(cache: str) -> str:
 
 
 class Detector:
-    """Asks the machine's detector; texts of the seed and those asked before need no server."""
+    """A client of the machine's detector. Texts of the seed and earlier texts need no server."""
 
     def __init__(self, cache: str | None = None, seed: bool = True) -> None:
         """Use the detector of a cache directory, by default this machine's.
 
-        Without the seed, both start with nothing known but what the cache holds.
+        Without the seed, client and server start with nothing but the content of the cache.
         """
         self._cache = cache or cache_directory()
         self._seed = seed
         self._known = load_seed() if seed else {}
-        self._connection: socket.socket | None = None
 
     def detect(self, texts: Sequence[bytes]) -> Answer:
-        """Return what ScanCode finds in normalized texts, each distinct one looked at once.
+        """Return the matches of normalized texts; each distinct text is detected once.
 
         Raises:
-            DataError: the server cannot be started (it says why), or is killed again and again.
+            DataError: the server cannot be started (the message says why), or was killed
+                ATTEMPTS times.
         """
         keys = [text_key(text) for text in texts]
         distinct = dict(zip(keys, texts, strict=True))
-        asked = {key: text for key, text in distinct.items() if key not in self._known}
-        cached, gone = len(distinct) - len(asked), 0
-        if asked:
-            found, hits = self._request(list(asked.values()))
-            cached += hits
-            for key, matches in zip(asked, found, strict=True):
+        missing = {key: text for key, text in distinct.items() if key not in self._known}
+        cached, timed_out = len(distinct) - len(missing), 0
+        if missing:
+            answer = self._request(list(missing.values()))
+            cached += answer["cached"]
+            for key, matches in zip(missing, answer["found"], strict=True):
                 if matches is None:
-                    gone += 1
+                    timed_out += 1
                 else:
                     self._known[key] = tuple(Match(*match) for match in matches)
-        detected = len(distinct) - cached - gone
-        return Answer([self._known.get(key) for key in keys], cached, detected, gone)
+            if answer["warning"]:
+                warnings.warn(answer["warning"], stacklevel=2)
+        detected = len(distinct) - cached - timed_out
+        return Answer([self._known.get(key) for key in keys], cached, detected, timed_out)
 
-    def close(self) -> None:
-        """Leave the server."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-    def _request(self, texts: list[bytes]) -> tuple[list[Any], int]:
+    def _request(self, texts: list[bytes]) -> dict[str, Any]:
+        """Return the server's answer; send the request again if the server was killed."""
+        message = json.dumps([text.decode() for text in texts]).encode() + b"\n"
         for _ in range(ATTEMPTS):
-            try:
-                connection = self._connect()
-                send(connection, [text.decode() for text in texts])
-                frames = Frames()
-                while (answers := frames.receive(connection)) is not None:
-                    for answer in answers:
-                        return answer["found"], answer["cached"]
-            except OSError:
-                pass
-            finally:
-                self.close()
-        raise DataError(f"the license detector was ended {ATTEMPTS} times while it worked")
+            with (
+                contextlib.suppress(OSError),
+                self._connect() as connection,
+                connection.makefile("rwb") as stream,
+            ):
+                stream.write(message)
+                stream.flush()
+                line = stream.readline()
+                if line.endswith(b"\n"):
+                    answer: dict[str, Any] = json.loads(line)
+                    return answer
+        raise DataError(f"the license detector was killed {ATTEMPTS} times during a request")
 
     def _connect(self) -> socket.socket:
-        if self._connection is not None:
-            return self._connection
+        """Return a connection to the server; start the server if there is none."""
         runtime = runtime_directory(self._cache)
-        path, until = os.path.join(runtime, SOCKET), time.monotonic() + START_SECONDS
+        path, deadline = os.path.join(runtime, SOCKET), time.monotonic() + START_SECONDS
         server: subprocess.Popen[bytes] | None = None
-        failed = 0
-        while time.monotonic() < until:
+        failures = 0
+        while time.monotonic() < deadline:
             connection = socket.socket(socket.AF_UNIX)
             with contextlib.suppress(OSError):
                 connection.connect(path)
-                self._connection = connection
                 return connection
             connection.close()
             if server is None or server.poll() is not None:
-                # One that finds another there ends with 0, and no other code is of use.
-                failed += server is not None and server.returncode != 0
-                if failed == STARTS:
-                    raise DataError(_why_not(os.path.join(runtime, LOG)))
+                # A server that finds another one running ends with 0.
+                failures += server is not None and server.returncode != 0
+                if failures == STARTS:
+                    raise DataError(_start_failure(os.path.join(runtime, LOG)))
                 server = _start(self._cache, runtime, self._seed)
             time.sleep(0.05)
         raise DataError(
@@ -140,15 +137,15 @@ class Detector:
         )
 
 
-def _why_not(log: str) -> str:
-    """Return the sentence for a server that cannot start: the last line of what it said."""
+def _start_failure(log: str) -> str:
+    """Return the message about a server that cannot start: the last line of its log."""
     with open(log, errors="replace") as lines:
-        *_, last = ["it says nothing", *filter(str.strip, lines)]
-    return f"the license detector cannot start: {last.strip()} (all that it said is in {log})"
+        *_, last = ["it wrote no message", *filter(str.strip, lines)]
+    return f"the license detector cannot start: {last.strip()} (log: {log})"
 
 
 def _start(cache: str, runtime: str, seed: bool) -> "subprocess.Popen[bytes]":
-    """Start the server apart from this process's group: Ctrl-C is for the job."""
+    """Start the server in a session of its own, so that Ctrl-C does not end it."""
     start = "seeded" if seed else "cold"
     with open(os.path.join(runtime, LOG), "ab") as log:
         return subprocess.Popen(

@@ -1,7 +1,7 @@
-"""One text for all passages that say the same: without names, years and the marks of comments.
+"""Normalization: passages that differ in names, years and comment marks become one text.
 
-The version below is part of the name of what was detected before (`cache`), and so of the seed. A
-change of these rules is one of the veto's, too (`veto.RULES`).
+VERSION is part of the name of the cache and of the seed. A change of these rules also needs
+another `veto.RULES`.
 """
 
 import re
@@ -13,19 +13,20 @@ VERSION = 2
 
 
 def _escaped(word: str) -> bytes:
+    """Return a pattern that matches a word literally."""
     return re.escape(word.encode())
 
 
 CUT = 100_000
-"""Bytes of a normalized text, at most: of a license that is cut ScanCode is less sure. 99 of 100
-texts have less than 6,000."""
+"""Maximum number of bytes of a normalized text (ours: 99 % of the texts have less than 6,000 bytes,
+and ScanCode's score of a license that is cut is lower)."""
 
 SPACE = re.compile(rb"\s+")
 NOISE = re.compile(rb"[^a-z0-9 .,:;/()'\"&@+\x80-\xff-]+")
-"""What no license is told from another by."""
+"""Characters that do not distinguish licenses."""
 
 FOREIGN = re.compile(r" *[^\w\x00-\x7f]+ *")
-"""Above ASCII only letters tell licenses apart, as ScanCode reads them."""
+"""Characters beyond ASCII that are not letters. ScanCode ignores them."""
 
 COPYRIGHT = re.compile(
     rb"(?:portions |parts )?(?:copyright|\(c\)|&copy;|\xc2\xa9)"
@@ -33,8 +34,8 @@ COPYRIGHT = re.compile(
     rb"(?:[ ,:-]*(?:[0-9]{4}|<year>|\[year\]|yyyy)|(?<=\(c\))|(?<=\xc2\xa9))"
     rb"[^\n]{0,200}?(?=(?:all rights reserved)|licen[sc]|gpl|$)"
 )
-"""A copyright line up to where it speaks of a license; it has years or a sign, unlike license
-texts, and is no line that goes on and on."""
+"""A copyright line up to its first word about a license. The line has a year or a copyright sign,
+unlike license texts, and at most 200 characters after."""
 
 RESERVED = re.compile(rb"^\W*(?:all rights reserved\W*)+$")
 
@@ -66,24 +67,24 @@ PARTIES = (
         b'provided by the copyright holders and contributors "as is"',
     ),
 )
-"""Who speaks, in the texts of BSD and its kin, as their models have it."""
+"""Names of parties in licenses like BSD, and the words of the license's template."""
 
 
 def normalize(lines: Sequence[bytes], whole: bool = False) -> bytes:
     """Return the text of a passage, paragraph by paragraph, in lower case.
 
     Args:
-        lines: bare lines (`passages.Passage`), of any encoding.
-        whole: they are a license from end to end, of which no word is left out.
+        lines: lines without comment marks (`passages.Passage`), of any encoding.
+        whole: whether the lines are a whole license, of which no word is dropped.
 
     Returns:
-        UTF-8, at most CUT bytes; b"" where nothing is left.
+        UTF-8, at most CUT bytes; b"" if nothing remains.
     """
     if whole:
         return _cut(b"\n".join(map(_plain, lines)).strip())
     paragraphs: list[list[bytes]] = [[]]
     for line in lines:
-        plain = _told(line)
+        plain = _without_author(line)
         if plain:
             paragraphs[-1].append(plain)
         elif paragraphs[-1]:
@@ -92,7 +93,7 @@ def normalize(lines: Sequence[bytes], whole: bool = False) -> bytes:
     legal = [i for i, paragraph in enumerate(joined) if LEGAL.search(paragraph)]
     if not legal:
         return b""
-    # What stands before the license, and after it, describes the file.
+    # Paragraphs before and after the license describe the file.
     first, last = legal[0], legal[-1] + 1
     while first > 0 and GOES_ON.search(joined[first - 1]):
         first -= 1
@@ -104,8 +105,8 @@ def normalize(lines: Sequence[bytes], whole: bool = False) -> bytes:
     return _cut(text)
 
 
-def _told(line: bytes) -> bytes:
-    """Return what a line says besides who wrote it."""
+def _without_author(line: bytes) -> bytes:
+    """Return a line without copyright, authors and addresses, in lower case."""
     plain = _without_copyright(_plain(line))
     if RESERVED.match(plain) or PERSON.match(plain):
         return b""
@@ -113,17 +114,19 @@ def _told(line: bytes) -> bytes:
 
 
 def _plain(line: bytes) -> bytes:
+    """Return a line in lower case, with one space for each run of noise or whitespace."""
     return SPACE.sub(b" ", NOISE.sub(b" ", line.lower())).strip()
 
 
 def _without_copyright(line: bytes) -> bytes:
+    """Return a line without a copyright statement."""
     if any(mark in line for mark in (b"copyright", b"(c)", b"&copy", b"\xc2\xa9")):
         return COPYRIGHT.sub(b"", line).strip()
     return line
 
 
 def _cut(text: bytes) -> bytes:
-    """Cut a text, and write its letters as ScanCode reads them; other bytes become spaces."""
+    """Cut a text to CUT bytes, and replace characters that ScanCode ignores by spaces."""
     if not text.isascii():
         text = FOREIGN.sub(" ", text.decode("utf-8", "replace").lower()).strip().encode()
     return text if len(text) <= CUT else text[:CUT].decode("utf-8", "ignore").encode()

@@ -1,4 +1,4 @@
-"""Legal passages: the paragraphs of a file around its legal words, without comment marks."""
+"""Legal passages: the paragraphs of a file around legal words, without comment marks."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -9,54 +9,55 @@ import numpy as np
 from filters.scancode.words import GOES_ON
 
 NEAR = 14
-"""Lines from one with a legal word to the next in a passage, at most, where none is code: the
-longest paragraph of a common license without a legal word is shorter."""
+"""Maximum distance, in lines, of two lines with legal words in a passage without code (ours: the
+longest paragraph of a common license without a legal word is shorter)."""
 
 REACH = 40
-"""Lines that a paragraph goes on, at most, before its first legal word and after its last."""
+"""Maximum number of lines of a paragraph before its first legal word and after its last."""
 
 CLOSE = 8
-"""Lines from one of code with a legal word to the next, at most, to read them together, REACH lines
-at a time: a license that a program prints, a list of licenses."""
+"""Maximum distance, in lines, of two lines of code with legal words in a passage, which then has at
+most REACH lines: a license that a program prints, a list of licenses."""
 
 LEGAL_SHARE = 0.04
-"""Share of a file's lines that hold legal words, from which the file itself is a license: about a
-tenth of the lines of one do, one in a hundred of a README's."""
+"""Minimum share of lines with legal words in a file that is itself a license (ours: about 10 % of a
+license's lines hold legal words, about 1 % of a README's)."""
 
 LICENSE_BYTES = 100_000
-"""Bytes of such a file, at most: the longest license that ScanCode knows has 60,000."""
+"""Maximum size of a file that is a license (ours: ScanCode's longest license has 60,000 bytes)."""
 
 PROSE_SHARE = 0.9
-"""Share of the lines of such a file that are no code, at least; half of them are no comments."""
+"""Minimum share of lines without code in a file that is a license. At most half of the lines may be
+comments."""
 
 LINE_BYTES = 2000
-"""Bytes of a line that are looked at: lines of minified files have megabytes."""
+"""Maximum number of bytes of a line that are read: minified files have lines of megabytes."""
 
 MARK = re.compile(
     rb"[ \t\x0b\x0c\r]*(?:(?:/\*+!?|<!--+|\(\*+|\{-+|\"\"\"|'''|//+!?|--+|;+|%+|\*+[/)]?|!+|\|"
     rb"|#+(?!\s*(?:include|define|ifn?(?:def)?|el(?:se|if)|endif|undef|pragma)\b)"
     rb"|\.\\\"|::|(?:@?rem|REM|dnl|[cC])(?=[ \t\r]|$))[ \t]*)*"
 )
-"""What opens a line of a comment, in any language."""
+"""Marks that open a line of a comment, in any language."""
 
 BLANK, BOX = b" \t\r", b"*#|;/%=-"
-"""What may stand at the end of a line, and what the right side of a box is made of."""
+"""Characters that are stripped from the end of a line: blanks, and the right side of a box."""
 
 CODE = re.compile(rb"[{}\[\]=;$|]|\w\(|\(\)")
-"""Code's punctuation: prose has parentheses, but not right after a word."""
+"""Punctuation of code. Prose has parentheses too, but not right after a word."""
 
 CODE_SHARE = 0.04
-"""Such punctuation for each byte of a line, above which it is no prose."""
+"""Maximum share of the punctuation of code in a line of prose."""
 
 
 class Passage(NamedTuple):
-    """Lines of a file that speak of a license.
+    """Lines of a file around legal words.
 
     Attributes:
-        first: the number of its first line in the file, from 1.
-        last: the number of its last line.
-        lines: their text without comment marks, empty ones included.
-        whole: they are the whole file, which is a license from end to end.
+        first: number of the first line in the file, from 1.
+        last: number of the last line.
+        lines: text of the lines without comment marks, empty lines included.
+        whole: whether the passage is a whole file that is a license.
     """
 
     first: int
@@ -66,6 +67,8 @@ class Passage(NamedTuple):
 
 
 class _Line(NamedTuple):
+    """A line without comment marks; whether it is code; whether it had comment marks."""
+
     content: bytes
     code: bool
     marked: bool
@@ -75,17 +78,17 @@ def passages(text: bytes, hits: Sequence[int]) -> list[Passage]:
     """Return the passages around legal words, in order, without overlaps.
 
     Args:
-        text: a whole file.
-        hits: the byte after each legal word, ascending (`words.find_words`).
+        text: the text of a file.
+        hits: position of the byte after each legal word, ascending (`words.find_words`).
     """
     lines = text.split(b"\n")
     ends = np.cumsum([len(line) + 1 for line in lines])
     at = np.asarray(hits)
-    spoken, firsts = np.unique(np.searchsorted(ends, at), return_index=True)
-    column = at[firsts] - np.where(spoken > 0, ends[spoken - 1], 0)
+    legal, firsts = np.unique(np.searchsorted(ends, at), return_index=True)
+    columns = at[firsts] - np.where(legal > 0, ends[legal - 1], 0)
     known: dict[int, _Line] = dict(
-        (int(number), _read(lines[number], int(where)))
-        for number, where in zip(spoken, column, strict=True)
+        (int(number), _read(lines[number], int(column)))
+        for number, column in zip(legal, columns, strict=True)
     )
 
     def line(number: int) -> _Line:
@@ -93,29 +96,29 @@ def passages(text: bytes, hits: Sequence[int]) -> list[Passage]:
             known[number] = _read(lines[number])
         return known[number]
 
-    if len(text) <= LICENSE_BYTES and _is_license(lines, len(spoken), line):
+    if len(text) <= LICENSE_BYTES and _is_license(lines, len(legal), line):
         return [Passage(1, len(lines), tuple(lines), whole=True)]
-    found: list[Passage] = []
-    numbers, index = spoken.tolist(), 0
+    result: list[Passage] = []
+    numbers, index = legal.tolist(), 0
     while index < len(numbers):
         first = last = numbers[index]
         index += 1
         while index < len(numbers) and _together(line, first, last, numbers[index]):
             last = numbers[index]
             index += 1
-        floor = found[-1].last if found else 0
+        floor = result[-1].last if result else 0
         ceiling = numbers[index] if index < len(numbers) else len(lines)
         first = first if line(first).code else _start(line, first, floor)
         last = last if line(last).code else _stop(line, last, ceiling)
-        if found and _near(line, found[-1].last, first):
-            first = found.pop().first - 1
-        inside = tuple(line(number).content for number in range(first, last + 1))
-        found.append(Passage(first + 1, last + 1, inside))
-    return found
+        if result and _near(line, result[-1].last, first):
+            first = result.pop().first - 1
+        contents = tuple(line(number).content for number in range(first, last + 1))
+        result.append(Passage(first + 1, last + 1, contents))
+    return result
 
 
 def _read(line: bytes, column: int = 0) -> _Line:
-    """Take the comment marks off a line, and look at no more than LINE_BYTES, around `column`."""
+    """Return a line without comment marks; of a long line only LINE_BYTES around `column`."""
     if len(line) > LINE_BYTES:
         start = max(0, column - LINE_BYTES // 2)
         line = line[start : start + LINE_BYTES]
@@ -128,9 +131,9 @@ def _read(line: bytes, column: int = 0) -> _Line:
 
 
 def _closed(line: bytes) -> bytes:
-    """Take off what closes a comment, the end of a block or the right side of a box, and blanks.
+    """Strip the end of a comment or a block, the right side of a box, and blanks.
 
-    A pattern for it would be tried at every character of a line.
+    A regular expression would be tried at every character of a line.
     """
     line = line.rstrip(BLANK)
     if line.endswith(b">"):
@@ -148,10 +151,10 @@ def _closed(line: bytes) -> bytes:
     return line.rstrip(BLANK)
 
 
-def _is_license(lines: list[bytes], spoken: int, line: Callable[[int], _Line]) -> bool:
-    """Tell whether a file is a license from end to end: legal words all over, in prose."""
+def _is_license(lines: list[bytes], legal: int, line: Callable[[int], _Line]) -> bool:
+    """Return whether a file is a license: prose with `legal` lines that hold legal words."""
     filled = [number for number, content in enumerate(lines) if content.strip()]
-    if spoken < LEGAL_SHARE * len(filled):
+    if legal < LEGAL_SHARE * len(filled):
         return False
     code = sum(line(number).code for number in filled)
     marked = sum(line(number).marked for number in filled)
@@ -159,13 +162,13 @@ def _is_license(lines: list[bytes], spoken: int, line: Callable[[int], _Line]) -
 
 
 def _near(line: Callable[[int], _Line], after: int, first: int) -> bool:
-    """Tell whether few lines lie between two passages, and none there or at their ends is code."""
+    """Return whether few lines are between two passages, none of them code, nor the ends."""
     return first - after <= CLOSE and not any(line(n).code for n in range(after - 1, first + 1))
 
 
 def _together(line: Callable[[int], _Line], first: int, last: int, following: int) -> bool:
-    """Tell whether the next line with a legal word belongs to a passage."""
-    # First, as CLOSE is less than NEAR: lines between hits that are far apart need not be read.
+    """Return whether the next line with a legal word belongs to a passage."""
+    # This test is first so that lines between distant hits are not read; CLOSE is less than NEAR.
     if following - last > NEAR:
         return False
     if any(line(number).code for number in range(last, following + 1)):
@@ -174,7 +177,7 @@ def _together(line: Callable[[int], _Line], first: int, last: int, following: in
 
 
 def _start(line: Callable[[int], _Line], first: int, floor: int) -> int:
-    """Return where a license starts: with a paragraph that none comes before with more of it."""
+    """Return the first line of a license: of its first paragraph that GOES_ON matches."""
     first = _edge(line, first, floor - 1)
     while first - 2 >= floor and _goes_on(line, first - 1, first - 2, floor - 1):
         first = _edge(line, first - 2, floor - 1)
@@ -182,7 +185,7 @@ def _start(line: Callable[[int], _Line], first: int, floor: int) -> int:
 
 
 def _stop(line: Callable[[int], _Line], last: int, ceiling: int) -> int:
-    """Return where a license stops: with a paragraph that none follows with more of it."""
+    """Return the last line of a license: of its last paragraph that GOES_ON matches."""
     last = _edge(line, last, ceiling)
     while last + 2 < ceiling and _goes_on(line, last + 1, last + 2, ceiling):
         last = _edge(line, last + 2, ceiling)
@@ -190,7 +193,7 @@ def _stop(line: Callable[[int], _Line], last: int, ceiling: int) -> int:
 
 
 def _goes_on(line: Callable[[int], _Line], gap: int, near: int, bound: int) -> bool:
-    """Tell whether beyond one empty line a paragraph says what licenses say."""
+    """Return whether GOES_ON matches the paragraph beyond one empty line."""
     if line(gap).code or not _is_prose(line(near)):
         return False
     far = _edge(line, near, bound)
@@ -208,4 +211,5 @@ def _edge(line: Callable[[int], _Line], number: int, bound: int) -> int:
 
 
 def _is_prose(line: _Line) -> bool:
+    """Return whether a line is neither empty nor code."""
     return bool(line.content) and not line.code

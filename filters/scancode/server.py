@@ -1,226 +1,226 @@
-"""The detector of a machine: one process that loads ScanCode's index once, for all workers.
+"""The detector of a machine: one server that all workers of the machine ask.
 
-It is single-threaded, and forks children that detect and can be ended. It listens on a socket,
-starts when a worker asks for it (`client.py`), and ends when none has asked for a while. A lock on
-a file says that it is there; the lock goes with the process, however it ends.
+The server loads ScanCode's index once, in multiprocessing's fork server, and forks a child for
+each core that it may use. A child detects one text after another; the server kills a child that
+takes too long. A worker starts the server (`client`), which ends after a while without requests.
+A lock on a file tells that the server runs; the lock ends with the process.
+
+A connection is for one request, a line of JSON: a list of texts. The answer is a line of JSON too:
+an object with `found`,
+the matches of each text or null, `cached`, the number of texts that needed no detection, and
+`warning`, a sentence about ScanCode or null.
 """
 
 import contextlib
 import fcntl
-import gc
+import json
+import multiprocessing
 import os
-import selectors
 import signal
-import socket
+import socketserver
 import sys
+import threading
 import time
-from collections import deque
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from multiprocessing.connection import Connection
+from typing import Any
 
 from filters.scancode.cache import Cache, Found, text_key
 from filters.scancode.detector import Match, detect, load_index
-from filters.scancode.frames import Frames, send
 
 SECONDS = 30.0
-"""For a text, at most: a safety net, hundreds of times what one takes."""
+"""Time limit of a text (ours: a safety net; a text takes some milliseconds)."""
 
 GIVEN_UP = f"header not read: ScanCode took longer than {SECONDS:g} s, twice"
 """The evidence of a document with a passage that was given up."""
 
 IDLE_SECONDS = 60.0
-"""Without a request, until it ends: longer than a worker is busy with other things of a part."""
+"""Time without requests after which the server ends (ours: a worker pauses for less)."""
 
 LOCK, SOCKET = "detector.lock", "detector.sock"
 
+Load = Callable[[], str | None]
+Detect = Callable[[str], list[Match]]
 
-@dataclass
+
 class Child:
-    """A process that detects one text after another."""
+    """A process that detects texts and can be killed.
 
-    process: int
-    pipe: socket.socket
-    frames: Frames = field(default_factory=Frames)
-    text: bytes | None = None
-    started: float = 0.0
+    Attributes:
+        warning: what `load` returned in the process.
+    """
 
-
-@dataclass
-class Request:
-    """What a worker asked for: texts, of which some are still being looked at."""
-
-    client: socket.socket
-    keys: list[str]
-    missing: set[str]
-    cached: int
-
-
-class Server:
-    """Answers workers from the cache, and lets children find what is not there."""
-
-    def __init__(self, cache: Cache, listener: socket.socket, children: int, seconds: float):
-        """Serve on `listener` with so many children, each text bounded by `seconds`."""
-        self._cache = cache
-        self._listener = listener
-        self._limit = children
+    def __init__(self, context: Any, load: Load, detect: Detect, seconds: float) -> None:
+        """Start the process and wait until the index is loaded."""
+        self._pipe, theirs = context.Pipe()
         self._seconds = seconds
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(listener, selectors.EVENT_READ, self._accept)
-        self._clients: dict[socket.socket, Frames] = {}
-        self._children: list[Child] = []
-        self._queue: deque[bytes] = deque()
-        self._alone: deque[bytes] = deque()
-        self._waiting: set[str] = set()
-        self._requests: list[Request] = []
+        arguments = (theirs, load, detect, seconds)
+        self._process = context.Process(target=_serve_texts, args=arguments, daemon=True)
+        self._process.start()
+        theirs.close()
+        self.warning: str | None = json.loads(self._pipe.recv_bytes())
 
-    def run(self, idle_seconds: float) -> None:
-        """Serve until no worker has been there for a while."""
-        last = time.monotonic()
-        while self._clients or time.monotonic() - last < idle_seconds:
-            for key, _ in self._selector.select(timeout=0.2):
-                key.data(key.fileobj)
-            self._end_late_ones()
-            self._start_texts()
-            if self._clients:
-                last = time.monotonic()
-        for child in self._children:
-            self._end(child)
+    def detect(self, text: bytes) -> Found | None:
+        """Return the matches of a text, or None if the child ended or took too long."""
+        with contextlib.suppress(EOFError, OSError):
+            self._pipe.send_bytes(text)
+            if self._pipe.poll(self._seconds):
+                return tuple(Match(*match) for match in json.loads(self._pipe.recv_bytes()))
+        return None
+
+    def kill(self) -> None:
+        """End the process at once."""
+        self._process.kill()
+        self._process.join()
+        self._pipe.close()
+
+
+def _serve_texts(pipe: Connection, load: Load, detect: Detect, seconds: float) -> None:
+    """Detect one text after another, in a child, until the server closes the pipe."""
+    with contextlib.suppress(EOFError, OSError):
+        pipe.send_bytes(json.dumps(load()).encode())
+        while True:
+            text = pipe.recv_bytes().decode()
+            # The alarm ends the child if the server was killed and cannot end it.
+            signal.alarm(round(2 * seconds) + 1)
+            pipe.send_bytes(json.dumps(detect(text)).encode())
+            signal.alarm(0)
+
+
+class Detections:
+    """The matches of texts, from the cache or from child processes; each text is detected once."""
+
+    def __init__(
+        self,
+        cache: Cache,
+        children: int,
+        seconds: float = SECONDS,
+        context: Any = None,
+        load: Load = load_index,
+        detect: Detect = detect,
+    ) -> None:
+        """Detect at most `children` texts at the same time, each for at most `seconds`.
+
+        Args:
+            cache: where matches are kept.
+            children: number of child processes.
+            seconds: time limit of a text.
+            context: of multiprocessing; by default a fork server that has loaded the index.
+            load: called once in a child; returns a warning for the workers or None.
+            detect: called in a child for each text.
+        """
+        if context is None:
+            context = multiprocessing.get_context("forkserver")
+            context.set_forkserver_preload(["filters.scancode.preload"])
+        self._cache = cache
+        self._children = children
+        self._start_child = partial(Child, context, load, detect, seconds)
+        self._idle: list[Child] = []
+        self._threads = ThreadPoolExecutor(children)
+        self._permits = threading.Semaphore(children)
+        self._retry = threading.Lock()
+        self._lock = threading.Lock()
+        self._running: dict[str, Future[Found | None]] = {}
+        self._warning: str | None = None
+
+    def answer(self, texts: Sequence[bytes]) -> dict[str, Any]:
+        """Return the answer to a request; wait until every text is detected or given up."""
+        keys = [text_key(text) for text in texts]
+        with self._lock:
+            known = [self._cache.get(key) for key in keys]
+            for key, text, found in zip(keys, texts, known, strict=True):
+                if found is None and key not in self._running:
+                    self._running[key] = self._threads.submit(self._detect, key, text)
+            futures = {key: self._running[key] for key in keys if key in self._running}
+        cached = sum(found is not None for found in known)
+        pairs = zip(keys, known, strict=True)
+        results = [futures[key].result() if found is None else found for key, found in pairs]
+        return {"found": results, "cached": cached, "warning": self._warning}
+
+    def _detect(self, key: str, text: bytes) -> Found | None:
+        """Detect a text, a second time alone if the first attempt fails, and keep the matches."""
+        found = None
+        try:
+            with self._permits:
+                found = self._attempt(text)
+            if found is None:
+                with self._retry, contextlib.ExitStack() as all_permits:
+                    for _ in range(self._children):
+                        all_permits.enter_context(self._permits)
+                    found = self._attempt(text)
+        finally:
+            with self._lock:
+                del self._running[key]
+                if found is not None:
+                    self._cache.put(key, found)
+        return found
+
+    def _attempt(self, text: bytes) -> Found | None:
+        """Let an idle child, or a new one, detect a text; kill the child if it fails."""
+        with self._lock:
+            child = self._idle.pop() if self._idle else None
+        child = child or self._start_child()
+        self._warning = child.warning
+        found = child.detect(text)
+        if found is None:
+            child.kill()
+        else:
+            self._idle.append(child)
+        return found
+
+    def close(self) -> None:
+        """End the children and close the cache."""
+        self._threads.shutdown()
+        for child in self._idle:
+            child.kill()
         self._cache.close()
 
-    def _accept(self, listener: socket.socket) -> None:
-        client, _ = listener.accept()
-        self._clients[client] = Frames()
-        self._selector.register(client, selectors.EVENT_READ, self._hear)
 
-    def _hear(self, client: socket.socket) -> None:
+class Server(socketserver.ThreadingUnixStreamServer):
+    """Answers the requests of workers, each one in a thread."""
+
+    daemon_threads = True
+    request_queue_size = 128
+    timeout = 0.5
+
+    def __init__(self, path: str, detections: Detections) -> None:
+        """Listen on a socket at `path`."""
+        super().__init__(path, _Connection)
+        self.detections = detections
+        self.connections: set[_Connection] = set()
+        self.last_request = time.monotonic()
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        """Note the time of a connection."""
+        self.last_request = time.monotonic()
+        return True
+
+    def run(self, idle_seconds: float) -> None:
+        """Serve until no worker was connected for `idle_seconds`."""
+        while self.connections or time.monotonic() - self.last_request < idle_seconds:
+            self.handle_request()
+        self.server_close()
+        self.detections.close()
+
+
+class _Connection(socketserver.StreamRequestHandler):
+    """A connection of a worker, for one request."""
+
+    server: Server
+
+    def handle(self) -> None:
+        """Answer the request."""
+        self.server.connections.add(self)
         try:
-            asked = self._clients[client].receive(client)
-        except OSError:
-            asked = None
-        if asked is None:
-            self._forget(client)
-            return
-        for texts in asked:
-            self._ask(client, [text.encode() for text in texts])
-
-    def _forget(self, client: socket.socket) -> None:
-        self._selector.unregister(client)
-        del self._clients[client]
-        self._requests = [request for request in self._requests if request.client is not client]
-        client.close()
-
-    def _ask(self, client: socket.socket, texts: list[bytes]) -> None:
-        keys = [text_key(text) for text in texts]
-        missing = {key for key in keys if self._cache.get(key) is None}
-        for key, text in zip(keys, texts, strict=True):
-            if key in missing and key not in self._waiting:
-                self._waiting.add(key)
-                self._queue.append(text)
-        cached = sum(key not in missing for key in keys)
-        self._requests.append(Request(client, keys, missing, cached))
-        self._answer()
-
-    def _answer(self) -> None:
-        for request in list(self._requests):
-            request.missing &= self._waiting
-            if not request.missing:
-                self._requests.remove(request)
-                found = [self._cache.get(key) for key in request.keys]
-                try:
-                    send(request.client, {"found": found, "cached": request.cached})
-                except OSError:
-                    self._forget(request.client)
-
-    def _start_texts(self) -> None:
-        busy = [child for child in self._children if child.text is not None]
-        if any(child.text in self._alone for child in busy):
-            return
-        if self._alone and not self._queue and not busy:
-            self._give(self._alone[0])
-        while self._queue and len(busy) < self._limit:
-            busy.append(self._give(self._queue.popleft()))
-
-    def _give(self, text: bytes) -> Child:
-        child = next((child for child in self._children if child.text is None), None)
-        child = child or self._fork()
-        child.text, child.started = text, time.monotonic()
-        send(child.pipe, text.decode())
-        return child
-
-    def _fork(self) -> Child:
-        load_index()
-        gc.freeze()
-        ours, theirs = socket.socketpair()
-        process = os.fork()
-        if process == 0:
-            _serve_texts(theirs, self._seconds)
-        theirs.close()
-        child = Child(process, ours)
-        self._children.append(child)
-        self._selector.register(ours, selectors.EVENT_READ, lambda _: self._listen(child))
-        return child
-
-    def _listen(self, child: Child) -> None:
-        try:
-            answers = child.frames.receive(child.pipe)
-        except OSError:
-            answers = None
-        if answers is None:
-            self._too_much(child)
-            return
-        for answer in answers:
-            assert child.text is not None
-            self._done(child.text, tuple(Match(*match) for match in answer))
-            child.text = None
-        self._answer()
-
-    def _done(self, text: bytes, found: Found | None) -> None:
-        key = text_key(text)
-        self._waiting.discard(key)
-        if text in self._alone:
-            self._alone.remove(text)
-        if found is not None:
-            self._cache.put(key, found)
-
-    def _end_late_ones(self) -> None:
-        now = time.monotonic()
-        for child in list(self._children):
-            if child.text is not None and now - child.started > self._seconds:
-                self._too_much(child)
-
-    def _too_much(self, child: Child) -> None:
-        """A text took too long, or ended its child: it is tried again, alone, and then given up."""
-        self._end(child)
-        if child.text is None:
-            return
-        if child.text in self._alone:
-            self._done(child.text, None)
-            self._answer()
-        else:
-            self._alone.append(child.text)
-
-    def _end(self, child: Child) -> None:
-        self._selector.unregister(child.pipe)
-        self._children.remove(child)
-        os.kill(child.process, signal.SIGKILL)
-        os.waitpid(child.process, 0)
-        child.pipe.close()
-
-
-def _serve_texts(pipe: socket.socket, seconds: float) -> None:
-    """Detect one text after another, in a child, until the server goes."""
-    # What a child inherits would stay open when the server is killed: the lock, and its workers.
-    os.closerange(3, pipe.fileno())
-    os.closerange(pipe.fileno() + 1, os.sysconf("SC_OPEN_MAX"))
-    frames = Frames()
-    try:
-        while (texts := frames.receive(pipe)) is not None:
-            for text in texts:
-                # Only where nobody is left to end it.
-                signal.alarm(round(2 * seconds) + 1)
-                send(pipe, detect(text))
-                signal.alarm(0)
-    finally:
-        os._exit(0)
+            texts = [text.encode() for text in json.loads(self.rfile.readline() or "[]")]
+            self.wfile.write(json.dumps(self.server.detections.answer(texts)).encode() + b"\n")
+        except ConnectionError:
+            pass
+        finally:
+            self.server.last_request = time.monotonic()
+            self.server.connections.discard(self)
 
 
 def main(directory: str, runtime: str, start: str = "seeded") -> None:
@@ -233,12 +233,9 @@ def main(directory: str, runtime: str, start: str = "seeded") -> None:
     path = os.path.join(runtime, SOCKET)
     with contextlib.suppress(FileNotFoundError):
         os.remove(path)
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(path)
-        listener.listen(128)
-        cache = Cache(directory, seed=start != "cold")
-        Server(cache, listener, len(os.sched_getaffinity(0)), SECONDS).run(IDLE_SECONDS)
-        os.remove(path)
+    cache = Cache(directory, seed=start != "cold")
+    Server(path, Detections(cache, len(os.sched_getaffinity(0)))).run(IDLE_SECONDS)
+    os.remove(path)
 
 
 if __name__ == "__main__":

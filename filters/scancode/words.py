@@ -1,8 +1,8 @@
-"""Legal words: where a batch of texts speaks of licenses, found at the speed of memory.
+"""Legal words: a search for words of licenses in a batch of texts.
 
-One automaton (Aho and Corasick, 1975) reads every byte once. The words were chosen against
-ScanCode 32.5's own rules: of its 20,936 rules that deny by the policy `strict` and are relevant
-enough to, 96.4 % hold one of them, and what is left are mostly bare names and addresses.
+One automaton (Aho and Corasick, 1975) reads every byte once. The words were chosen by ScanCode
+32.5's rules: of the 20,936 rules that deny by the policy `strict` and have enough relevance,
+96.4 % hold one of the words. Most of the other rules are bare names and addresses.
 """
 
 import re
@@ -16,7 +16,7 @@ from filters.utf8 import Bytes, Offsets
 from manifests.prng.jit import compiled
 
 WORDS = (
-    # Anywhere in a word.
+    # These count anywhere in a word.
     "licens",
     "licenc",
     "are permitted",
@@ -64,7 +64,7 @@ WORDS = (
 )
 
 NAMES = (
-    # Only between characters that are no letters: "simple" is no MPL.
+    # These count between characters that are not letters: "simple" does not name the MPL.
     "permission",
     "gpl",
     "gplv",
@@ -94,21 +94,21 @@ GOES_ON = re.compile(
     rb"|authori[sz]ation|damages|\bas is\b",
     re.IGNORECASE,
 )
-"""What a license may go on with, in paragraphs without a legal word."""
+"""Words of paragraphs that belong to a license but hold no legal word."""
 
 CLASSES = 29
-"""Letters of the automaton: a-z, space, hyphen, and one for all the rest."""
+"""Letters of the automaton: a-z, space, hyphen, and one letter for all other bytes."""
 
 ENDS = np.uint64(1 << 15)
-"""Marks a transition into a state where a word ends."""
+"""Bit of a transition into a state in which a word ends."""
 
 
 class Hits(NamedTuple):
-    """Where legal words end, n of them in order.
+    """The ends of n legal words, in order.
 
     Attributes:
-        document: int64 [n], which text.
-        at: int64 [n], the byte after the word, counted from the text's first byte.
+        document: int64 [n], index of the text.
+        at: int64 [n], position of the byte after the word in the text.
     """
 
     document: npt.NDArray[np.int64]
@@ -120,7 +120,7 @@ def find_words(data: Bytes, offsets: Offsets) -> Hits:
 
     Args:
         data: uint8, the UTF-8 of all texts (`filters.utf8.text_bytes`).
-        offsets: int64 [n + 1], where each starts.
+        offsets: int64 [n + 1], the start of each text.
     """
     step, names = _automaton()
     count = int(_scan(data, offsets, CLASS_OF, step, names, _NONE, _NONE))
@@ -134,6 +134,7 @@ _NONE = np.empty(0, np.int64)
 
 
 def _class_of(byte: int) -> int:
+    """Return the letter of the automaton for a byte."""
     character = chr(byte).lower()
     if "a" <= character <= "z":
         return ord(character) - ord("a") + 1
@@ -145,10 +146,11 @@ CLASS_OF = np.array([_class_of(byte) if byte < 128 else 0 for byte in range(256)
 
 @lru_cache(maxsize=1)
 def _automaton() -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.uint8]]:
-    """Return the transitions, and for each row of them the length of the name that ends there.
+    """Return the transitions, and for each state the length of the name that ends in the state.
 
-    Row `state * CLASSES` holds a state's transitions, each to the first index of a row, with ENDS
-    where a word ends there. A length of 0 says that the word counts anywhere.
+    The transitions of a state begin at `state * CLASSES`. Each transition is the first index of
+    another state, with the bit ENDS if a word ends there. A length of 0 stands for a word that
+    counts anywhere.
     """
     children: list[dict[int, int]] = [{}]
     lengths: list[int | None] = [None]
@@ -170,10 +172,10 @@ def _automaton() -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.uint8]]:
             lengths[state] = lengths[fails[state]]
         for letter in range(CLASSES):
             child = children[state].get(letter)
-            beyond = int(step[fails[state], letter]) if state else 0
-            step[state, letter] = beyond if child is None else child
+            fallback = int(step[fails[state], letter]) if state else 0
+            step[state, letter] = fallback if child is None else child
             if child is not None:
-                fails[child] = beyond
+                fails[child] = fallback
                 queue.append(child)
     ends = np.array([0 if length is None else int(ENDS) for length in lengths], np.uint16)
     names = np.zeros(len(children) * CLASSES, np.uint8)
@@ -191,11 +193,12 @@ def _scan(
     document: Offsets,
     at: Offsets,
 ) -> int:
-    found = 0
+    """Fill `document` and `at` as far as they go; return the number of legal words."""
+    count = 0
     for text in range(len(offsets) - 1):
         start, stop = int(offsets[text]), int(offsets[text + 1])
         state = np.uint64(0)
-        # Unsigned throughout: a signed index costs a test for a negative one at every byte.
+        # Unsigned indices: numba tests a signed index for negative values at every byte.
         for i in range(np.uint64(start), np.uint64(stop)):
             state = np.uint64(step[state + class_of[data[i]]])
             if state & ENDS:
@@ -205,11 +208,11 @@ def _scan(
                 if length == 0 or _stands_alone(
                     data, class_of, start, stop, int(after), int(length)
                 ):
-                    if found < len(at):
-                        document[found] = text
-                        at[found] = after - start
-                    found += 1
-    return found
+                    if count < len(at):
+                        document[count] = text
+                        at[count] = after - start
+                    count += 1
+    return count
 
 
 @compiled()
@@ -221,7 +224,7 @@ def _stands_alone(
     after: int,
     length: int,
 ) -> bool:
-    """Tell whether no letter (classes 1 to 26) stands before or after a name."""
+    """Return whether no letter (classes 1 to 26) is before or after a name."""
     before = after - length - 1
     if before >= start and 1 <= class_of[data[before]] <= 26:
         return False

@@ -1,11 +1,14 @@
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from licensedcode.cache import get_index
+from licensedcode.index import LicenseIndex
 
-from filters.scancode.candidates import _rounded
-from filters.scancode.detector import load_index
+from filters.scancode.candidates import FastIndex, _rounded
+from filters.scancode.detector import accelerated, scancode_index
 
 GPL = (
     "This program is free software; you can redistribute it and/or modify it under the terms of "
@@ -37,15 +40,62 @@ TEXTS = [
 
 @pytest.mark.parametrize("text", TEXTS)
 def test_matches_are_those_of_scancode_itself(text):
-    assert told(load_index(), text) == told(get_index(), text)
+    fast, warning = scancode_index()
+    assert type(fast) is FastIndex and warning is None
+    assert matches(fast, text) == matches(get_index(), text)
 
 
 def test_texts_are_matched_approximately():
-    steps = {match[3] for text in TEXTS for match in told(load_index(), text)}
+    fast, _ = scancode_index()
+    steps = {match[3] for text in TEXTS for match in matches(fast, text)}
     assert steps == {"2-aho", "3-seq"}
 
 
-def told(index, text):
+class IndexWithoutSets:
+    """ScanCode's index after a release that renamed one of its tables."""
+
+    def __init__(self, index):
+        self._index = index
+
+    def __getattr__(self, name):
+        if name == "sets_by_rid":
+            raise AttributeError("'LicenseIndex' object has no attribute 'sets_by_rid'")
+        return getattr(self._index, name)
+
+
+def test_an_index_with_another_inside_is_used_as_it_is_with_a_warning():
+    changed = IndexWithoutSets(get_index())
+    index, warning = accelerated(changed)
+    assert index is changed
+    assert re.fullmatch(
+        r"ScanCode \S+ differs inside from the versions that Stackpile makes faster, so licenses "
+        r"are detected several times slower \('LicenseIndex' object has no attribute "
+        r"'sets_by_rid'\)",
+        warning or "",
+    )
+
+
+class IndexWithOtherMatches(LicenseIndex):
+    """ScanCode's index after a release that matches differently."""
+
+    __slots__ = ()
+
+    def __init__(self, index):
+        for name in LicenseIndex.__slots__:
+            setattr(self, name, getattr(index, name))
+
+    def match(self, **arguments):
+        return []
+
+
+def test_an_index_with_other_matches_is_used_as_it_is_with_a_warning():
+    changed = IndexWithOtherMatches(get_index())
+    index, warning = accelerated(changed)
+    assert index is changed
+    assert warning is not None and warning.endswith("several times slower (other candidates)")
+
+
+def matches(index, text):
     return [
         (match.rule.identifier, match.score(), match.qspan, match.matcher)
         for match in index.match(query_string=text)

@@ -1,5 +1,6 @@
 import contextlib
 import json
+import multiprocessing
 import os
 import random
 import signal
@@ -16,35 +17,30 @@ from filters.scancode import client, server, veto
 from filters.scancode.cache import Cache, cache_name, text_key
 from filters.scancode.client import Detector
 from filters.scancode.detector import Match, load_index
+from filters.scancode.server import SOCKET, Detections, Server
 from manifests.errors import DataError
 
 GPL = b"released under the gnu gplv2+, see the file that somebody made up"
 
 
 @pytest.fixture
-def detector(tmp_path, monkeypatch):
-    """A client of a server in a thread of this process, whose detector is made up."""
-    monkeypatch.setattr(server, "load_index", lambda: None)
-    monkeypatch.setattr(server, "detect", made_up)
-    with served(tmp_path, monkeypatch, 0.3) as connected:
+def detector(tmp_path):
+    """A client of a server in a thread of this process that detects with `made_up`."""
+    with served(tmp_path, 0.3, load=lambda: None, detect=made_up) as connected:
         yield connected
 
 
 @contextlib.contextmanager
-def served(tmp_path, monkeypatch, seconds):
-    monkeypatch.setattr(client, "runtime_directory", lambda cache: str(tmp_path))
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(str(tmp_path / server.SOCKET))
-    listener.listen(8)
-    serving = server.Server(Cache(str(tmp_path)), listener, children=2, seconds=seconds)
+def served(tmp_path, seconds, **functions):
+    context = multiprocessing.get_context("fork")
+    detections = Detections(Cache(str(tmp_path)), 2, seconds, context, **functions)
+    path = os.path.join(client.runtime_directory(str(tmp_path)), SOCKET)
+    serving = Server(path, detections)
     thread = threading.Thread(target=serving.run, args=[0.5])
-    connected = Detector(str(tmp_path))
-    connected._connect()
     thread.start()
-    yield connected
-    connected.close()
+    yield Detector(str(tmp_path))
     thread.join()
-    listener.close()
+    os.remove(path)
 
 
 def made_up(text):
@@ -63,9 +59,7 @@ def test_texts_are_detected_once_and_kept(detector, tmp_path):
     assert [found[0].expression for found in answer.found] == ["a", "b", "a"]
     assert answer[1:] == (0, 2, 0)
     assert detector.detect([b"a", b"b"])[1:] == (2, 0, 0)
-    other = Detector(str(tmp_path))
-    assert other.detect([b"a", b"c"])[1:] == (1, 1, 0)
-    other.close()
+    assert Detector(str(tmp_path)).detect([b"a", b"c"])[1:] == (1, 1, 0)
 
 
 @pytest.mark.parametrize("text", [b"slow", b"dies"])
@@ -86,7 +80,7 @@ def test_a_text_is_tried_once_more_alone(detector, tmp_path):
     assert answer[1:] == (0, 3, 0)
 
 
-def test_a_file_that_scancode_would_read_for_minutes_is_given_up(tmp_path, monkeypatch):
+def test_a_file_that_scancode_would_read_for_minutes_is_given_up(tmp_path):
     """A database of licenses, 3 MB of ids: its time grows with the square of their number."""
     ids = [
         entry["spdx_license_key"] for entry in get_license_index() if "spdx_license_key" in entry
@@ -96,7 +90,7 @@ def test_a_file_that_scancode_would_read_for_minutes_is_given_up(tmp_path, monke
     assert len(database) > 3_000_000
     (text,) = veto.distinct_texts(veto.statements(pa.array([database], pa.large_string())))
     load_index()
-    with served(tmp_path, monkeypatch, 2.0) as detector:
+    with served(tmp_path, 2.0) as detector:
         answer = detector.detect([GPL, text])
     assert (answer.found[1], answer.detected, answer.timed_out) == (None, 1, 1)
     assert answer.found[0][0].expression == "gpl-2.0-plus"
@@ -118,8 +112,6 @@ def test_workers_at_the_same_time_ask_once_for_each_text(detector, tmp_path):
         thread.start()
     for thread in threads:
         thread.join()
-    for worker in workers:
-        worker.close()
     for number, answer in enumerate(answers):
         said = [found[0].expression.encode() for found in answer.found]
         assert said == texts[number * 10 : number * 10 + 30]
@@ -138,7 +130,8 @@ def test_the_machines_own_server_starts_is_shared_and_survives_a_kill(tmp_path):
     (match,) = one.detect([GPL]).found[0] or ()
     assert match.expression == "gpl-2.0-plus"
     runtime = client.runtime_directory(str(tmp_path))
-    peer = two._connect().getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+    with two._connect() as connection:
+        peer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
     os.kill(int.from_bytes(peer[:4], "little"), signal.SIGKILL)
     again = Detector(str(tmp_path)).detect([GPL])
     assert (again.cached, again.detected) == (1, 0)
@@ -147,11 +140,12 @@ def test_the_machines_own_server_starts_is_shared_and_survives_a_kill(tmp_path):
 
 
 def test_it_has_as_many_children_as_cores_that_it_may_use(tmp_path, monkeypatch):
-    asked = []
+    numbers = []
 
     class Idle:
-        def __init__(self, cache, listener, children, seconds):
-            asked.append(children)
+        def __init__(self, path, detections):
+            numbers.append(detections._children)
+            open(path, "w").close()
 
         def run(self, idle_seconds):
             pass
@@ -160,7 +154,7 @@ def test_it_has_as_many_children_as_cores_that_it_may_use(tmp_path, monkeypatch)
     monkeypatch.setattr(os, "cpu_count", lambda: 64)
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: {1, 5, 7})
     server.main(str(tmp_path), str(tmp_path))
-    assert asked == [3]
+    assert numbers == [3]
 
 
 def test_a_detector_that_cannot_keep_what_it_finds_says_so(tmp_path):
@@ -170,7 +164,7 @@ def test_a_detector_that_cannot_keep_what_it_finds_says_so(tmp_path):
         Detector(str(tmp_path / "file")).detect([b"a license that nobody knows"])
     runtime = client.runtime_directory(str(tmp_path / "file"))
     assert str(caught.value).startswith("the license detector cannot start: FileExistsError: ")
-    assert str(caught.value).endswith(f"(all that it said is in {runtime}/detector.log)")
+    assert str(caught.value).endswith(f"(log: {runtime}/detector.log)")
     assert time.monotonic() - start < client.START_SECONDS / 2
 
 
@@ -178,10 +172,11 @@ def test_a_directory_with_too_long_a_name_for_a_socket_is_said(tmp_path, monkeyp
     directory = tmp_path / ("long" * 30)
     directory.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(directory))
-    with pytest.raises(DataError, match=r"cannot start: OSError: AF_UNIX path too long \(all"):
+    with pytest.raises(DataError, match=r"cannot start: OSError: AF_UNIX path too long \(log: "):
         Detector(str(tmp_path)).detect([b"a license that nobody knows"])
 
 
 def test_a_detector_that_said_nothing(tmp_path):
     (tmp_path / "log").write_text("\n")
-    assert "cannot start: it says nothing (all" in client._why_not(str(tmp_path / "log"))
+    message = client._start_failure(str(tmp_path / "log"))
+    assert "cannot start: it wrote no message (log: " in message
