@@ -1,6 +1,5 @@
 """The document filters by name: the score of each, its published default and its scope."""
 
-import difflib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from filters.quality.encoded_data import encoded_run, encoded_share
 from filters.quality.first_lines import xml_header
 from filters.quality.generated import auto_generated, generated
 from filters.quality.html_text import html_characters, html_parsed, html_share
+from manifests.config import did_you_mean
 
 Scores = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -119,9 +119,7 @@ def check(config: Mapping[str, float | bool]) -> None:
     faults = []
     for name, threshold in config.items():
         if name not in FILTERS:
-            near = difflib.get_close_matches(name, FILTERS, 1)
-            known = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(FILTERS)}"
-            faults.append(f"there is no filter {name!r}; {known}")
+            faults.append(f"there is no filter {name!r}; {did_you_mean(name, FILTERS)}")
         elif not math.isfinite(threshold):
             faults.append(f"{name}: the threshold should be a finite number (it is {threshold})")
     if faults:

@@ -36,9 +36,6 @@ from manifests.verify.parts import Gone, check_duplicates, check_file, check_par
 from manifests.verify.shard import check_shard
 from manifests.verify.side_files import check_documents, check_index
 
-THREADS = 8
-"""Files checked at once: hashing leaves the interpreter's lock, object stores wait."""
-
 Progress = Callable[[int, int], None]
 """Called with (bytes done, bytes in all) as files are finished."""
 
@@ -87,7 +84,7 @@ def verify(chain: Chain, progress: Progress = lambda done, total: None) -> Verif
             except DataError as fault:
                 result.faults.append(str(fault))
     total, done = sum(task.bytes for task in tasks), 0
-    with ThreadPoolExecutor(THREADS) as pool:
+    with ThreadPoolExecutor(files.READ_THREADS) as pool:
         running = {pool.submit(task.check): task for task in tasks}
         for future in as_completed(running):
             task = running[future]

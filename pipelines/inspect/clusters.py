@@ -1,10 +1,10 @@
 """Clusters of near-duplicates, side by side: the largest ones, and a sample that never changes."""
 
 import difflib
+from collections.abc import Callable
 from itertools import zip_longest
 from typing import Any
 
-import pyarrow as pa
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -31,10 +31,17 @@ LINES = 20
 MAX_COMPARED = 2000
 """Lines of a text that are compared. Ours: difflib takes quadratic time."""
 
-SAMPLE_ORDER = [("kept_id", "ascending"), ("similarity", "ascending"), ("id", "ascending")]
-"""Order of duplicates in the sample: ids are hashes, so the smallest ids are a fair sample."""
+Order = Callable[[Row], Any]
+"""Sort key of rows of duplicates/."""
 
-SIZE_ORDER = [("cluster_size", "descending"), *SAMPLE_ORDER]
+
+def _by_id(row: Row) -> tuple[Any, ...]:
+    """Sort key of the sample: ids are hashes, so the smallest ids are a fair sample."""
+    return row["kept_id"], row["similarity"], row["id"]
+
+
+def _by_size(row: Row) -> tuple[Any, ...]:
+    return -row["cluster_size"], *_by_id(row)
 
 
 def sample_clusters(chain: Chain, most: int = CLUSTERS) -> dict[str, Any]:
@@ -56,11 +63,9 @@ def sample_clusters(chain: Chain, most: int = CLUSTERS) -> dict[str, Any]:
     largest: list[Row] = []
     sample: list[Row] = []
     for table in duplicate_tables(chain):
-        rows = read_table(table.url)
-        part = pa.array([table.number] * rows.num_rows, pa.int64())
-        rows = rows.append_column("part", part)
-        largest = _first_clusters(largest, rows, SIZE_ORDER, most)
-        sample = _first_clusters(sample, rows, SAMPLE_ORDER, most)
+        rows = [{**row, "part": table.number} for row in read_table(table.url).to_pylist()]
+        largest = _first_clusters([*largest, *rows], _by_size, most)
+        sample = _first_clusters([*sample, *rows], _by_id, most)
     documents = {table.number: table for table in document_tables(chain)}
     return {
         "largest": [_cluster(row, documents) for row in largest],
@@ -68,29 +73,14 @@ def sample_clusters(chain: Chain, most: int = CLUSTERS) -> dict[str, Any]:
     }
 
 
-def _first_clusters(
-    before: list[Row], duplicates: pa.Table, order: list[tuple[str, str]], most: int
-) -> list[Row]:
-    """Return the first `most` of rows in an order, at most one row of each cluster.
-
-    Args:
-        before: result for the duplicates of other parts.
-        duplicates: rows of duplicates/ of one part, with its number as `part`.
-        order: sort keys of `pyarrow.Table.sort_by`.
-        most: maximum number of rows.
-    """
+def _first_clusters(rows: list[Row], order: Order, most: int) -> list[Row]:
+    """Return the first `most` rows in an order, at most one row of each cluster."""
     clusters: dict[tuple[int, int], Row] = {}
-    ordered = duplicates.sort_by(order)
-    for number in range(ordered.num_rows):
-        row = ordered.slice(number, 1).to_pylist()[0]
+    for row in sorted(rows, key=order):
         clusters.setdefault((row["kept_part"], row["kept_row"]), row)
         if len(clusters) == most:
             break
-    for row in before:
-        key = (row["kept_part"], row["kept_row"])
-        clusters[key] = min(row, clusters.get(key, row), key=lambda row: row["similarity"])
-    rows = pa.Table.from_pylist(list(clusters.values()), schema=duplicates.schema)
-    return list(rows.sort_by(order).slice(0, most).to_pylist())
+    return list(clusters.values())
 
 
 def _cluster(row: Row, documents: dict[int, DocumentTable]) -> Row:

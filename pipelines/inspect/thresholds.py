@@ -5,7 +5,6 @@ document filters stays rejected by the same rule. The rule for benchmarks comes 
 evidence names the benchmark.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -22,6 +21,9 @@ from manifests.io.parquet import read_table
 from manifests.lineage.chain import Chain
 from manifests.lineage.receipts import Count
 from pipelines.inspect.tables import decision_tables
+
+Counts = dict[str, dict[str, Count]]
+"""Name -> {now, then}."""
 
 KEPT = "kept"
 """Stands for the rule of kept documents."""
@@ -86,13 +88,15 @@ def compare_thresholds(chain: Chain, changes: Sequence[str]) -> dict[str, Any]:
             f"{unmeasured[0]}: was off when the job ran, so it has no scores; turn it on in "
             "[filters] and run license-filter again"
         )
-    rules, components = Comparison(), Comparison()
+    by_rule: Counts = {}
+    by_component: Counts = {}
     for table in decision_tables(chain):
         rows = read_table(table.url)
-        columns = (rows[name].to_pylist() for name in ("bytes", "component", "rule"))
-        for size, component, now, then in zip(*columns, rules_at(after, rows), strict=True):
-            rules.add(size, now=now or KEPT, then=then or KEPT)
-            components.add(size, now=None if now else component, then=None if then else component)
+        components = rows["component"].to_pylist()
+        for when, rules in (("now", rows["rule"].to_pylist()), ("then", rules_at(after, rows))):
+            kept = [None if rule else name for name, rule in zip(components, rules, strict=True)]
+            _add(by_rule, when, [rule or KEPT for rule in rules], rows["bytes"])
+            _add(by_component, when, kept, rows["bytes"])
     return {
         "directory": link.directory,
         "thresholds": {
@@ -100,8 +104,8 @@ def compare_thresholds(chain: Chain, changes: Sequence[str]) -> dict[str, Any]:
             for name in registry.FILTERS
             if before.get(name) != after.get(name)
         },
-        "rules": rules.plain(),
-        "components": components.plain(),
+        "rules": _plain(by_rule),
+        "components": _plain(by_component),
     }
 
 
@@ -129,32 +133,19 @@ def _benchmark_rule(detail: str | None) -> str | None:
     return BENCHMARK if (detail or "").removeprefix(GIVEN_UP) else None
 
 
-class Comparison:
-    """Documents and bytes by name, now and then."""
+def _add(counts: Counts, when: str, names: Sequence[str | None], sizes: Any) -> None:
+    """Count documents, whose texts have these sizes, under names; None counts nowhere."""
+    table = pa.table({"name": pa.array(names, pa.string()), "bytes": sizes}).drop_null()
+    groups = table.group_by("name").aggregate([("bytes", "count"), ("bytes", "sum")])
+    for row in groups.to_pylist():
+        count = Count(documents=row["bytes_count"], bytes=row["bytes_sum"])
+        counts.setdefault(row["name"], {"now": Count(), "then": Count()})[when] += count
 
-    def __init__(self) -> None:
-        """Start with no documents."""
-        self._documents: dict[str, Counter[str]] = {"now": Counter(), "then": Counter()}
-        self._bytes: dict[str, Counter[str]] = {"now": Counter(), "then": Counter()}
 
-    def add(self, size: int, **names: str | None) -> None:
-        """Count a document under its names `now` and `then`; None counts nowhere."""
-        for when, name in names.items():
-            if name is not None:
-                self._documents[when][name] += 1
-                self._bytes[when][name] += size
-
-    def plain(self) -> dict[str, dict[str, dict[str, int]]]:
-        """Return name -> {now, then}, each documents and bytes, the largest now first."""
-        now = self._documents["now"]
-        names = sorted(now | self._documents["then"], key=lambda name: (-now[name], name))
-        return {
-            name: {
-                when: Count(documents=documents[name], bytes=self._bytes[when][name]).model_dump()
-                for when, documents in self._documents.items()
-            }
-            for name in names
-        }
+def _plain(counts: Counts) -> dict[str, dict[str, dict[str, int]]]:
+    """Return counts for JSON, the largest now first."""
+    names = sorted(counts, key=lambda name: (-counts[name]["now"].documents, name))
+    return {name: {when: c.model_dump() for when, c in counts[name].items()} for name in names}
 
 
 def render_thresholds(comparison: dict[str, Any]) -> RenderableType:

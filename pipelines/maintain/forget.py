@@ -23,10 +23,8 @@ from manifests.dataset.shard_index import (
 from manifests.dataset.tombstone_file import TOMBSTONE, tombstone_url
 from manifests.dataset.tombstones import Tombstones, write_tombstone
 from manifests.errors import UsageError
+from manifests.io.files import READ_THREADS
 from manifests.lineage.manifest import load_manifest
-
-THREADS = 8
-"""Tables searched at once. Ours: decompression releases the GIL, and object stores wait."""
 
 UNKNOWN = "NOASSERTION"
 """SPDX's word for a document without a known license."""
@@ -146,7 +144,7 @@ def forget(directory: str, request: ForgetRequest) -> dict[str, Any]:
     def search(place: ShardEntry) -> tuple[pa.Table, set[str]]:
         return _search_shard(directory, place, request)
 
-    with ThreadPoolExecutor(THREADS) as pool:
+    with ThreadPoolExecutor(READ_THREADS) as pool:
         shards = list(pool.map(search, places))
     matching = pa.concat_tables([TOMBSTONE.empty_table(), *(rows for rows, _ in shards)])
     before = Tombstones(directory, manifest)

@@ -12,7 +12,7 @@ import pyarrow as pa
 from manifests.errors import InputError
 from manifests.io import files
 from pipelines.sources.layout import MAX_PART_BYTES, PartRows, Range, SourceLayout
-from pipelines.sources.rows import ROWS
+from pipelines.sources.rows import DEFAULTS, ROWS
 
 CHUNK_BYTES = 1 << 20
 
@@ -28,10 +28,10 @@ class JsonLinesLayout(SourceLayout):
 
     @abstractmethod
     def row(self, record: dict[str, Any]) -> dict[str, Any]:
-        """Return the fields of ROWS, except `input_row`, of a JSON record.
+        """Return the fields of ROWS of a JSON record, except `input_row` and fields by default.
 
         Must not raise, whatever the record holds: a text that cannot be used is None, with a
-        `fault`. An empty record stands for a line that is not a JSON object.
+        `fault` (rows.clean_text returns both). A line that is not a JSON object is an empty record.
         """
 
     def required_key(self) -> str:
@@ -79,8 +79,8 @@ class JsonLinesLayout(SourceLayout):
 
     def _row_of_line(self, line: bytes) -> dict[str, Any]:
         record, fault = parse(line)
-        row = self.row(record or {})
-        return {**row, "fault": fault} if fault else row
+        row = {**DEFAULTS, **self.row(record or {})}
+        return {**row, "fault": fault or row["fault"]}
 
 
 def lines(url: str) -> Iterator[bytes]:

@@ -10,7 +10,7 @@ import pyarrow as pa
 from manifests.errors import InputError
 from manifests.io.parquet import ParquetReader, open_parquet
 from pipelines.sources.layout import MAX_PART_BYTES, PartRows, Range, SourceLayout
-from pipelines.sources.rows import ROWS, ColumnContents, can_hold, text_column, values
+from pipelines.sources.rows import DEFAULTS, ROWS, ColumnContents, can_hold, text_column, values
 
 
 class ParquetLayout(SourceLayout):
@@ -25,12 +25,12 @@ class ParquetLayout(SourceLayout):
     def fields(
         self, columns: Mapping[str, list[Any]], texts: pa.Array, path: str
     ) -> Mapping[str, Any]:
-        """Return the fields of ROWS of a batch of n rows; `input_row` and `fault` are not asked.
+        """Return the fields of ROWS of a batch, n values each, except fields by default.
 
         Args:
             columns: the columns of `required_columns` except the texts, n values each.
-            texts: large_string [n], null where a row has a fault. The field `text` is these texts
-                unless the result has one, too.
+            texts: large_string [n], null where a row has a fault. They are the field `text` unless
+                the result has this field.
             path: path of the input below the source's root.
         """
 
@@ -92,8 +92,9 @@ class ParquetLayout(SourceLayout):
         _, text = self.required_columns()
         texts, faults = text_column(table[text])
         columns = {name: values(table[name]) for name in table.column_names if name != text}
-        fields = {"text": texts, **self.fields(columns, texts, path)}
-        return pa.table({"input_row": numbers, "fault": faults, **fields}, schema=ROWS)
+        defaults = {name: [value] * len(texts) for name, value in DEFAULTS.items()}
+        given = {"input_row": numbers, "fault": faults, "text": texts}
+        return pa.table({**defaults, **given, **self.fields(columns, texts, path)}, schema=ROWS)
 
 
 @contextmanager

@@ -40,6 +40,16 @@ _BYTES = (pa.types.is_binary, pa.types.is_large_binary)
 UNKNOWN = "unknown"
 """Component of a row without one."""
 
+DEFAULTS: Mapping[str, Any] = {
+    "component": UNKNOWN,
+    "repositories": [],
+    "path": "",
+    "licenses": None,
+    "stars": None,
+    "fault": None,
+}
+"""Fields of ROWS that a layout may leave out, and their values."""
+
 MAX_NESTING = 4
 """Maximum number of lists and structs around a string: BigQuery's form has three."""
 

@@ -56,7 +56,6 @@ class StarCoderData(CodeByDirectory):
                 own or (prefix and prefix.path) or ""
                 for own, prefix in zip(paths, parsed, strict=True)
             ],
-            "licenses": [None] * count,
             "stars": [star_count(stars) for stars in columns["max_stars_count"]],
             "text": [prefix.text if prefix is not None else None for prefix in parsed],
         }

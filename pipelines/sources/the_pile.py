@@ -38,15 +38,8 @@ class ThePile(JsonLinesLayout):
     def row(self, record: dict[str, Any]) -> dict[str, Any]:
         """Return the fields of a row; `meta` may be a dict or, in copies of the Pile, its repr."""
         text, fault = clean_text(record.get("text"))
-        return {
-            "component": component_slug(_set_name(record.get("meta"))),
-            "repositories": [],
-            "path": "",
-            "licenses": None,
-            "stars": None,
-            "text": text,
-            "fault": fault,
-        }
+        component = component_slug(_set_name(record.get("meta")))
+        return {"component": component, "text": text, "fault": fault}
 
 
 def _set_name(meta: Any) -> str | None:

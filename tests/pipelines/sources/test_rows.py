@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from pipelines.sources.columns import Columns
 from pipelines.sources.own import OwnJsonLines
 from pipelines.sources.rows import (
+    DEFAULTS,
     ROWS,
     ColumnContent,
     can_hold,
@@ -117,7 +118,7 @@ def test_any_json_becomes_a_row(record: dict[str, object]) -> None:
     columns = Columns(text="t", repo="r", path="p", license="l", stars="s", component="c")
     of_the_pile = ThePile().row({"text": record["t"], "meta": record["r"]})
     rows = [
-        {"input_row": number, **row}
+        {"input_row": number, **DEFAULTS, **row}
         for number, row in enumerate([OwnJsonLines(columns).row(record), of_the_pile])
     ]
     table = pa.Table.from_pylist(rows, schema=ROWS)
