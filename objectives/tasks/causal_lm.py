@@ -23,6 +23,7 @@ class CausalLM(Objective[NoSettings]):
 
 @compiled()
 def _fill(segments: Segments, sequences: npt.NDArray[np.int64], rows: Rows, end: int) -> None:
+    # `copy_sequence` written out: nested inlining makes this kernel 7 % slower.
     for sequence in sequences:
         row, loss_weights = rows.tokens[sequence], rows.loss_weights[sequence]
         segment_ids = rows.segment_ids[sequence]

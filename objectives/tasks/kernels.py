@@ -65,6 +65,18 @@ def mark(loss_weights: Any, segment_ids: Any, start: int, stop: int, segment: in
         weights[i] = np.float32(1)
 
 
+@compiled(inline=True)
+def copy_sequence(segments: Segments, sequence: int, rows: Rows, at: int, end: int) -> int:
+    """Write and mark all segments of a sequence from position `at` on; return where they end."""
+    row, loss_weights = rows.tokens[sequence], rows.loss_weights[sequence]
+    segment_ids = rows.segment_ids[sequence]
+    first = segments.first[sequence]
+    for segment in range(first, segments.first[sequence + 1]):
+        start, at = at, copy_segment(segments, segment, row, at, end)
+        mark(loss_weights, segment_ids, start, at, segment - first)
+    return at
+
+
 @compiled()
 def addresses(segments: Segments, sequence: int) -> int:
     """Return how many addresses a sequence is made from: its tokens and its end tokens."""

@@ -12,7 +12,7 @@ from pydantic import Field
 from manifests.prng.jit import compiled
 from manifests.prng.splitmix_kernels import below, draw
 from objectives.tasks.batch import Batch, Rows, Segments
-from objectives.tasks.kernels import FIXED, copy_segment, mark, pad
+from objectives.tasks.kernels import FIXED, copy_sequence, pad
 from objectives.tasks.objective import Objective
 from objectives.tasks.ratios import Ratios
 
@@ -60,18 +60,15 @@ def fill_prefixed(
         mode: id of a token at the front, which the prefix includes; -1 for none.
     """
     for sequence in sequences:
-        row, loss_weights = rows.tokens[sequence], rows.loss_weights[sequence]
-        segment_ids = rows.segment_ids[sequence]
-        first = segments.first[sequence]
         used = 0
         if mode >= 0:
-            row[0], segment_ids[0] = mode, 0
+            rows.tokens[sequence, 0] = mode
+            rows.segment_ids[sequence, 0] = 0
             used = 1
-        for segment in range(first, segments.first[sequence + 1]):
-            start, used = used, copy_segment(segments, segment, row, used, end)
-            mark(loss_weights, segment_ids, start, used, segment - first)
+        used = copy_sequence(segments, sequence, rows, used, end)
         ratio = low + below(draw(segments.keys[sequence], 0), high - low + 1)
-        prefix = min((ratio * len(row) + (1 << FIXED - 1)) >> FIXED, max(used - 1, 0))
-        loss_weights[: max(prefix, 1)] = 0
+        length = rows.tokens.shape[1]
+        prefix = min((ratio * length + (1 << FIXED - 1)) >> FIXED, max(used - 1, 0))
+        rows.loss_weights[sequence, : max(prefix, 1)] = 0
         rows.prefix[sequence] = prefix
         pad(segments, sequence, rows, used, end)
