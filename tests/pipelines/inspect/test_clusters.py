@@ -10,7 +10,7 @@ from tests.documents import deduplicate, document, write_filtered
 from tests.outputs import printed
 
 
-def test_the_largest_and_a_sample_are_shown_side_by_side(tmp_path: Path) -> None:
+def test_the_largest_clusters_and_a_sample_are_printed_side_by_side(tmp_path: Path) -> None:
     near = [code(1), code(1) + "x = 1\n", code(1).replace("return", "yield", 1)]
     rows = [*near, code(2), code(2), code(3), code(4), code(4)]
     write_filtered(tmp_path, [[document(text, stars=9 - i)] for i, text in enumerate(rows)])

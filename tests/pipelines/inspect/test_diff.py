@@ -8,7 +8,7 @@ from pipelines.inspect.diff import changes, diff, flat, render_diff
 from tests.outputs import printed
 
 
-def test_an_output_is_the_same_as_its_copy(output, tmp_path):
+def test_a_copy_of_an_output_has_no_differences(output, tmp_path):
     shutil.copytree(output, tmp_path / "copy")
     changed = diff(load_chain(str(output)), load_chain(str(tmp_path / "copy")))
     assert changed["same"]
@@ -17,7 +17,7 @@ def test_an_output_is_the_same_as_its_copy(output, tmp_path):
     assert "the same, to the byte" in printed(render_diff(changed), 120)
 
 
-def test_a_changed_setting_is_told(output, tmp_path):
+def test_a_changed_setting_is_listed(output, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(output, copy)
     manifest = load_manifest(str(copy / "dedup"))
@@ -29,7 +29,7 @@ def test_a_changed_setting_is_told(output, tmp_path):
     assert "dedup.scope" in printed(render_diff(changed), 120)
 
 
-def test_other_shards_and_tokens_are_told(output, make_dataset, tmp_path):
+def test_other_shards_and_tokens_are_listed(output, make_dataset, tmp_path):
     other = make_dataset(tmp_path / "tokenize-other", {"the-stack/python": ["x = 1\n"] * 4})
     changed = diff(load_chain(str(output)), load_chain(other))
     assert changed["shards"]["same"] == 0
@@ -54,7 +54,7 @@ def test_nested_tables_become_dotted_names(value, expected):
     assert flat(value) == expected
 
 
-def test_changes_are_only_those():
+def test_equal_values_are_not_listed():
     assert changes({"a": 1, "b": 2, "c": 3}, {"b": 2, "c": 4, "d": 5}) == {
         "a": [1, None],
         "c": [3, 4],

@@ -24,7 +24,7 @@ def all_rows():
     return {row["id"]: row for rows in made_up_rows().values() for row in rows}
 
 
-def test_every_document_says_why_it_was_kept_or_rejected(output):
+def test_every_document_has_the_reason_why_it_was_kept_or_rejected(output):
     chain = load_chain(str(output))
     gone = {row["id"]: row for row in rows_of(output, "dedup/duplicates/*")}
     for id, row in list(all_rows().items())[::4]:
@@ -82,7 +82,7 @@ def test_every_stored_document_decodes_to_its_text(output):
     )
 
 
-def test_an_unknown_id_is_told(output):
+def test_an_unknown_id_is_an_error(output):
     chain = load_chain(str(output))
     for query in ("0" * 32, "src/nowhere.py", "zz"):
         with pytest.raises(UsageError, match=f"holds no document '{query}'"):
@@ -101,7 +101,7 @@ def test_an_ambiguous_query_lists_the_documents_that_fit(output):
     assert f"and {len(rows) - 8} more" in str(description.value)
 
 
-def test_rows_that_share_an_id_are_all_shown(output):
+def test_all_rows_with_an_id_are_shown(output):
     """The first row with the id is a copy of the second one, which stays."""
     name = max(output.glob("dedup/duplicates/*"), key=lambda path: path.stat().st_size).name
     gone = pq.read_table(output / "dedup/duplicates" / name)

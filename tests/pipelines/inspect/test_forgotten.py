@@ -91,7 +91,7 @@ def test_verify_checks_tombstones(chain, output):
     assert "is not what its name says" in faults[0]
 
 
-def test_a_chain_without_shards(output):
+def test_a_chain_without_shards_forgets_nothing(output):
     dedup = load_chain(str(output / "dedup"))
     assert forgotten_totals(dedup)["documents"] == 0
     assert forgotten_ids(dedup) == frozenset()

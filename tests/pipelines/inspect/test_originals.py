@@ -1,4 +1,4 @@
-"""Texts of rejected rows come from inputs that are as they were; from others nothing comes."""
+"""Texts of rejected rows are read from inputs that are unchanged."""
 
 import gzip
 import json
@@ -50,7 +50,7 @@ def input_row(path: Path, row: int, text: str | None = None) -> InputRow:
     return InputRow("ours", path.name, row, len((TEXTS[row] if text is None else text).encode()))
 
 
-def test_from_parquet_by_row_group(tmp_path: Path) -> None:
+def test_texts_are_read_from_row_groups(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     write_stack(path, [stack_row(text, ["MIT"]) for text in TEXTS], group=2)
     mine = chain(tmp_path, {"name": "ours", "files": "*", "kind": "the-stack"}, path)
@@ -66,7 +66,9 @@ def test_from_parquet_by_row_group(tmp_path: Path) -> None:
         ("a.jsonl.zst", zstandard.ZstdCompressor().compress),
     ],
 )
-def test_from_lines_as_the_job_counts_them(tmp_path: Path, name: str, compress: Any) -> None:
+def test_texts_are_read_from_lines_that_are_not_blank(
+    tmp_path: Path, name: str, compress: Any
+) -> None:
     lines = [json.dumps({"body": text}) for text in TEXTS]
     lines[1:1] = ["", "  "]
     lines[4] = json.dumps({"body": ["third", "list"]})
@@ -78,7 +80,7 @@ def test_from_lines_as_the_job_counts_them(tmp_path: Path, name: str, compress: 
     assert found == {wanted[0]: TEXTS[1], wanted[1]: "third\n\nlist"}
 
 
-def test_a_prefix_that_the_job_took_off_is_no_part_of_the_text(tmp_path: Path) -> None:
+def test_a_text_of_starcoderdata_has_no_prefix(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     write_starcoderdata(path, [("<reponame>größer/x\n" + TEXTS[1], "größer/x")])
     mine = chain(tmp_path, {"name": "ours", "files": "*", "kind": "starcoderdata"}, path)
@@ -86,7 +88,7 @@ def test_a_prefix_that_the_job_took_off_is_no_part_of_the_text(tmp_path: Path) -
     assert texts(mine, [wanted]) == {wanted: TEXTS[1]}
 
 
-def test_nothing_comes_of_what_is_not_as_it_was(tmp_path: Path) -> None:
+def test_a_changed_or_missing_input_gives_no_text(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text("".join(json.dumps({"text": text}) + "\n" for text in TEXTS))
     mine = chain(tmp_path, {"name": "ours", "files": "*", "kind": "jsonl"}, path)
@@ -105,14 +107,14 @@ def test_nothing_comes_of_what_is_not_as_it_was(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.parquet", "a.jsonl.zst", "a.jsonl.gz", "a.jsonl"])
-def test_what_cannot_be_read_is_no_error(tmp_path: Path, name: str) -> None:
+def test_an_unreadable_input_gives_no_text(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.write_bytes(b"nothing of the kind")
     mine = chain(tmp_path, {"name": "ours", "files": "*", "kind": "jsonl"}, path)
     assert texts(mine, [input_row(path, 0)]) == {}
 
 
-def test_a_row_far_into_a_file_is_not_read(tmp_path: Path) -> None:
+def test_a_row_far_from_the_start_of_a_file_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text("".join(json.dumps({"text": text}) + "\n" for text in TEXTS))
     assert OwnJsonLines().texts(str(path), "a.jsonl", {0, 3}, max_bytes=40) == {0: TEXTS[0]}

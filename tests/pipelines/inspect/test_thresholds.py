@@ -1,4 +1,4 @@
-"""What other thresholds would keep is what a run at those thresholds keeps."""
+"""A comparison of thresholds equals a run of the job with the other thresholds."""
 
 import json
 from pathlib import Path
@@ -76,7 +76,7 @@ def rules(output: Path) -> list[str | None]:
     return found
 
 
-def test_the_rules_are_those_of_a_run_at_the_other_thresholds(tmp_path: Path) -> None:
+def test_the_rules_equal_those_of_a_run_with_the_other_thresholds(tmp_path: Path) -> None:
     before = decided(tmp_path, "", "before")
     after = decided(tmp_path, "\n".join(change.replace("=", " = ") for change in OTHERS), "after")
     (path,) = (before / "license_filter/decisions").iterdir()
@@ -106,7 +106,7 @@ def test_the_rules_are_those_of_a_run_at_the_other_thresholds(tmp_path: Path) ->
     assert "kept" in shown
 
 
-def test_the_funnel_counts_documents_and_bytes_as_the_decisions_have_them(tmp_path: Path) -> None:
+def test_the_counts_of_now_equal_the_funnel(tmp_path: Path) -> None:
     chain = load_chain(str(decided(tmp_path, "", "out")))
     now = {name: counts["now"] for name, counts in compare_thresholds(chain, [])["rules"].items()}
     funnel = chain.last.manifest.funnel["stack"]["stack/python"]

@@ -1,4 +1,4 @@
-"""Lines come whole and in order; a file that breaks off is an error, never an end."""
+"""Lines of JSON inputs: in order, numbered without blank lines; a truncated file is an error."""
 
 import gzip
 import json
@@ -30,14 +30,14 @@ def written(path: Path, data: bytes) -> str:
         ("a.jsonl.zst", zstandard.ZstdCompressor().compress),
     ],
 )
-def test_reads_every_line_whatever_the_compression(
+def test_every_line_is_read_plain_or_compressed(
     tmp_path: Path, name: str, compress: Callable[[bytes], bytes]
 ) -> None:
     url = written(tmp_path / name, compress(PLAIN))
     assert [parse(line)[0] for line in lines(url)] == RECORDS
 
 
-def test_reads_frames_one_after_another(tmp_path: Path) -> None:
+def test_all_zstd_frames_of_a_file_are_read(tmp_path: Path) -> None:
     half = len(PLAIN) // 2
     frames = [zstandard.ZstdCompressor().compress(part) for part in (PLAIN[:half], PLAIN[half:])]
     url = written(tmp_path / "a.jsonl.zst", b"".join(frames))
@@ -46,9 +46,7 @@ def test_reads_frames_one_after_another(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("compressed", [".zst", ".gz"])
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.99])
-def test_a_truncated_file_is_an_error_not_an_end(
-    tmp_path: Path, compressed: str, share: float
-) -> None:
+def test_a_truncated_file_is_an_error(tmp_path: Path, compressed: str, share: float) -> None:
     whole = gzip.compress(PLAIN) if compressed == ".gz" else _zstd(PLAIN)
     url = written(tmp_path / f"a.jsonl{compressed}", whole[: int(len(whole) * share)])
     with pytest.raises(InputError, match=r"a\.jsonl"):
@@ -59,7 +57,7 @@ def _zstd(data: bytes) -> bytes:
     return zstandard.ZstdCompressor().compress(data)
 
 
-def test_a_file_that_is_not_compressed_as_it_says_is_an_error(tmp_path: Path) -> None:
+def test_a_file_that_is_not_compressed_as_its_name_says_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be decompressed"):
         list(lines(written(tmp_path / "a.jsonl.zst", PLAIN)))
 
@@ -69,14 +67,16 @@ def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
         list(lines(str(tmp_path / "a.jsonl")))
 
 
-def test_bad_lines_are_faults_and_the_rest_is_read(tmp_path: Path) -> None:
+def test_bad_lines_are_faults_and_the_other_lines_are_read(tmp_path: Path) -> None:
     data = b'{"text": "a"}\n\n{"text": \n[1]\n{"text": "\xff"}\n{"text": "b"}'
     read = lines(written(tmp_path / "a.jsonl", data))
     assert [parse(line)[1] for line in read] == [None, "bad_json", "bad_json", "invalid_utf8", None]
 
 
 @given(st.lists(st.text(alphabet=st.characters(exclude_categories=["Cs"]))))
-def test_any_text_survives(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> None:
+def test_any_text_is_read_unchanged(
+    tmp_path_factory: pytest.TempPathFactory, texts: list[str]
+) -> None:
     path = tmp_path_factory.mktemp("jsonl") / "a.jsonl.zst"
     path.write_bytes(_zstd("".join(json.dumps({"text": t}) + "\n" for t in texts).encode()))
     assert [json.loads(line)["text"] for line in lines(str(path))] == texts

@@ -13,18 +13,18 @@ from tests.corpora import stack_row, write_pile, write_stack, write_starcoderdat
 
 
 def rows(source: Source, path: Path, input_path: str = "python/a.parquet"):
-    found = []
+    result = []
     for unit in source.layout.cut(str(path)):
         for part in source.layout.read(str(path), input_path, unit):
-            found += part.rows.to_pylist()
-    return found
+            result += part.rows.to_pylist()
+    return result
 
 
 def source(kind: str, **fields: object) -> Source:
     return Source.model_validate({"name": "a", "kind": kind, "files": "*", **fields})
 
 
-def test_the_stack_counts_every_repository_of_a_row(tmp_path: Path) -> None:
+def test_a_row_of_the_stack_has_all_its_repositories_and_licenses(tmp_path: Path) -> None:
     row = stack_row("x = 1\n", ["MIT"], repository="a/b", stars=7, path="x.py")
     row |= {"max_forks_repo_name": "c/d", "max_forks_repo_licenses": ["GPL-3.0-only", "MIT"]}
     write_stack(tmp_path / "a.parquet", [row, stack_row(None, None)])
@@ -42,7 +42,7 @@ def test_the_stack_counts_every_repository_of_a_row(tmp_path: Path) -> None:
     assert (second["fault"], second["licenses"], second["stars"]) == ("null_text", None, None)
 
 
-def test_the_stack_takes_bigquerys_form_of_lists(tmp_path: Path) -> None:
+def test_the_stack_accepts_bigquerys_form_of_lists(tmp_path: Path) -> None:
     nested = pa.array([{"list": [{"item": "MIT"}]}])
     table = pa.Table.from_pylist([stack_row("x", ["MIT"])])
     for group in ("stars", "issues", "forks"):
@@ -52,7 +52,7 @@ def test_the_stack_takes_bigquerys_form_of_lists(tmp_path: Path) -> None:
     assert rows(source("the-stack"), tmp_path / "a.parquet")[0]["licenses"] == ["MIT"]
 
 
-def test_starcoderdatas_prefix_is_metadata(tmp_path: Path) -> None:
+def test_the_prefix_of_starcoderdata_becomes_metadata(tmp_path: Path) -> None:
     texts = [("<reponame>o/r<gh_stars>0\nx = 1\n", "o/r"), ("y = 2\n", "p/q")]
     write_starcoderdata(tmp_path / "a.parquet", texts)
     first, second = rows(source("starcoderdata"), tmp_path / "a.parquet")
@@ -61,7 +61,7 @@ def test_starcoderdatas_prefix_is_metadata(tmp_path: Path) -> None:
     assert (first["component"], first["licenses"]) == ("python", None)
 
 
-def test_the_piles_sets_are_components(tmp_path: Path) -> None:
+def test_sets_of_the_pile_become_components(tmp_path: Path) -> None:
     write_pile(tmp_path / "a.jsonl.zst", [("a", "Wikipedia (en)"), (["b", "c"], "Pile-CC")])
     found = rows(source("the-pile"), tmp_path / "a.jsonl.zst")
     assert [(row["component"], row["text"]) for row in found] == [
@@ -71,7 +71,7 @@ def test_the_piles_sets_are_components(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("meta", [{"pile_set_name": "ArXiv"}, "{'pile_set_name': 'ArXiv'}"])
-def test_the_piles_meta_may_be_a_repr(tmp_path: Path, meta: object) -> None:
+def test_meta_of_the_pile_may_be_a_repr(tmp_path: Path, meta: object) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text(json.dumps({"text": "a", "meta": meta}) + "\n")
     assert rows(source("the-pile"), path)[0]["component"] == "arxiv"
@@ -91,12 +91,11 @@ EXPECTED = {
 }
 
 
-def test_own_files_enter_by_a_map_of_columns(tmp_path: Path) -> None:
+def test_own_files_are_read_by_a_map_of_columns(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text(json.dumps(RECORD) + "\n")
     pq.write_table(pa.Table.from_pylist([RECORD]), tmp_path / "a.parquet")
     for kind in ("jsonl", "parquet"):
-        mine = source(kind, columns=OWN)
-        assert rows(mine, tmp_path / f"a.{kind}") == [EXPECTED]
+        assert rows(source(kind, columns=OWN), tmp_path / f"a.{kind}") == [EXPECTED]
 
 
 def test_own_files_need_only_a_text(tmp_path: Path) -> None:
@@ -106,7 +105,7 @@ def test_own_files_need_only_a_text(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["jsonl", "parquet"])
-def test_a_column_that_is_not_there_is_named(tmp_path: Path, kind: str) -> None:
+def test_a_missing_column_is_an_error_that_names_it(tmp_path: Path, kind: str) -> None:
     (tmp_path / "a.jsonl").write_text('{"txt": "x"}\n')
     pq.write_table(pa.table({"txt": ["x"]}), tmp_path / "a.parquet")
     with pytest.raises(InputError, match=r"'text' is missing; it has txt"):

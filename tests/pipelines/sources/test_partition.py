@@ -74,7 +74,7 @@ def write(directory, partition_by, kind="jsonl"):
 
 
 @pytest.mark.parametrize("kind", ["jsonl", "parquet"])
-def test_from_rows_to_a_mixture(tmp_path, kind):
+def test_components_by_column_and_license_reach_the_mixture(tmp_path, kind):
     path = write(tmp_path, ["topic", "license"], kind)
     preparation = load_preparation(path, runner=Runner(options=("--direct_num_workers=1",)))
     run_jobs(preparation)
@@ -105,13 +105,13 @@ def test_from_rows_to_a_mixture(tmp_path, kind):
     assert got == pytest.approx({"mit": 0.75, "apache-2-0": 0.25})
 
 
-def test_a_part_made_without_it_is_not_the_part_made_with_it(tmp_path):
+def test_partition_by_changes_the_names_of_parts(tmp_path):
     plain, cut = (load_corpus(write(tmp_path, columns)) for columns in ([], ["license"]))
     digests = {step_digest(corpus, corpus.source[0], look(corpus)) for corpus in (plain, cut)}
     assert len(digests) == 2
 
 
-def test_names():
+def test_components_are_named_by_their_values():
     columns = ["license", "topic"]
     component = with_values("python", columns, {"topic": "Web", "license": "whatever"})
     assert component == "python--web"
@@ -141,14 +141,14 @@ def test_slugs_of_values(value, slug):
     assert value_slug(value) == slug
 
 
-def test_long_values_are_cut_and_told_apart():
+def test_long_values_are_cut_and_stay_distinct():
     one, other = value_slug("x " * 100 + "1"), value_slug("x " * 100 + "2")
     assert one != other
     assert max(len(one), len(other)) <= MAX_SLUG
     assert "--" not in one
 
 
-def test_a_column_of_paths_is_refused():
+def test_too_many_components_in_a_part_are_an_error():
     check("ours", [str(number) for number in range(MAX_COMPONENTS)])
     with pytest.raises(DataError, match=r"source ours: partition_by: divides one part into 1,001"):
         check("ours", [str(number) for number in range(MAX_COMPONENTS + 1)])
@@ -161,7 +161,7 @@ def test_a_column_of_paths_is_refused():
         ("the-stack", '["ext"]', "'ext' is for kinds parquet and jsonl; the-stack has license"),
     ],
 )
-def test_bad_configs(tmp_path, kind, partition_by, message):
+def test_a_wrong_partition_by_is_an_error(tmp_path, kind, partition_by, message):
     path = tmp_path / "CORPUS.toml"
     path.write_text(
         f"[[source]]\nname='a'\nkind='{kind}'\nfiles='*.x'\npartition_by={partition_by}\n"
@@ -170,7 +170,7 @@ def test_bad_configs(tmp_path, kind, partition_by, message):
         load_corpus(str(path))
 
 
-def test_a_column_that_a_file_lacks(tmp_path):
+def test_a_missing_column_of_partition_by_is_an_error(tmp_path):
     path = write(tmp_path, ["flavor"], "parquet")
     preparation = load_preparation(path, runner=Runner(options=("--direct_num_workers=1",)))
     with pytest.raises(DataError, match="the column 'flavor' is missing"):

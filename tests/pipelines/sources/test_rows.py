@@ -1,4 +1,4 @@
-"""The forms in which data sets hold texts, licenses and stars."""
+"""Conversion of texts, licenses and stars from the forms that data sets use."""
 
 import pyarrow as pa
 import pytest
@@ -34,7 +34,9 @@ from pipelines.sources.the_pile import ThePile
         ("\ud800", None, "invalid_utf8"),
     ],
 )
-def test_clean_text(value: object, text: str | None, fault: str | None) -> None:
+def test_a_json_value_becomes_a_text_or_a_fault(
+    value: object, text: str | None, fault: str | None
+) -> None:
     assert clean_text(value) == (text, fault)
 
 
@@ -55,7 +57,7 @@ def test_clean_text(value: object, text: str | None, fault: str | None) -> None:
         (7, None),
     ],
 )
-def test_string_list(value: object, expected: object) -> None:
+def test_lists_of_any_form_become_lists_of_strings(value: object, expected: object) -> None:
     assert string_list(value) == expected
 
 
@@ -74,16 +76,16 @@ def test_string_list(value: object, expected: object) -> None:
         ([3], None),
     ],
 )
-def test_star_count(value: object, stars: int | None) -> None:
+def test_stars_are_whole_numbers_or_unknown(value: object, stars: int | None) -> None:
     assert star_count(value) == stars
 
 
-def test_component_slug_always_has_an_answer() -> None:
+def test_a_component_without_a_slug_is_unknown() -> None:
     assert component_slug("C++") == "cpp"
     assert component_slug(None) == component_slug("中文") == "unknown"
 
 
-def test_text_column_finds_what_parquet_does_not_check() -> None:
+def test_invalid_utf8_in_a_text_column_is_a_fault() -> None:
     binary = pa.array([b"fine", None, b"\xff\xfe", "ü".encode()], pa.binary())
     column = pa.chunked_array([binary])
     texts, faults = text_column(column)
@@ -91,7 +93,7 @@ def test_text_column_finds_what_parquet_does_not_check() -> None:
     assert faults == [None, "null_text", "invalid_utf8", None]
 
 
-def test_metadata_that_is_no_utf_8_is_mended_whatever_its_form() -> None:
+def test_invalid_utf8_in_metadata_is_repaired_at_any_depth() -> None:
     wrong = pa.array([b"a\xff/b", None, b"fine"], pa.binary()).cast(pa.large_binary())
     names = pa.Array.from_buffers(pa.large_string(), 3, wrong.buffers())
     mended = ["a\ufffd/b", None, "fine"]
@@ -142,5 +144,7 @@ def test_any_json_becomes_a_row(record: dict[str, object]) -> None:
         ("names", pa.struct([("list", pa.list_(pa.int8()))]), True),
     ],
 )
-def test_types_of_columns(content: ColumnContent, kind: pa.DataType, accepted: bool) -> None:
+def test_a_column_type_can_or_cannot_hold_a_content(
+    content: ColumnContent, kind: pa.DataType, accepted: bool
+) -> None:
     assert can_hold(kind, content) == accepted

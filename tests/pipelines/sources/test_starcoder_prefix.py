@@ -8,7 +8,7 @@ name = st.text(st.characters(exclude_characters="\n<", exclude_categories=["Cs"]
 
 
 @given(st.none() | name, st.none() | name, st.none() | st.sampled_from(STARS), st.text())
-def test_what_starcoder_wrote_is_read_back(repository, path, stars, text):
+def test_a_written_prefix_is_parsed_back(repository, path, stars, text):
     line = "".join(
         tag + piece
         for tag, piece in (("<reponame>", repository), ("<filename>", path), ("<gh_stars>", stars))
@@ -39,10 +39,10 @@ OWN_TEXT = [
 
 
 @pytest.mark.parametrize("content", OWN_TEXT)
-def test_a_files_own_text_stays(content):
+def test_a_text_without_a_whole_prefix_is_unchanged(content):
     assert parse_prefix(content, "a/b", "c.py") == (None, None, None, content)
 
 
-def test_a_path_may_hold_anything_but_a_line_end():
+def test_a_path_may_hold_any_character_but_a_line_end():
     content = "<filename>a<b>.py<gh_stars>1-10\n\nx"
     assert parse_prefix(content, "r", "a<b>.py") == (None, "a<b>.py", "1-10", "\nx")

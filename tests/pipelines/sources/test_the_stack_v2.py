@@ -27,7 +27,7 @@ def write(path: Path, **changes: object) -> str:
     return str(path)
 
 
-def test_a_row(tmp_path: Path) -> None:
+def test_a_row_has_the_fields_of_its_columns(tmp_path: Path) -> None:
     url = write(tmp_path / "a.parquet")
     (unit,) = TheStackV2().cut(url)
     (part,) = TheStackV2().read(url, "data/C++/a.parquet", unit)
@@ -45,7 +45,7 @@ def test_a_row(tmp_path: Path) -> None:
     ]
 
 
-def test_its_own_files_have_no_content(tmp_path: Path) -> None:
+def test_files_without_content_are_an_error(tmp_path: Path) -> None:
     table = pq.read_table(write(tmp_path / "a.parquet")).drop_columns(["content"])
     pq.write_table(table, tmp_path / "b.parquet")
     with pytest.raises(InputError, match="'content' is missing"):
@@ -68,12 +68,12 @@ def test_its_own_files_have_no_content(tmp_path: Path) -> None:
         ("permissive", None, {"list": [{"item": "MIT"}]}, ["MIT"]),
     ],
 )
-def test_licenses_that_a_row_names(
+def test_license_columns_are_judged_together(
     kind: str | None, github: str | None, detected: object, found: list[str] | None
 ) -> None:
     assert licenses(kind, github, detected) == found
 
 
-def test_components_of_files() -> None:
+def test_the_directory_of_a_file_names_its_component() -> None:
     assert TheStackV2().component_of_input("data/C++/a.parquet") == "cpp"
     assert TheStackV2().component_of_input("data/a.parquet") is None

@@ -1,4 +1,4 @@
-"""CORPUS.toml: every fault is named, and at once."""
+"""Loading of CORPUS.toml, and the errors about it."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ def load(tmp_path: Path, text: str):
     return load_corpus(str(path))
 
 
-def test_defaults_are_filled_in_and_paths_start_at_the_file(tmp_path: Path) -> None:
+def test_defaults_are_filled_in_and_relative_paths_start_at_the_file(tmp_path: Path) -> None:
     corpus = load(tmp_path, SOURCE)
     assert corpus.source[0].files == str(tmp_path / "*.jsonl")
     assert corpus.output == str(tmp_path / "out")
@@ -26,7 +26,7 @@ def test_defaults_are_filled_in_and_paths_start_at_the_file(tmp_path: Path) -> N
     assert corpus.dedup.profile == "stack-v1.2"
 
 
-def test_urls_are_left_alone(tmp_path: Path) -> None:
+def test_urls_stay_unchanged(tmp_path: Path) -> None:
     corpus = load(tmp_path, SOURCE.replace("*.jsonl", "s3://bucket/*.jsonl"))
     assert corpus.source[0].files == "s3://bucket/*.jsonl"
 
@@ -66,12 +66,12 @@ def test_all_faults_are_listed_at_once(tmp_path: Path) -> None:
         ("a = [", "is not TOML"),
     ],
 )
-def test_a_fault_is_one_clear_sentence(tmp_path: Path, text: str, sentence: str) -> None:
+def test_a_fault_has_its_sentence(tmp_path: Path, text: str, sentence: str) -> None:
     with pytest.raises(UsageError, match=sentence):
         load(tmp_path, text)
 
 
-def test_all_files_that_cannot_be_used_are_named_at_once(tmp_path: Path) -> None:
+def test_all_faults_of_named_files_are_listed_at_once(tmp_path: Path) -> None:
     (tmp_path / "bad.txt").write_text("is this one?\n")
     (tmp_path / "worse.txt").write_text("nor this\n")
     bad = 'license = { policy = "none.toml" }\n'
@@ -95,6 +95,6 @@ def test_all_files_that_cannot_be_used_are_named_at_once(tmp_path: Path) -> None
     assert policy == f"{tmp_path}/none.toml: there is no such file"
 
 
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
+def test_a_missing_corpus_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"nothing\.toml: there is no such file"):
         load_corpus(str(tmp_path / "nothing.toml"))
