@@ -25,7 +25,7 @@ from pipelines.dedup.deduplication import CLUSTERS, Deduplication
 from pipelines.dedup.parts import DocumentsPart, SignedPart
 from pipelines.dedup.rank_clusters import read_duplicates
 
-STEP = "duplicates"
+DUPLICATES_STEP = "duplicates"
 
 LARGEST = 3
 """Clusters of a part that its receipt names, for the message of `check_losses`."""
@@ -55,7 +55,7 @@ class Loss(NamedTuple):
 
 def receipt_name(part: str, digest: str) -> str:
     """Return the name of the receipt of a part's duplicates. They depend on all parts."""
-    return short_digest([STEP, part, digest])
+    return short_digest([DUPLICATES_STEP, part, digest])
 
 
 class ListDuplicates:
@@ -85,7 +85,7 @@ class ListDuplicates:
 
     def work(self, row: DocumentsPart) -> Iterator[Receipt]:
         """Write the duplicates of a part, and count them."""
-        path = f"{STEP}/{row['name']}.parquet"
+        path = f"{DUPLICATES_STEP}/{row['name']}.parquet"
         duplicates = self._duplicates(row["part"])
         with files.replacing(self.dedup.url(path)) as output:
             pq.write_table(duplicates, output, compression="zstd")
@@ -94,7 +94,7 @@ class ListDuplicates:
         funnels = _funnels(groups)
         receipt = Receipt(
             name=next(self.receipts(row)),
-            step=STEP,
+            step=DUPLICATES_STEP,
             digest=self.dedup.digest,
             files={path: file_record(self.directory, path)},
             counts={"lost_to": _sum((loss.sources, loss.documents) for loss in losses)},

@@ -120,7 +120,7 @@ class ExactJaccard(beam.PTransform):
         return url
 
     def _near_duplicates(self, part: int, paths: list[str]) -> pa.Table:
-        """Return the duplicates of a part by rule minhash, with the columns DUPLICATES."""
+        """Return the duplicates of a part by rule minhash, with the columns REMOVED."""
         duplicates = read_duplicates(self.dedup, paths, part)
         return duplicates.filter(pc.equal(duplicates["rule"], "minhash")).combine_chunks()
 

@@ -72,7 +72,7 @@ def apply_threshold(duplicates: pa.Table, similarity: Similarity, threshold: flo
     of them decides. If they are kept, the others are duplicates of the best.
 
     Args:
-        duplicates: whole clusters, with the columns DUPLICATES.
+        duplicates: whole clusters, with the columns REMOVED.
         similarity: float32 [n], similarity of each document to the one that is kept.
         threshold: smallest similarity of a duplicate.
     """

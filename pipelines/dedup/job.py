@@ -17,7 +17,7 @@ from manifests.schemas import FORMAT
 from pipelines.corpus.dedup_table import Dedup
 from pipelines.dedup.clusters import find_clusters
 from pipelines.dedup.deduplication import Deduplication, Limits
-from pipelines.dedup.duplicates import STEP, ListDuplicates
+from pipelines.dedup.duplicates import DUPLICATES_STEP, ListDuplicates
 from pipelines.dedup.loss_limit import check_losses
 from pipelines.dedup.parts import SIGNATURES, DocumentsPart, write_tables
 from pipelines.dedup.previous_corpora import previous_digests
@@ -58,7 +58,7 @@ def run(preparation: Preparation, limits: Limits | None = None) -> Manifest:
     dedup = Deduplication(directory, documents, config, priorities, step, limits or Limits())
     Job(ComputeSignatures(dedup), table, SIGNATURES).run(runner)
     clusters = find_clusters(dedup, runner)
-    receipts = Job(ListDuplicates(dedup), table, STEP).run(runner)
+    receipts = Job(ListDuplicates(dedup), table, DUPLICATES_STEP).run(runner)
     check_losses(receipts, config.max_removed, directory)
     return write_manifest(directory, _manifest(preparation, profile, step, clusters, receipts))
 

@@ -12,13 +12,13 @@ from filters.dedup import union_find, verify_clusters
 from filters.dedup.minhash import similarity
 from filters.dedup.survivor_rank import ranked, survivor_keys
 from filters.dedup.union_find import Indexes
-from filters.document_ids import binary, words
+from filters.document_ids import words
 from manifests.io import files
 from manifests.io.parquet import open_parquet
 from pipelines.dedup.deduplication import CLUSTERS, Counts, Deduplication
 from pipelines.dedup.parts import SignedPart
 
-DUPLICATES = pa.schema(
+REMOVED = pa.schema(
     [
         pa.field("address", pa.uint64(), nullable=False),  # part << 32 | row; ascending
         pa.field("kept", pa.uint64(), nullable=False),  # address of the document that is kept
@@ -85,7 +85,7 @@ class RankClusters(beam.PTransform):
                 rows = np.flatnonzero((labels >= clusters.low) & (labels < clusters.high))
                 if len(rows):
                     tables.append(self._members_of_part(part, rows, labels[rows]))
-        return pa.concat_tables(tables).combine_chunks()
+        return pa.concat_tables(tables)
 
     def _members_of_part(
         self, part: SignedPart, rows: Indexes, labels: npt.NDArray[np.uint32]
@@ -112,67 +112,82 @@ def select_duplicates(members: pa.Table, dedup: Deduplication) -> tuple[pa.Table
         dedup: the settings.
 
     Returns:
-        duplicates: the documents that are removed, with the columns DUPLICATES.
+        duplicates: the documents that are removed, with the columns REMOVED.
         counts: "cluster_sizes" after verification, and "verified".
     """
-    column = {name: members[name].to_numpy() for name in ("address", "label", "verdict", "stars")}
-    previous = members["previous"].to_numpy()
     keys = survivor_keys(
         heldout=members["heldout"].to_numpy(),
         priority=members["priority"].to_numpy(),
-        license_verdict=column["verdict"],
-        stars=column["stars"],
+        license_verdict=members["verdict"].to_numpy(),
+        stars=members["stars"].to_numpy(),
         ids=members["id"],
-        previous=previous,
+        previous=members["previous"].to_numpy(),
     )
-    order, starts = ranked(column["address"], column["label"], keys)
-    addresses, previous = column["address"][order], previous[order]
-    ids, exact, normalized, sketches = (
-        words(members[name])[order] for name in ("id", "exact", "normalized", "sketch")
-    )
-    no_signature = ~members["has_signature"].to_numpy()[order]
-    verified = np.diff(starts) > (dedup.config.large if dedup.config.verify == "large" else 0)
-    same_text = verify_clusters.first_with_same_text(starts, normalized)
+    order, starts = ranked(members["address"].to_numpy(), members["label"].to_numpy(), keys)
+    members = members.take(pa.array(order)).combine_chunks()
+    sizes = np.diff(starts)
+    verified = sizes > (dedup.config.large if dedup.config.verify == "large" else 0)
+    same_text = verify_clusters.first_with_same_text(starts, words(members["normalized"]))
     kept = verify_clusters.assign_survivors(
-        starts, verified, same_text, sketches, no_signature, previous, max_differing(dedup)
+        starts,
+        verified,
+        same_text,
+        words(members["sketch"]),
+        ~members["has_signature"].to_numpy(),
+        members["previous"].to_numpy(),
+        max_differing(dedup),
     )
+    is_verified = np.repeat(verified, sizes)
+    survivors = int(((kept == np.arange(len(kept))) & is_verified).sum())
+    counts: Counts = {
+        "cluster_sizes": histogram(np.bincount(kept)),
+        "verified": {
+            "clusters": int(verified.sum()),
+            "documents": int(is_verified.sum()),
+            "kept_apart": survivors - int(verified.sum()),
+        },
+    }
+    return _duplicates(members, kept, same_text, dedup.profile.permutations), counts
+
+
+def _duplicates(
+    members: pa.Table, kept: Indexes, same_text: Indexes, permutations: int
+) -> pa.Table:
+    """Return the documents that are removed, ordered by address, with the columns REMOVED.
+
+    Args:
+        members: n ranked documents, as of `select_duplicates`.
+        kept: int64 [n], of `assign_survivors`.
+        same_text: int64 [n], of `first_with_same_text`.
+        permutations: number of minima in a signature.
+    """
+    addresses, has_signature = members["address"].to_numpy(), members["has_signature"].to_numpy()
+    exact, sketches = words(members["exact"]), words(members["sketch"])
     removed = np.flatnonzero(kept != np.arange(len(kept)))
     removed = removed[np.argsort(addresses[removed])]
     survivor, first = kept[removed], same_text[removed]
-    is_same_text = same_text[removed] == same_text[survivor]
+    is_same_text = first == same_text[survivor]
     rules = {
-        "previous_corpus": previous[survivor],
+        "previous_corpus": members["previous"].to_numpy()[survivor],
         "exact": (exact[removed] == exact[survivor]).all(axis=1),
         "normalized": is_same_text,
     }
-    estimate = similarity(sketches[removed], sketches[survivor], dedup.profile.permutations)
-    estimate[no_signature[removed] | no_signature[survivor]] = 0
-    sizes = np.bincount(kept, minlength=len(kept))
+    estimate = similarity(sketches[removed], sketches[survivor], permutations)
+    estimate[~(has_signature[removed] & has_signature[survivor])] = 0
     is_exact = (exact[removed] == exact[first]).all(axis=1)
-    duplicates = pa.table(
+    return pa.table(
         {
             "address": addresses[removed],
             "kept": addresses[survivor],
-            "kept_id": binary(ids[survivor]),
-            "size": sizes[survivor],
+            "kept_id": members["id"].take(pa.array(survivor)),
+            "size": np.bincount(kept)[survivor],
             "similarity": np.where(is_same_text, 1, estimate),
             "rule": np.select(list(rules.values()), list(rules), "minhash"),
             "same_text": addresses[first],
-            "same_text_id": binary(ids[first]),
+            "same_text_id": members["id"].take(pa.array(first)),
             "same_text_rule": np.where(is_exact, "exact", "normalized"),
         }
-    ).cast(DUPLICATES)
-    documents_verified = np.repeat(verified, np.diff(starts))
-    survivors_verified = (kept == np.arange(len(kept))) & documents_verified
-    counts: Counts = {
-        "cluster_sizes": histogram(sizes),
-        "verified": {
-            "clusters": int(verified.sum()),
-            "documents": int(documents_verified.sum()),
-            "kept_apart": int(survivors_verified.sum() - verified.sum()),
-        },
-    }
-    return duplicates, counts
+    ).cast(REMOVED)
 
 
 def max_differing(dedup: Deduplication) -> int:
@@ -188,18 +203,18 @@ def histogram(sizes: npt.NDArray[np.integer]) -> dict[str, int]:
 
 
 def write_duplicates(url: str, duplicates: pa.Table) -> None:
-    """Write a table of the columns DUPLICATES."""
+    """Write a table of the columns REMOVED."""
     with files.replacing(url) as output:
         pq.write_table(duplicates, output, compression="zstd", row_group_size=1 << 16)
 
 
 def read_duplicates(dedup: Deduplication, paths: list[str], part: int) -> pa.Table:
-    """Return the removed documents of a part, ordered by address, with the columns DUPLICATES."""
+    """Return the removed documents of a part, ordered by address, with the columns REMOVED."""
     low, high = part << 32, part << 32 | 0xFFFFFFFF
-    tables = [DUPLICATES.empty_table()]
+    tables = [REMOVED.empty_table()]
     for path in paths:
         with open_parquet(dedup.url(path)) as file:
-            for group in file.groups_between(DUPLICATES.get_field_index("address"), low, high):
+            for group in file.groups_between(REMOVED.get_field_index("address"), low, high):
                 table = file.read_row_group(group)
                 addresses = table["address"].to_numpy()
                 tables.append(table.filter(pa.array((addresses >= low) & (addresses <= high))))

@@ -2,7 +2,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipelines.dedup.exact_threshold import apply_threshold
-from pipelines.dedup.rank_clusters import DUPLICATES
+from pipelines.dedup.rank_clusters import REMOVED
 
 
 def duplicates(rows: list[tuple[int, int, int, str]]) -> pa.Table:
@@ -22,7 +22,7 @@ def duplicates(rows: list[tuple[int, int, int, str]]) -> pa.Table:
             }
             for address, kept, same_text, rule in rows
         ],
-        schema=DUPLICATES,
+        schema=REMOVED,
     )
 
 
@@ -32,7 +32,7 @@ def test_documents_below_the_threshold_are_kept() -> None:
     assert remaining["address"].to_pylist() == [1, 3]
     assert remaining["similarity"].to_pylist() == [np.float32(0.7), np.float32(0.9)]
     assert remaining["size"].to_pylist() == [3, 3]
-    assert remaining.schema == DUPLICATES
+    assert remaining.schema == REMOVED
 
 
 def test_copies_of_a_document_that_is_kept_are_its_duplicates() -> None:
@@ -47,4 +47,4 @@ def test_copies_of_a_document_that_is_kept_are_its_duplicates() -> None:
 
 
 def test_no_duplicates_remain_of_none() -> None:
-    assert apply_threshold(DUPLICATES.empty_table(), np.empty(0, np.float32), 0.7).num_rows == 0
+    assert apply_threshold(REMOVED.empty_table(), np.empty(0, np.float32), 0.7).num_rows == 0

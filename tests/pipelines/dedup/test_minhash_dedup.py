@@ -6,7 +6,7 @@ import apache_beam as beam
 import pyarrow.parquet as pq
 import pytest
 from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
-from apache_beam.testing.test_pipeline import TestPipeline
+from apache_beam.testing import test_pipeline as testing
 from apache_beam.testing.util import assert_that, equal_to
 
 from manifests.lineage.receipts import Receipt, load_receipt
@@ -22,7 +22,7 @@ from tests.pipelines.dedup.corpora import PRIORITIES, chained, cut, mixed_corpus
 def run_transform(dedup: Deduplication, parts: Path, expected: list[Receipt]) -> None:
     """Run MinHashDedup on the rows of parts.parquet, and check its receipts."""
     rows = pq.read_table(parts).to_pylist()
-    with TestPipeline(runner=FnApiRunner()) as pipeline:
+    with testing.TestPipeline(runner=FnApiRunner()) as pipeline:
         receipts = pipeline | beam.Create(rows[::-1]) | "Dedup" >> MinHashDedup(dedup)
         assert_that(receipts, equal_to(expected))
 
