@@ -30,15 +30,12 @@ from trainer.optimizer import optimizer_tensors
 STATE_FILE = "checkpoint.json"
 
 METADATA = "torch.distributed.checkpoint.metadata"
+METADATA_NAMES = (
+    *("BytesStorageMetadata", "ChunkStorageMetadata", "Metadata", "MetadataIndex", "StorageMeta"),
+    *("TensorProperties", "TensorStorageMetadata", "_MEM_FORMAT_ENCODING"),
+)
 TRUSTED = {
-    (METADATA, "BytesStorageMetadata"),
-    (METADATA, "ChunkStorageMetadata"),
-    (METADATA, "Metadata"),
-    (METADATA, "MetadataIndex"),
-    (METADATA, "StorageMeta"),
-    (METADATA, "TensorProperties"),
-    (METADATA, "TensorStorageMetadata"),
-    (METADATA, "_MEM_FORMAT_ENCODING"),
+    *((METADATA, name) for name in METADATA_NAMES),
     ("torch.distributed.checkpoint.filesystem", "_StorageInfo"),
     ("torch", "Size"),
     ("torch.serialization", "_get_layout"),

@@ -159,12 +159,6 @@ def scores_table(run: str, scores: RunScores) -> Table:
     heads = ("component", "documents", "tokens", "bytes", "loss", "bits per byte")
     table = numbers_table(f"{run}, step {scores['step']}, held-out documents", *heads)
     for name, score in scores["components"].items():
-        table.add_row(
-            name,
-            f"{score['documents']:,}",
-            f"{score['tokens']:,}",
-            f"{score['bytes']:,}",
-            f"{score['loss']:.3f}",
-            f"{score['bits_per_byte']:.3f}",
-        )
+        counts = (f"{count:,}" for count in (score["documents"], score["tokens"], score["bytes"]))
+        table.add_row(name, *counts, f"{score['loss']:.3f}", f"{score['bits_per_byte']:.3f}")
     return table

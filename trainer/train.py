@@ -284,7 +284,7 @@ class Training:
             "components": self.stream.counts(position + rows),
         }
         append_metrics(self.run.metrics, metrics)
-        display.update(metrics)
+        display.show(metrics)
 
     def _save(self) -> None:
         """Start writing a checkpoint."""

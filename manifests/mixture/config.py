@@ -10,18 +10,23 @@ from manifests.config import Config, load_config
 from manifests.io import files
 
 
-class MixtureGroup(Config):
-    """Components that share one weight."""
+class WeightedGroup(Config):
+    """A name, and a weight or epochs."""
 
     name: str
     """Name of the group in tables and errors."""
-    components: list[str] = Field(min_length=1)
-    """Names (`source/slug`) or patterns (`the-stack/*`); each must match a component."""
     weight: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """Share of the tokens, relative to the weights of the other groups. A group has a weight or
     epochs."""
     epochs: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """Epochs of the group in the whole mixture."""
+
+
+class MixtureGroup(WeightedGroup):
+    """Components that share one weight."""
+
+    components: list[str] = Field(min_length=1)
+    """Names (`source/slug`) or patterns (`the-stack/*`); each must match a component."""
     inner_epochs: dict[str, float] = Field(default_factory=dict)
     """Component -> its epochs relative to the other components of the group; default: 1. Within a
     group, the weight of a component is its tokens times its inner epochs. (The Pile, arXiv

@@ -7,21 +7,16 @@ from pydantic import Field
 
 from manifests.config import Config, load_config, shipped
 from manifests.errors import UsageError
+from manifests.mixture.config import WeightedGroup
 
 DIRECTORY = Path(__file__).parent / "recipes"
 
 
-class RecipeGroup(Config):
+class RecipeGroup(WeightedGroup):
     """Sources that share one weight."""
 
-    name: str
-    """Name of the group in tables and errors."""
     kinds: list[str] = Field(min_length=1)
     """Kinds of sources. The group has all components of these sources; there must be one source."""
-    weight: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    """As in `MixtureGroup`."""
-    epochs: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    """As in `MixtureGroup`."""
 
 
 class Recipe(Config):
