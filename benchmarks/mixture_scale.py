@@ -1,7 +1,7 @@
-"""A mixture of 100,000 shards at new ratios, and what changed: within a second, from the shell.
+"""New mixtures of a dataset of 100,000 shards, and their differences, from the shell.
 
-Of the dataset only manifest.json is there: neither a shard nor a table over the shards can be
-touched, and the new mixture is the whole of what is written.
+Only the manifest of the dataset exists, so neither shards nor tables can be read. The benchmark
+checks that each command writes nothing but the mixture.
 """
 
 import json
@@ -25,26 +25,26 @@ from manifests.shards import block_table
 GROUPS = ("the-stack/language-0*", "the-stack/language-1*", "the-stack/language-[23]*")
 RUNS = 7
 LIMIT = 1.0
-"""Seconds: the goal."""
+"""Seconds that a command may take. Ours: a pause that people do not notice."""
 
 RATIOS = ((1.0, 1.0, 2.0), (0.2, 0.5, 0.3), (5.0, 1.0, 1.0))
 
 
 def measure(data: Path) -> Sequence[Claim]:
-    """Write mixtures at other ratios again and again; compare two of them."""
+    """Time the writing of mixtures with other weights, and the difference of two mixtures."""
     with tempfile.TemporaryDirectory() as place:
         directory = Path(place) / "tokenize-large"
         say(f"making the manifest of {SHARD_COUNT:,} shards")
         make(directory)
         for name in (SHARD_TABLE, block_table.FILE):
             (directory / name).unlink()
-        turn = iter(range(10**6))
+        number = iter(range(10**6))
 
         def out() -> str:
-            return str(Path(place) / f"MIX-{next(turn)}.toml")
+            return str(Path(place) / f"MIX-{next(number)}.toml")
 
         def inside() -> float:
-            ratios = dict(zip(GROUPS, RATIOS[next(turn) % len(RATIOS)], strict=True))
+            ratios = dict(zip(GROUPS, RATIOS[next(number) % len(RATIOS)], strict=True))
             start = time.perf_counter()
             rows = make_mixture([str(directory)], ratios, epochs=2, out=out())
             seconds = time.perf_counter() - start
@@ -52,10 +52,10 @@ def measure(data: Path) -> Sequence[Claim]:
             return seconds
 
         def from_the_shell() -> float:
-            ratios = RATIOS[next(turn) % len(RATIOS)]
+            ratios = RATIOS[next(number) % len(RATIOS)]
             weights = [f"--weight={g}={w}" for g, w in zip(GROUPS, ratios, strict=True)]
-            seconds, told = _timed("mix", directory, *weights, "--epochs=2", f"--out={out()}")
-            _check(told["components"], ratios)
+            seconds, output = _timed("mix", directory, *weights, "--epochs=2", f"--out={out()}")
+            _check(output["components"], ratios)
             return seconds
 
         def compared() -> float:
@@ -63,9 +63,9 @@ def measure(data: Path) -> Sequence[Claim]:
             for path, ratios in zip(pair, RATIOS, strict=False):
                 weights = dict(zip(GROUPS, ratios, strict=True))
                 make_mixture([str(directory)], weights, out=path)
-            seconds, told = _timed("diff", *pair)
-            if len(told["components"]) != COMPONENTS:
-                raise AssertionError("diff does not tell every component")
+            seconds, output = _timed("diff", *pair)
+            if len(output["components"]) != COMPONENTS:
+                raise AssertionError("diff does not list every component")
             return seconds
 
         called, mixed, differed = medians(RUNS, inside, from_the_shell, compared)
@@ -92,7 +92,7 @@ def measure(data: Path) -> Sequence[Claim]:
 
 
 def _timed(*arguments: object) -> tuple[float, dict[str, Any]]:
-    """Run a command; return its seconds, and the object that it prints."""
+    """Run a command; return its duration in seconds, and the JSON object that it prints."""
     command = [sys.executable, "-m", "stackpile", *map(str, arguments), "--json"]
     start = time.perf_counter()
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True)
@@ -100,7 +100,7 @@ def _timed(*arguments: object) -> tuple[float, dict[str, Any]]:
 
 
 def _check(rows: object, ratios: Sequence[float]) -> None:
-    """Each group has the share that was asked for."""
+    """Raise AssertionError if a group does not have its share."""
     assert isinstance(rows, list)
     got = dict.fromkeys(GROUPS, 0.0)
     for row in rows:
@@ -108,7 +108,7 @@ def _check(rows: object, ratios: Sequence[float]) -> None:
     if len(rows) != COMPONENTS or not np.allclose(
         list(got.values()), np.divide(ratios, sum(ratios))
     ):
-        raise AssertionError(f"the shares are not those that were asked for: {got}")
+        raise AssertionError(f"the shares are not the requested ones: {got}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A run over a small dataset: seconds on one core."""
+"""Fixtures: runs over a small dataset, which take seconds on one core."""
 
 from pathlib import Path
 

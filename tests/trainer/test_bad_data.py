@@ -1,4 +1,4 @@
-"""Training refuses what is not the data that was written: it names the file and the fault."""
+"""Training refuses damaged data and names the file and the fault."""
 
 import errno
 import json
@@ -94,7 +94,7 @@ def from_another_run(dataset: Path, name: str, make_dataset) -> None:
 
 @pytest.fixture
 def attempt(tmp_path: Path, small_dataset: str):
-    """`attempt(harm) -> what training said`; the harm comes after the mixture was made."""
+    """`attempt(harm) -> what training message`; the harm comes after the mixture was made."""
 
     def call(harm, *overrides: str) -> str:
         make_mixture([small_dataset], {"the-stack": 1.0}, epochs=1, out=str(tmp_path / "MIX.toml"))
@@ -139,17 +139,17 @@ def test_training_names_the_fault(attempt, harm, fault):
 
 @pytest.mark.parametrize("name", ["blocks.bin", "shards.parquet", "manifest.json"])
 def test_a_table_of_another_run_is_refused(attempt, make_dataset, name):
-    said = attempt(lambda dataset: from_another_run(dataset, name, make_dataset))
-    assert "tokenize-small/" in said
+    message = attempt(lambda dataset: from_another_run(dataset, name, make_dataset))
+    assert "tokenize-small/" in message
 
 
-def test_a_full_disk_is_told_and_the_same_command_goes_on(tmp_path, attempt, monkeypatch):
+def test_a_full_disk_is_reported_and_the_same_command_continues(tmp_path, attempt, monkeypatch):
     def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patched:
-        said = attempt(lambda dataset: patched.setattr(os, "fsync", full))
-    assert "no space left on the disk; make room, and the same command goes on" in said
+        message = attempt(lambda dataset: patched.setattr(os, "fsync", full))
+    assert "no space left on the disk; make room, and the same command goes on" in message
     left = [path for path in (tmp_path / "run").rglob("*") if path.name.endswith(".tmp")]
     assert left == []
     config = load_run_config(str(tmp_path / "RUN.toml"), ["schedule.steps=3"])

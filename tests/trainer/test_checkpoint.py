@@ -1,4 +1,4 @@
-"""Checkpoints: whole or not there, the last ones kept, and never a pickle of anything else."""
+"""Checkpoints: atomic, limited in number, and read without running code of a pickle."""
 
 import os
 import pickle
@@ -46,7 +46,7 @@ def same(one, other) -> bool:
     return all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
 
 
-def test_what_is_saved_is_the_state_of_its_step(tmp_path, world) -> None:
+def test_a_checkpoint_holds_the_state_of_its_step(tmp_path, world) -> None:
     model, optimizer = make(world, 1)
     checkpoints = Checkpoints(str(tmp_path), keep=2, rank=0)
     step(model, optimizer)
@@ -66,7 +66,7 @@ def test_what_is_saved_is_the_state_of_its_step(tmp_path, world) -> None:
     assert read_run_state(str(tmp_path), 1) == STATE
 
 
-def test_the_last_ones_are_kept(tmp_path, world) -> None:
+def test_only_the_last_checkpoints_are_kept(tmp_path, world) -> None:
     model, optimizer = make(world, 1)
     checkpoints = Checkpoints(str(tmp_path), keep=2, rank=0)
     for number in (1, 2, 3):
@@ -76,7 +76,7 @@ def test_the_last_ones_are_kept(tmp_path, world) -> None:
     assert sorted(os.listdir(tmp_path)) == ["00000002", "00000003"]
 
 
-def test_what_is_not_whole_is_no_checkpoint(tmp_path, world) -> None:
+def test_incomplete_checkpoints_are_ignored_and_removed(tmp_path, world) -> None:
     model, optimizer = make(world, 1)
     checkpoints = Checkpoints(str(tmp_path), keep=9, rank=0)
     for number in (1, 2):
@@ -89,7 +89,7 @@ def test_what_is_not_whole_is_no_checkpoint(tmp_path, world) -> None:
     assert not (tmp_path / ".00000003.tmp").exists()
 
 
-def test_a_plain_model_loads_without_processes(tmp_path) -> None:
+def test_a_model_that_is_not_sharded_loads_without_a_process_group(tmp_path) -> None:
     with distributed_context() as world:
         model, optimizer = make(world, 1)
         checkpoints = Checkpoints(str(tmp_path / "b"), keep=1, rank=0)
@@ -101,7 +101,7 @@ def test_a_plain_model_loads_without_processes(tmp_path) -> None:
     assert same(list(plain.parameters()), wanted)
 
 
-def test_another_dims_is_refused(tmp_path, world) -> None:
+def test_a_checkpoint_of_other_dimensions_is_refused(tmp_path, world) -> None:
     model, optimizer = make(world, 1)
     checkpoints = Checkpoints(str(tmp_path), keep=1, rank=0)
     checkpoints.save(1, model, optimizer, STATE)

@@ -1,4 +1,4 @@
-"""The subcommands, from a trained run to their JSON."""
+"""The subcommands of the trainer."""
 
 import json
 
@@ -30,13 +30,13 @@ def run(trained: str) -> str:
     return trained
 
 
-def test_train(call, run_toml: str) -> None:
+def test_train_prints_the_metrics_of_the_last_step(call, run_toml: str) -> None:
     made = json.loads(call("train", run_toml, "schedule.steps=1", "--json"))
     assert made["step"] == 1
     assert "1 steps, loss" in call("train", run_toml, "schedule.steps=1")
 
 
-def test_sample_and_infill(call, run: str) -> None:
+def test_sample_is_deterministic_with_and_without_a_suffix(call, run: str) -> None:
     for options in ([], ["--suffix", "\nreturn x"]):
         command = ["sample", run, "--prefix", "def value(", "--tokens", "6", "-n", "2", *options]
         answer = json.loads(call(*command, "--json"))
@@ -50,10 +50,10 @@ def test_a_prompt_longer_than_the_model_sees_is_refused(call, run: str) -> None:
         call("sample", run, "--prefix", "x " * 100)
 
 
-def test_evaluate(call, run: str) -> None:
-    found = json.loads(call("evaluate", run, "--documents", "5", "--json"))
-    assert set(found["components"]) == {"the-stack/python", "all"}
-    row = found["components"]["the-stack/python"]
+def test_evaluate_prints_each_component_and_all_together(call, run: str) -> None:
+    answer = json.loads(call("evaluate", run, "--documents", "5", "--json"))
+    assert set(answer["components"]) == {"the-stack/python", "all"}
+    row = answer["components"]["the-stack/python"]
     assert 0 < row["documents"] <= 5
     assert 0 < row["bits_per_byte"] < 20
     assert "the-stack/python" in call("evaluate", run, "--documents", "5")
@@ -66,7 +66,7 @@ def test_a_step_without_a_checkpoint_is_refused(call, run: str, command: str, tm
         call(command, run, *rest, "--step", "2")
 
 
-def test_export(call, run: str, tmp_path) -> None:
+def test_transformers_continues_a_prompt_as_sample_does(call, run: str, tmp_path) -> None:
     transformers = pytest.importorskip("transformers")
     place = str(tmp_path / "hf")
     call("export", run, place)
@@ -79,11 +79,11 @@ def test_export(call, run: str, tmp_path) -> None:
     assert tokenizer.decode(theirs, skip_special_tokens=True) == ours["samples"][0]
 
 
-def test_trace(call, run: str) -> None:
-    found = json.loads(call("trace", run, "--step", "3", "--row", "2", "--json"))
-    assert found["position"] == 2 * 8 + 2
-    assert found["documents"][0]["row"]["repositories"]
-    assert found["component"] in call("trace", run, "--step", "3", "--row", "2")
+def test_trace_names_the_documents_of_a_row(call, run: str) -> None:
+    answer = json.loads(call("trace", run, "--step", "3", "--row", "2", "--json"))
+    assert answer["position"] == 2 * 8 + 2
+    assert answer["documents"][0]["row"]["repositories"]
+    assert answer["component"] in call("trace", run, "--step", "3", "--row", "2")
     with pytest.raises(UsageError, match="has rows 0 to 7"):
         call("trace", run, "--step", "3", "--row", "8")
     with pytest.raises(UsageError, match="has not made step 5"):

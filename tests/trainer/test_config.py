@@ -1,4 +1,4 @@
-"""RUN.toml: every fault is named at once, and what is written can be read again."""
+"""RUN.toml: defaults, faults, steps and paths."""
 
 import pytest
 
@@ -28,7 +28,7 @@ def test_an_unknown_model_is_refused_with_the_known_ones() -> None:
         parse(model={"name": "gpt2"})
 
 
-def test_heads_that_cannot_be_fused_in_four_are_refused() -> None:
+def test_heads_must_be_a_multiple_of_four_for_codegen2() -> None:
     size = {"layers": 1, "width": 60, "heads": 6, "inner": 64}
     with pytest.raises(UsageError, match="multiple of 4 for codegen2"):
         parse(model={"size": size})
@@ -57,7 +57,7 @@ def test_steps_come_from_the_schedule_or_from_the_budget() -> None:
     ("skip", "steps"),
     [([[6, 20]], 7), ([[0, 40]], 1), ([[38, 90]], 9), ([[41, 90]], 10), ([[44, 90]], 11)],
 )
-def test_no_step_begins_behind_the_budget_whatever_is_skipped(skip, steps) -> None:
+def test_no_step_starts_after_the_end_of_the_budget(skip, steps) -> None:
     config = parse(batch={"sequences": 4, "micro_batch": 2}, data={"skip": skip})
     assert config.steps(41) == steps
     begins = [step_position(0, step, 4, config.data.skip) for step in range(steps + 1)]
@@ -66,7 +66,7 @@ def test_no_step_begins_behind_the_budget_whatever_is_skipped(skip, steps) -> No
     assert config.steps(41, done=1, position=middle) == steps
 
 
-def test_what_was_not_skipped_when_it_came_counts() -> None:
+def test_updates_made_before_a_range_was_skipped_count() -> None:
     config = parse(batch={"sequences": 4, "micro_batch": 2}, data={"skip": [[6, 20]]})
     assert config.steps(41, done=6, position=24) == 11
 
@@ -80,7 +80,9 @@ def test_a_budget_that_is_skipped_whole_is_refused() -> None:
 @pytest.mark.parametrize(
     ("given", "steps", "wanted"), [(None, 50, 5), (None, 10**6, 3000), (80, 50, 50)]
 )
-def test_warmup(given: int | None, steps: int, wanted: int) -> None:
+def test_warmup_is_at_most_a_tenth_of_the_run_by_default(
+    given: int | None, steps: int, wanted: int
+) -> None:
     schedule = {} if given is None else {"warmup": given}
     assert parse(schedule=schedule).warmup(steps) == wanted
 

@@ -1,4 +1,4 @@
-"""Evaluation: each held-out token is predicted once, with the right tokens before it."""
+"""Evaluation: each held-out token is predicted once, from the tokens before it."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Exports: transformers must give the same logits, for keys match even when rows are wrong."""
+"""Export: transformers computes the same logits. Names match even if rows are in wrong order."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""What is forgotten between two starts of a run, from the next stage on, and in evaluation."""
+"""Documents that are forgotten between two starts of a run: training and evaluation."""
 
 import shutil
 
@@ -46,10 +46,12 @@ def forget_repositories(dataset, tmp_path):
 
 def repositories(stream, position):
     documents = stream.origin(position)["documents"]
-    return {name for each in documents for name in each["row"]["repositories"]}
+    return {name for document in documents for name in document["row"]["repositories"]}
 
 
-def test_it_is_obeyed_from_the_next_stage_on(own_run, small_dataset, tmp_path, seen):
+def test_forgotten_documents_are_excluded_from_the_next_stage_on(
+    own_run, small_dataset, tmp_path, seen
+):
     whole = tmp_path / "whole"
     shutil.copytree(small_dataset, whole / "tokenize-small")
     train(load_run_config(write_run(whole, whole / "tokenize-small"), ["schedule.steps=12"]))
@@ -82,7 +84,7 @@ def test_it_is_obeyed_from_the_next_stage_on(own_run, small_dataset, tmp_path, s
         np.testing.assert_array_equal(stream.batch(position, 1).tokens[0], changed[position])
 
 
-def test_a_third_start_keeps_both(own_run, small_dataset, tmp_path, seen):
+def test_a_run_keeps_the_stages_of_all_its_starts(own_run, small_dataset, tmp_path, seen):
     config = load_run_config(own_run, ["schedule.steps=3"])
     train(config)
     forget_repositories(small_dataset, tmp_path)
@@ -99,7 +101,7 @@ def test_a_third_start_keeps_both(own_run, small_dataset, tmp_path, seen):
     assert len(np.concatenate(seen)) == 17 * 8 > third.stages[2].position
 
 
-def test_a_run_that_begins_after_obeys_from_the_start(own_run, small_dataset, tmp_path):
+def test_a_later_run_excludes_forgotten_documents_from_its_start(own_run, small_dataset, tmp_path):
     forget_repositories(small_dataset, tmp_path)
     config = load_run_config(own_run, ["schedule.steps=1"])
     train(config)
@@ -112,7 +114,7 @@ def test_a_run_that_begins_after_obeys_from_the_start(own_run, small_dataset, tm
     assert Run.open(config.output).plan == run.plan
 
 
-def test_evaluation_leaves_them_out(own_run, small_dataset, tmp_path):
+def test_evaluation_excludes_forgotten_documents(own_run, small_dataset, tmp_path):
     config = load_run_config(own_run, ["schedule.steps=1"])
     train(config)
     run = Run.open(config.output)

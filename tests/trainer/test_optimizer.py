@@ -1,4 +1,4 @@
-"""The learning rate at the places that matter."""
+"""The schedule of the learning rate."""
 
 import pytest
 
@@ -16,11 +16,11 @@ from trainer.optimizer import learning_rate
         (50, 0.1),  # and it stays there
     ],
 )
-def test_table(step: int, wanted: float) -> None:
+def test_the_learning_rate_rises_linearly_and_falls_by_a_cosine(step: int, wanted: float) -> None:
     assert learning_rate(step, 12, 4, 1.0, 0.1) == pytest.approx(wanted)
 
 
-def test_without_warmup_it_only_falls() -> None:
+def test_without_warmup_the_learning_rate_only_falls() -> None:
     rates = [learning_rate(step, 100, 0, 1.0, 0.0) for step in range(100)]
     assert rates == sorted(rates, reverse=True)
     assert rates[0] == pytest.approx(1.0, abs=1e-3)

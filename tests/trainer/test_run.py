@@ -1,4 +1,4 @@
-"""A run's directory: what is written there can be read again, under any path."""
+"""A run's directory."""
 
 import pytest
 

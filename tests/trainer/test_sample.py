@@ -31,7 +31,7 @@ def model(request):
     return model
 
 
-def test_a_run_of_fim_is_asked_in_its_form(configure) -> None:
+def test_a_run_of_fim_is_prompted_with_its_sentinels(configure) -> None:
     sentinels = "data.settings={ fim = { sentinels = [300, 301, 302] } }"
     train(config := configure("data.objective=fim", sentinels, "schedule.steps=1"))
     run = Run.open(config.output)
@@ -50,14 +50,14 @@ def test_a_run_of_fim_is_asked_in_its_form(configure) -> None:
         ({"causal_masking", "ul2_r3"}, [1, 2, 96, 3, 90, 96]),
     ],
 )
-def test_a_run_is_asked_in_the_form_that_it_learned(trained, learned, wanted) -> None:
+def test_a_run_is_prompted_by_the_objective_it_was_trained_on(trained, learned, wanted) -> None:
     prompt, stop = _infill_prompt(_learned(trained, learned), [1, 2], [3])
     assert prompt == wanted
     assert stop == {CONTROL.end, CONTROL.eom}
 
 
 @pytest.mark.parametrize("learned", [{"clm"}, {"prefix_lm", "ul2_s"}])
-def test_a_run_that_learned_to_fill_no_gaps_says_so(trained, learned) -> None:
+def test_a_run_without_an_infilling_objective_refuses_a_suffix(trained, learned) -> None:
     with pytest.raises(UsageError, match="not trained on an infilling objective"):
         _infill_prompt(_learned(trained, learned), [1, 2], [3])
 
@@ -72,7 +72,7 @@ def _learned(run: str, objectives: set[str]) -> Plan:
 
 
 @torch.no_grad()
-def test_greedy_tokens_are_those_without_a_cache(model) -> None:
+def test_greedy_tokens_are_the_same_without_a_cache(model) -> None:
     prompt = [5, 17, 3]
     got = generate(model, prompt, frozenset(), Sampling(tokens=12, temperature=0.0))[0]
     wanted = list(prompt)
@@ -108,5 +108,5 @@ def test_top_p_keeps_the_likeliest_tokens_only() -> None:
     assert set(sample_top_p(logits, 0.0, 1.0, generator).flatten().tolist()) == {1}
 
 
-def test_what_a_model_says_does_not_command_the_terminal() -> None:
+def test_control_characters_of_sampled_text_are_replaced() -> None:
     assert "\x1b" not in samples_text("a\x1b[2J", ["b\x1b]0;title\x07"], "c\x1b[31m").plain

@@ -1,4 +1,4 @@
-"""Training over a small dataset: it learns, and nothing that stops it changes what it learns."""
+"""Training over a small dataset: the loss falls, and interruptions change no result."""
 
 import json
 import os
@@ -59,7 +59,7 @@ def kill():
     raise MemoryError
 
 
-def test_any_objectives_with_their_shares_and_settings(monkeypatch, configure) -> None:
+def test_a_resumed_run_of_several_objectives_repeats_the_whole_run(monkeypatch, configure) -> None:
     """With prefixes, which positions at the front see; stopped in between and resumed."""
     chosen = (
         "data.objective={ ul2_x8 = 1, prefix_lm = 1, fim = 2 }",
@@ -75,7 +75,7 @@ def test_any_objectives_with_their_shares_and_settings(monkeypatch, configure) -
         train(configure(chosen[0]))
 
 
-def test_a_window_is_skipped_when_a_run_goes_on(monkeypatch, configure) -> None:
+def test_a_range_of_positions_can_be_skipped_when_a_run_continues(monkeypatch, configure) -> None:
     first = configure("schedule.steps=6")
     rows = first.batch.sequences
     with monkeypatch.context() as patch, pytest.raises(MemoryError):
@@ -95,7 +95,7 @@ def test_a_window_is_skipped_when_a_run_goes_on(monkeypatch, configure) -> None:
 
 
 @pytest.mark.parametrize("precision", ["float32", "bf16"])
-def test_stopped_and_resumed_is_the_same_to_the_last_bit(
+def test_a_resumed_run_is_bit_equal_to_an_uninterrupted_one(
     monkeypatch, configure, precision: str
 ) -> None:
     options = [f"precision={precision}"]
@@ -115,7 +115,7 @@ def test_stopped_and_resumed_is_the_same_to_the_last_bit(
     assert equal(weights(killed.output), weights(whole_run.output))
 
 
-def test_it_learns(configure) -> None:
+def test_the_loss_falls(configure) -> None:
     config = configure("schedule.steps=40", "batch.micro_batch=8", "checkpoint.every=100")
     metrics = train(config)
     losses = [line["loss"] for line in read_metrics(os.path.join(config.output, "metrics.jsonl"))]
@@ -132,7 +132,9 @@ def test_micro_batches_change_nothing_but_rounding(configure) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_saves_and_the_same_command_goes_on(monkeypatch, configure, number) -> None:
+def test_a_signal_saves_a_checkpoint_and_the_same_command_continues(
+    monkeypatch, configure, number
+) -> None:
     config = configure()
     with monkeypatch.context() as patch:
         stop_after(patch, 4, lambda: signal.raise_signal(number))
@@ -157,7 +159,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_update(monkeypatch, configur
     assert complete_steps(os.path.join(config.output, "checkpoints")) == [3]
 
 
-def test_a_run_keeps_what_it_began_with(configure) -> None:
+def test_seed_model_and_data_may_not_change_during_a_run(configure) -> None:
     train(configure("schedule.steps=1"))
     for change, message in [
         ("seed=6", "seed was 5 when this run began and is 6 now"),
@@ -169,7 +171,7 @@ def test_a_run_keeps_what_it_began_with(configure) -> None:
             train(configure(change))
 
 
-def test_the_batch_may_change_in_a_run(configure) -> None:
+def test_the_batch_size_may_change_during_a_run(configure) -> None:
     train(configure("schedule.steps=2"))
     train(configure("schedule.steps=4", "batch.sequences=4"))
     lines = read_metrics(os.path.join(configure().output, "metrics.jsonl"))
@@ -190,7 +192,7 @@ def torchrun(processes: int, config: str, *overrides: str) -> subprocess.Complet
     return done
 
 
-def test_two_processes_make_the_same_run_and_one_goes_on_with_it(run_toml, configure) -> None:
+def test_two_processes_make_the_same_run_and_one_continues_it(run_toml, configure) -> None:
     alone = configure("output=alone")
     train(alone)
     wanted = figures(alone.output)
@@ -208,7 +210,7 @@ def test_two_processes_make_the_same_run_and_one_goes_on_with_it(run_toml, confi
         assert left == pytest.approx(right, rel=1e-3)
 
 
-def test_metrics_say_what_was_seen(configure) -> None:
+def test_metrics_count_tokens_padding_and_documents(configure) -> None:
     config = configure()
     last = train(config)
     assert last["tokens"] == 8 * 8 * 64
@@ -220,7 +222,7 @@ def test_metrics_say_what_was_seen(configure) -> None:
     assert sum(seen.values()) == pytest.approx(last["tokens"], rel=0.3)
 
 
-def test_the_run_is_its_directory(configure) -> None:
+def test_a_run_has_these_files_and_can_be_opened(configure) -> None:
     config = configure("schedule.steps=2")
     train(config)
     names = {"run.toml", "plan.json", "tokenizer.json", "metrics.jsonl", "checkpoints"}

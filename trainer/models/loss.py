@@ -1,8 +1,8 @@
-"""Cross-entropy from the last hidden states, a few rows of logits at a time.
+"""Cross-entropy from the last hidden states, computed for a few rows of logits at a time.
 
-The logits of a batch are its largest tensor by far (51,200 float32 a token). Here they exist for
-one chunk of rows: its gradient is made at once, in the forward pass, and the chunk is forgotten,
-so nothing is kept for the backward pass and nothing is computed twice.
+The logits of a batch are its largest tensor: 51,200 float32 a token. This module computes the
+logits of a chunk of rows together with their gradient, in the forward pass, and then discards them.
+The logits of a whole batch never exist, and nothing is computed twice.
 """
 
 from typing import Any, NamedTuple
@@ -12,16 +12,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 CHUNK_ELEMENTS = {"cpu": 1 << 21, "cuda": 1 << 27}
-"""Logits held at once: what a CPU's cache likes, and what fills a GPU (512 MB as float32)."""
+"""Maximum number of logits of a chunk. Ours: 8 MB of float32 for a CPU's cache, 512 MB to occupy a
+GPU."""
 
 
 class Loss(NamedTuple):
-    """A weighted sum over tokens; divide by the weights of the global batch."""
+    """Sums over tokens, weighted; divide by the sum of the weights of the global batch."""
 
     total: Tensor
-    """float32 scalar, cross-entropy and z-loss, to run backward from."""
+    """float32 scalar, cross-entropy plus z-loss, with a gradient."""
     entropy: Tensor
-    """float32 scalar, cross-entropy alone, in nats; it carries no gradient."""
+    """float32 scalar, cross-entropy in nats, without a gradient."""
 
 
 def weighted_loss(
@@ -36,11 +37,11 @@ def weighted_loss(
     """Return the sum of `weights * (cross-entropy + z_loss * log(Z)**2)`.
 
     Args:
-        hidden: [N, D], what the head reads.
-        weight: [V, D], the head's matrix.
-        bias: [V] or None.
+        hidden: [N, D], the input of the head.
+        weight: [V, D], the matrix of the head.
+        bias: [V], the bias of the head, or None.
         targets: int64 [N], the token to predict at each row.
-        weights: float32 [N]; rows of weight 0 cost as much as the others.
+        weights: float32 [N]. Rows of weight 0 take as much time as others.
         z_loss: factor of the squared log-partition, which keeps logits near 0 (PaLM, section 5).
     """
     total, entropy = _ChunkedLoss.apply(hidden, weight, bias, targets, weights, z_loss)
@@ -50,7 +51,7 @@ def weighted_loss(
 def _chunk_loss(
     logits: Tensor, targets: Tensor, weights: Tensor, z_loss: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return a chunk's cross-entropy sum, z-loss sum, and gradient (in the logits' memory)."""
+    """Return the sums of cross-entropy and z-loss of a chunk, and its gradient, in place."""
     log_z = logits.logsumexp(1)
     picked = logits.gather(1, targets[:, None])[:, 0]
     entropy = torch.dot(log_z - picked, weights)
@@ -62,6 +63,8 @@ def _chunk_loss(
 
 
 class _ChunkedLoss(torch.autograd.Function):
+    """The loss; its forward pass computes the gradients, and its backward pass scales them."""
+
     @staticmethod
     def forward(
         ctx: Any,

@@ -1,4 +1,4 @@
-"""What describes a dataset to catalogs: a card for the Hub, Croissant for everybody."""
+"""README.md and croissant.json of a dataset."""
 
 import json
 from pathlib import Path
@@ -27,14 +27,16 @@ def header(card):
 
 def test_the_validator_accepts_croissant_and_reads_its_records(small_dataset):
     written(small_dataset)
-    found = mlcroissant.Dataset(f"{small_dataset}/croissant.json")
-    assert not found.metadata.issues.errors
-    assert len(found.metadata.issues.warnings) <= 2  # who published it when is not ours to say
-    shards = list(found.records("shards"))
+    dataset = mlcroissant.Dataset(f"{small_dataset}/croissant.json")
+    assert not dataset.metadata.issues.errors
+    assert (
+        len(dataset.metadata.issues.warnings) <= 2
+    )  # publisher and date are left to the publisher
+    shards = list(dataset.records("shards"))
     assert sum(row["shards/tokens"] for row in shards) == sum(
         row["tokens"] for row in Dataset.open(small_dataset).shards.to_pylist()
     )
-    documents = list(found.records("documents"))
+    documents = list(dataset.records("documents"))
     assert len(documents) == load_manifest(small_dataset).totals.documents
     assert {row["documents/license"] for row in documents} == {b"MIT", None}
 
@@ -45,24 +47,24 @@ def test_croissant_names_licenses_by_their_pages_and_tables_by_their_digests(sma
         f"https://spdx.org/licenses/{name}.html" for name in ("Apache-2.0", "GPL-2.0-only", "MIT")
     ]
     tables = load_manifest(small_dataset).tables
-    objects = {each["@id"]: each.get("sha256") for each in croissant["distribution"]}
+    objects = {item["@id"]: item.get("sha256") for item in croissant["distribution"]}
     assert objects["shards.parquet"] == tables["shards.parquet"]
     assert objects["tars"] is None
 
 
 def test_the_card_says_licenses_languages_size_and_configs(small_dataset):
     card = written(small_dataset)[0]
-    found = header(card)
-    assert found["license"] == ["apache-2.0", "gpl-2.0", "mit"]
-    assert found["language"] == ["code", "en"]
-    assert found["size_categories"] == ["n<1K"]
-    configs = {each["config_name"]: each["data_files"] for each in found["configs"]}
+    metadata = header(card)
+    assert metadata["license"] == ["apache-2.0", "gpl-2.0", "mit"]
+    assert metadata["language"] == ["code", "en"]
+    assert metadata["size_categories"] == ["n<1K"]
+    configs = {item["config_name"]: item["data_files"] for item in metadata["configs"]}
     assert list(configs) == [
         "all",
         *("the-pile--wikipedia-en", "the-stack--cpp"),
         "the-stack--python",
     ]
-    assert [each["split"] for each in configs["the-stack--python"]] == ["train", "validation"]
+    assert [item["split"] for item in configs["the-stack--python"]] == ["train", "validation"]
     assert "| none known | 3 |" in card
     assert "16,425 | 2 | 994 |" in card
 
@@ -72,7 +74,7 @@ def test_equal_datasets_are_described_by_equal_bytes(small_dataset):
     assert written(small_dataset) == written(small_dataset, counted=turned)
 
 
-def test_what_people_added_to_a_card_stays_until_the_data_changes(small_dataset):
+def test_an_edited_card_is_kept_until_the_data_changes(small_dataset):
     card = Path(small_dataset, "README.md")
     card.write_text("ours")
     assert written(small_dataset, overwrite=False)[0] == "ours"
@@ -88,7 +90,7 @@ def test_what_people_added_to_a_card_stays_until_the_data_changes(small_dataset)
         (["LGPL-2.1-or-later WITH some-exception"], ["lgpl-2.1"]),
     ],
 )
-def test_the_hub_has_its_own_names(expressions, names):
+def test_licenses_get_the_hubs_names(expressions, names):
     assert licenses.hub_names(expressions) == names
 
 
@@ -107,7 +109,7 @@ def test_the_published_schema_accepts_manifests_and_refuses_others(output_made_o
             assert list(check.iter_errors(manifest | harm))
 
 
-def test_files_that_are_none_of_the_datasets_are_not_taken_for_its_shards(small_dataset):
+def test_stray_files_are_not_listed_as_shards(small_dataset):
     """As after another config: what it made lies there until `clean`."""
     stray = Path(small_dataset, "shards/the-stack/python-00000-ffffffff.tar")
     whole = written(small_dataset)
@@ -116,14 +118,14 @@ def test_files_that_are_none_of_the_datasets_are_not_taken_for_its_shards(small_
     stray.write_bytes(b"another shard")
     card, croissant = written(small_dataset)
     shards = Dataset.open(small_dataset).shards["shard"].to_pylist()
-    found = {each["config_name"]: each["data_files"] for each in header(card)["configs"]}
+    metadata = {item["config_name"]: item["data_files"] for item in header(card)["configs"]}
     train = [path for path in shards if path.startswith("shards/")]
-    assert found["all"] == [{"split": "train", "path": train}]
+    assert metadata["all"] == [{"split": "train", "path": train}]
     python = [path for path in train if "/python-" in path]
-    assert found["the-stack--python"][0] == {"split": "train", "path": python}
-    assert found["the-stack--cpp"][0]["path"] == "shards/the-stack/cpp-[0-9]*.tar"
-    sets = [each for each in json.loads(croissant)["distribution"] if "includes" in each]
-    assert [each["includes"] for each in sets] == [
+    assert metadata["the-stack--python"][0] == {"split": "train", "path": python}
+    assert metadata["the-stack--cpp"][0]["path"] == "shards/the-stack/cpp-[0-9]*.tar"
+    sets = [item for item in json.loads(croissant)["distribution"] if "includes" in item]
+    assert [item["includes"] for item in sets] == [
         shards,
         [path.replace(".tar", ".parquet") for path in shards],
     ]

@@ -7,14 +7,14 @@ from manifests.console import formatting
     ("number", "written"),
     [(0, "0"), (9_999, "9,999"), (12_345, "12.3 thousand"), (1_234_567, "1.23 million")],
 )
-def test_short_counts(number, written):
+def test_short_counts_have_three_digits(number, written):
     assert formatting.short_count(number) == written
 
 
 @pytest.mark.parametrize(
     ("number", "written"), [(0, "0 B"), (999, "999 B"), (1000, "1.00 kB"), (2.5e12, "2.50 TB")]
 )
-def test_sizes(number, written):
+def test_sizes_are_in_powers_of_1000(number, written):
     assert formatting.size(number) == written
 
 

@@ -1,4 +1,4 @@
-"""No terminal obeys what a text, a path or a name says."""
+"""Output: control characters of texts, paths and names never reach a terminal."""
 
 import json
 
@@ -49,8 +49,10 @@ def test_text_and_tables_print_no_control_characters(capsys: pytest.CaptureFixtu
 
 def test_a_diff_prints_no_control_characters(capsys: pytest.CaptureFixture[str]) -> None:
     shards: dict[str, object] = {"same": 1, "removed": [], "added": []}
-    told = {"before": "a", "after": "b", "same": False, "config": {EVIL: [EVIL, None]}}
-    print_answer(render_diff({**told, "totals": {}, "funnel": {}, "failed": {}, "shards": shards}))
+    values = {"before": "a", "after": "b", "same": False, "config": {EVIL: [EVIL, None]}}
+    print_answer(
+        render_diff({**values, "totals": {}, "funnel": {}, "failed": {}, "shards": shards})
+    )
     printed = capsys.readouterr().out
     assert_no_control_characters(printed)
     assert printed.count("2Jred") == 2
@@ -59,11 +61,11 @@ def test_a_diff_prints_no_control_characters(capsys: pytest.CaptureFixture[str])
 def test_json_escapes_control_characters_and_keeps_every_value(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    told = {"path": EVIL, "text": "größe\n\u202e\ud800"}
-    answer(True, told, lambda: "")
+    values = {"path": EVIL, "text": "größe\n\u202e\ud800"}
+    answer(True, values, lambda: "")
     printed = capsys.readouterr().out
     assert_no_control_characters(printed)
-    assert json.loads(printed) == told and "größe" in printed and "\u202e" not in printed
+    assert json.loads(printed) == values and "größe" in printed and "\u202e" not in printed
 
 
 def test_a_document_prints_no_control_characters(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""MIX.toml: shares, budgets, caps, and what is wrong with a mixture."""
+"""MIX.toml: shares, budgets, caps and faults."""
 
 import tomllib
 from pathlib import Path
@@ -55,7 +55,7 @@ def test_weights_are_shares_of_tokens_and_a_group_divides_by_size(dataset):
     assert sum(row["share"] for row in rows.values()) == pytest.approx(1)
 
 
-def test_budgets(dataset):
+def test_the_budget_is_in_tokens_or_in_epochs(dataset):
     assert resolve(mixture_of(dataset, PL, NL)).budget == 1_000_000
     assert resolve(mixture_of(dataset, PL, NL, epochs=2.5)).budget == 2_500_000
     assert resolve(mixture_of(dataset, PL, NL, tokens=123_456)).budget == 123_456
@@ -102,7 +102,7 @@ def test_a_component_leaves_at_its_cap_and_the_others_take_its_share(dataset):
     assert rows["the-stack/c"]["share"] == pytest.approx(0.6)
 
 
-def test_caps_that_forbid_the_budget(dataset):
+def test_a_budget_above_all_caps_is_refused(dataset):
     capped = [{**PL, "max_epochs": 1.0}, {**NL, "max_epochs": 2.0}]
     with pytest.raises(
         UsageError, match=r"budget is 2,000,000, but max_epochs allows only 1,200,000"
@@ -113,7 +113,7 @@ def test_caps_that_forbid_the_budget(dataset):
     assert resolve(mixture_of(dataset, *halved)).budget == 500_000
 
 
-def test_the_same_component_in_two_datasets(dataset, tmp_path, made_up_dataset):
+def test_a_component_of_two_datasets_has_two_members(dataset, tmp_path, made_up_dataset):
     later = made_up_dataset(tmp_path / "tokenize-b", {"the-stack/c": 50_000})
     resolved = resolve(mixture_of(dataset, PL).model_copy(update={"datasets": [dataset, later]}))
     assert [m.name for m in resolved.members] == [
@@ -146,7 +146,7 @@ def test_heldout_members_are_those_that_have_heldout_shards(dataset):
         ({"inner_epochs": {"the-pile/arxiv": float("nan")}}, "must be above 0, not nan"),
     ],
 )
-def test_faults_that_need_the_datasets(dataset, group, message):
+def test_a_mixture_that_does_not_fit_its_datasets_is_refused(dataset, group, message):
     with pytest.raises(UsageError, match=message):
         resolve(mixture_of(dataset, PL, {**NL, **group}))
 
@@ -163,7 +163,7 @@ def test_a_weight_in_the_file_is_a_number_above_0(tmp_path, weight):
         load_mixture(str(path))
 
 
-def test_datasets_with_different_tokenizers(dataset, tmp_path, made_up_dataset):
+def test_datasets_with_different_tokenizers_are_refused(dataset, tmp_path, made_up_dataset):
     other = made_up_dataset(tmp_path / "tokenize-b", {"own/code": 500}, tokenizer="2" * 64)
     with pytest.raises(UsageError, match="have different tokenizers"):
         resolve(mixture_of(dataset, PL).model_copy(update={"datasets": [dataset, other]}))
@@ -187,7 +187,7 @@ def test_a_mixture_under_any_path_can_be_read_again(made_up_dataset, tmp_path, n
     assert load_mixture(out).datasets == [dataset]
 
 
-def test_make_mixture(dataset, tmp_path):
+def test_make_mixture_writes_groups_and_the_piles_epochs(dataset, tmp_path):
     out = str(tmp_path / "MIX.toml")
     rows = make_mixture([dataset], {"the-stack/c": 2, "the-pile+the-stack/p*": 2}, seed=7, out=out)
     mixture = load_mixture(out)
@@ -229,7 +229,7 @@ def test_make_mixture_refuses(dataset, tmp_path, weights, message):
     assert not (tmp_path / "MIX.toml").exists()
 
 
-def test_groups_by_a_column(tmp_path, made_up_dataset):
+def test_groups_select_components_by_a_column(tmp_path, made_up_dataset):
     tokens = {
         "ours/python--mit": 300,
         "ours/c--mit": 300,
@@ -258,7 +258,7 @@ def test_groups_by_a_column(tmp_path, made_up_dataset):
         got(**{"license:mti": 1})
 
 
-def test_repeats_and_caps(dataset, tmp_path):
+def test_repeats_set_epochs_and_max_epochs_cap_them(dataset, tmp_path):
     out = str(tmp_path / "MIX.toml")
     rows = make_mixture(
         [dataset],
@@ -320,29 +320,29 @@ def resolved(draw):
 
 
 @given(resolved())
-def test_shares_sum_to_one_and_groups_get_theirs(found):
-    shares = found.shares()
+def test_shares_sum_to_one_and_groups_get_theirs(mix):
+    shares = mix.shares()
     assert sum(shares) == pytest.approx(1)
-    for group, share in enumerate(found.group_shares):
-        mine = [s for s, m in zip(shares, found.members, strict=True) if m.group == group]
-        assert sum(mine) == pytest.approx(share)
+    for group, share in enumerate(mix.group_shares):
+        members = [s for s, m in zip(shares, mix.members, strict=True) if m.group == group]
+        assert sum(members) == pytest.approx(share)
 
 
 @given(resolved())
-def test_the_rule_of_caps(found):
-    """Nothing above its cap; who stays gets its share and more; what is left stays in the group."""
-    asked, seen = found.shares(), found.amounts()
-    most = sum(float("inf") if m.cap is None else m.cap for m in found.members)
-    assert sum(seen) == pytest.approx(min(found.budget, most))
-    each = zip(found.members, seen, strict=True)
-    left = [m.cap is not None and amount >= m.cap * (1 - 1e-9) for m, amount in each]
-    for share, amount, member, gone in zip(asked, seen, found.members, left, strict=True):
+def test_capped_members_leave_their_share_to_their_group(mix):
+    """No member exceeds its cap, and a group keeps its share while one of its members is left."""
+    shares, seen = mix.shares(), mix.amounts()
+    most = sum(float("inf") if m.cap is None else m.cap for m in mix.members)
+    assert sum(seen) == pytest.approx(min(mix.budget, most))
+    pairs = zip(mix.members, seen, strict=True)
+    left = [m.cap is not None and amount >= m.cap * (1 - 1e-9) for m, amount in pairs]
+    for share, amount, member, gone in zip(shares, seen, mix.members, left, strict=True):
         assert member.cap is None or amount <= member.cap * (1 + 1e-9)
-        assert gone or amount >= share * found.budget * (1 - 1e-9)
-    for group, share in enumerate(found.group_shares):
-        mine = [i for i, m in enumerate(found.members) if m.group == group]
-        if not all(left[i] for i in mine) and not any(
-            all(left[i] for i, m in enumerate(found.members) if m.group == other)
-            for other in range(len(found.group_shares))
+        assert gone or amount >= share * mix.budget * (1 - 1e-9)
+    for group, share in enumerate(mix.group_shares):
+        members = [i for i, m in enumerate(mix.members) if m.group == group]
+        if not all(left[i] for i in members) and not any(
+            all(left[i] for i, m in enumerate(mix.members) if m.group == other)
+            for other in range(len(mix.group_shares))
         ):
-            assert sum(seen[i] for i in mine) == pytest.approx(share * found.budget)
+            assert sum(seen[i] for i in members) == pytest.approx(share * mix.budget)

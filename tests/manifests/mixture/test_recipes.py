@@ -1,4 +1,4 @@
-"""Recipes: each that ships says where it is from, and becomes the mixture that was published."""
+"""Recipes: their sources, and the mixtures they make."""
 
 import pytest
 
@@ -49,7 +49,7 @@ def test_codegen2_mix_takes_the_pile_and_the_stack_equally(dataset, tmp_path):
 
 
 @pytest.mark.parametrize(("recipe", "source"), [("nl-only", "prose"), ("pl-only", "code")])
-def test_one_kind_only(dataset, tmp_path, recipe, source):
+def test_nl_only_and_pl_only_have_one_kind(dataset, tmp_path, recipe, source):
     rows = shares(dataset, tmp_path, recipe, tokens=1000)
     assert {name.split("/")[0] for name in rows} == {source}
     assert sum(row["share"] for row in rows.values()) == pytest.approx(1)
@@ -60,7 +60,7 @@ def test_codegen2_5_sees_starcoderdata_five_times(dataset, tmp_path):
     assert {name: row["epochs"] for name, row in rows.items()} == pytest.approx({"star/python": 5})
 
 
-def test_a_recipe_of_ones_own(dataset, tmp_path):
+def test_a_recipe_may_be_a_file(dataset, tmp_path):
     path = tmp_path / "OURS.toml"
     path.write_text("published='ours'\n[[group]]\nname='all'\nkinds=['the-pile']\nepochs=2\n")
     rows = shares(dataset, tmp_path, str(path))
@@ -75,13 +75,13 @@ def test_a_recipe_of_ones_own(dataset, tmp_path):
         ({"recipe": "codegen2.5", "epochs": 3}, "every group has epochs, which define"),
     ],
 )
-def test_bad_calls(dataset, tmp_path, options, message):
+def test_recipes_refuse_wrong_options(dataset, tmp_path, options, message):
     with pytest.raises(UsageError, match=message):
         make_mixture([dataset], out=str(tmp_path / "MIX.toml"), **options)
     assert not (tmp_path / "MIX.toml").exists()
 
 
-def test_a_kind_that_is_not_there(tmp_path, made_up_dataset):
+def test_a_recipe_needs_a_source_of_each_kind(tmp_path, made_up_dataset):
     only = made_up_dataset(tmp_path / "tokenize-b", {"code/c": 500}, kinds={"code": "the-stack"})
     with pytest.raises(
         UsageError, match=r"nl needs a source of kind the-pile; .* code \(the-stack\)"

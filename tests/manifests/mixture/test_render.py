@@ -1,4 +1,4 @@
-"""What people see of mixtures: epochs and shares by group, caps, and changes."""
+"""Tables of mixtures: shares and epochs by group, caps, and changes."""
 
 import pytest
 
@@ -26,7 +26,7 @@ def mixed(dataset, tmp_path):
     return mix
 
 
-def test_what_mix_prints(mixed):
+def test_mix_prints_each_component_below_its_group(mixed):
     out = mixed("MIX.toml", weights={"the-stack": 1, "the-pile": 1}, max_epochs={"the-pile": 2})
     shown = printed(mixture_view(mixture_table(load_mixture(out)), out))
     lines = {line.split()[0]: line.split()[1:] for line in shown.splitlines() if line.split()}
@@ -36,7 +36,7 @@ def test_what_mix_prints(mixed):
     assert "forgotten" not in shown
 
 
-def test_what_changed_between_two(mixed, tmp_path):
+def test_a_diff_lists_changed_shares_and_epochs(mixed, tmp_path):
     old = mixed("OLD.toml", weights={"the-stack/c": 1, "the-pile": 1})
     new = mixed("NEW.toml", weights={"the-stack": 3, "the-pile": 1}, tokens=400_000, seed=4)
     changed = mixture_diff(old, new)

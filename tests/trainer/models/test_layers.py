@@ -34,7 +34,7 @@ def test_published_sizes_have_the_published_parameters(name: str, size: str) -> 
 
 @pytest.mark.parametrize("name", MODELS)
 @torch.no_grad()
-def test_a_token_sees_only_what_is_before_it(name: str) -> None:
+def test_a_token_attends_only_to_tokens_before_it(name: str) -> None:
     model = make(name)
     tokens = torch.randint(0, 97, (2, 24))
     changed = tokens.clone()
@@ -46,7 +46,7 @@ def test_a_token_sees_only_what_is_before_it(name: str) -> None:
 
 @pytest.mark.parametrize("name", MODELS)
 @torch.no_grad()
-def test_positions_of_a_prefix_see_each_other(name: str) -> None:
+def test_positions_of_a_prefix_attend_to_each_other(name: str) -> None:
     model, prefix = make(name), torch.tensor([10, 0])
     tokens = torch.randint(0, 97, (2, 24))
 

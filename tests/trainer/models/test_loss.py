@@ -1,4 +1,4 @@
-"""The chunked loss against PyTorch's own."""
+"""The chunked loss equals PyTorch's cross-entropy."""
 
 import pytest
 import torch
