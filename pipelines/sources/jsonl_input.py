@@ -12,7 +12,7 @@ import pyarrow as pa
 from manifests.errors import InputError
 from manifests.io import files
 from pipelines.sources.layout import MAX_PART_BYTES, PartRows, Range, SourceLayout
-from pipelines.sources.rows import DEFAULTS, ROWS
+from pipelines.sources.rows import DEFAULTS, ROWS, clean_text
 
 CHUNK_BYTES = 1 << 20
 
@@ -28,10 +28,11 @@ class JsonLinesLayout(SourceLayout):
 
     @abstractmethod
     def row(self, record: dict[str, Any]) -> dict[str, Any]:
-        """Return the fields of ROWS of a JSON record, except `input_row` and fields by default.
+        """Return `text` and other fields of ROWS (but `input_row` and `fault`) of a JSON record.
 
-        Must not raise, whatever the record holds: a text that cannot be used is None, with a
-        `fault` (rows.clean_text returns both). A line that is not a JSON object is an empty record.
+        Fields that are left out have the values of rows.DEFAULTS. The method must not raise,
+        whatever the record holds; `text` may be any value. A line that is not a JSON object is an
+        empty record.
         """
 
     def required_key(self) -> str:
@@ -58,7 +59,7 @@ class JsonLinesLayout(SourceLayout):
             if size >= max_bytes:
                 yield PartRows(number, pa.Table.from_pylist(rows, schema=ROWS), last=False)
                 rows, size, number = [], 0, number + 1
-            row = self._row_of_line(line)
+            row = self.parse_row(line)
             size += len(row["text"].encode()) if row["text"] is not None else 0
             rows.append({"input_row": line_number, **row})
         yield PartRows(number, pa.Table.from_pylist(rows, schema=ROWS), last=True)
@@ -74,13 +75,15 @@ class JsonLinesLayout(SourceLayout):
             if size > max_bytes or len(texts) == len(rows):
                 break
             if number in rows:
-                texts[number] = self._row_of_line(line)["text"]
+                texts[number] = self.parse_row(line)["text"]
         return texts
 
-    def _row_of_line(self, line: bytes) -> dict[str, Any]:
+    def parse_row(self, line: bytes) -> dict[str, Any]:
+        """Return the fields of ROWS of a line, except `input_row`."""
         record, fault = parse(line)
         row = {**DEFAULTS, **self.row(record or {})}
-        return {**row, "fault": fault or row["fault"]}
+        text, text_fault = clean_text(row["text"])
+        return {**row, "text": text, "fault": fault or text_fault}
 
 
 def lines(url: str) -> Iterator[bytes]:

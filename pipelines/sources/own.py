@@ -12,8 +12,8 @@ from pipelines.sources.partition import LICENSE, with_values
 from pipelines.sources.rows import (
     ColumnContent,
     ColumnContents,
-    clean_text,
     component_slug,
+    repository_names,
     star_count,
     string_list,
     unicode,
@@ -41,8 +41,7 @@ class OwnJsonLines(JsonLinesLayout):
 
     def row(self, record: dict[str, Any]) -> dict[str, Any]:
         """Return the fields of a row."""
-        text, fault = clean_text(record.get(self.columns.text))
-        return {**_metadata(self, record), "text": text, "fault": fault}
+        return {**_metadata(self, record), "text": record.get(self.columns.text)}
 
 
 class OwnParquet(ParquetLayout):
@@ -84,7 +83,7 @@ def _metadata(layout: SourceLayout, record: Mapping[str, Any]) -> dict[str, Any]
     )
     return {
         "component": with_values(component, layout.partition_by, record),
-        "repositories": [name for name in string_list(get(columns.repo)) or [] if name],
+        "repositories": repository_names(get(columns.repo)),
         "path": unicode(str(get(columns.path) or "")),
         "licenses": string_list(get(columns.license)),
         "stars": star_count(get(columns.stars)),

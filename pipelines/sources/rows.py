@@ -46,7 +46,6 @@ DEFAULTS: Mapping[str, Any] = {
     "path": "",
     "licenses": None,
     "stars": None,
-    "fault": None,
 }
 """Fields of ROWS that a layout may leave out, and their values."""
 
@@ -62,10 +61,10 @@ def can_hold(kind: Any, content: ColumnContent) -> bool:
     return content == "names" or any(is_type(kind) for is_type in accepted)
 
 
-def component_slug(name: str | None) -> str:
-    """Return the slug of a component's name; UNKNOWN without a name or if it has no slug."""
+def component_slug(name: Any) -> str:
+    """Return the slug of a component's name; UNKNOWN for other values and names without a slug."""
     try:
-        return slug(name) if name else UNKNOWN
+        return slug(name) if name and isinstance(name, str) else UNKNOWN
     except DataError:
         return UNKNOWN
 
@@ -166,6 +165,11 @@ def string_list(value: Any, nesting: int = MAX_NESTING) -> list[str | None] | No
     if isinstance(value, Sequence) and not isinstance(value, bytes):
         return [string for item in value for string in string_list(item, nesting - 1) or [None]]
     return None
+
+
+def repository_names(value: Any) -> list[str]:
+    """Return the repositories in a value that `string_list` takes; no nulls."""
+    return [name for name in string_list(value) or [] if name]
 
 
 def unicode(text: str) -> str:

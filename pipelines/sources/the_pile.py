@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from filters.quality.batch import Genre
 from pipelines.sources.jsonl_input import JsonLinesLayout
-from pipelines.sources.rows import clean_text, component_slug
+from pipelines.sources.rows import component_slug
 
 if TYPE_CHECKING:
     from filters.licenses.policy import Finding
@@ -37,9 +37,8 @@ class ThePile(JsonLinesLayout):
 
     def row(self, record: dict[str, Any]) -> dict[str, Any]:
         """Return the fields of a row; `meta` may be a dict or, in copies of the Pile, its repr."""
-        text, fault = clean_text(record.get("text"))
         component = component_slug(_set_name(record.get("meta")))
-        return {"component": component, "text": text, "fault": fault}
+        return {"component": component, "text": record.get("text")}
 
 
 def _set_name(meta: Any) -> str | None:

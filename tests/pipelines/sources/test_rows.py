@@ -1,5 +1,7 @@
 """Conversion of texts, licenses and stars from the forms that data sets use."""
 
+import json
+
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -8,7 +10,6 @@ from hypothesis import strategies as st
 from pipelines.sources.columns import Columns
 from pipelines.sources.own import OwnJsonLines
 from pipelines.sources.rows import (
-    DEFAULTS,
     ROWS,
     ColumnContent,
     can_hold,
@@ -82,7 +83,7 @@ def test_stars_are_whole_numbers_or_unknown(value: object, stars: int | None) ->
 
 def test_a_component_without_a_slug_is_unknown() -> None:
     assert component_slug("C++") == "cpp"
-    assert component_slug(None) == component_slug("中文") == "unknown"
+    assert component_slug(None) == component_slug("中文") == component_slug(7) == "unknown"
 
 
 def test_invalid_utf8_in_a_text_column_is_a_fault() -> None:
@@ -118,12 +119,10 @@ json_values = st.recursive(
 @given(st.fixed_dictionaries(dict.fromkeys("trplsc", json_values)))
 def test_any_json_becomes_a_row(record: dict[str, object]) -> None:
     columns = Columns(text="t", repo="r", path="p", license="l", stars="s", component="c")
-    of_the_pile = ThePile().row({"text": record["t"], "meta": record["r"]})
-    rows = [
-        {"input_row": number, **DEFAULTS, **row}
-        for number, row in enumerate([OwnJsonLines(columns).row(record), of_the_pile])
-    ]
-    table = pa.Table.from_pylist(rows, schema=ROWS)
+    line = json.dumps(record).encode()
+    line_of_the_pile = json.dumps({"text": record["t"], "meta": record["r"]}).encode()
+    rows = [OwnJsonLines(columns).parse_row(line), ThePile().parse_row(line_of_the_pile)]
+    table = pa.Table.from_pylist([{"input_row": 0, **row} for row in rows], schema=ROWS)
     assert len(table.to_pylist()) == 2
     assert all(row["fault"] or row["text"] is not None for row in table.to_pylist())
 
