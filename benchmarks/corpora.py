@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from filters.dedup.minhash import load_profile
 from filters.dedup.union_find import U64
-from filters.document_ids import binary, document_ids
+from filters.document_ids import as_binary, document_ids
 from manifests.lineage.manifest import Manifest, Totals, save_manifest
 from manifests.lineage.receipts import Receipt, file_record, save_receipt
 from manifests.schemas import DOCUMENTS, PARTS
@@ -127,7 +127,7 @@ def write_synthetic(output: Path, documents: int, bands: Bands) -> None:
     for start in range(0, documents, SYNTHETIC):
         numbers = np.arange(start, min(documents, start + SYNTHETIC), dtype=np.uint64)
         empty = pa.array([""], pa.large_string()).take(pa.array(np.zeros(len(numbers), np.int64)))
-        ids = binary(np.column_stack([_mixed(numbers), numbers]))
+        ids = as_binary(np.column_stack([_mixed(numbers), numbers]))
         table = _table(ids, empty, [""] * len(numbers), np.zeros(len(numbers), np.int64))
         rows.append(_write_part(output, len(rows), table))
         _write_signatures(output / "dedup", rows[-1], ids, numbers, bands)
@@ -155,7 +155,9 @@ def _write_signatures(
             "exact": ids,
             "normalized": ids,
             "has_signature": np.ones(count, bool),
-            "sketch": binary(_mixed(originals(numbers)[:, None] * np.uint64(len(words)) + words)),
+            "sketch": as_binary(
+                _mixed(originals(numbers)[:, None] * np.uint64(len(words)) + words)
+            ),
             **hashes,
         }
     )

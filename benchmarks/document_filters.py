@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from benchmarks.claims import Claim, main, medians, rate, say
 from filters import benchmarks as evaluations
 from filters import decontamination, redaction
-from filters.benchmarks import Text
+from filters.benchmarks import BenchmarkText
 from filters.quality import registry
 from filters.quality.batch import Batch, Genre
 from filters.quality.comments import LEXERS, comment_share
@@ -27,7 +27,7 @@ from manifests.components import slug
 RUNS = 5
 SLOW_RUNS = 3
 SLOW_BYTES = 4 << 20
-"""Text for what goes at a few MB/s, at most."""
+"""Maximum bytes of text for filters that process a few MB/s."""
 
 PLAIN_FILES = 100
 """Files in which every text of every benchmark is searched for, one by one."""
@@ -90,7 +90,7 @@ def fresh(batch: Batch, genre: Genre | None = None, component: str | None = None
 
 def decontaminating(data: Path, batch: Batch) -> list[Claim]:
     """Rolling hashes against the rate that was set, and against a search for each text."""
-    sought = decontamination.make_benchmarks(read_evaluations(data))
+    sought = decontamination.index_benchmarks(read_evaluations(data))
     say(f"document_filters: {len(sought.texts):,} texts of benchmarks")
     few = batch.texts.take(random.Random(1).sample(range(len(batch.texts)), PLAIN_FILES))
 
@@ -114,7 +114,7 @@ def decontaminating(data: Path, batch: Batch) -> list[Claim]:
     ]
 
 
-def read_evaluations(data: Path) -> list[Text]:
+def read_evaluations(data: Path) -> list[BenchmarkText]:
     """Read the benchmarks beside the corpus, or make up 5,000 passages."""
     found = [str(path) for name in NAMES if (path := data.parent / "eval" / name).exists()]
     if found:
@@ -122,7 +122,9 @@ def read_evaluations(data: Path) -> list[Text]:
     draw = random.Random(1)
     words = ["".join(draw.choices("abcdefghij", k=6)) for _ in range(2000)]
     texts = (" ".join(draw.choices(words, k=60)) for _ in range(5000))
-    return [Text("made-up", str(number), "text", text) for number, text in enumerate(texts)]
+    return [
+        BenchmarkText("made-up", str(number), "text", text) for number, text in enumerate(texts)
+    ]
 
 
 def html(batch: Batch) -> Claim:

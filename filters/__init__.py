@@ -1,4 +1,4 @@
-"""What is done to one batch of documents: pure functions over Arrow arrays and numpy.
+"""Operations on one batch of documents: pure functions over Arrow arrays and numpy arrays.
 
 Rooms:
 
@@ -7,6 +7,6 @@ Rooms:
 - scancode: the license that a file names in its own header, as ScanCode detects it.
 - dedup: MinHash signatures, clusters of near-duplicates, and which document of a cluster is kept.
 
-Beside the rooms: redaction and secrets (personal data), decontamination and benchmarks, opt_outs,
+Modules: redaction and secrets (personal data), decontamination and benchmarks, opt_outs,
 document_ids, and utf8 (the bytes of a column of texts).
 """

@@ -1,4 +1,4 @@
-"""The texts of benchmarks that must not be trained on, from their own files."""
+"""Texts of benchmarks, read from the benchmarks' own files, that training data must not hold."""
 
 import gzip
 import hashlib
@@ -12,27 +12,27 @@ from manifests.io import files
 from manifests.io.digest import canonical_json
 
 MBPP_TEST = frozenset(map(str, range(11, 511)))
-"""Tasks of MBPP's test split, which some copies name by numbers and others by strings
+"""Tasks of MBPP's test split; some copies name tasks by numbers and others by strings
 (bigcode-dataset decontamination/benchmark_data.py, TEST_IDS)."""
 
-PROSE_WORDS = 13
-"""Words below which a text of English is too common to name a benchmark: Dolma's least length of a
-paragraph (allenai/dolma configs/dolma-v1_6/decontamination/README.md)."""
+MIN_PROSE_WORDS = 13
+"""Minimum number of words of an English text (Dolma's minimum for a paragraph: allenai/dolma
+configs/dolma-v1_6/decontamination/README.md). Shorter texts occur outside of benchmarks too."""
 
-LEAST = 16
-"""Bytes of a text, runs of whitespace counted as one, below which it is no evidence: it is not
-looked for."""
+MIN_BYTES = 16
+"""Minimum bytes of a text, each run of whitespace counted as one byte (ours: shorter texts are no
+evidence)."""
 
 EXEMPT = ("return x + y", "return len(string)", "return n**2", "return ''.join(strings)")
-"""Solutions of HumanEval that many programs hold (bigcode-dataset, the same file; the last one
-lacks its quotes there)."""
+"""Solutions of HumanEval that many programs hold (bigcode-dataset, the same file, where the last
+solution lacks its quotes)."""
 
 SOLUTION_STARTS = ("BEGIN SOLUTION", "SOLUTION START")
-"""Where a prompt of DS-1000 ends (the same file)."""
+"""Ends of prompts of DS-1000 (the same file)."""
 
 
-class Text(NamedTuple):
-    """A piece of a task that a document must not hold."""
+class BenchmarkText(NamedTuple):
+    """A text of a benchmark's task that a document must not hold."""
 
     benchmark: str
     task: str
@@ -40,91 +40,96 @@ class Text(NamedTuple):
     text: str
 
     def __str__(self) -> str:
-        """Return how evidence names it."""
+        """Return the text as evidence names it."""
         return f"{self.benchmark} {self.task}, {self.piece}: {' '.join(self.text.split())[:120]}"
 
 
-def load_benchmarks(urls: Iterable[str]) -> list[Text]:
-    """Read files of benchmarks, JSON lines or such compressed by gzip, and tell them by their keys.
+def load_benchmarks(urls: Iterable[str]) -> list[BenchmarkText]:
+    """Read files of benchmarks: JSON lines, plain or compressed by gzip.
 
-    HumanEval and its Infill variants (docstring and solution), MBPP (text and code of the test
-    split), LAMBADA, PIQA, MTPB, DS-1000, APPS and GSM8K (questions).
+    The keys of a row tell its format: HumanEval and its Infill variants (docstring and solution),
+    MBPP (text and code of the test split), LAMBADA, PIQA, MTPB, DS-1000, APPS and GSM8K
+    (questions).
 
     Returns:
-        the texts in the order of the files; a file's name without its endings is the benchmark.
+        the texts in the order of the files. The name of a benchmark is the name of its file
+        without suffixes.
 
     Raises:
-        UsageError: a file is missing, is broken off, of no known benchmark, holds a row that cannot
-            be read, or no text that could be looked for, such as none of MBPP's test split.
+        UsageError: a file is missing or truncated, its format is unknown, a row cannot be read, or
+            the file holds no text of MIN_BYTES, such as no row of MBPP's test split.
     """
-    found: list[Text] = []
+    result: list[BenchmarkText] = []
     for url in urls:
         texts = list(_texts(url))
-        if not any(_length(each.text) >= LEAST for each in texts):
-            raise UsageError(f"{url}: holds no text that could be looked for")
-        found += texts
-    return found
+        if not any(_length(text.text) >= MIN_BYTES for text in texts):
+            raise UsageError(f"{url}: holds no text to search for (at least {MIN_BYTES} bytes)")
+        result += texts
+    return result
 
 
 def _length(text: str) -> int:
+    """Return the bytes of a text, each run of whitespace counted as one byte."""
     return len(re.sub("[ \t-\r]+", " ", text).encode())
 
 
-def digest(texts: Iterable[Text]) -> str:
+def digest(texts: Iterable[BenchmarkText]) -> str:
     """Return the SHA-256 of texts, in their order."""
     return hashlib.sha256(canonical_json([list(text) for text in texts])).hexdigest()
 
 
-def _texts(url: str) -> Iterator[Text]:
+def _texts(url: str) -> Iterator[BenchmarkText]:
+    """Yield the texts of a file, without empty and exempt texts."""
     name = url.rpartition("/")[2].split(".")[0]
     for number, row in enumerate(_rows(url)):
         pieces = _pieces(row, f"{url}: row {number + 1}")
         task = _task(row, number)
         for piece, text in pieces:
             if text.strip() and " ".join(text.split()) not in EXEMPT:
-                yield Text(name, task, piece, text.strip())
+                yield BenchmarkText(name, task, piece, text.strip())
 
 
 def _task(row: Mapping[str, Any], number: int) -> str:
-    """Return what a row calls its task: DS-1000 does in its metadata, GSM8K does not."""
+    """Return the id of a row's task, from the row or its metadata, or the number of the row."""
     metadata = row.get("metadata")
-    named = [row, metadata if isinstance(metadata, Mapping) else {}]
+    tables = [row, metadata if isinstance(metadata, Mapping) else {}]
     keys = ("task_id", "problem_id", "id")
-    return str(next((each[key] for each in named for key in keys if key in each), number))
+    return str(next((table[key] for table in tables for key in keys if key in table), number))
 
 
 def _rows(url: str) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a file of JSON lines; UsageError for any other content."""
     try:
         with files.open_input(url) as source:
             for line in gzip.GzipFile(fileobj=source) if url.endswith(".gz") else source:
                 if line.strip():
                     row = json.loads(line)
                     if not isinstance(row, dict):
-                        raise ValueError("a line is no object")
+                        raise ValueError("a line is not an object")
                     yield row
     except FileNotFoundError:
         raise UsageError(f"{url}: there is no such file") from None
     except (EOFError, OSError, ValueError) as error:
-        raise UsageError(f"{url}: is not JSON lines, or broken off: {error}") from None
+        raise UsageError(f"{url}: is not JSON lines, or is truncated: {error}") from None
 
 
 def _pieces(row: Mapping[str, Any], place: str) -> list[tuple[str, str]]:
-    """Return (name, text) of a row's pieces by its keys; UsageError names the place."""
-    read = next((pieces for keys, pieces in FORMATS if row.keys() >= keys), None)
+    """Return (name, text) of a row's pieces; UsageError, naming the place, for an unknown row."""
+    read = next((reader for keys, reader in FORMATS if row.keys() >= keys), None)
     if read is None:
-        raise UsageError(f"{place} is of no known benchmark; its keys are {', '.join(row)}")
+        raise UsageError(f"{place}: the format is unknown; the keys are {', '.join(row)}")
     try:
-        found = read(row)
+        pieces = read(row)
     except (AttributeError, KeyError, TypeError) as error:
         raise UsageError(f"{place} cannot be read: {error}") from None
-    for name, text in found:
+    for name, text in pieces:
         if not isinstance(text, str) or re.search("[\ud800-\udfff]", text):
-            raise UsageError(f"{place} cannot be read: {name!r} is no text")
-    return found
+            raise UsageError(f"{place} cannot be read: {name!r} is not text")
+    return pieces
 
 
 def _program(row: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return the docstring of a program, the last one of several, and what follows it."""
+    """Return the last docstring of a program and the code after the docstring."""
     prompt, solution = row["prompt"], row["canonical_solution"] + row.get("suffix", "")
     program = prompt + solution
     for quotes in ('"""', "'''"):
@@ -135,41 +140,47 @@ def _program(row: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _insertion(row: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the prompt of DS-1000 up to the start of the solution."""
     return [("prompt", re.split("|".join(SOLUTION_STARTS), row["prompt"])[0])]
 
 
 def _question(row: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the question of APPS or GSM8K."""
     return [("question", row["question"])]
 
 
 def _described(row: Mapping[str, Any]) -> list[tuple[str, str]]:
-    tested = str(row.get("task_id")) in MBPP_TEST
+    """Return description and code of a task of MBPP's test split, nothing of other tasks."""
+    in_test_split = str(row.get("task_id")) in MBPP_TEST
     text = row["text"] if "text" in row else row["prompt"]
-    return [("text", text), ("code", row["code"])] if tested else []
+    return [("text", text), ("code", row["code"])] if in_test_split else []
 
 
 def _choices(row: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the goal of PIQA and both solutions."""
     return _prose((key, row[key]) for key in ("goal", "sol1", "sol2"))
 
 
 def _passage(row: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the text of LAMBADA."""
     return _prose([("text", row["text"])])
 
 
 def _turns(row: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return the turns of a dialogue as they are written, and with each test's values put in."""
-    found = []
+    """Return the turns of MTPB as they are, and with the values of each test filled in."""
+    pieces = []
     for number, prompt in enumerate(row["prompts"]):
         for values in [{}, *row["inputs"]]:
             filled = prompt
             for name, value in values.items():
                 filled = filled.replace("{" + name + "}", str(value))
-            found.append((f"turn {number}", filled))
-    return _prose(found)
+            pieces.append((f"turn {number}", filled))
+    return _prose(pieces)
 
 
 def _prose(pieces: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    return [(name, text) for name, text in pieces if len(text.split()) >= PROSE_WORDS]
+    """Return the pieces with at least MIN_PROSE_WORDS words."""
+    return [(name, text) for name, text in pieces if len(text.split()) >= MIN_PROSE_WORDS]
 
 
 FORMATS: tuple[tuple[frozenset[str], Callable[[Mapping[str, Any]], list[tuple[str, str]]]], ...] = (
@@ -182,4 +193,4 @@ FORMATS: tuple[tuple[frozenset[str], Callable[[Mapping[str, Any]], list[tuple[st
     (frozenset({"prompt", "code", "test_list"}), _described),  # its sanitized form
     (frozenset({"text"}), _passage),  # LAMBADA
 )
-"""Keys by which a benchmark is known -> its pieces; asked in this order."""
+"""Keys of a format, and the function that returns the pieces of a row. The first match counts."""

@@ -1,10 +1,10 @@
-"""Which documents hold a text of a benchmark: rolling hashes over the batch, then a comparison.
+"""Decontamination: finds documents that hold a text of a benchmark.
 
 BigCode drops a file that holds such a text, in any letter case (bigcode-dataset
-decontamination/find_substrings.py), at a cost of files times texts. Here each text is known by the
-hash of its last WINDOW bytes: a document's windows are looked up as they roll by, and the few
-that are found are compared in full. Runs of whitespace are one space on both sides, so a solution
-with other indentation or line ends is found too (MBPP's own has CR LF).
+decontamination/find_substrings.py), at a cost of files times texts. This module computes a rolling
+hash over windows of WINDOW bytes of a document and looks each hash up in a table of the hashes of
+the texts' last windows. A hit is compared in full. Runs of whitespace count as one space on both
+sides, so solutions with other indentation or line ends are found too (MBPP's have CR LF).
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from filters.benchmarks import LEAST, Text
+from filters.benchmarks import MIN_BYTES, BenchmarkText
 from filters.utf8 import Bytes, Offsets, collapse_whitespace, text_bytes
 from manifests.prng.jit import compiled
 
@@ -24,41 +24,41 @@ Integers = npt.NDArray[np.int64]
 Hashes = npt.NDArray[np.uint64]
 
 RULE = "benchmark"
-"""The rule under which a rejection is counted."""
+"""Name of the rule in counts of rejections."""
 
-WINDOW = LEAST
-"""Bytes that are hashed."""
+WINDOW = MIN_BYTES
+"""Number of bytes that are hashed."""
 
 BASE = np.uint64(0x9E3779B97F4A7C15)
-"""Of the polynomial hash, modulo 2^64: odd, so that no byte is lost."""
+"""Base of the polynomial hash modulo 2^64. The base is odd, so that no byte is lost."""
 
 MIX = np.uint64(0xD6E8FEB86659FD93)
-"""Spreads a hash over its upper bits, which tables are indexed by."""
+"""Multiplier that spreads a hash over its upper bits, which are the index of the tables."""
 
 FILTER_BITS = 20
-"""Bits of a hash that a table of single bits is asked for first: 128 kB, which stay in cache."""
+"""Bits of a hash that index the bitmap, which is read first: 128 kB, which stay in cache."""
 
 PIECE = 16 << 20
-"""Bytes of text that are made ready at once."""
+"""Bytes of text whose whitespace is collapsed at a time."""
 
 LOWER = np.array([ord(chr(b).lower()) if b < 128 else b for b in range(256)], np.uint8)
 
 
 @dataclass(frozen=True)
-class Benchmarks:
-    """Texts to look for, n of them, ready for the kernel.
+class BenchmarkIndex:
+    """n texts and a hash table of their last windows.
 
     Attributes:
-        texts: what each of them is.
-        data: their bytes, folded: uint8.
-        offsets: where each starts: int64 [n + 1].
-        slots: hash table, open addressing: index of a text + 1, or 0.
-        keys: the hash in each slot.
-        following: for each text, the next one with the same hash + 1, or 0.
-        bits: one bit for each value of a hash's first FILTER_BITS bits.
+        texts: the texts [n].
+        data: uint8, bytes of all texts in lower case with collapsed whitespace.
+        offsets: int64 [n + 1], start of each text in `data`.
+        slots: int64, hash table with open addressing: index of a text + 1, or 0.
+        keys: uint64, hash in each slot.
+        following: int64 [n], index + 1 of the next text with the same hash, or 0.
+        bits: uint8, bitmap over the first FILTER_BITS bits of the hashes.
     """
 
-    texts: Sequence[Text]
+    texts: Sequence[BenchmarkText]
     data: Bytes
     offsets: Offsets
     slots: Integers
@@ -67,17 +67,19 @@ class Benchmarks:
     bits: Bytes
 
 
-def make_benchmarks(texts: Sequence[Text]) -> Benchmarks:
-    """Fold texts, leave out those that are equal to an earlier one or too short, and index them."""
-    folded = _fold(pa.array([text.text for text in texts], pa.large_string()))
-    first: dict[bytes, Text] = {}
-    for text, (start, stop) in zip(texts, _spans(folded[1]), strict=True):
+def index_benchmarks(texts: Sequence[BenchmarkText]) -> BenchmarkIndex:
+    """Return an index of texts, without texts that are too short or equal to an earlier text."""
+    column = pa.array([text.text for text in texts], pa.large_string())
+    folded, bounds = collapse_whitespace(*text_bytes(column))
+    folded = LOWER[folded]
+    first: dict[bytes, BenchmarkText] = {}
+    for text, (start, stop) in zip(texts, pairwise(bounds.tolist()), strict=True):
         if stop - start >= WINDOW:
-            first.setdefault(folded[0][start:stop].tobytes(), text)
+            first.setdefault(folded[start:stop].tobytes(), text)
     data = np.frombuffer(b"".join(first), np.uint8)
     offsets = np.cumsum([0, *map(len, first)]).astype(np.int64)
     size = 1 << max(4, (4 * len(first)).bit_length())
-    made = Benchmarks(
+    index = BenchmarkIndex(
         texts=list(first.values()),
         data=data,
         offsets=offsets,
@@ -86,25 +88,25 @@ def make_benchmarks(texts: Sequence[Text]) -> Benchmarks:
         following=np.zeros(len(first), np.int64),
         bits=np.zeros(1 << FILTER_BITS - 3, np.uint8),
     )
-    _index(data, offsets, made.slots, made.keys, made.following, made.bits)
-    return made
+    _fill_tables(data, offsets, index.slots, index.keys, index.following, index.bits)
+    return index
 
 
-def find(benchmarks: Benchmarks, texts: Any) -> list[Text | None]:
-    """Return the text of a benchmark that each document holds, the first one in it; None for none.
+def find(benchmarks: BenchmarkIndex, texts: Any) -> list[BenchmarkText | None]:
+    """Return for each document the first text of a benchmark in it, or None.
 
     Args:
-        benchmarks: what is looked for.
-        texts: Arrow strings [n]; null holds nothing.
+        benchmarks: the texts to search for.
+        texts: Arrow strings [n]; null holds no text.
     """
     data, offsets = text_bytes(texts)
-    found = np.full(len(offsets) - 1, -1, np.int64)
+    hits = np.full(len(offsets) - 1, -1, np.int64)
     if not benchmarks.texts:
-        return [None] * len(found)
+        return [None] * len(hits)
     start = 0
-    while start < len(found):
+    while start < len(hits):
         stop = int(np.searchsorted(offsets, offsets[start] + PIECE, "right"))
-        stop = min(max(stop - 1, start + 1), len(found))
+        stop = min(max(stop - 1, start + 1), len(hits))
         piece = collapse_whitespace(data, offsets[start : stop + 1])
         _find(
             *piece,
@@ -114,26 +116,17 @@ def find(benchmarks: Benchmarks, texts: Any) -> list[Text | None]:
             benchmarks.keys,
             benchmarks.following,
             benchmarks.bits,
-            found[start:stop],
+            hits[start:stop],
         )
         start = stop
-    return [None if index < 0 else benchmarks.texts[index] for index in found.tolist()]
-
-
-def _fold(texts: Any) -> tuple[Bytes, Offsets]:
-    data, offsets = collapse_whitespace(*text_bytes(texts))
-    return LOWER[data], offsets
-
-
-def _spans(offsets: Offsets) -> list[tuple[int, int]]:
-    places = offsets.tolist()
-    return list(pairwise(places))
+    return [None if index < 0 else benchmarks.texts[index] for index in hits.tolist()]
 
 
 @compiled()
-def _index(
+def _fill_tables(
     data: Bytes, offsets: Offsets, slots: Integers, keys: Hashes, following: Integers, bits: Bytes
 ) -> None:
+    """Fill the tables of BenchmarkIndex from `data` and `offsets`."""
     for text in range(len(following) - 1, -1, -1):
         key = np.uint64(0)
         for i in range(offsets[text + 1] - WINDOW, offsets[text + 1]):
@@ -159,12 +152,13 @@ def _find(
     keys: Hashes,
     following: Integers,
     bits: Bytes,
-    found: Integers,
+    hits: Integers,
 ) -> None:
+    """Write the index of the first text in each document to `hits`, int64 [documents]."""
     leaving = np.uint64(1)
     for _ in range(WINDOW):
         leaving *= BASE
-    for document in range(len(found)):
+    for document in range(len(hits)):
         first, stop = offsets[document], offsets[document + 1]
         key = np.uint64(0)
         for i in range(first, stop):
@@ -180,12 +174,13 @@ def _find(
                 ):
                     text = following[text - 1]
                 if text:
-                    found[document] = text - 1
+                    hits[document] = text - 1
                     break
 
 
 @compiled()
 def _look_up(key: np.uint64, mixed: np.uint64, slots: Integers, keys: Hashes) -> int:
+    """Return the slot's index + 1 of the first text with a hash, or 0."""
     slot = np.int64(mixed >> np.uint64(32)) & (len(slots) - 1)
     while slots[slot]:
         if keys[slot] == key:
@@ -196,7 +191,7 @@ def _look_up(key: np.uint64, mixed: np.uint64, slots: Integers, keys: Hashes) ->
 
 @compiled()
 def _ends_here(data: Bytes, first: int, last: int, sought: Bytes, start: int, stop: int) -> bool:
-    """Tell whether a text ends with the document's byte at `last`."""
+    """Return whether a text ends with the document's byte at `last`."""
     if last - first + 1 < stop - start:
         return False
     back = 0

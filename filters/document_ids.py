@@ -1,8 +1,9 @@
-"""What a document is called, and which texts are the same: 128-bit blake2b throughout."""
+"""Ids of documents and hashes of texts: 128-bit blake2b."""
 
 import hashlib
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,10 @@ import pyarrow as pa
 from filters.utf8 import Bytes, Offsets, collapse_whitespace, text_bytes
 
 WIDTH = 16
-"""Bytes of an id or a hash."""
+"""Number of bytes of an id or a hash."""
 
 PIECE = 1 << 24
-"""Bytes of text that are rewritten at once: what a long document takes beside itself."""
+"""Bytes of text that are normalized at a time, which bounds the memory of a long document."""
 
 SPACES = frozenset(b" \t\n\v\f\r")
 
@@ -25,15 +26,15 @@ def document_ids(
 ) -> Any:
     """Return the id of each document: blake2b-128 of (source, repositories, path, text).
 
-    Every field is preceded by its length in bytes, and the repositories by their number, so two
-    documents with different fields never hash the same bytes. Ids are for people and opt-outs;
-    they are not unique, because data sets repeat documents.
+    The length in bytes precedes every field, and the number of repositories precedes the
+    repositories. So documents with different fields never hash the same bytes. Ids are for users
+    and opt-outs. Ids are not unique, because data sets repeat documents.
 
     Args:
-        source: name of the source that all documents come from.
+        source: name of the source of all documents.
         repositories: n lists of repository names, in the source's order; null reads as "".
         paths: n paths.
-        texts: Arrow strings [n], as the source gave them.
+        texts: Arrow strings [n], unchanged from the source.
 
     Returns:
         Arrow binary(16) array [n].
@@ -60,10 +61,10 @@ def text_hashes(texts: Any) -> Any:
 def normalized_hashes(texts: Any) -> Any:
     """Return blake2b-128 of each text without its layout: Arrow strings [n] -> binary(16) [n].
 
-    Each run of ASCII whitespace counts as one space, and none counts at either end, so copies
-    that differ in line ends, indentation width or trailing blanks are equal. Nothing else is
-    touched: case, digits and punctuation tell code apart. Only ASCII whitespace, so the hash does
-    not depend on the Unicode tables of a Python version.
+    Each run of ASCII whitespace counts as one space, and whitespace at both ends is dropped. So
+    copies that differ in line ends, indentation width or trailing blanks are equal. Case, digits
+    and punctuation are kept, because they distinguish code. Other whitespace is kept, so the hash
+    does not depend on the Unicode tables of a Python version.
     """
     data, offsets = text_bytes(texts)
     hashes: list[bytes] = []
@@ -78,7 +79,7 @@ def normalized_hashes(texts: Any) -> Any:
 
 
 def _normalized(text: Bytes) -> bytes:
-    """Return the normalized hash of one long text, a piece at a time."""
+    """Return the normalized hash of one long text, computed a piece at a time."""
     state = hashlib.blake2b(digest_size=WIDTH)
     begun = spaced = False
     for start in range(0, len(text), PIECE):
@@ -92,8 +93,8 @@ def _normalized(text: Bytes) -> bytes:
     return state.digest()
 
 
-def words(column: Any) -> npt.NDArray[np.uint64]:
-    """Return a column of binary(8 x k), n of them without null, as uint64 [n, k] to compare by."""
+def as_uint64(column: Any) -> npt.NDArray[np.uint64]:
+    """Return a column of binary(8 x k) [n] without nulls as uint64 [n, k]."""
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     width = array.type.byte_width // 8
     if len(array) == 0:
@@ -102,8 +103,8 @@ def words(column: Any) -> npt.NDArray[np.uint64]:
     return data.reshape(-1, width)[array.offset :]
 
 
-def binary(rows: npt.NDArray[np.uint64]) -> Any:
-    """Return uint64 [n, k] as Arrow binary(8 x k) [n]: the way back from `words`."""
+def as_binary(rows: npt.NDArray[np.uint64]) -> Any:
+    """Return uint64 [n, k] as Arrow binary(8 x k) [n]: the inverse of `as_uint64`."""
     count, width = rows.shape
     data = pa.py_buffer(np.ascontiguousarray(rows, "<u8"))
     return pa.FixedSizeBinaryArray.from_buffers(pa.binary(8 * width), count, [None, data])
@@ -112,23 +113,23 @@ def binary(rows: npt.NDArray[np.uint64]) -> Any:
 def heldout(
     repositories: Sequence[Sequence[str | None]], ids: Any, share: float
 ) -> npt.NDArray[np.bool_]:
-    """Return which documents are set aside for validation: a `share` of all repositories.
+    """Return the mask of held-out documents, bool [n]: a `share` of all repositories.
 
-    A keyed hash of the first repository decides, letter case ignored as GitHub does; of the
-    document's id where there is no repository. It does not depend on source, path or text, so a
-    repository is never on both sides.
+    A keyed hash of a document's first repository, in lower case as on GitHub, decides; without a
+    repository a hash of the id. The hash does not depend on source, path or text, so all documents
+    of a repository are on the same side.
 
     Args:
         repositories: n lists of names.
         ids: Arrow binary(16) array [n].
-        share: from 0 to 1.
+        share: 0 to 1.
     """
     limit = int(Fraction(share) * 2**64)
     keys = [names[0].lower().encode() if names and names[0] else None for names in repositories]
-    chosen = {key: _heldout_hash(key) < limit for key in set(keys) if key is not None}
+    is_heldout = {key: _heldout_hash(key) < limit for key in set(keys) if key is not None}
     return np.array(
         [
-            chosen[key] if key is not None else _heldout_hash(id_) < limit
+            is_heldout[key] if key is not None else _heldout_hash(id_) < limit
             for key, id_ in zip(keys, ids.to_pylist(), strict=True)
         ],
         bool,
@@ -136,24 +137,27 @@ def heldout(
 
 
 def _heldout_hash(key: bytes) -> int:
+    """Return a hash of a repository or an id, 0 to 2^64 - 1."""
     state = hashlib.blake2b(key, digest_size=8, person=b"stackpile held")
     return int.from_bytes(state.digest(), "little")
 
 
 def _framed(text: str) -> bytes:
+    """Return the UTF-8 of a text, preceded by its length."""
     data = text.encode()
     return len(data).to_bytes(8, "little") + data
 
 
 def _hashes(data: Bytes, offsets: Offsets) -> list[bytes]:
+    """Return the hash of each text."""
     view = memoryview(data.data)
-    places = offsets.tolist()
     return [
-        hashlib.blake2b(view[places[i] : places[i + 1]], digest_size=WIDTH).digest()
-        for i in range(len(places) - 1)
+        hashlib.blake2b(view[start:stop], digest_size=WIDTH).digest()
+        for start, stop in pairwise(offsets.tolist())
     ]
 
 
 def _binary(digests: list[bytes]) -> Any:
+    """Return digests as Arrow binary(16) [n]."""
     buffers = [None, pa.py_buffer(b"".join(digests))]
     return pa.FixedSizeBinaryArray.from_buffers(pa.binary(WIDTH), len(digests), buffers)

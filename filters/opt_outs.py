@@ -1,14 +1,14 @@
-"""Whose files are left out because they asked: lists of owners, repositories, paths and ids.
+"""Opt-outs: lists of owners, repositories, paths and ids whose documents are left out.
 
-One entry a line; blank lines and what follows "#" are skipped:
+A list has one entry a line. Blank lines and comments after "#" are skipped:
 
-    octocat                          an owner, and all repositories
+    octocat                          an owner: all repositories of the owner
     octocat/hello-world              a repository
     octocat/hello-world/src/a.py     a file of it; with a slash at the end, a directory
     0123456789abcdef0123456789abcdef a document, by its id
 
-Owners and repositories match in any letter case, as on GitHub. A document goes when any of its
-repositories is listed: data sets name several for one text.
+Owners and repositories match in any letter case, as on GitHub. A document is left out if any of its
+repositories is listed: data sets name several repositories for one text.
 """
 
 import hashlib
@@ -21,21 +21,21 @@ from manifests.io import files
 from manifests.io.digest import canonical_json
 
 RULE = "opted_out"
-"""The rule under which a rejection is counted."""
+"""Name of the rule in counts of rejections."""
 
 ID = re.compile("[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
 class OptOuts:
-    """What was listed: every entry but ids in the letter case that it is compared in.
+    """The entries of lists.
 
     Attributes:
-        owners: lower case.
-        repositories: lower case, OWNER/NAME.
-        paths: OWNER/NAME in lower case, then the path as it stands.
-        directories: likewise, with a slash at the end.
-        ids: 16 bytes each.
+        owners: names in lower case.
+        repositories: OWNER/NAME in lower case.
+        paths: OWNER/NAME in lower case, then the path with its letter case.
+        directories: as `paths`, with a slash at the end.
+        ids: ids of documents, 16 bytes each.
     """
 
     owners: frozenset[str]
@@ -46,7 +46,7 @@ class OptOuts:
 
     @property
     def digest(self) -> str:
-        """Return a SHA-256 of all entries, whatever their order and number of files."""
+        """Return a SHA-256 of all entries, independent of their order and of files."""
         names = (self.owners, self.repositories, self.paths, self.directories)
         ids = sorted(entry.hex() for entry in self.ids)
         return hashlib.sha256(canonical_json([*map(sorted, names), ids])).hexdigest()
@@ -56,8 +56,8 @@ class OptOuts:
         kinds = ("owners", "repositories", "paths", "directories", "ids")
         return OptOuts(*(getattr(self, kind) | getattr(other, kind) for kind in kinds))
 
-    def words(self) -> list[str]:
-        """Return every entry as `matches` words it, sorted."""
+    def describe(self) -> list[str]:
+        """Return the description of every entry, as in `matches`, sorted."""
         named = [f"owner {name}" for name in self.owners]
         named += [f"repository {name}" for name in self.repositories]
         named += [f"path {name}" for name in self.paths | self.directories]
@@ -74,11 +74,11 @@ class OptOuts:
         paths: Sequence[str],
         ids: Sequence[bytes],
     ) -> list[str | None]:
-        """Return the first entry by which each of n documents goes, in words; None where it stays.
+        """Return for each of n documents the first entry that matches, as text, or None.
 
         Args:
             repositories: n lists of names.
-            paths: n paths in their repositories.
+            paths: n paths in the repositories.
             ids: n ids of 16 bytes.
         """
         if not len(self):
@@ -87,7 +87,7 @@ class OptOuts:
         return [next(self.entries(names, path, id), None) for names, path, id in rows]
 
     def entries(self, names: Sequence[str | None], path: str, id: bytes) -> Iterator[str]:
-        """Yield every entry by which a document goes, in words; one may come several times."""
+        """Yield every entry that matches a document, as text; entries may repeat."""
         if id in self.ids:
             yield f"id {id.hex()}"
         for name in filter(None, names):
@@ -97,24 +97,25 @@ class OptOuts:
                 yield f"owner {owner}"
             if repository in self.repositories:
                 yield f"repository {repository}"
-            place = f"{repository}/{path}"
-            if place in self.paths:
-                yield f"path {place}"
+            full_path = f"{repository}/{path}"
+            if full_path in self.paths:
+                yield f"path {full_path}"
             if self.directories:
-                yield from (f"path {above}" for above in self._directories(place))
+                yield from (f"path {directory}" for directory in self._directories(full_path))
 
-    def _directories(self, place: str) -> Iterator[str]:
-        ends = (i + 1 for i, character in enumerate(place) if character == "/")
-        return (place[:end] for end in ends if place[:end] in self.directories)
+    def _directories(self, full_path: str) -> Iterator[str]:
+        """Yield the listed directories that hold a path."""
+        ends = (i + 1 for i, character in enumerate(full_path) if character == "/")
+        return (full_path[:end] for end in ends if full_path[:end] in self.directories)
 
 
 def load_opt_outs(urls: Iterable[str]) -> OptOuts:
-    """Read lists of opt-outs; none is no opt-out.
+    """Read lists of opt-outs.
 
     Raises:
-        UsageError: a file is missing or no UTF-8, or a line holds something else than one entry.
+        UsageError: a file is missing or not UTF-8, or a line is not one entry.
     """
-    return listed(
+    return parse_opt_outs(
         (f"{url}: line {number}", entry)
         for url in urls
         for number, line in enumerate(_lines(url), 1)
@@ -122,19 +123,20 @@ def load_opt_outs(urls: Iterable[str]) -> OptOuts:
     )
 
 
-def listed(entries: Iterable[tuple[str, str]]) -> OptOuts:
-    """Return opt-outs from (place, entry) pairs; UsageError, naming the place, for a bad entry."""
-    found: dict[str, set[str]] = {
+def parse_opt_outs(entries: Iterable[tuple[str, str]]) -> OptOuts:
+    """Parse (place, entry) pairs; UsageError, naming the place, for a bad entry."""
+    names_by_kind: dict[str, set[str]] = {
         kind: set() for kind in ("owners", "repositories", "paths", "directories", "ids")
     }
     for place, entry in entries:
         kind, name = _entry(entry, place)
-        found[kind].add(name)
-    ids = frozenset(bytes.fromhex(name) for name in found.pop("ids"))
-    return OptOuts(**{kind: frozenset(names) for kind, names in found.items()}, ids=ids)
+        names_by_kind[kind].add(name)
+    ids = frozenset(bytes.fromhex(name) for name in names_by_kind.pop("ids"))
+    return OptOuts(**{kind: frozenset(names) for kind, names in names_by_kind.items()}, ids=ids)
 
 
 def _lines(url: str) -> list[str]:
+    """Return the lines of a list."""
     try:
         with files.open_input(url) as source:
             return source.read().decode().splitlines()
@@ -145,13 +147,14 @@ def _lines(url: str) -> list[str]:
 
 
 def _entry(entry: str, place: str) -> tuple[str, str]:
+    """Return the kind of an entry and its name in the letter case of comparisons."""
     if ID.fullmatch(entry):
         return "ids", entry
     owner, _, rest = entry.partition("/")
     name, slash, path = rest.partition("/")
     if re.search(r"\s|:", f"{owner}/{name}") or not owner or (slash and not name):
         raise UsageError(
-            f"{place}: {entry!r} is no owner, OWNER/NAME, OWNER/NAME/PATH or id of 32 hex digits"
+            f"{place}: {entry!r} is not an owner, OWNER/NAME, OWNER/NAME/PATH or id (32 hex digits)"
         )
     repository = f"{owner}/{name}".lower()
     if not name:

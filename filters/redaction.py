@@ -1,9 +1,9 @@
-"""Personal data out of texts: e-mail addresses, keys and tokens, IP addresses.
+"""Redaction of personal data: e-mail addresses, keys and tokens, IP addresses.
 
-As BigCode did for StarCoder (bigcode-dataset pii/ner/pii_redaction/utils.py), by patterns and
-without its model for names and passwords: <EMAIL> and <KEY>, and for an IP address one of five
-private ones. Private addresses and popular DNS servers stay. The same text becomes the same text
-always: which of the five it is follows from the address.
+The replacements are BigCode's for StarCoder (bigcode-dataset pii/ner/pii_redaction/utils.py):
+<EMAIL>, <KEY>, and one of five private addresses for an IP address. Patterns find the data; there
+is no model for names and passwords. Private addresses and popular DNS servers stay. A hash of an
+address selects its replacement, so equal texts stay equal.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from filters import secrets
 
 VERSION = 1
-"""Raised when the same text would become another one; part of a step's digest."""
+"""Raised with every change of results; part of the digest of a step."""
 
 EMAIL, KEY, IP_ADDRESS = "email", "key", "ip_address"
 KINDS = (EMAIL, KEY, IP_ADDRESS)
@@ -41,10 +41,10 @@ DNS_SERVERS = frozenset((
     "8.26.56.26", "8.20.247.20", "94.140.14.14", "94.140.15.15",
 ))
 # fmt: on
-"""Replacements and exceptions, all from the file named above."""
+"""Replacements and exceptions (the file named above)."""
 
 EDGE = r"\s@,?!;:)('\".\u4e00-\u9fff"
-"""What may stand around personal data (bigcode-dataset pii/utils/emails_ip_addresses_detection.py,
+"""Characters around personal data (bigcode-dataset pii/utils/emails_ip_addresses_detection.py,
 Han cut to its main block)."""
 
 _LOCAL = re.compile(rf"(?<![^{EDGE}<])[^\s@?!;,:)('\"<]{{1,64}}\Z")
@@ -55,7 +55,7 @@ _IP = re.compile(
     rf"|(?:[0-9a-fA-F]{{0,4}}:){{3,7}}[0-9a-fA-F]{{0,4}})(?![^{EDGE}])"
 )
 _NEAR = 100
-"""Characters around an address in which "dns" or "server" tells it from a version."""
+"""Characters around an address in which "dns" or "server" excludes a version number."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Redacted:
 
     Attributes:
         texts: Arrow large_string array [n].
-        counts: kind -> how many were replaced, and `documents` that had any.
+        counts: kind -> number of replacements, and `documents` -> number of changed documents.
     """
 
     texts: Any
@@ -74,7 +74,7 @@ class Redacted:
 def redact(texts: Any) -> Redacted:
     """Replace personal data in Arrow strings [n]; null stays null.
 
-    A quick search over the batch tells which texts may hold any; the others are not touched.
+    A search for hints over the batch selects the texts that are scanned.
     """
     array = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
     worth: dict[int, list[Scan]] = {}
@@ -99,11 +99,11 @@ def redact(texts: Any) -> Redacted:
 
 
 def redact_text(text: str, scans: Sequence["Scan"] | None = None) -> tuple[str, Counter[str]]:
-    """Return a text without personal data, and what was replaced by kind.
+    """Return a text without personal data, and the number of replacements by kind.
 
     Args:
-        text: any.
-        scans: what is looked for; everything when not given.
+        text: any text.
+        scans: the scans to apply; all scans by default.
     """
     spans = [
         (start, stop, scan.kind)
@@ -122,7 +122,7 @@ def redact_text(text: str, scans: Sequence["Scan"] | None = None) -> tuple[str, 
 
 
 def _emails(text: str) -> Iterator[tuple[int, int]]:
-    """Look left and right of each "@", a bounded way: lines of megabytes cost no more."""
+    """Yield spans of e-mail addresses; search a bounded distance around each "@"."""
     at = text.find("@")
     while at >= 0:
         local = _LOCAL.search(text, max(0, at - 64), at)
@@ -133,23 +133,26 @@ def _emails(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _addresses(text: str) -> Iterator[tuple[int, int]]:
+    """Yield spans of public IP addresses."""
     for match in _IP.finditer(text):
         if _is_public(match[0], text[max(0, match.start() - _NEAR) : match.end() + _NEAR]):
             yield match.span()
 
 
 def _is_public(value: str, context: str) -> bool:
+    """Return whether a match is a public IP address and not a version number."""
     try:
         address = ipaddress.ip_address(value)
     except ValueError:
         return False
     if address.is_private or value in DNS_SERVERS or not re.search(r"\d", value):
         return False
-    version = address.version == 4 and len(value) == len("1.2.3.4")
-    return not version or "dns" in context.lower() or "server" in context.lower()
+    may_be_version = address.version == 4 and len(value) == len("1.2.3.4")
+    return not may_be_version or "dns" in context.lower() or "server" in context.lower()
 
 
 def _replacement(kind: str, value: str) -> str:
+    """Return the replacement of a value."""
     if kind != IP_ADDRESS:
         return f"<{kind.upper()}>"
     choices = IPV6 if ":" in value else IPV4
@@ -157,12 +160,12 @@ def _replacement(kind: str, value: str) -> str:
 
 
 class Scan(NamedTuple):
-    """One kind of personal data: how it is found, and a hint by which most texts are left alone.
+    """A search for one kind of personal data.
 
     Attributes:
         kind: one of KINDS.
-        hint: a pattern of RE2 that every text matches in which `find` finds anything.
-        find: text -> the spans of what it holds.
+        hint: a pattern of RE2; `find` is called only for texts that match.
+        find: text -> spans of personal data.
     """
 
     kind: str
@@ -181,4 +184,4 @@ SCANS = (
         _addresses,
     ),
 )
-"""Everything that is looked for."""
+"""All scans, in order of precedence."""

@@ -1,11 +1,10 @@
-"""Where texts hold keys and tokens: the formats that services publish, and secrets with a name.
+"""Keys and tokens in texts: formats that services publish, and strings assigned to telling names.
 
-StarCoder's preparation ran detect-secrets with 18 detectors, without those for any keyword, basic
-authentication and private keys, and asked a trained model whether a string is gibberish
-(bigcode-dataset pii/utils/keys_detection.py). Here are the formats of those detectors that tell a
-secret by itself, and its entropy limits for quoted strings (4.5 bits a character, 3.0 for
-hexadecimal digits). In place of the model, a quoted string must be assigned to a name that calls
-itself a secret.
+StarCoder's preparation ran detect-secrets with 18 detectors, without the detectors of keywords,
+basic authentication and private keys, and a trained model that detects gibberish (bigcode-dataset
+pii/utils/keys_detection.py). This module has the formats of those detectors that identify a secret
+by itself, and the entropy limits for quoted strings (4.5 bits a character, 3.0 for hexadecimal
+digits). In place of the model, a quoted string must be assigned to a name such as "token".
 """
 
 import math
@@ -36,10 +35,10 @@ NAMED = (
     r"(?i:key|token|secret|passw(?:or)?d|auth|credential)[A-Za-z0-9_.-]{0,30}[\"']?\]?"
     r"[ \t]{0,4}[:=]>?[ \t]{0,4}[\"']([A-Za-z0-9+/=_-]{20,200})[\"']"
 )
-"""A quoted string of 20 characters or more, assigned to a name that says what it is."""
+"""A quoted string of 20 to 200 characters, assigned to the name of a secret."""
 
 ANY_SERVICE = "|".join(SERVICES)
-"""For RE2 as well as for Python, as is NAMED: no pattern looks around."""
+"""Valid for RE2 and for Python, as NAMED: the patterns have no lookaround."""
 
 _SERVICE = re.compile(ANY_SERVICE)
 _NAMED = re.compile(NAMED)
@@ -49,19 +48,20 @@ HEX_BITS = 3.0
 
 
 def tokens(text: str) -> Iterator[tuple[int, int]]:
-    """Yield where secrets in the formats of SERVICES start and end."""
+    """Yield spans of secrets in the formats of SERVICES."""
     for match in _SERVICE.finditer(text):
         yield match.span()
 
 
 def named_secrets(text: str) -> Iterator[tuple[int, int]]:
-    """Yield where random strings that are assigned to a telling name start and end."""
+    """Yield spans of random strings that are assigned to the name of a secret."""
     for match in _NAMED.finditer(text):
         if _is_random(match[1]):
             yield match.span(1)
 
 
 def _is_random(value: str) -> bool:
+    """Return whether the entropy of a string reaches its limit."""
     digits = re.fullmatch("[0-9a-fA-F]+", value) is not None
     return entropy(value) >= (HEX_BITS if digits else BASE64_BITS)
 

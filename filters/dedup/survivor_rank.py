@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from filters.dedup.union_find import U64, Indexes
-from filters.document_ids import words
+from filters.document_ids import as_uint64
 
 SURVIVOR_KEY = np.dtype([("rank", "<u8"), ("id_high", "<u8"), ("id_low", "<u8")])
 """Sort key: compared field by field, then by address. The smallest document is kept."""
@@ -60,7 +60,7 @@ def survivor_keys(
     keys["rank"] |= priority.astype(np.uint64) << np.uint64(48)
     keys["rank"] |= license_verdict.astype(np.uint64) << np.uint64(40)
     keys["rank"] |= fewness.astype(np.uint64)
-    halves = words(ids).byteswap()
+    halves = as_uint64(ids).byteswap()
     keys["id_high"], keys["id_low"] = halves[:, 0], halves[:, 1]
     return keys
 

@@ -12,7 +12,7 @@ from filters.dedup import union_find, verify_clusters
 from filters.dedup.minhash import similarity
 from filters.dedup.survivor_rank import ranked, survivor_keys
 from filters.dedup.union_find import Indexes
-from filters.document_ids import words
+from filters.document_ids import as_uint64
 from manifests.io import files
 from manifests.io.parquet import open_parquet
 from pipelines.dedup.deduplication import CLUSTERS, Counts, Deduplication
@@ -127,12 +127,12 @@ def select_duplicates(members: pa.Table, dedup: Deduplication) -> tuple[pa.Table
     members = members.take(pa.array(order)).combine_chunks()
     sizes = np.diff(starts)
     verified = sizes > (dedup.config.large if dedup.config.verify == "large" else 0)
-    same_text = verify_clusters.first_with_same_text(starts, words(members["normalized"]))
+    same_text = verify_clusters.first_with_same_text(starts, as_uint64(members["normalized"]))
     kept = verify_clusters.assign_survivors(
         starts,
         verified,
         same_text,
-        words(members["sketch"]),
+        as_uint64(members["sketch"]),
         ~members["has_signature"].to_numpy(),
         members["previous"].to_numpy(),
         max_differing(dedup),
@@ -162,7 +162,7 @@ def _duplicates(
         permutations: number of minima in a signature.
     """
     addresses, has_signature = members["address"].to_numpy(), members["has_signature"].to_numpy()
-    exact, sketches = words(members["exact"]), words(members["sketch"])
+    exact, sketches = as_uint64(members["exact"]), as_uint64(members["sketch"])
     removed = np.flatnonzero(kept != np.arange(len(kept)))
     removed = removed[np.argsort(addresses[removed])]
     survivor, first = kept[removed], same_text[removed]

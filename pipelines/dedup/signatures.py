@@ -121,7 +121,7 @@ def sign(documents: pa.Table, profile: minhash.Profile, scope: str) -> pa.Table:
             "exact": document_ids.text_hashes(texts),
             "normalized": document_ids.normalized_hashes(texts),
             "has_signature": pa.array(has_signature),
-            "sketch": document_ids.binary(sketches),
+            "sketch": document_ids.as_binary(sketches),
             **{band_column(band): hashes for band, hashes in enumerate(bands.T)},
         }
     )

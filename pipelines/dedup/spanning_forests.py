@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from filters.dedup import union_find
 from filters.dedup.union_find import U64, Indexes
-from filters.document_ids import words
+from filters.document_ids import as_uint64
 from manifests.io import files
 from pipelines.dedup.deduplication import CLUSTERS, Deduplication
 from pipelines.dedup.parts import SignedPart
@@ -111,4 +111,4 @@ def _hashes(table: pa.Table, column: int) -> U64:
     """Return a column of hashes of all rows: uint64 [n]."""
     if column:
         return np.asarray(table[band_column(column - 1)].to_numpy(), np.uint64)
-    return words(table["normalized"])[:, 0]
+    return as_uint64(table["normalized"])[:, 0]

@@ -33,7 +33,7 @@ class Held(NamedTuple):
 class Lists(NamedTuple):
     """The lists themselves, ready to be compared with."""
 
-    benchmarks: decontamination.Benchmarks
+    benchmarks: decontamination.BenchmarkIndex
     opt_outs: OptOuts
 
 
@@ -53,7 +53,7 @@ def load_lists(corpus: Corpus, held: Held) -> Lists:
     for table in ("opt_outs", "benchmarks"):
         if getattr(found, table) != getattr(held, table):
             raise DataError(f"{TABLES[table]} changed while the job runs; start it again")
-    return Lists(decontamination.make_benchmarks(texts), opt_outs)
+    return Lists(decontamination.index_benchmarks(texts), opt_outs)
 
 
 TABLES = {"opt_outs": "[opt_out]: a list", "benchmarks": "[decontaminate]: a file"}
@@ -64,5 +64,5 @@ def _opt_outs(corpus: Corpus) -> OptOuts:
     return load_opt_outs(corpus.opt_out.files)
 
 
-def _held(texts: list[benchmarks.Text], opt_outs: OptOuts) -> Held:
+def _held(texts: list[benchmarks.BenchmarkText], opt_outs: OptOuts) -> Held:
     return Held(len(texts), benchmarks.digest(texts), len(opt_outs), opt_outs.digest)

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from filters.opt_outs import OptOuts, listed, load_opt_outs
+from filters.opt_outs import OptOuts, load_opt_outs, parse_opt_outs
 from manifests.console import formatting
 from manifests.dataset.dataset import tokenizer_of
 from manifests.dataset.shard_index import (
@@ -78,7 +78,7 @@ class ForgetRequest:
                 raise UsageError(f"--owners: {owner!r} is not an owner; repositories go in --repos")
         if not all(licenses):
             raise UsageError("--licenses: an id is empty; NOASSERTION stands for no known license")
-        named = listed([*(("--owners", o) for o in owners), *(("--ids", i) for i in ids)])
+        named = parse_opt_outs([*(("--owners", o) for o in owners), *(("--ids", i) for i in ids)])
         request = cls(load_opt_outs(lists) | named, frozenset(licenses))
         if not request.descriptions():
             raise UsageError(
@@ -88,7 +88,7 @@ class ForgetRequest:
 
     def descriptions(self) -> list[str]:
         """Return every entry as text: "owner NAME", "license MIT" ..."""
-        return [*self.opt_outs.words(), *sorted(f"license {name}" for name in self.licenses)]
+        return [*self.opt_outs.describe(), *sorted(f"license {name}" for name in self.licenses)]
 
     def reasons(self, documents: pa.Table) -> list[str | None]:
         """Return for each document of a table an entry that matches; None where no entry does."""

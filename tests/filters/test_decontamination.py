@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filters.benchmarks import LEAST, Text, digest, load_benchmarks
-from filters.decontamination import find, make_benchmarks
+from filters.benchmarks import MIN_BYTES, BenchmarkText, digest, load_benchmarks
+from filters.decontamination import find, index_benchmarks
 from manifests.errors import UsageError
 
 EVALUATION = Path(__file__).parents[3] / "shared/data/eval"
@@ -38,9 +38,9 @@ pieces = st.lists(st.sampled_from(["aB", "Ab", " ", "\n\t", "é", "x"]), max_siz
     st.lists(pieces, max_size=5), st.lists(st.lists(pieces, max_size=4).map("".join), max_size=4)
 )
 def test_it_finds_what_a_search_for_substrings_finds(sought, documents):
-    texts = [Text("made-up", str(i), "text", text) for i, text in enumerate(sought)]
-    found = find(make_benchmarks(texts), column(documents))
-    long_enough = [text for text in texts if len(squeezed(text.text).encode()) >= LEAST]
+    texts = [BenchmarkText("made-up", str(i), "text", text) for i, text in enumerate(sought)]
+    found = find(index_benchmarks(texts), column(documents))
+    long_enough = [text for text in texts if len(squeezed(text.text).encode()) >= MIN_BYTES]
     for document, hit in zip(documents, found, strict=True):
         inside = squeezed(document)
         holding = {squeezed(text.text) for text in long_enough if squeezed(text.text) in inside}
@@ -118,7 +118,7 @@ PROSE = "one two three four five six seven eight nine ten eleven twelve thirteen
 def test_formats(tmp_path, row, document, piece):
     other = {"question": "Is there anything else in this file?"}
     texts = load_benchmarks([write(tmp_path / "Some.jsonl.gz", [row, other])])
-    (hit,) = find(make_benchmarks(texts), column([document]))
+    (hit,) = find(index_benchmarks(texts), column([document]))
     assert (hit and hit.piece) == piece
     if hit:
         task = str(row.get("task_id", row.get("id", 0)))
@@ -129,15 +129,15 @@ def test_exempt_solutions_and_short_ones_are_no_evidence(tmp_path):
     rows = [{**HUMANEVAL, "canonical_solution": "    return x +  y\n"}]
     rows += [{**HUMANEVAL, "prompt": 'def f():\n """ Say. """', "canonical_solution": "return 1"}]
     texts = load_benchmarks([write(tmp_path / "HumanEval.jsonl", rows)])
-    assert find(make_benchmarks(texts), column(["return x + y", "return 1", None])) == [None] * 3
+    assert find(index_benchmarks(texts), column(["return x + y", "return 1", None])) == [None] * 3
 
 
 def test_equal_texts_are_named_by_the_first_file(tmp_path):
     first = write(tmp_path / "a.jsonl", [HUMANEVAL])
     second = write(tmp_path / "b.jsonl", [HUMANEVAL])
     texts = load_benchmarks([first, second])
-    assert len(texts) == 4 and len(make_benchmarks(texts).texts) == 2
-    hit = find(make_benchmarks(texts), column([HUMANEVAL["canonical_solution"]]))[0]
+    assert len(texts) == 4 and len(index_benchmarks(texts).texts) == 2
+    hit = find(index_benchmarks(texts), column([HUMANEVAL["canonical_solution"]]))[0]
     assert hit is not None and hit.benchmark == "a"
     assert digest(texts) != digest(load_benchmarks([second, first]))
 
@@ -145,22 +145,26 @@ def test_equal_texts_are_named_by_the_first_file(tmp_path):
 @pytest.mark.parametrize(
     ("name", "data", "sentence"),
     [
-        ("a.jsonl", b'{"unheard": 1}\n', r"a\.jsonl: row 1 is of no known benchmark.*unheard"),
-        ("a.jsonl", b'{"text": "', "is not JSON lines, or broken off"),
-        ("a.jsonl", b"[1]\n", "a line is no object"),
-        ("a.jsonl.gz", gzip.compress(b'{"text": "x"}\n' * 9)[:-9], "broken off"),
-        ("a.jsonl.gz", b"not gzip", "broken off"),
+        (
+            "a.jsonl",
+            b'{"unheard": 1}\n',
+            r"row 1: the format is unknown; the keys are unheard",
+        ),
+        ("a.jsonl", b'{"text": "', "is not JSON lines, or is truncated"),
+        ("a.jsonl", b"[1]\n", "a line is not an object"),
+        ("a.jsonl.gz", gzip.compress(b'{"text": "x"}\n' * 9)[:-9], "truncated"),
+        ("a.jsonl.gz", b"not gzip", "truncated"),
         ("a.jsonl", b'{"question": "?"}\n{"question": null}', r"a\.jsonl: row 2 cannot be read"),
         ("a.jsonl", b'{"prompt": null, "reference_code": ""}', r"a\.jsonl: row 1 cannot be read"),
         ("a.jsonl", b'{"prompts": ["x"], "inputs": [3]}', r"a\.jsonl: row 1 cannot be read"),
-        ("a.jsonl", b'{"question": ["x"]}', r"row 1 cannot be read: 'question' is no text"),
-        ("a.jsonl", b'{"question": "\\ud800"}', r"row 1 cannot be read: 'question' is no text"),
-        ("a.jsonl", b"", r"a\.jsonl: holds no text that could be looked for"),
-        ("a.jsonl", b'{"text": "x", "code": "y"}', "holds no text that could be looked for"),
+        ("a.jsonl", b'{"question": ["x"]}', r"row 1 cannot be read: 'question' is not text"),
+        ("a.jsonl", b'{"question": "\\ud800"}', r"row 1 cannot be read: 'question' is not text"),
+        ("a.jsonl", b"", r"a\.jsonl: holds no text to search for"),
+        ("a.jsonl", b'{"text": "x", "code": "y"}', "holds no text to search for"),
         (
             "a.jsonl",
             b'{"question": "Why \\n\\n\\n\\n is it?"}',
-            "holds no text that could be looked for",
+            "holds no text to search for",
         ),
     ],
     # Named, because what gzip writes holds the time, and every worker must collect the same tests.
@@ -189,14 +193,14 @@ def test_bad_files_end_in_one_sentence(tmp_path, name, data, sentence):
 
 
 def test_nothing_to_look_for():
-    assert find(make_benchmarks([]), column(["a" * 100])) == [None]
+    assert find(index_benchmarks([]), column(["a" * 100])) == [None]
 
 
 @pytest.mark.skipif(not EVALUATION.exists(), reason="the benchmarks' files are not here")
 def test_every_text_of_the_real_benchmarks_is_found_in_a_document_that_holds_it():
     names = ["HumanEval.jsonl.gz", "mbpp.jsonl", "mtpb.jsonl", "lambada_test.jsonl"]
     urls = [str(EVALUATION / name) for name in [*names, "piqa_valid.jsonl"]]
-    benchmarks = make_benchmarks(load_benchmarks(urls))
+    benchmarks = index_benchmarks(load_benchmarks(urls))
     told = {text.benchmark for text in benchmarks.texts}
     assert told == {"HumanEval", "mbpp", "mtpb", "lambada_test", "piqa_valid"}
     documents = ["before\n" + text.text.translate(UPPER) + "\nafter" for text in benchmarks.texts]

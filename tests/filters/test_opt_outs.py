@@ -77,7 +77,7 @@ def test_the_digest_is_of_the_entries_in_any_order(tmp_path, opt_outs):
 def test_what_is_no_entry_is_named_with_its_line(tmp_path, entry):
     path = tmp_path / "list.txt"
     path.write_text(f"octocat\n{entry}\n")
-    with pytest.raises(UsageError, match=r"list\.txt: line 2: .* is no owner"):
+    with pytest.raises(UsageError, match=r"list\.txt: line 2: .* is not an owner"):
         load_opt_outs([str(path)])
 
 

@@ -89,8 +89,8 @@ def test_all_faults_of_named_files_are_listed_at_once(tmp_path: Path) -> None:
     ]
     *found, bad_line, worse_line, profile, policy = str(caught.value).split("\n")
     assert found == missing
-    assert bad_line.startswith(f"{tmp_path}/bad.txt: line 1: 'is this one?' is no owner")
-    assert worse_line.startswith(f"{tmp_path}/worse.txt: line 1: 'nor this' is no owner")
+    assert bad_line.startswith(f"{tmp_path}/bad.txt: line 1: 'is this one?' is not an owner")
+    assert worse_line.startswith(f"{tmp_path}/worse.txt: line 1: 'nor this' is not an owner")
     assert profile.startswith("there is no dedup profile 'x'")
     assert policy == f"{tmp_path}/none.toml: there is no such file"
 

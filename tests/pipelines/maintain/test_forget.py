@@ -186,7 +186,7 @@ def test_two_at_once_are_both_obeyed(small_dataset, tmp_path):
         ({}, "none is given"),
         ({"ids": ["12ab"]}, "--ids: '12ab' is not an id: 32 of the digits"),
         ({"owners": ["a/b"]}, "--owners: 'a/b' is not an owner"),
-        ({"owners": ["a b"]}, "--owners: 'a b' is no owner"),
+        ({"owners": ["a b"]}, "--owners: 'a b' is not an owner"),
         ({"licenses": [""]}, "--licenses: an id is empty"),
         ({"lists": ["none.txt"]}, "none.txt: there is no such file"),
     ],
