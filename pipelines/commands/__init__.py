@@ -2,9 +2,27 @@
 
 import typer
 
-from pipelines.commands import datasets, demo, inspect, locate, mix, prepare, repair, tokenizer
+from pipelines.commands import (
+    datasets,
+    demo,
+    inspect,
+    locate,
+    mix,
+    prepare,
+    repair,
+    tokenizer,
+)
 
-MODULES = (demo, prepare, datasets, tokenizer, inspect, mix, locate, repair)
+MODULES = (
+    demo,
+    prepare,
+    datasets,
+    tokenizer,
+    inspect,
+    mix,
+    locate,
+    repair,
+)
 """In the order in which the help lists their subcommands."""
 
 

@@ -33,6 +33,7 @@ def weighted_loss(
     weights: Tensor,
     *,
     z_loss: float = 0.0,
+    chunk_elements: int | None = None,
 ) -> Loss:
     """Return the sum of `weights * (cross-entropy + z_loss * log(Z)**2)`.
 
@@ -43,8 +44,11 @@ def weighted_loss(
         targets: int64 [N], the token to predict at each row.
         weights: float32 [N]. Rows of weight 0 take as much time as others.
         z_loss: factor of the squared log-partition, which keeps logits near 0 (PaLM, section 5).
+        chunk_elements: maximum number of logits of a chunk; default: by device.
     """
-    total, entropy = _ChunkedLoss.apply(hidden, weight, bias, targets, weights, z_loss)
+    elements = chunk_elements or CHUNK_ELEMENTS[hidden.device.type]
+    rows = max(1, elements // weight.shape[0])
+    total, entropy = _ChunkedLoss.apply(hidden, weight, bias, targets, weights, z_loss, rows)
     return Loss(total, entropy)
 
 
@@ -74,6 +78,7 @@ class _ChunkedLoss(torch.autograd.Function):
         targets: Tensor,
         weights: Tensor,
         z_loss: float,
+        rows: int,
     ) -> tuple[Tensor, Tensor]:
         entropy = torch.zeros((), device=hidden.device)
         total = torch.zeros((), device=hidden.device)
@@ -82,7 +87,6 @@ class _ChunkedLoss(torch.autograd.Function):
             d_hidden = torch.empty_like(hidden)
             d_weight = torch.zeros_like(weight, dtype=torch.float32)
             d_bias = None if bias is None else torch.zeros_like(bias, dtype=torch.float32)
-        rows = max(1, CHUNK_ELEMENTS[hidden.device.type] // weight.shape[0])
         for start in range(0, hidden.shape[0], rows):
             part = slice(start, start + rows)
             logits = F.linear(hidden[part], weight, bias).float()
@@ -105,4 +109,4 @@ class _ChunkedLoss(torch.autograd.Function):
     def backward(ctx: Any, d_total: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
         d_hidden, d_weight, d_bias = ctx.saved_tensors
         scaled = d_bias * d_total if d_bias is not None else None
-        return d_hidden * d_total, d_weight * d_total, scaled, None, None, None
+        return d_hidden * d_total, d_weight * d_total, scaled, None, None, None, None

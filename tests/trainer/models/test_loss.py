@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from trainer.models import loss as module
+from trainer.models import MODELS, DecoderDims
 from trainer.models.loss import weighted_loss
 
 
@@ -21,19 +21,16 @@ def make(rows: int, vocabulary: int, width: int = 16):
 @pytest.mark.parametrize("with_bias", [True, False])
 @pytest.mark.parametrize("z_loss", [0.0, 1e-2])
 @pytest.mark.parametrize("chunk", [1, 7 * 33, 1 << 20])
-def test_loss_and_gradients_are_those_of_cross_entropy(
-    monkeypatch, chunk, z_loss, with_bias
-) -> None:
-    monkeypatch.setitem(module.CHUNK_ELEMENTS, "cpu", chunk)
+def test_loss_and_gradients_are_those_of_cross_entropy(chunk, z_loss, with_bias) -> None:
     hidden, weight, bias, targets, weights = make(50, 33)
     inputs = [hidden, weight, bias] if with_bias else [hidden, weight]
     logits = F.linear(hidden, weight, bias if with_bias else None)
     entropy = (F.cross_entropy(logits, targets, reduction="none") * weights).sum()
     total = entropy + z_loss * (logits.logsumexp(1).square() * weights).sum()
     wanted = torch.autograd.grad(total / 7, inputs)
-    ours = weighted_loss(
-        hidden, weight, bias if with_bias else None, targets, weights, z_loss=z_loss
-    )
+    used_bias = bias if with_bias else None
+    options = {"z_loss": z_loss, "chunk_elements": chunk}
+    ours = weighted_loss(hidden, weight, used_bias, targets, weights, **options)
     got = torch.autograd.grad(ours.total / 7, inputs)
     torch.testing.assert_close(ours.entropy, entropy)
     torch.testing.assert_close(ours.total, total)
@@ -49,8 +46,6 @@ def test_without_gradients_the_loss_is_the_same() -> None:
 
 
 def test_the_model_shifts_weights_to_the_token_before() -> None:
-    from trainer.models import MODELS, DecoderDims
-
     torch.manual_seed(0)
     model = MODELS["codegen2"](DecoderDims(layers=1, width=32, heads=4, inner=64), 50)
     tokens = torch.randint(0, 50, (1, 12))
