@@ -4,6 +4,7 @@
 """
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -77,7 +78,7 @@ def test_the_sampler_locates_as_the_page_does():
 
 
 def test_the_vectors_of_the_page_hold():
-    names = {
+    names: dict[str, Callable[..., int]] = {
         "mix": plain_order.mix,
         "draw": plain_order.draw,
         "derive": plain_order.derive,

@@ -1,0 +1,105 @@
+"""docs/objectives.md: its example rows are those that the objectives write.
+
+`python -m tests.docs.test_objectives` prints the examples.
+"""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from objectives.tasks.batch import Batch, Segments
+from objectives.tasks.registry import MIXES, OBJECTIVES, make_objective
+from tests.objectives.rows import CONTROL
+
+PAGE = Path(__file__).parents[2] / "docs" / "objectives.md"
+EXAMPLE = re.compile(
+    r"^ {4}(\w+) (\{.*\}), (\d+) reserved tokens, key (\d+)\n((?: {4}.*\n)+)", re.MULTILINE
+)
+LENGTHS = {"a": 10, "b": 14}
+"""Documents of the example; the second one is cut by the edge of the sequence."""
+NAMES: dict[int, str] = {
+    CONTROL.end: "<end>",
+    CONTROL.sep: "<sep>",
+    CONTROL.eom: "<eom>",
+    **{CONTROL.mask(number): f"<mask_{number}>" for number in range(1, 9)},
+    50295: "<prefix>",
+    50296: "<suffix>",
+    50297: "<middle>",
+    **{i: f"a{i}" for i in range(1, 11)},
+    **{10 + i: f"b{i}" for i in range(1, 15)},
+}
+SHOWN = [
+    ("clm", {}, 0, 1),
+    ("span_corruption", {}, 11, 4),
+    ("causal_masking", {}, 6, 8),
+    ("fim", {"level": "token", "rate": 1.0, "sentinels": [50295, 50296, 50297]}, 6, 5),
+    ("prefix_lm", {}, 0, 2),
+    ("ul2_x3", {}, 11, 1),
+    ("ul2_s", {}, 1, 3),
+]
+
+
+def lines(name, settings, reserved, key):
+    """The lines of an example: tokens, loss weights, segment ids, and the prefix."""
+    lengths = list(LENGTHS.values())
+    segments = Segments(
+        tokens=np.arange(1, sum(lengths) + 1, dtype=np.uint16),
+        starts=np.array([0, lengths[0]]),
+        lengths=np.array(lengths),
+        ends_document=np.array([True, False]),
+        first=np.array([0, 2]),
+        reserved_tokens=np.array([reserved]),
+        keys=np.array([key], np.uint64),
+    )
+    batch = Batch.empty(1, sum(lengths) + 1 + reserved)
+    objective = make_objective(name, CONTROL, settings)
+    objective.fill(segments, np.arange(1), batch)
+    expected = [*range(1, 11), CONTROL.end, *range(11, 25)]
+    assert objective.restore(batch.tokens[0], batch.segment_ids[0]).tolist() == expected
+    tokens = " ".join(NAMES[token] for token in batch.tokens[0].tolist())
+    loss = " ".join(f"{weight:g}" for weight in batch.loss_weights[0].tolist())
+    return [
+        f"    tokens  {tokens}",
+        f"    loss    {loss}",
+        f"    segment {' '.join(map(str, batch.segment_ids[0].tolist()))}",
+        f"    prefix  {batch.prefix[0]}",
+    ]
+
+
+def examples():
+    return [
+        (name, json.loads(settings), int(reserved), int(key), text.splitlines())
+        for name, settings, reserved, key, text in EXAMPLE.findall(PAGE.read_text())
+    ]
+
+
+@pytest.mark.parametrize("example", examples(), ids=lambda example: example[0])
+def test_an_example_row_is_that_of_its_objective(example):
+    *arguments, text = example
+    assert text == lines(*arguments)
+
+
+def test_each_family_of_objectives_has_an_example():
+    names = {name for name, *_ in examples()}
+    assert names == {name for name, *_ in SHOWN}
+    page = PAGE.read_text()
+    assert all(f"`{name}`" in page for name in [*OBJECTIVES, *MIXES])
+
+
+def test_the_page_lists_each_setting_with_its_default():
+    page = PAGE.read_text()
+    for name in ("span_corruption", "causal_masking", "fim", "prefix_lm", "ul2_r3"):
+        for field, info in OBJECTIVES[name].settings_class.model_fields.items():
+            default = "none" if info.default is None else info.default
+            assert f"| `{field}` | {default} |" in page, f"{name}: {field}"
+
+
+if __name__ == "__main__":
+    for shown in SHOWN:
+        print(
+            f"\n    {shown[0]} {json.dumps(shown[1])}, {shown[2]} reserved tokens, key {shown[3]}"
+        )
+        print("\n".join(lines(*shown)))
