@@ -83,12 +83,14 @@ def _faults_of_files(corpus: Corpus) -> list[str]:
 
 
 def _resolve_source(source: Source, base: str) -> Source:
+    """Make the paths of a source absolute."""
     policy = _absolute_file(base, source.license.policy)
     license = source.license.model_copy(update={"policy": policy})
     return source.model_copy(update={"files": _absolute(base, source.files), "license": license})
 
 
 def _resolve_tokenizer(tokenizer: Tokenizer, base: str) -> Tokenizer:
+    """Make the paths of a tokenizer absolute."""
     paths = tokenizer.model_dump(include={"file", "codegen2", "codegen25"}, exclude_none=True)
     return tokenizer.model_copy(
         update={name: _absolute(base, path) for name, path in paths.items()}

@@ -74,6 +74,7 @@ class Source(Config):
 
     @model_validator(mode="after")
     def _fits_layout(self) -> "Source":
+        """Check `columns`, `component` and `partition_by` against the layout."""
         mapping = [kind for kind, layout in LAYOUTS.items() if layout.maps_columns]
         columns = [column for column in self.partition_by if column != LICENSE]
         if not LAYOUTS[self.kind].maps_columns:

@@ -41,6 +41,7 @@ def _by_id(row: Row) -> tuple[Any, ...]:
 
 
 def _by_size(row: Row) -> tuple[Any, ...]:
+    """Sort key of the largest clusters."""
     return -row["cluster_size"], *_by_id(row)
 
 
@@ -95,6 +96,7 @@ def _cluster(row: Row, documents: dict[int, DocumentTable]) -> Row:
 
 
 def _document(documents: dict[int, DocumentTable], row: Row, prefix: str) -> Row:
+    """Return a duplicate, or with `kept_` the kept document; nulls without documents/."""
     table = documents.get(row[f"{prefix}part"])
     columns = ["component", "path", "text"]
     if table is None:
@@ -113,6 +115,7 @@ def render_clusters(clusters: dict[str, Any]) -> RenderableType:
 
 
 def _headline(cluster: Row) -> Text:
+    """Return the size, the rule and both documents of a cluster."""
     lines = [
         f"{formatting.plural(cluster['size'], 'document')}; rule {cluster['rule']}, "
         f"similarity {cluster['similarity']:.2f} of the least similar to what stays"

@@ -53,6 +53,7 @@ def flat(value: Any, name: str = "") -> dict[str, Any]:
 
 
 def _configs(chain: Chain) -> dict[str, Any]:
+    """Return the settings of all jobs of a chain and the tokenizer, flat."""
     settings: dict[str, Any] = {}
     for link in chain.links:
         settings |= flat(link.manifest.config)
@@ -71,6 +72,7 @@ def _totals(chain: Chain) -> dict[str, Any]:
 
 
 def _funnel(chain: Chain) -> dict[str, Any]:
+    """Return documents in, rejected and kept of every component, flat."""
     table: dict[str, Any] = {}
     for name, flow in flows(chain).items():
         table[f"{name}: documents in"] = flow.came.documents
@@ -128,6 +130,7 @@ def render_diff(changed: dict[str, Any]) -> RenderableType:
 
 
 def _table(title: str, changed: Mapping[str, Change]) -> PrintableTable:
+    """Return the table of one group of changes."""
     table = PrintableTable(
         title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD
     )
@@ -145,6 +148,7 @@ def _table(title: str, changed: Mapping[str, Change]) -> PrintableTable:
 
 
 def _value(value: Any) -> str:
+    """Return a value as a cell."""
     if value is None:
         return "-"
     return formatting.count(value) if _is_number(value) and abs(value) >= 1000 else str(value)

@@ -188,6 +188,7 @@ def stored_tokens(
 
 
 def _decision(table: DocumentTable, row: int) -> Decision:
+    """Return a row of decisions/."""
     values = take_row(table, row)
     scores = {name: value for name, value in values.items() if name not in DECISION}
     names = ("input_row", "component", "bytes", "kept", "rule", "evidence")
@@ -201,6 +202,7 @@ def _decision(table: DocumentTable, row: int) -> Decision:
 
 
 def _duplicate(chain: Chain, table: DocumentTable, row: int) -> Duplicate:
+    """Return a row of duplicates/ with the origin of the kept document."""
     values = take_row(table, row)
     kept = next((t for t in document_tables(chain) if t.number == values["kept_part"]), None)
     names = ["component", "repositories", "path", "license"]
@@ -231,6 +233,7 @@ def _why(decisions: list[Decision], stored: list[StoredDocument]) -> str:
 
 
 def _why_decision(decision: Decision) -> str:
+    """Return the verdict of a row, with its license and its rule."""
     evidence = decision.evidence or {}
     license = evidence.get("license") or "no known license"
     judged = (

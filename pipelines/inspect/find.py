@@ -98,12 +98,15 @@ def _ids_by_prefix(chain: Chain, prefix: str) -> dict[bytes, str]:
 
 
 def _kept_tables(chain: Chain) -> list[DocumentTable]:
+    """Return the tables of documents/, or else those beside the shards."""
     return document_tables(chain) or shard_tables(chain)
 
 
 def _rows_with(
     tables: list[DocumentTable], column: str, value: bytes
 ) -> list[tuple[DocumentTable, int]]:
+    """Return (table, row number) of every row with a 16-byte value in a column."""
+
     def search(table: DocumentTable) -> list[tuple[DocumentTable, int]]:
         mask = pc.equal(read_table(table.url, [column])[column], pa.scalar(value, pa.binary(16)))
         return [(table, int(row)) for row in np.flatnonzero(mask.to_numpy())]

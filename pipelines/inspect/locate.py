@@ -88,6 +88,7 @@ def _with_id(chain: Chain, id: bytes) -> list[StoredDocument]:
 
 
 def _stored(chain: Chain, id: bytes) -> list[StoredDocument]:
+    """Return the documents of the shards with an id."""
     return [stored_document(chain, *row) for row in rows_with_id(shard_tables(chain), id)]
 
 

@@ -103,6 +103,7 @@ def _smallest_ids(table: pa.Table, rules: list[str], most: int) -> dict[str, lis
 
 
 def _rejected_row(table: DocumentTable, row: Row) -> Row:
+    """Return an example from a row of decisions/."""
     scores = {name: row[name] for name in row if name not in DECISION and row[name] is not None}
     return {
         "id": row["id"].hex(),
@@ -117,6 +118,7 @@ def _rejected_row(table: DocumentTable, row: Row) -> Row:
 
 
 def _duplicate_row(table: DocumentTable, row: Row) -> Row:
+    """Return an example from a row of duplicates/."""
     return {
         "id": row["id"].hex(),
         "source": table.source,
@@ -171,6 +173,7 @@ def _rule_text(rule: str, rejections: dict[str, Any]) -> Text:
 
 
 def _example_lines(rule: str, example: Row) -> Iterator[str]:
+    """Yield the lines that are printed about an example."""
     if "kept_id" in example:
         yield (
             f"{example['id']}  copy of {example['kept_id']}, similarity "

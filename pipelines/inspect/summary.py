@@ -119,10 +119,12 @@ def render_summary(chain: Chain) -> RenderableType:
 
 
 def _size_order(flow: Flow) -> tuple[int, int, int]:
+    """Sort key of components, the largest first: tokens, bytes kept, bytes that came in."""
     return (-(flow.tokens or 0), -flow.kept.bytes, -flow.came.bytes)
 
 
 def _headline(chain: Chain, parts: Mapping[str, Flow]) -> Text:
+    """Return the totals of an output."""
     last = chain.last.manifest
     total = add_flows(list(parts.values()))
     lines = [
@@ -169,6 +171,7 @@ def _component_table(parts: Mapping[str, Flow]) -> Table:
 
 
 def _component_cells(label: str, flow: Flow) -> tuple[str, ...]:
+    """Return a row of the component table."""
     duplicates = flow.lost("dedup").documents
     others = sum(flow.lost(step).documents for step in flow.rejected) - duplicates
     return (
@@ -183,6 +186,7 @@ def _component_cells(label: str, flow: Flow) -> tuple[str, ...]:
 
 
 def _rule_table(parts: Mapping[str, Flow]) -> Table:
+    """Return what each rule rejected, by step."""
     table = numbers_table("Rejected, by rule", "", "documents", "text", "of all text", "mostly in")
     came = add_flows(list(parts.values())).came
     for step, rules in rejected_counts(parts).items():
@@ -211,6 +215,7 @@ def _largest_loser(parts: Mapping[str, Flow], step: str, rule: str) -> str:
 
 
 def _links(chain: Chain) -> Text:
+    """Return the steps of a chain with their digests."""
     lines = ["Chain of manifests, by SHA-256"]
     for link in chain.links:
         lines.append(f"  {link.manifest.step:<14}  {link.digest[:16]}  {link.directory}")
@@ -218,6 +223,7 @@ def _links(chain: Chain) -> Text:
 
 
 def _failures(chain: Chain) -> Text:
+    """Return the inputs that could not be read."""
     lines = [f"Inputs that could not be read: {formatting.count(len(chain.failed))}"]
     for failure in chain.failed[:MAX_ROWS]:
         lines.append(f"  {failure.source}: {failure.input}: {failure.error}")
@@ -228,6 +234,7 @@ def _failures(chain: Chain) -> Text:
 
 
 def _plain(flow: Flow) -> dict[str, Any]:
+    """Return a flow for JSON."""
     return {
         "source": flow.source,
         "documents_in": flow.came.documents,

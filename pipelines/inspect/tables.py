@@ -129,6 +129,7 @@ def stored_document(chain: Chain, shard: DocumentTable, row: int) -> StoredDocum
 
 
 def _part_tables(chain: Chain, folder: str) -> list[DocumentTable]:
+    """Return the tables of a folder of license_filter, one for each part."""
     link = chain.link("license_filter")
     if link is None:
         return []

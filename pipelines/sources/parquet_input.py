@@ -114,6 +114,7 @@ def opened(url: str) -> Iterator[ParquetReader]:
 
 
 def _first_line(error: Exception) -> str:
+    """Return the first line of an error's message: Arrow's messages have many."""
     return str(error).partition("\n")[0]
 
 
