@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from manifests.console.options import AsJson
+from manifests.console.options import AsJson, answer
 
 
 def register(app: typer.Typer) -> None:
@@ -25,7 +25,6 @@ def preview(
     as_json: AsJson = False,
 ) -> None:
     """Show training sequences as text: documents, spans, control tokens, and their origin."""
-    from manifests.console.output import answer
     from manifests.mixture.mixture import load_mixture
     from objectives.preview import preview_sequences, render_sequences
     from objectives.stream.plan import load_plan, make_plan

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from manifests.console.options import AsJson
+from manifests.console.options import AsJson, answer
 
 RunPath = Annotated[str, typer.Argument(metavar="RUN", help="Directory of a run.")]
 Step = Annotated[int | None, typer.Option(help="Step of the checkpoint; default: the last one.")]
@@ -27,7 +27,6 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train a model, or continue from the last checkpoint. Use torchrun for several GPUs."""
-    from manifests.console.output import answer
     from trainer.config import load_run_config
     from trainer.train import train as train_run
 
@@ -55,7 +54,6 @@ def sample(
     as_json: AsJson = False,
 ) -> None:
     """Generate text after a prefix, or between a prefix and a suffix."""
-    from manifests.console.output import answer
     from trainer.run import Run
     from trainer.sample import Sampling, sample_text, samples_text
 
@@ -76,7 +74,6 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Measure loss and bits per byte on the held-out documents of each component."""
-    from manifests.console.output import answer
     from trainer.evaluate import evaluate_run, scores_table
     from trainer.run import Run
 
@@ -93,7 +90,6 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write a checkpoint as a Hugging Face directory."""
-    from manifests.console.output import answer
     from trainer.export import export_run
     from trainer.run import Run
 
@@ -111,7 +107,6 @@ def trace(
     as_json: AsJson = False,
 ) -> None:
     """Show the documents of a sequence that the run trained on."""
-    from manifests.console.output import answer
     from trainer.run import Run
     from trainer.trace import trace as trace_row
     from trainer.trace import trace_text

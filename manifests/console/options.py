@@ -1,9 +1,13 @@
 """Arguments and options that several subcommands share."""
 
-from typing import Annotated, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 
 class HelpGroup(TyperGroup):
@@ -15,6 +19,18 @@ class HelpGroup(TyperGroup):
             if command := self.get_command(ctx, name):
                 command.short_help = command.help
         super().format_commands(ctx, formatter)
+
+
+def answer(
+    as_json: bool, values: Mapping[str, Any], render: "Callable[[], RenderableType]"
+) -> None:
+    """Print the result of a subcommand: `values` as one JSON object, or what `render` returns."""
+    from manifests.console.output import print_answer, print_json
+
+    if as_json:
+        print_json(values)
+    else:
+        print_answer(render())
 
 
 Directory = Annotated[

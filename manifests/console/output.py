@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from rich import box
@@ -62,10 +62,7 @@ def print_answer(answer: RenderableType) -> None:
     console.print(grouped, crop=False)
 
 
-def answer(as_json: bool, values: Mapping[str, Any], render: Callable[[], RenderableType]) -> None:
-    """Print `values` as one JSON object (`as_json`), or the result of `render`."""
-    if as_json:
-        text = json.dumps(values, ensure_ascii=False)
-        print(CONTROL_CHARACTERS.sub(lambda match: f"\\u{ord(match[0]):04x}", text))
-    else:
-        print_answer(render())
+def print_json(values: Mapping[str, Any]) -> None:
+    """Print values on stdout as one JSON object, its control characters escaped."""
+    text = json.dumps(values, ensure_ascii=False)
+    print(CONTROL_CHARACTERS.sub(lambda match: f"\\u{ord(match[0]):04x}", text))

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from manifests.console.options import AsJson, BeamOptions, RunnerName
+from manifests.console.options import AsJson, BeamOptions, RunnerName, answer
 
 Dataset = Annotated[
     str, typer.Argument(metavar="DIR", help="An output (out/), or the directory of one tokenizer.")
@@ -37,7 +37,6 @@ def forget(
     as_json: AsJson = False,
 ) -> None:
     """Forget documents: readers exclude them from now on, a training run from its next stage on."""
-    from manifests.console.output import answer
     from manifests.lineage.chain import load_chain
     from pipelines.maintain import forget as forgetting
 
@@ -56,7 +55,6 @@ def compact(
     as_json: AsJson = False,
 ) -> None:
     """Write a new dataset without forgotten documents; only shards that hold some are rewritten."""
-    from manifests.console.output import answer
     from manifests.lineage.chain import load_chain
     from pipelines.maintain import compact as compacting
     from pipelines.runtime.runners import Runner
@@ -77,7 +75,6 @@ def materialize(
     as_json: AsJson = False,
 ) -> None:
     """Write a mixture as plain shuffled WebDataset shards, for other trainers."""
-    from manifests.console.output import answer
     from pipelines.maintain import materialize as materializing
     from pipelines.runtime.runners import Runner
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from manifests.console.options import AsJson, CorpusFile, Directory
+from manifests.console.options import AsJson, CorpusFile, Directory, answer
 from manifests.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ def register(app: typer.Typer) -> None:
 
 def plan(corpus: CorpusFile, as_json: AsJson = False) -> None:
     """Print the inputs of a corpus, the parts that they are cut into, and inputs not read."""
-    from manifests.console.output import answer
     from pipelines.corpus.loading import load_corpus
     from pipelines.inspect.plan import plan, plan_table
 
@@ -53,7 +52,6 @@ def inspect(
     as_json: AsJson = False,
 ) -> None:
     """Print what an output holds: totals, the funnel, the tokenizer, the chain of manifests."""
-    from manifests.console.output import answer
     from manifests.lineage.chain import load_chain
 
     if not rejected and (rule is not None or (number is not None and not clusters)):
@@ -86,7 +84,6 @@ def thresholds(
     as_json: AsJson = False,
 ) -> None:
     """Print what other thresholds of [filters] would keep, from scores: no text is read again."""
-    from manifests.console.output import answer
     from manifests.lineage.chain import load_chain
     from pipelines.inspect.thresholds import compare_thresholds, render_thresholds
 
@@ -96,7 +93,7 @@ def thresholds(
 
 def verify(directory: Directory, as_json: AsJson = False) -> None:
     """Check every checksum, size, boundary and count; on faults, list them and exit with 1."""
-    from manifests.console.output import answer, print_answer
+    from manifests.console.output import print_answer, print_json
     from manifests.lineage.chain import load_chain
     from manifests.verify.verify import verify as check
 
@@ -104,7 +101,7 @@ def verify(directory: Directory, as_json: AsJson = False) -> None:
     with _progress("verify") as advance:
         verified = check(chain, advance)
     if as_json:
-        answer(True, verified.plain(), str)
+        print_json(verified.plain())
     if verified.faults:
         more = len(verified.faults) - LISTED_FAULTS
         rest = [f"and {more} more faults: --json lists them all"] if more > 0 else []
@@ -119,7 +116,6 @@ def diff(
     as_json: AsJson = False,
 ) -> None:
     """Print what changed between two outputs (config, funnel, tokens, shards) or two mixtures."""
-    from manifests.console.output import answer
     from manifests.lineage.chain import load_chain
     from manifests.mixture import render
     from pipelines.inspect import diff
@@ -155,14 +151,14 @@ def attribution(
     as_json: AsJson = False,
 ) -> None:
     """List the authors of kept documents: by license the repositories and copyright lines."""
-    from manifests.console.output import answer, print_answer
+    from manifests.console.output import print_answer, print_json
     from manifests.io import files
     from manifests.lineage.chain import load_chain
     from pipelines.inspect import attribution
 
     works = attribution.attribution(load_chain(directory))
     if as_json:
-        answer(True, works, str)
+        print_json(works)
         return
     files.write_bytes(out, attribution.as_markdown(works).encode())
     print_answer(attribution.summary(works, out))

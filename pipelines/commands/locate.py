@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from manifests.console.options import AsJson, Directory
+from manifests.console.options import AsJson, Directory, answer
 from manifests.errors import UsageError
 
 
@@ -24,7 +24,6 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show a document: its text, where it came from, and why it was kept or rejected."""
-    from manifests.console.output import answer
     from manifests.lineage.chain import load_chain
     from pipelines.inspect.document import describe_document, render_document
 
@@ -47,7 +46,6 @@ def locate(
     as_json: AsJson = False,
 ) -> None:
     """Print the shard and block that hold a document, or the document that holds a token."""
-    from manifests.console.output import answer
     from manifests.io import files
     from manifests.lineage.chain import load_chain
     from pipelines.inspect import locate
@@ -82,7 +80,6 @@ def clean(
     as_json: AsJson = False,
 ) -> None:
     """List the files of an output that nothing needs any more; with --yes, remove them."""
-    from manifests.console.output import answer
     from manifests.verify import cleanup
 
     plan = cleanup.wasted(directory, documents)

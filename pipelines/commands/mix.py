@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from manifests.console.options import AsJson
+from manifests.console.options import AsJson, answer
 from manifests.errors import UsageError
 
 
@@ -41,7 +41,6 @@ def mix(
     as_json: AsJson = False,
 ) -> None:
     """Write a mixture; a group is a source, SOURCE/COMPONENT, a pattern, COLUMN:VALUE, or A+B."""
-    from manifests.console.output import answer
     from manifests.lineage.chain import load_chain
     from manifests.mixture import render
     from manifests.mixture.mixture import make_mixture

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from manifests.console.options import AsJson, BeamOptions, CorpusFile, RunnerName
+from manifests.console.options import AsJson, BeamOptions, CorpusFile, RunnerName, answer
 from manifests.lineage import STEPS, StepName
 
 Out = Annotated[
@@ -83,7 +83,6 @@ def _run(
     gc.disable()
     # Beam warns of optional packages when it is imported.
     logging.getLogger().setLevel(logging.ERROR)
-    from manifests.console.output import answer
     from pipelines.preparation import load_preparation
     from pipelines.prepare import run_jobs
     from pipelines.runtime.runners import Runner

@@ -2,7 +2,7 @@
 
 import typer
 
-from manifests.console.options import AsJson, Directory
+from manifests.console.options import AsJson, Directory, answer
 
 
 def register(app: typer.Typer) -> None:
@@ -13,7 +13,6 @@ def register(app: typer.Typer) -> None:
 def repair(directory: Directory, as_json: AsJson = False) -> None:
     """Rebuild the block table, the shard indexes and Energon's files from the shards."""
     from manifests.console.formatting import plural
-    from manifests.console.output import answer
     from manifests.lineage.chain import load_chain
     from manifests.verify.repair import repair as rebuild
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from manifests.console.options import AsJson, CorpusFile, HelpGroup
+from manifests.console.options import AsJson, CorpusFile, HelpGroup, answer
 from manifests.errors import UsageError
 
 Prepared = Annotated[
@@ -66,7 +66,6 @@ def rebuild(
 
 
 def _write(out: str, content: bytes, as_json: bool) -> None:
-    from manifests.console.output import answer
     from manifests.io import files
     from manifests.tokenizer.tokenizer import describe_tokenizer
 

@@ -5,7 +5,7 @@ import json
 import pytest
 from rich.console import Group
 
-from manifests.console.output import answer, numbers_table, print_answer, printable, unwrapped
+from manifests.console.output import numbers_table, print_answer, print_json, printable, unwrapped
 from pipelines.inspect.clusters import render_clusters
 from pipelines.inspect.diff import render_diff
 from pipelines.inspect.document import render_document
@@ -62,7 +62,7 @@ def test_json_escapes_control_characters_and_keeps_every_value(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     values = {"path": EVIL, "text": "größe\n\u202e\ud800"}
-    answer(True, values, lambda: "")
+    print_json(values)
     printed = capsys.readouterr().out
     assert_no_control_characters(printed)
     assert json.loads(printed) == values and "größe" in printed and "\u202e" not in printed
