@@ -20,7 +20,7 @@ EXAMPLE = re.compile(
 )
 LENGTHS = {"a": 10, "b": 14}
 """Documents of the example; the second one is cut by the edge of the sequence."""
-NAMES: dict[int, str] = {
+NAMES: dict[int | None, str] = {
     CONTROL.end: "<end>",
     CONTROL.sep: "<sep>",
     CONTROL.eom: "<eom>",
