@@ -1,1 +1,12 @@
-"""The first job: raw files to documents/ and decisions/."""
+"""The first job: raw files to documents/ and decisions/.
+
+- job: `LicenseFilter`, the plan, parts.parquet and the manifest.
+- plan: plan.parquet, and the names of parts.
+- step: the work on one row of the plan.
+- decisions: the verdict on every row of a part.
+- header_veto: licenses that file headers state.
+- repository_licenses: licenses of repositories, for sources that do not give them.
+- reference_lists: benchmarks and opt-outs, which documents are compared with.
+- writer: files in row groups of one component, written in the background.
+- preload: what worker processes share.
+"""

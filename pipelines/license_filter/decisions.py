@@ -1,4 +1,4 @@
-"""Which rows of a part may be trained on, and why: what documents/ and decisions/ hold."""
+"""Decisions on the rows of a part: the content of documents/ and decisions/."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,29 +19,33 @@ from manifests.lineage.receipts import ComponentFunnel, Count, Funnel
 from manifests.schemas import DOCUMENTS, decisions
 from pipelines.corpus.corpus import Corpus
 from pipelines.corpus.source_table import Source
-from pipelines.license_filter.header_veto import NOTHING, Headers, read_headers
-from pipelines.license_filter.reference_lists import Lists
+from pipelines.license_filter.header_veto import NO_HEADERS, Headers, read_headers
+from pipelines.license_filter.reference_lists import ReferenceLists
 from pipelines.license_filter.repository_licenses import Repositories
 from pipelines.sources import partition
 
 NOT_CHOSEN = "component_not_chosen"
 
 VERDICT = {"header": ALLOWED, "repository": ALLOWED, "source": UNKNOWN}
-"""What a license is known from -> what a survivor is ranked by."""
+"""License layer -> rank of a document among its duplicates."""
 
 
 @dataclass(frozen=True)
-class Decided:
-    """Rows of a part, sorted by language or set, and what was decided of each."""
+class Decisions:
+    """The rows of a part, sorted by component, and the decision on each row."""
 
     rows: pa.Table
     """ROWS, with `component` as `source/slug`."""
     columns: Mapping[str, Any]
-    """id, bytes, heldout, rule, detail, license, license_layer and the scores, an entry a row."""
+    """Name -> one value for each row: id, bytes, heldout, rule, detail, license, license_layer, and
+    the scores."""
     policy: str
+    """Label of the policy, as `policy_label` returns it."""
     scores: tuple[str, ...]
+    """Names of the scores."""
     source: str
     counts: dict[str, int | dict[str, int]]
+    """Counts of the header veto, for the receipt."""
 
     def documents(self) -> pa.Table:
         """Return the kept rows as DOCUMENTS."""
@@ -51,7 +55,7 @@ class Decided:
         return _by_component(table.filter(pa.array(self.kept)))
 
     def decisions(self) -> pa.Table:
-        """Return every row as it was decided."""
+        """Return the decision on every row, with the scores."""
         evidence = [
             {"license": license, "layer": layer, "policy": self.policy, "detail": detail}
             for license, layer, detail in zip(
@@ -76,28 +80,29 @@ class Decided:
 
     @property
     def bytes(self) -> int:
-        """Text of all rows."""
+        """Bytes of text of all rows."""
         return int(pc.sum(self.columns["bytes"]).as_py() or 0)
 
     @property
     def kept(self) -> list[bool]:
-        """Whether each row stays."""
+        """Whether each row is kept."""
         return [rule is None for rule in self.columns["rule"]]
 
     def funnel(self) -> Funnel:
-        """Count every row once: kept, or under the first rule that rejected it."""
-        counted: dict[str, dict[str | None, list[int]]] = {}
+        """Return counts by component and rule; a row counts for the first rule that rejects it."""
+        counts: dict[str, dict[str | None, list[int]]] = {}
         sizes = self.columns["bytes"].to_pylist()
         columns = (self.rows["component"].to_pylist(), self.columns["rule"], sizes)
         for component, rule, size in zip(*columns, strict=True):
-            cell = counted.setdefault(component, {}).setdefault(rule, [0, 0])
+            cell = counts.setdefault(component, {}).setdefault(rule, [0, 0])
             cell[0] += 1
             cell[1] += size
-        return {self.source: {c: _funnel(rules) for c, rules in counted.items()}} if counted else {}
+        components = {component: _funnel(rules) for component, rules in counts.items()}
+        return {self.source: components} if components else {}
 
 
 def _funnel(rules: Mapping[str | None, list[int]]) -> ComponentFunnel:
-    """Turn rule -> [documents, bytes], None for the kept ones, into a funnel."""
+    """Return the funnel of rule -> [documents, bytes]; the rule None counts the kept documents."""
     documents, size = rules.get(None, [0, 0])
     return ComponentFunnel(
         documents_in=sum(cell[0] for cell in rules.values()),
@@ -112,21 +117,29 @@ def _funnel(rules: Mapping[str | None, list[int]]) -> ComponentFunnel:
     )
 
 
-def with_licenses(rows: pa.Table, repositories: Repositories | None) -> pa.Table:
-    """Give the rows without licenses those of their repositories."""
+def add_repository_licenses(rows: pa.Table, repositories: Repositories | None) -> pa.Table:
+    """Return rows of the schema ROWS; rows without licenses get those of their repositories."""
     if repositories is None:
         return rows
     pairs = zip(rows["licenses"].to_pylist(), rows["repositories"].to_pylist(), strict=True)
-    said = [own or repositories.licenses(names) for own, names in pairs]
+    licenses = [own or repositories.licenses(names) for own, names in pairs]
     index = rows.schema.get_field_index("licenses")
     kind = rows.schema.field(index)
-    return rows.set_column(index, kind, pa.array(said, kind.type))
+    return rows.set_column(index, kind, pa.array(licenses, kind.type))
 
 
 def decide(
-    source: Source, corpus: Corpus, rows: pa.Table, lists: Lists, detector: Detector
-) -> Decided:
-    """Decide every row of a part: the first rule that rejects it is its reason."""
+    source: Source, corpus: Corpus, rows: pa.Table, lists: ReferenceLists, detector: Detector
+) -> Decisions:
+    """Return the decisions on the rows of a part; the first rule that rejects a row is its rule.
+
+    Args:
+        source: the source of the rows.
+        corpus: the corpus of the source.
+        rows: table of the schema ROWS.
+        lists: the reference lists of the corpus.
+        detector: detects licenses in headers.
+    """
     rows = _by_component(rows)
     texts = pc.fill_null(rows["text"], "").combine_chunks()
     repositories = rows["repositories"].to_pylist()
@@ -134,13 +147,13 @@ def decide(
     ids = document_ids.document_ids(source.name, repositories, paths, texts)
     policy = load_policy(source.license.policy)
     faults, not_chosen = rows["fault"].to_pylist(), _not_chosen(source, rows)
-    headers = NOTHING
+    headers = NO_HEADERS
     if source.header == "veto":
         wanted = [not any(reasons) for reasons in zip(faults, not_chosen, strict=True)]
         headers = read_headers(texts, np.array(wanted, bool), policy, detector)
-    said = rows["licenses"].to_pylist()
     layers = _other_layers(source, rows, headers)
-    licenses = judge_licenses(policy, said, source.missing, layers)
+    stated = rows["licenses"].to_pylist()
+    licenses = judge_licenses(policy, stated, source.missing, layers)
     languages = [partition.base(name) for name in rows["component"].to_pylist()]
     batch = Batch([source.layout.genre(name) for name in languages], languages, paths, texts)
     scores, filtered = registry.apply(registry.settings(corpus.filters), batch)
@@ -169,11 +182,11 @@ def decide(
     }
     label = policy_label(policy)
     named = _named(source, rows, columns["license"], columns["rule"])
-    return Decided(named, columns, label, tuple(scores), source.name, headers.counts)
+    return Decisions(named, columns, label, tuple(scores), source.name, headers.counts)
 
 
 def _other_layers(source: Source, rows: pa.Table, headers: Headers) -> dict[int, list[Finding]]:
-    """What is known of a row's license besides its repositories: by its own text, by its set."""
+    """Return row -> findings about its license, of its own header and of its component."""
     layers = {row: [finding] for row, finding in headers.findings.items()}
     layout = source.layout
     for row, name in enumerate(rows["component"].to_pylist()):
@@ -183,14 +196,14 @@ def _other_layers(source: Source, rows: pa.Table, headers: Headers) -> dict[int,
 
 
 def policy_label(policy: Policy) -> str:
-    """Return how evidence names a policy: NAME@DIGEST, the digest cut to 12 characters."""
+    """Return the label of a policy in evidence: NAME@DIGEST with 12 characters of the digest."""
     return f"{policy.name}@{policy.digest[:12]}"
 
 
 def _by_component(rows: pa.Table) -> pa.Table:
-    """Sort by component, input order kept within each.
+    """Return rows sorted by component, in input order within a component.
 
-    So a component's documents are row groups of their own, and reading one never reads another.
+    So the row groups of a component hold no documents of another component.
     """
     names = np.asarray(rows["component"].to_pylist(), dtype=object)
     order = np.argsort(names, kind="stable")
@@ -200,7 +213,7 @@ def _by_component(rows: pa.Table) -> pa.Table:
 def _named(
     source: Source, rows: pa.Table, licenses: Sequence[str | None], rules: Sequence[str | None]
 ) -> pa.Table:
-    """Name components in full, as `source/slug`, cut by the columns of `partition_by`."""
+    """Return rows with full names of components: `source/slug`, divided by `partition_by`."""
     names = rows["component"].to_pylist()
     if source.partition_by:
         names = [
@@ -214,6 +227,7 @@ def _named(
 
 
 def _not_chosen(source: Source, rows: pa.Table) -> list[str | None]:
+    """Return the rule NOT_CHOSEN for each row of a component that is not chosen, else None."""
     chosen = source.chosen
     return [
         None if chosen is None or partition.base(name) in chosen else NOT_CHOSEN

@@ -16,12 +16,12 @@ from filters.scancode.server import GIVEN_UP
 
 
 class Headers(NamedTuple):
-    """What the texts of a part say of their own licenses.
+    """The licenses that the texts of a part state in their headers.
 
     Attributes:
-        findings: row -> its denial.
-        details: row -> the evidence of it, or that it was given up.
-        counts: what was looked at. Nothing here depends on what a cache knew before: the same
+        findings: row -> the finding that denies it.
+        details: row -> evidence of the denial, or GIVEN_UP if the detector timed out.
+        counts: counts for the receipt. They do not depend on the content of a cache, so the same
             inputs give the same receipts.
     """
 
@@ -30,37 +30,38 @@ class Headers(NamedTuple):
     counts: dict[str, int | dict[str, int]]
 
 
-NOTHING = Headers({}, {}, {})
+NO_HEADERS = Headers({}, {}, {})
 
 
 def read_headers(
     texts: Any, wanted: npt.NDArray[np.bool_], policy: Policy, detector: Detector
 ) -> Headers:
-    """Read the headers of the wanted texts, and judge them.
+    """Return the findings in the headers of the wanted texts.
 
     Args:
         texts: Arrow large_string array, n of them.
-        wanted: bool [n], the rows whose headers are read.
-        policy: by which licenses are judged.
-        detector: this machine's.
+        wanted: bool [n]; rows whose headers are read.
+        policy: decides which licenses are denied.
+        detector: client of the detector of this machine.
     """
     read = texts if wanted.all() else pc.if_else(pa.array(wanted), texts, "")
     stated = veto.statements(read)
-    asked = veto.distinct_texts(stated)
-    found = dict(zip(asked, detector.detect(asked).found, strict=True))
-    denied = veto.denials(stated, found.get, policy)
-    slow = [row for row, said in stated.items() if veto.timed_out(said, found.get)]
-    details = {row: GIVEN_UP for row in slow} | {row: each.detail for row, each in denied.items()}
+    distinct = veto.distinct_texts(stated)
+    detected = dict(zip(distinct, detector.detect(distinct).found, strict=True))
+    denials = veto.denials(stated, detected.get, policy)
+    slow = [row for row, statement in stated.items() if veto.timed_out(statement, detected.get)]
+    details = {row: GIVEN_UP for row in slow}
+    details |= {row: denial.detail for row, denial in denials.items()}
     counts = {
         "documents": len(stated),
-        "texts": len(asked),
-        "denied": len(denied),
+        "texts": len(distinct),
+        "denied": len(denials),
         "timed_out": len(slow),
     }
-    findings = {row: each.finding for row, each in denied.items()}
+    findings = {row: denial.finding for row, denial in denials.items()}
     return Headers(findings, details, {"headers": counts})
 
 
 def identity() -> list[object]:
-    """Return what a part's header verdicts depend on, besides its texts and its policy."""
+    """Return the versions that findings depend on, besides the texts and the policy."""
     return [detector_version(), veto.RULES]

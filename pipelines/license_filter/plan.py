@@ -1,6 +1,6 @@
-"""The plan: every input of a corpus, cut into parts, in the order that numbers them."""
+"""The plan: all inputs of a corpus, cut into parts, in the order that numbers the parts."""
 
-from typing import Any
+from typing import cast
 
 import pyarrow as pa
 
@@ -8,17 +8,17 @@ from filters.licenses.policy import load_policy
 from filters.quality import registry
 from manifests import components
 from manifests.io.digest import digest, short_digest
-from manifests.schemas import FORMAT, PLAN
+from manifests.schemas import FORMAT, PLAN, PlanRow
 from pipelines.corpus.corpus import Corpus
 from pipelines.corpus.inputs import list_ranges
 from pipelines.corpus.source_table import Source
 from pipelines.license_filter import header_veto, repository_licenses
-from pipelines.license_filter.reference_lists import Held
+from pipelines.license_filter.reference_lists import ListDigests
 
 
-def step_digest(corpus: Corpus, source: Source, lists: Held) -> str:
-    """Return the digest of all that decides what license_filter makes of a source's rows."""
-    policy = load_policy(source.license.policy)
+def step_digest(corpus: Corpus, source: Source, digests: ListDigests) -> str:
+    """Return the digest of everything but the input that decides the output of a source's rows."""
+    repositories = source.license.repositories
     return digest(
         {
             "format": FORMAT,
@@ -28,41 +28,45 @@ def step_digest(corpus: Corpus, source: Source, lists: Held) -> str:
             "columns": source.columns.model_dump() if source.columns else None,
             "component": source.component,
             "components": sorted(source.chosen) if source.chosen is not None else None,
-            # As it was before there were any, so that what was made then stays.
-            **({"partition_by": source.partition_by} if source.partition_by else {}),
-            "policy": policy.digest,
+            "partition_by": source.partition_by,
+            "policy": load_policy(source.license.policy).digest,
             "missing": source.missing,
-            "repositories": repository_licenses.table_name(
-                corpus.named(source.license.repositories)
-            )
-            if source.license.repositories
-            else None,
+            "repositories": (
+                repository_licenses.table_name(corpus.named(repositories)) if repositories else None
+            ),
             "sets": source.layout.component_licenses_digest(),
             "header": header_veto.identity() if source.header == "veto" else None,
             "filters": registry.identity(corpus.filters),
-            "benchmarks": lists.benchmarks,
-            "opt_outs": lists.opt_outs,
+            "benchmarks": digests.benchmarks,
+            "opt_outs": digests.opt_outs,
             "heldout": corpus.tokenize.heldout,
             "table": components.table().digest,
         }
     )
 
 
-def part_name(row: dict[str, Any], piece: int = 0) -> str:
-    """Return the name of a part: the digest of what it is read from and of what is done to it.
+def part_name(row: PlanRow, number: int = 0) -> str:
+    """Return the name of a part: the digest of its input, its range and its step.
 
-    A row of the plan without a `stop` becomes as many parts as it takes, numbered by `piece`.
+    Args:
+        row: a row of the plan. A row whose `stop` is None becomes as many parts as needed.
+        number: number of the part in the row, from 0.
     """
-    identity = ("source", "input", "bytes", "version", "start", "stop", "step")
-    return short_digest([*(row[field] for field in identity), piece])
+    place = [row["source"], row["input"], row["bytes"], row["version"], row["start"], row["stop"]]
+    return short_digest([*place, row["step"], number])
 
 
-def make_plan(corpus: Corpus, lists: Held) -> pa.Table:
-    """Return the plan of a corpus, whose lists hold `lists`, as a table of the schema PLAN.
+def make_plan(corpus: Corpus, digests: ListDigests) -> pa.Table:
+    """Return the plan of a corpus as a table of the schema PLAN.
+
+    Args:
+        corpus: the corpus.
+        digests: the digests of its reference lists.
 
     Raises:
-        DataError: a source's pattern matches no file, or only files that cannot be read.
+        DataError: the pattern of a source matches no file, or no file of the chosen components.
     """
-    steps = {source.name: step_digest(corpus, source, lists) for source in corpus.source}
-    rows = [{**vars(unit), "step": steps[unit.source]} for unit in list_ranges(corpus)]
-    return pa.Table.from_pylist([{**row, "part": part_name(row)} for row in rows], schema=PLAN)
+    steps = {source.name: step_digest(corpus, source, digests) for source in corpus.source}
+    units = [{**vars(unit), "step": steps[unit.source]} for unit in list_ranges(corpus)]
+    rows = [{**unit, "part": part_name(cast(PlanRow, unit))} for unit in units]
+    return pa.Table.from_pylist(rows, schema=PLAN)

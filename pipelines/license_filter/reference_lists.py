@@ -1,4 +1,4 @@
-"""What documents are compared with, whatever their source: benchmarks and opt-outs."""
+"""Reference lists: the benchmarks and opt-outs that documents of all sources are compared with."""
 
 from typing import NamedTuple
 
@@ -8,61 +8,64 @@ from manifests.errors import DataError
 from pipelines.corpus.corpus import Corpus
 
 
-class Held(NamedTuple):
-    """How much the lists of a corpus hold, and which: small enough to travel to workers.
+class ListDigests(NamedTuple):
+    """Sizes and digests of the reference lists, small enough to travel to workers.
 
-    It is made once for a run. Parts are named after it, workers see to it that they read the same,
-    and the manifest records it, so that no manifest claims a list that was not obeyed.
+    They are computed once for a run. The names of parts depend on them, workers check that they
+    read the same lists, and the manifest records them.
     """
 
     texts: int
+    """Number of texts of benchmarks."""
     benchmarks: str
-    """The digest of the benchmarks' texts."""
+    """Digest of the texts of benchmarks."""
     entries: int
+    """Number of opt-outs."""
     opt_outs: str
-    """The digest of the opt-outs' entries."""
+    """Digest of the opt-outs."""
 
-    def recorded(self) -> dict[str, dict[str, int | str]]:
-        """Return it as the manifest has it."""
+    def as_extra(self) -> dict[str, dict[str, int | str]]:
+        """Return the entries of the manifest's `extra`."""
         return {
             "benchmarks": {"texts": self.texts, "sha256": self.benchmarks},
             "opt_outs": {"entries": self.entries, "sha256": self.opt_outs},
         }
 
 
-class Lists(NamedTuple):
-    """The lists themselves, ready to be compared with."""
+class ReferenceLists(NamedTuple):
+    """The reference lists in memory."""
 
     benchmarks: decontamination.BenchmarkIndex
     opt_outs: OptOuts
 
 
-def look(corpus: Corpus) -> Held:
-    """Read the files of benchmarks and of opt-outs of a corpus, and tell what they hold."""
-    return _held(benchmarks.load_benchmarks(corpus.decontaminate.files), _opt_outs(corpus))
+TABLES = {"opt_outs": "[opt_out]: a list", "benchmarks": "[decontaminate]: a file"}
+"""Field of ListDigests -> subject of an error message."""
 
 
-def load_lists(corpus: Corpus, held: Held) -> Lists:
-    """Read the benchmarks and the opt-outs of a corpus.
+def digest_lists(corpus: Corpus) -> ListDigests:
+    """Read the reference lists of a corpus, and return their digests."""
+    return _digests(*_read(corpus))
+
+
+def load_lists(corpus: Corpus, digests: ListDigests) -> ReferenceLists:
+    """Read the reference lists of a corpus.
 
     Raises:
-        DataError: they are not what the run began with.
+        DataError: the lists differ from `digests`.
     """
-    texts, opt_outs = benchmarks.load_benchmarks(corpus.decontaminate.files), _opt_outs(corpus)
-    found = _held(texts, opt_outs)
-    for table in ("opt_outs", "benchmarks"):
-        if getattr(found, table) != getattr(held, table):
-            raise DataError(f"{TABLES[table]} changed while the job runs; start it again")
-    return Lists(decontamination.index_benchmarks(texts), opt_outs)
+    texts, opt_outs = _read(corpus)
+    read = _digests(texts, opt_outs)
+    for table, subject in TABLES.items():
+        if getattr(read, table) != getattr(digests, table):
+            raise DataError(f"{subject} changed while the job runs; start it again")
+    return ReferenceLists(decontamination.index_benchmarks(texts), opt_outs)
 
 
-TABLES = {"opt_outs": "[opt_out]: a list", "benchmarks": "[decontaminate]: a file"}
-"""What of a corpus -> how a sentence names it."""
+def _read(corpus: Corpus) -> tuple[list[benchmarks.BenchmarkText], OptOuts]:
+    texts = benchmarks.load_benchmarks(corpus.decontaminate.files)
+    return texts, load_opt_outs(corpus.opt_out.files)
 
 
-def _opt_outs(corpus: Corpus) -> OptOuts:
-    return load_opt_outs(corpus.opt_out.files)
-
-
-def _held(texts: list[benchmarks.BenchmarkText], opt_outs: OptOuts) -> Held:
-    return Held(len(texts), benchmarks.digest(texts), len(opt_outs), opt_outs.digest)
+def _digests(texts: list[benchmarks.BenchmarkText], opt_outs: OptOuts) -> ListDigests:
+    return ListDigests(len(texts), benchmarks.digest(texts), len(opt_outs), opt_outs.digest)

@@ -1,8 +1,9 @@
-"""Licenses by repository, for sources that name repositories and no licenses: a sorted table.
+"""Licenses by repository, for sources that name repositories but no licenses.
 
-StarCoderData has no license column, but its repositories are The Stack's. A join of 100 million
-repositories would shuffle them all; a table of (hash of the repository, number of a set of
-licenses), 12 bytes each, is made once from six columns of The Stack and mapped by every worker.
+StarCoderData has no license column, but its repositories are those of The Stack. A join would
+shuffle 100 million repositories. Instead, a sorted table of (hash of the repository, index of a
+set of licenses), 12 bytes each, is written once from six columns of The Stack. Every worker maps
+the table to memory.
 """
 
 import hashlib
@@ -34,11 +35,11 @@ DIRECTORY = "repositories"
 
 @dataclass(frozen=True)
 class Repositories:
-    """What the repositories of a source are licensed under.
+    """The licenses of the repositories of a source.
 
     Attributes:
-        hashes: uint64 [n], ascending: `repository_hash` of each.
-        numbers: uint32 [n], which of `sets` is its own.
+        hashes: uint64 [n], ascending: `repository_hash` of each repository.
+        numbers: uint32 [n]: index in `sets` of each repository.
         sets: lists of license ids, each sorted.
     """
 
@@ -47,35 +48,36 @@ class Repositories:
     sets: Sequence[list[str]]
 
     def licenses(self, repositories: Sequence[str]) -> list[str] | None:
-        """Return the licenses of a document's repositories together; None where none is known."""
-        found: set[str] = set()
+        """Return the union of the licenses of some repositories; None if no repository is known."""
+        licenses: set[str] = set()
         for name in repositories:
             wanted = np.uint64(repository_hash(name))
             at = int(np.searchsorted(self.hashes, wanted))
             if at < len(self.hashes) and self.hashes[at] == wanted:
-                found.update(self.sets[int(self.numbers[at])])
-        return sorted(found) or None
+                licenses.update(self.sets[int(self.numbers[at])])
+        return sorted(licenses) or None
 
 
 def repository_hash(name: str) -> int:
-    """Return 64 bits of a repository's name, in whatever case: GitHub does not tell them apart.
+    """Return a 64-bit hash of a repository's name in lower case: GitHub ignores case.
 
-    At 100 million repositories a wrong answer awaits one name in 10^11.
+    Among 100 million repositories, an unknown name has the hash of a known one with probability
+    5e-12.
     """
     data = hashlib.blake2b(name.lower().encode("utf-8", "replace"), digest_size=8).digest()
     return int.from_bytes(data, "little")
 
 
 def table_name(source: Source) -> str:
-    """Return what changes when a source's files do: the name of the table made from them."""
+    """Return the name of the table of a source, which changes with the files of the source."""
     urls = files.glob(source.files)
     return short_digest([[url, files.size(url), files.version(url)] for url in urls])
 
 
 def make_table(directory: str, source: Source) -> str:
-    """Make the table of a source under a step's directory, unless it is there; return its URL.
+    """Write the table of a source below a step's directory unless it exists, and return its URL.
 
-    An input that cannot be read is passed over here: the source's own parts report it.
+    An input that cannot be read is left out; the parts of the source report it.
     """
     base = files.join(directory, DIRECTORY, table_name(source))
     if files.exists(files.join(base, "sets.json")):
@@ -86,13 +88,13 @@ def make_table(directory: str, source: Source) -> str:
     for name, array in (("hashes", table.hashes), ("numbers", table.numbers)):
         with files.replacing(files.join(base, f"{name}.npy")) as output:
             np.save(output, array)
-    # Written last: it says that the others are whole.
+    # Written last: its presence means that the other files are whole.
     files.write_json(files.join(base, "sets.json"), table.sets)
     return base
 
 
 def load_table(base: str) -> Repositories:
-    """Map a table; one that lies on an object store is read."""
+    """Return a table; local files are mapped to memory, files of object stores are read."""
 
     def array(name: str) -> Any:
         url = files.join(base, f"{name}.npy")
@@ -105,54 +107,55 @@ def load_table(base: str) -> Repositories:
 
 
 def merge(inputs: Iterable[Pairs]) -> Repositories:
-    """Add up what inputs say; a repository that is said to have two licenses has both.
+    """Return the union of the inputs; a repository with several sets of licenses has all of them.
 
-    Only arrays of 12 bytes a repository are held of all inputs together.
+    Memory holds arrays of 12 bytes for each repository, and one input at a time.
     """
-    known: dict[frozenset[str], int] = {}
+    numbers_of_sets: dict[frozenset[str], int] = {}
     hashes, numbers = [np.empty(0, np.uint64)], [np.empty(0, np.uint32)]
     for pairs in inputs:
         hashes.append(np.fromiter(pairs, np.uint64, len(pairs)))
-        mine = (known.setdefault(licenses, len(known)) for licenses in pairs.values())
-        numbers.append(np.fromiter(mine, np.uint32, len(pairs)))
-    every, which = np.concatenate(hashes), np.concatenate(numbers)
-    order = np.lexsort((which, every))
-    every, which = every[order], which[order]
-    firsts = np.flatnonzero(np.concatenate([[True], every[1:] != every[:-1]])[: len(every)])
-    lasts = np.append(firsts[1:], len(every))[: len(firsts)]
-    found, by_number = which[firsts], list(known)
-    for row in np.flatnonzero(which[firsts] != which[lasts - 1]):
-        said = (by_number[number] for number in set(which[firsts[row] : lasts[row]].tolist()))
-        both = frozenset().union(*said)
-        found[row] = known.setdefault(both, len(known))
-        by_number = list(known)
-    return Repositories(every[firsts], found, [sorted(each) for each in known])
+        sets = (numbers_of_sets.setdefault(one, len(numbers_of_sets)) for one in pairs.values())
+        numbers.append(np.fromiter(sets, np.uint32, len(pairs)))
+    all_hashes, all_numbers = np.concatenate(hashes), np.concatenate(numbers)
+    order = np.lexsort((all_numbers, all_hashes))
+    all_hashes, all_numbers = all_hashes[order], all_numbers[order]
+    is_first = np.concatenate([[True], all_hashes[1:] != all_hashes[:-1]])[: len(all_hashes)]
+    firsts = np.flatnonzero(is_first)
+    stops = np.append(firsts[1:], len(all_hashes))[: len(firsts)]
+    merged, sets_by_number = all_numbers[firsts], list(numbers_of_sets)
+    for row in np.flatnonzero(all_numbers[firsts] != all_numbers[stops - 1]):
+        several = set(all_numbers[firsts[row] : stops[row]].tolist())
+        union = frozenset().union(*(sets_by_number[number] for number in several))
+        merged[row] = numbers_of_sets.setdefault(union, len(numbers_of_sets))
+        sets_by_number = list(numbers_of_sets)
+    return Repositories(all_hashes[firsts], merged, [sorted(one) for one in numbers_of_sets])
 
 
 def _read(license_columns: Mapping[str, str], url: str) -> Pairs:
-    """Return the repositories of an input; none of one that cannot be read."""
+    """Return the repositories of an input; an empty dict if the input cannot be read."""
     columns = [*license_columns, *license_columns.values()]
-    found: Pairs = {}
+    pairs: Pairs = {}
     try:
         with parquet_input.opened(url) as file:
             if not set(columns) <= set(file.schema.names):
                 return {}
             for group in range(file.row_groups):
-                _add(found, file.read_row_group(group, columns), license_columns)
+                _add(pairs, file.read_row_group(group, columns), license_columns)
     except InputError:
         return {}
-    return found
+    return pairs
 
 
-def _add(found: Pairs, table: Any, license_columns: Mapping[str, str]) -> None:
-    """Add a batch's repositories: all three of each row, each with its own list."""
+def _add(pairs: Pairs, table: Any, license_columns: Mapping[str, str]) -> None:
+    """Add the repositories of a table: each column of names has its own column of licenses."""
     named: dict[str, set[tuple[str, ...]]] = {}
     for name_column, license_column in license_columns.items():
         names, lists = values(table[name_column]), values(table[license_column])
         for name, licenses in zip(names, lists, strict=True):
-            if name and isinstance(name, str) and (said := license_strings(licenses)):
-                named.setdefault(name, set()).add(said)
-    for name, said_lists in named.items():
-        licenses = frozenset(text for said in said_lists for text in said)
+            if name and isinstance(name, str) and (strings := license_strings(licenses)):
+                named.setdefault(name, set()).add(strings)
+    for name, tuples in named.items():
+        union = frozenset(license for strings in tuples for license in strings)
         value = repository_hash(name)
-        found[value] = found.get(value, frozenset()) | licenses
+        pairs[value] = pairs.get(value, frozenset()) | union

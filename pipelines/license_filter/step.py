@@ -1,9 +1,9 @@
-"""What the first job does to a row of the plan: documents/, decisions/ and a receipt of a part."""
+"""The work of the first job on one row of the plan: documents/, decisions/ and receipts."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from itertools import count
 
 import pyarrow as pa
 
@@ -13,6 +13,7 @@ from filters.quality.batch import Batch
 from filters.scancode import veto
 from filters.scancode.client import Detector
 from manifests.io import files
+from manifests.lineage import StepName
 from manifests.lineage.receipts import (
     FileRecord,
     Receipt,
@@ -21,14 +22,15 @@ from manifests.lineage.receipts import (
     load_receipt,
     save_receipt,
 )
+from manifests.schemas import PlanRow
 from pipelines.corpus.corpus import Corpus
-from pipelines.license_filter.decisions import Decided, decide, with_licenses
+from pipelines.license_filter.decisions import Decisions, add_repository_licenses, decide
 from pipelines.license_filter.plan import part_name
-from pipelines.license_filter.reference_lists import Held, load_lists
+from pipelines.license_filter.reference_lists import ListDigests, load_lists
 from pipelines.license_filter.repository_licenses import load_table
-from pipelines.license_filter.writer import Behind, write_by_component
+from pipelines.license_filter.writer import BackgroundWriter, write_by_component
 
-STEP = "license_filter"
+STEP: StepName = "license_filter"
 
 
 def warm_up() -> None:
@@ -41,33 +43,32 @@ def warm_up() -> None:
 
 @dataclass
 class FilterLicenses:
-    """Makes documents/, decisions/ and a receipt of each part of the plan."""
+    """Write documents/, decisions/ and a receipt for each part of the plan."""
 
     directory: str
+    """license_filter/."""
     corpus: Corpus
-    lists: Held
-    """What documents are compared with, as it was when the run began."""
+    digests: ListDigests
+    """Digests of the reference lists when the run began."""
     repositories: Mapping[str, str] = field(default_factory=dict)
-    """Source -> the table of licenses by repository that it asks for."""
+    """Source -> URL of the table of repository licenses, for the sources that need one."""
 
     def setup(self) -> None:
-        """Load what documents are compared with; policies load when they are first used."""
-        self._lists = load_lists(self.corpus, self.lists)
+        """Load the reference lists and the tables of repository licenses."""
+        self._lists = load_lists(self.corpus, self.digests)
         self._detector = Detector()
-        self._behind = Behind()
+        self._writer = BackgroundWriter()
         self._repositories = {source: load_table(url) for source, url in self.repositories.items()}
 
-    def receipts(self, row: dict[str, Any]) -> Iterator[str]:
-        """Yield the names of a plan row's parts, as many as there may be."""
-        piece = 0
-        while True:
-            yield part_name(row, piece)
-            piece += 1
+    def receipts(self, row: PlanRow) -> Iterator[str]:
+        """Yield the names of the row's parts; the last one is known only from its receipt."""
+        for number in count():
+            yield part_name(row, number)
 
-    def work(self, row: dict[str, Any]) -> Iterator[Receipt]:
-        """Read a row's input, part by part, and pass over the parts that are whole.
+    def work(self, row: PlanRow) -> Iterator[Receipt]:
+        """Decide the parts of the row's input; parts that are whole are passed over.
 
-        The last part may be written until `finish` has returned.
+        The last part may not be written until `finish` has returned.
         """
         source = self.corpus.named(row["source"])
         for part in source.layout.read(row["url"], row["input"], (row["start"], row["stop"])):
@@ -76,23 +77,24 @@ class FilterLicenses:
             if receipt is not None and is_whole(self.directory, receipt):
                 yield receipt
             else:
-                rows = with_licenses(part.rows, self._repositories.get(source.name))
-                decided = decide(source, self.corpus, rows, self._lists, self._detector)
-                write = partial(self._write, decided, row, name, part.last)
-                yield from self._behind.put(write, decided.bytes)
+                rows = add_repository_licenses(part.rows, self._repositories.get(source.name))
+                decisions = decide(source, self.corpus, rows, self._lists, self._detector)
+                write = partial(self._write, decisions, row, name, part.last)
+                yield from self._writer.submit(write, decisions.bytes)
 
     def finish(self) -> None:
-        """Wait until every part of `work` is written."""
-        for _ in self._behind.wait():
+        """Wait until all parts are written."""
+        for _ in self._writer.finish():
             pass
 
-    def _write(self, decided: Decided, row: dict[str, Any], name: str, last: bool) -> Receipt:
-        written = {
-            f"documents/{name}.parquet": decided.documents(),
-            f"decisions/{name}.parquet": decided.decisions(),
+    def _write(self, decisions: Decisions, row: PlanRow, name: str, last: bool) -> Receipt:
+        """Write the files and the receipt of a part, and return the receipt."""
+        tables = {
+            f"documents/{name}.parquet": decisions.documents(),
+            f"decisions/{name}.parquet": decisions.decisions(),
         }
         records: dict[str, FileRecord] = {}
-        for path, table in written.items():
+        for path, table in tables.items():
             write_by_component(files.join(self.directory, path), table)
             records[path] = file_record(self.directory, path)
         receipt = Receipt(
@@ -100,8 +102,8 @@ class FilterLicenses:
             step=STEP,
             digest=row["step"],
             files=records,
-            counts=decided.counts,
-            funnel=decided.funnel(),
+            counts=decisions.counts,
+            funnel=decisions.funnel(),
             last=last,
             extra={"source": row["source"], "input": row["input"]},
         )

@@ -1,4 +1,4 @@
-"""How license_filter's files are written: by component, and while the next part is decided."""
+"""Writing of documents/ and decisions/: row groups of one component, in the background."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -10,11 +10,11 @@ from manifests.io import files
 from manifests.lineage.receipts import Receipt
 
 ROW_GROUP_BYTES = 32 << 20
-"""Text of a row group of documents/, in bytes, at most (section 4 of the design)."""
+"""Maximum of a row group of documents/, in bytes of text. Ours: readers hold one row group."""
 
-BEHIND_BYTES = 32 << 20
-"""Text of a part that is written while the next is decided, at most: both are held meanwhile. Of a
-larger one the time is spent elsewhere than in waiting for the disk."""
+MAX_BACKGROUND_BYTES = 32 << 20
+"""Maximum of a part that is written in the background, in bytes of text. Ours: memory holds that
+part and the next one; for a larger part the wait for the disk is a small share of the time."""
 
 
 def write_by_component(url: str, table: pa.Table) -> None:
@@ -29,6 +29,7 @@ def write_by_component(url: str, table: pa.Table) -> None:
 
 
 def _row_groups(table: pa.Table) -> Iterator[tuple[int, int]]:
+    """Yield the row groups of a table as ranges [start, stop) of rows."""
     components = table["component"].to_pylist()
     sizes = table["bytes"].to_pylist()
     start = total = 0
@@ -41,28 +42,32 @@ def _row_groups(table: pa.Table) -> Iterator[tuple[int, int]]:
         yield start, len(components)
 
 
-class Behind:
-    """Writes one part at a time, in a thread: a disk is waited for six times in each part."""
+class BackgroundWriter:
+    """Write one part at a time in a thread, because each part waits for the disk six times."""
 
     def __init__(self) -> None:
-        """Start nothing yet."""
+        """Create the thread pool."""
         self._pool = ThreadPoolExecutor(1)
         self._last: Future[Receipt] | None = None
 
-    def put(self, write: Callable[[], Receipt], size: int) -> Iterator[Receipt]:
-        """Let a part of `size` bytes of text be written; yield what is written by now.
+    def submit(self, write: Callable[[], Receipt], size: int) -> Iterator[Receipt]:
+        """Start to write a part; yield the receipts of the parts that are written.
+
+        Args:
+            write: writes the part and returns its receipt.
+            size: bytes of text of the part. Above MAX_BACKGROUND_BYTES it is written at once.
 
         Raises:
-            Whatever went wrong with the part before it.
+            Exception: the exception of the previous part's `write`.
         """
-        yield from self.wait()
-        if size > BEHIND_BYTES:
+        yield from self.finish()
+        if size > MAX_BACKGROUND_BYTES:
             yield write()
         else:
             self._last = self._pool.submit(write)
 
-    def wait(self) -> Iterator[Receipt]:
-        """Yield the receipt of the part that was still being written, if any; raises as `put`."""
+    def finish(self) -> Iterator[Receipt]:
+        """Wait for the part in the background, and yield its receipt; raises as `submit`."""
         if self._last is not None:
             last, self._last = self._last, None
             yield last.result()

@@ -54,12 +54,12 @@ class WritesInBackground(Protocol):
 
 
 def do_row(step: Step[Any], row: Row) -> float:
-    """Do a row unless it is done, and return the seconds it took.
+    """Do a row, and return the seconds it took; a row with an error or that is done takes none.
 
     An input that cannot be read becomes a dead letter.
     """
     start = time.monotonic()
-    if not is_done(step, row):
+    if row.get("error") is None and not is_done(step, row):
         try:
             for _ in step.work(row):
                 pass

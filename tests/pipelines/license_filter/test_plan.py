@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from manifests.errors import DataError
 from pipelines.corpus.loading import load_corpus
 from pipelines.license_filter.plan import make_plan
-from pipelines.license_filter.reference_lists import look
+from pipelines.license_filter.reference_lists import digest_lists
 from pipelines.sources.own import OwnParquet
 
 
 def planned(path: Path) -> pa.Table:
     corpus = load_corpus(str(path))
-    return make_plan(corpus, look(corpus))
+    return make_plan(corpus, digest_lists(corpus))
 
 
 def names(corpus: Path) -> list[str]:

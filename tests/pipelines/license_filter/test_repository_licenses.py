@@ -8,7 +8,7 @@ import pytest
 from manifests.errors import UsageError
 from pipelines.corpus.loading import load_corpus
 from pipelines.corpus.source_table import Source
-from pipelines.license_filter.decisions import with_licenses
+from pipelines.license_filter.decisions import add_repository_licenses
 from pipelines.license_filter.job import run
 from pipelines.license_filter.repository_licenses import (
     load_table,
@@ -119,6 +119,6 @@ def test_what_a_row_says_itself_comes_before_the_table(tmp_path: Path) -> None:
     write(tmp_path, ("a/b", ["MIT"]))
     known = load_table(make_table(str(tmp_path / "out"), source(tmp_path)))
     said = {"licenses": [["ISC"], None, []], "repositories": [["a/b"], ["a/b"], ["c/d"]]}
-    rows = with_licenses(pa.table(said), known)
+    rows = add_repository_licenses(pa.table(said), known)
     assert rows["licenses"].to_pylist() == [["ISC"], ["MIT"], None]
-    assert with_licenses(rows, None) is rows
+    assert add_repository_licenses(rows, None) is rows

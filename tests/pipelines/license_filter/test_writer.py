@@ -1,4 +1,4 @@
-"""Parts are written behind one another, and nothing that goes wrong there is lost."""
+"""Parts are written in the background, one after another, and no error is lost."""
 
 import threading
 from pathlib import Path
@@ -11,8 +11,8 @@ from manifests.lineage.receipts import Receipt
 from pipelines.corpus.loading import load_corpus
 from pipelines.license_filter import step, writer
 from pipelines.license_filter.plan import make_plan
-from pipelines.license_filter.reference_lists import look
-from pipelines.license_filter.writer import BEHIND_BYTES, Behind
+from pipelines.license_filter.reference_lists import digest_lists
+from pipelines.license_filter.writer import MAX_BACKGROUND_BYTES, BackgroundWriter
 from pipelines.runtime.job import DoRows
 from pipelines.runtime.step import is_done
 
@@ -22,37 +22,37 @@ def receipt(name: str) -> Receipt:
 
 
 def test_a_part_is_written_while_the_next_one_is_decided() -> None:
-    behind, may_end = Behind(), threading.Event()
+    background, may_end = BackgroundWriter(), threading.Event()
 
     def slow() -> Receipt:
         assert may_end.wait(60)
         return receipt("a")
 
-    assert list(behind.put(slow, 1)) == []
+    assert list(background.submit(slow, 1)) == []
     may_end.set()
-    assert [each.name for each in behind.put(lambda: receipt("b"), 1)] == ["a"]
-    assert [each.name for each in behind.wait()] == ["b"]
-    assert list(behind.wait()) == []
+    assert [one.name for one in background.submit(lambda: receipt("b"), 1)] == ["a"]
+    assert [one.name for one in background.finish()] == ["b"]
+    assert list(background.finish()) == []
 
 
 def test_a_large_part_is_written_at_once_and_alone() -> None:
-    behind = Behind()
-    assert list(behind.put(lambda: receipt("a"), 1)) == []
-    large = behind.put(lambda: receipt("b"), BEHIND_BYTES + 1)
-    assert [each.name for each in large] == ["a", "b"]
+    background = BackgroundWriter()
+    assert list(background.submit(lambda: receipt("a"), 1)) == []
+    large = background.submit(lambda: receipt("b"), MAX_BACKGROUND_BYTES + 1)
+    assert [one.name for one in large] == ["a", "b"]
 
 
-@pytest.mark.parametrize("size", [1, BEHIND_BYTES + 1])
-def test_what_goes_wrong_is_raised_before_the_next_part_or_the_end(size: int) -> None:
-    behind = Behind()
+@pytest.mark.parametrize("size", [1, MAX_BACKGROUND_BYTES + 1])
+def test_an_error_of_a_write_is_raised_before_the_next_part_or_at_the_end(size: int) -> None:
+    background = BackgroundWriter()
 
     def fail() -> Receipt:
         raise OSError("no space left")
 
     with pytest.raises(OSError, match="no space left"):
-        list(behind.put(fail, size))
-        list(behind.put(lambda: receipt("b"), 1))
-    assert list(behind.wait()) == []
+        list(background.submit(fail, size))
+        list(background.submit(lambda: receipt("b"), 1))
+    assert list(background.finish()) == []
 
 
 def test_a_bundle_ends_when_the_filters_last_part_is_written(
@@ -68,10 +68,10 @@ def test_a_bundle_ends_when_the_filters_last_part_is_written(
 
     monkeypatch.setattr(step, "write_by_component", slow)
     loaded = load_corpus(str(corpus))
-    lists = look(loaded)
-    row = make_plan(loaded, lists).to_pylist()[-1]
-    assert row["source"] == "pile", "whose texts no detector is asked about"
-    filtering = step.FilterLicenses(str(corpus.parent / "out"), loaded, lists)
+    digests = digest_lists(loaded)
+    row = make_plan(loaded, digests).to_pylist()[-1]
+    assert row["source"] == "pile", "its source has no header veto"
+    filtering = step.FilterLicenses(str(corpus.parent / "out"), loaded, digests)
     rows = DoRows(filtering)
     rows.setup()
     rows.start_bundle()

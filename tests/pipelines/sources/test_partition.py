@@ -13,7 +13,7 @@ from manifests.mixture.mixture import make_mixture
 from manifests.verify.verify import verify
 from pipelines.corpus.loading import load_corpus
 from pipelines.license_filter.plan import step_digest
-from pipelines.license_filter.reference_lists import look
+from pipelines.license_filter.reference_lists import digest_lists
 from pipelines.preparation import load_preparation
 from pipelines.prepare import run_jobs
 from pipelines.runtime.runners import Runner
@@ -107,7 +107,9 @@ def test_components_by_column_and_license_reach_the_mixture(tmp_path, kind):
 
 def test_partition_by_changes_the_names_of_parts(tmp_path):
     plain, cut = (load_corpus(write(tmp_path, columns)) for columns in ([], ["license"]))
-    digests = {step_digest(corpus, corpus.source[0], look(corpus)) for corpus in (plain, cut)}
+    digests = {
+        step_digest(corpus, corpus.source[0], digest_lists(corpus)) for corpus in (plain, cut)
+    }
     assert len(digests) == 2
 
 
