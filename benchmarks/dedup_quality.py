@@ -30,9 +30,9 @@ from benchmarks.deduped import deduplicate, filter_texts, survivors
 from benchmarks.minhash_signatures import read_texts
 from benchmarks.peers.environment import ask, versions
 from filters.dedup.minhash import Profile, load_profile, signatures
-from manifests.prng.splitmix import derive, shuffled
+from manifests.prng.splitmix import derive_key, shuffled
 
-KEY = derive(1, "dedup_quality")
+KEY = derive_key(1, "dedup_quality")
 
 FILES = int(os.environ.get("QUALITY_FILES", "5000"))
 """Number of files. All their pairs are compared."""
@@ -86,7 +86,7 @@ def candidate_pairs(texts: Any) -> list[Claim]:
             say(f"  {low:.1f}: {within.sum()} pairs, recall {share:.4f}, curve {predicted:.4f}")
     recalls, precisions = [], []
     for seed in range(SEEDS):
-        drawn, _ = candidates(few, profile.model_copy(update={"seed": derive(KEY, seed) >> 32}))
+        drawn, _ = candidates(few, profile.model_copy(update={"seed": derive_key(KEY, seed) >> 32}))
         recalls.append(drawn[similar].mean())
         precisions.append(similar[drawn].mean())
     predicted = likely[similar].mean()

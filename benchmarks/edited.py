@@ -8,9 +8,7 @@ import pyarrow as pa
 
 from filters.utf8 import Bytes, Offsets, text_bytes
 from manifests.prng.jit import compiled
-from manifests.prng.splitmix import derive
-from manifests.prng.splitmix_kernels import below, draw
-from manifests.prng.splitmix_kernels import derive as child
+from manifests.prng.splitmix import below, derive, derive_key, draw
 
 SEED = 1
 
@@ -24,7 +22,7 @@ def copies(texts: Any, count: int) -> Iterator[Any]:
     """Yield Arrow strings [n] `count` times: first unchanged, then with different edits."""
     yield texts
     for copy in range(1, count):
-        yield edited(texts, derive(SEED, "copy", copy))
+        yield edited(texts, derive_key(SEED, "copy", copy))
 
 
 def edited(texts: Any, key: int) -> Any:
@@ -39,7 +37,7 @@ def edited(texts: Any, key: int) -> Any:
 @compiled()
 def _edit(data: Bytes, offsets: Offsets, key: np.uint64, most: int, out: Bytes) -> None:
     for document in range(len(offsets) - 1):
-        own = child(key, document)
+        own = derive(key, document)
         share = below(draw(own, 0), most)
         word, shift, inside = 0, 0, False
         for i in range(offsets[document], offsets[document + 1]):

@@ -16,7 +16,7 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
-from manifests.prng.splitmix import derive
+from manifests.prng.splitmix import derive_key
 from trainer.models.layers import Block, Decoder
 
 INITIAL_DEVIATION = 0.02
@@ -134,7 +134,7 @@ def _initial(
         return torch.zeros(shape, device=device)
     if len(shape) == 1:
         return torch.ones(shape, device=device)
-    generator = torch.Generator(device).manual_seed(derive(seed, name) >> 1)
+    generator = torch.Generator(device).manual_seed(derive_key(seed, name) >> 1)
     deviation = INITIAL_DEVIATION
     if name.endswith(model.residual_outputs):
         deviation /= math.sqrt(2 * model.dims.layers)

@@ -6,7 +6,7 @@ import numpy.typing as npt
 from filters.dedup.xxhash_kernels import xxh32
 from filters.utf8 import Bytes, Offsets
 from manifests.prng.jit import compiled
-from manifests.prng.splitmix_kernels import derive
+from manifests.prng.splitmix import derive
 
 Minima = npt.NDArray[np.uint32]
 

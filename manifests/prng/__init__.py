@@ -1,1 +1,1 @@
-"""Counter-based random numbers (splitmix), and the decorator of compiled functions (jit)."""
+"""Counter-based random numbers (splitmix, permutation), and the decorator of kernels (jit)."""

@@ -3,7 +3,7 @@
 import numpy as np
 
 from manifests.prng.jit import compiled
-from manifests.prng.splitmix_kernels import below, draw
+from manifests.prng.splitmix import below, draw
 
 ROUNDS = 8
 """Feistel rounds. Published: 4 rounds of good round functions make a pseudorandom permutation (Luby

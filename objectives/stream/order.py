@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from manifests.prng.jit import compiled
 from manifests.prng.permutation import permute
-from manifests.prng.splitmix_kernels import below, derive, draw
+from manifests.prng.splitmix import below, derive, draw
 
 Numbers = npt.NDArray[np.int64]
 

@@ -12,8 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from manifests.prng.jit import compiled
-from manifests.prng.splitmix import derive as derive_by_name
-from manifests.prng.splitmix_kernels import derive, draw
+from manifests.prng.splitmix import derive, derive_key, draw
 from objectives.stream.order import WeightedInterleave, address_ranges, component_of, unit
 from objectives.stream.plan import Plan
 from objectives.tasks.slot import Slot
@@ -139,7 +138,7 @@ class Sampler:
             plan.sequence_length, plan.sequences_per_unit, plan.interleave, plan.unit_size
         )
         self.addresses = np.array([c.addresses for c in plan.components], np.int64)
-        keys = [derive_by_name(plan.seed, c.name) for c in plan.components]
+        keys = [derive_key(plan.seed, c.name) for c in plan.components]
         self.keys = np.array(keys, np.uint64)
         self.state = SamplerState.empty(min(plan.interleave, max_lanes), self.sizes.sequences)
         self._starts = [stage.position for stage in plan.stages]

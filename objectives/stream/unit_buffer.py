@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from manifests.dataset.token_range import Component
 from manifests.prng.jit import compiled
-from manifests.prng.splitmix_kernels import derive
+from manifests.prng.splitmix import derive
 from objectives.stream.order import address_ranges
 from objectives.stream.plan import Plan
 from objectives.stream.sampler import PlanSizes, Sampler, SamplerState, unit_at

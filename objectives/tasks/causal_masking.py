@@ -20,7 +20,7 @@ from pydantic import Field
 
 from manifests.config import Config
 from manifests.prng.jit import compiled
-from manifests.prng.splitmix_kernels import below, derive, draw
+from manifests.prng.splitmix import below, derive, draw
 from objectives.tasks.batch import Batch, Rows, Segments
 from objectives.tasks.kernels import Ids, ids_of
 from objectives.tasks.objective import Objective, behind, require_masks

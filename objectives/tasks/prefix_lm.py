@@ -10,7 +10,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from manifests.prng.jit import compiled
-from manifests.prng.splitmix_kernels import below, draw
+from manifests.prng.splitmix import below, draw
 from objectives.tasks.batch import Batch, Rows, Segments
 from objectives.tasks.kernels import FIXED, copy_sequence, pad
 from objectives.tasks.objective import Objective

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from manifests.prng.jit import compiled
-from manifests.prng.splitmix_kernels import below, draw
+from manifests.prng.splitmix import below, draw
 from manifests.special_tokens import SpecialTokens
 from objectives.tasks.batch import Batch, Rows, Segments
 from objectives.tasks.kernels import FIXED, Ids, ids_of

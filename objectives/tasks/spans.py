@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from manifests.prng.jit import compiled
-from manifests.prng.splitmix_kernels import subset
+from manifests.prng.splitmix import subset
 from manifests.special_tokens import SpecialTokens
 from objectives.tasks.batch import Rows, Segments
 from objectives.tasks.kernels import Ids, copy, copy_segment, mark, pad

@@ -10,7 +10,7 @@ from tokenizers import Tokenizer
 
 from manifests.errors import UsageError
 from manifests.prng.jit import compiled
-from manifests.prng.splitmix_kernels import below, draw
+from manifests.prng.splitmix import below, draw
 from manifests.tokenizer.byte_symbols import byte_symbols
 from manifests.tokenizer.tokenizer import load_text_tokenizer
 from objectives.tasks.kernels import copy

@@ -14,7 +14,7 @@ from manifests.io.files import READ_THREADS
 from manifests.io.parquet import read_table
 from manifests.lineage.chain import Chain
 from manifests.lineage.receipts import Count
-from manifests.prng.splitmix import below, derive
+from manifests.prng.splitmix import below, derive_key
 from pipelines.inspect.document import stored_text
 from pipelines.inspect.forgotten import forgotten_ids
 from pipelines.inspect.tables import (
@@ -157,9 +157,9 @@ def _samples(chain: Chain, tables: Sequence[DocumentTable]) -> list[Sample]:
     ids = forgotten_ids(chain)
     samples: list[Sample] = []
     for component, _ in sorted(sizes.items(), key=lambda item: (-item[1], item[0]))[:SAMPLES]:
-        own_key = derive(key, component)
+        own_key = derive_key(key, component)
         candidates = by_component[component]
-        table = candidates[below(derive(own_key, 0), len(candidates))]
+        table = candidates[below(np.uint64(derive_key(own_key, 0)), len(candidates))]
         samples += _sample(chain, table, component, own_key, ids)
     return samples
 
@@ -175,7 +175,7 @@ def _sample(
         rows = rows[[columns["id"][row].as_py() not in forgotten for row in rows.tolist()]]
     if not len(rows):
         return []
-    row = int(rows[below(derive(key, 1), len(rows))])
+    row = int(rows[below(np.uint64(derive_key(key, 1)), len(rows))])
     origin = take_row(table, row) | {"table": files.join(*table.url.rsplit("/", 2)[1:])}
     if chain.link("tokenize") is None:
         text = origin.pop("text")

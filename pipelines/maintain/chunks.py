@@ -6,7 +6,7 @@ import numpy as np
 
 from manifests.mixture.resolve import Resolved
 from manifests.prng.permutation import permute
-from manifests.prng.splitmix import derive
+from manifests.prng.splitmix import derive_key
 
 CHUNK_TOKENS = 1 << 17
 """About the tokens of a chunk. Ours: half a block is read at once; a shard has 1,000 chunks."""
@@ -46,7 +46,9 @@ class ComponentChunks:
         Each epoch orders the chunks anew, so a partial last epoch is a sample of all chunks.
         """
         epoch, inside = divmod(drawn, self.chunks)
-        first = self.chunk * permute(inside, self.chunks, np.uint64(derive(seed, self.name, epoch)))
+        first = self.chunk * permute(
+            inside, self.chunks, np.uint64(derive_key(seed, self.name, epoch))
+        )
         return range(first, min(first + self.chunk, self.documents))
 
 

@@ -36,7 +36,7 @@ from manifests.lineage.receipts import Receipt, file_record, save_receipt
 from manifests.mixture.config import Mixture, load_mixture
 from manifests.mixture.resolve import Resolved, resolve
 from manifests.prng.permutation import permute
-from manifests.prng.splitmix import derive, shuffled
+from manifests.prng.splitmix import derive_key, shuffled
 from manifests.schemas import FORMAT
 from manifests.shards.writer import ShardWriter
 from pipelines.maintain.chunks import ComponentChunks, component_chunks
@@ -186,7 +186,7 @@ class Materialize:
         path = f"shards/mixture-{row['number']:05d}-{row['part'][:8]}.tar"
         url = files.join(self.directory, path)
         tokens = self._tokens(members, numbers)
-        order = shuffled(derive(self.seed, STEP, "shard", row["number"]), len(numbers))
+        order = shuffled(derive_key(self.seed, STEP, "shard", row["number"]), len(numbers))
         places = []
         with ShardWriter(url, path[:-4].replace("/", "_"), self.dtype) as shard:
             for index in order.tolist():
@@ -219,7 +219,7 @@ class Materialize:
 
     def _documents(self, row: ShardRow) -> tuple[Integers, Integers]:
         """Return member and number of each document of a shard: int64 [n] each."""
-        key, total = np.uint64(derive(self.seed, STEP)), int(self._ends[-1])
+        key, total = np.uint64(derive_key(self.seed, STEP)), int(self._ends[-1])
         members, numbers = [_NONE], [_NONE]
         for position in range(row["start"], row["stop"]):
             item = permute(position, total, key)

@@ -2,9 +2,9 @@
 
 from itertools import pairwise
 
-from manifests.prng.splitmix import Draws
 from objectives.tasks.kernels import FIXED
 from objectives.tasks.span_corruption import COST
+from tests.manifests.prng.plain_splitmix import Draws
 
 
 def spans(lengths, allowance, masks, key, settings):

@@ -13,9 +13,9 @@ import pytest
 
 from manifests.io import files
 from manifests.mixture.mixture import load_mixture, make_mixture
-from manifests.prng.splitmix import Draws
 from objectives.stream.plan import make_plan
 from objectives.stream.stream import Stream
+from tests.manifests.prng.plain_splitmix import Draws
 
 pytest.importorskip("torch")
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from filters.dedup.minhash import load_profile, minima, optimal_banding, signatures, similarity
 from manifests.errors import UsageError
-from manifests.prng.splitmix import derive
+from tests.manifests.prng.plain_splitmix import derive
 
 NAMES = ["stack-v1.2", "stack-v1.2-clean", "stack-v1.0", "stack-v2", "fineweb"]
 PROFILES = {name: load_profile(name) for name in NAMES}

@@ -11,7 +11,7 @@ import pytest
 
 from manifests.prng import jit
 from manifests.prng.jit import STALE, cache_directory, compiled
-from manifests.prng.splitmix_kernels import subset
+from manifests.prng.splitmix import subset
 
 OUTER = (
     "from manifests.prng.jit import compiled\n"
