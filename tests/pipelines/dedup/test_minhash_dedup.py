@@ -59,3 +59,34 @@ def test_the_transform_of_no_parts_yields_no_receipts(tmp_path: Path) -> None:
         str(tmp_path / "dedup"), str(tmp_path / "license_filter/documents"), Dedup(), {}, "0" * 64
     )
     run_transform(dedup, tmp_path / "license_filter/parts.parquet", [])
+
+
+def upstream(pipeline: beam.Pipeline, step: str) -> set[str]:
+    """Return the names of all transforms whose output a step needs, also as a side input."""
+    transforms = pipeline.to_runner_api().components.transforms.values()
+    leaves = [transform for transform in transforms if not transform.subtransforms]
+    producer = {output: leaf for leaf in leaves for output in leaf.outputs.values()}
+    names: set[str] = set()
+    todo = [leaf for leaf in leaves if leaf.unique_name.startswith(step)]
+    while todo:
+        for collection in todo.pop().inputs.values():
+            needed = producer[collection]
+            if needed.unique_name not in names:
+                names.add(needed.unique_name)
+                todo.append(needed)
+    return names
+
+
+@pytest.mark.parametrize(
+    ("step", "needed"),
+    [
+        ("Dedup/SpanningForests/LinkInParts", "Dedup/Signatures/Do"),
+        ("Dedup/Clusters/ExactThreshold/Apply", "Dedup/Clusters/ExactJaccard/Compare"),
+        ("Dedup/Duplicates/Do", "Dedup/Clusters/Receipt"),
+    ],
+)
+def test_a_step_waits_until_the_files_that_it_reads_are_written(step: str, needed: str) -> None:
+    pipeline = beam.Pipeline(runner=FnApiRunner())
+    dedup = Deduplication("dedup", "documents", Dedup(verify="exact"), {}, "0" * 64)
+    _ = pipeline | beam.Create([{"part": 0}]) | "Dedup" >> MinHashDedup(dedup)
+    assert any(name.startswith(needed) for name in upstream(pipeline, step))
