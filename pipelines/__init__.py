@@ -4,7 +4,7 @@ Rooms:
 
 - commands: the subcommands, one module a group.
 - corpus: CORPUS.toml.
-- runtime: what every job shares: parts, receipts, Beam's runners, progress.
+- runtime: what the jobs share: steps, Beam transforms, engines, worker processes, progress.
 - sources: how each kind of source is laid out, and how its files become rows.
 - license_filter, dedup, tokenize: the three jobs.
 - maintain: forget, compact and materialize.
@@ -12,6 +12,6 @@ Rooms:
 - report: the HTML page about an output.
 - demo: the demo's corpus, made of installed Python packages.
 
-Beside the rooms: preparation (one call of the jobs), prepare (the jobs in order) and summary (what
-is printed when they end).
+Beside the rooms: preparation (the input of the jobs), prepare (the jobs in their order) and summary
+(the printed results).
 """

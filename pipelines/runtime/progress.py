@@ -1,4 +1,4 @@
-"""Progress: bars that count receipts, so they are right on any engine and after any restart."""
+"""Progress bars that count receipts, so they are right on any engine and after a restart."""
 
 import sys
 import threading
@@ -11,11 +11,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from manifests.lineage.receipts import receipt_names
 
 SECONDS = 0.5
-"""Between two looks at the receipts."""
+"""Interval between two counts of the receipts."""
 
 
 def bar(console: Console | None = None) -> Progress:
-    """Return a progress display on standard error; silent where that is no terminal."""
+    """Return a progress display on standard error; it is disabled if that is not a terminal."""
     console = console or Console(stderr=True)
     return Progress(
         TextColumn("{task.description:<16}"),
@@ -30,18 +30,25 @@ def bar(console: Console | None = None) -> Progress:
 
 @contextmanager
 def parts(directory: str, label: str, total: int, done: int) -> Iterator[None]:
-    """Show how many of `total` parts have receipts under `directory` while the block runs."""
+    """Show the number of parts that have receipts while the block runs.
+
+    Args:
+        directory: the step's directory.
+        label: the text beside the bar.
+        total: number of parts.
+        done: number of parts that are done at the start.
+    """
     with bar() as progress:
         task = progress.add_task(label, total=total, completed=done)
         before = len(receipt_names(directory))
         ended = threading.Event()
 
-        def look() -> None:
+        def count_receipts() -> None:
             while not ended.wait(SECONDS):
-                made = len(receipt_names(directory)) - before
-                progress.update(task, completed=min(total, done + made))
+                new = len(receipt_names(directory)) - before
+                progress.update(task, completed=min(total, done + new))
 
-        watcher = threading.Thread(target=look, daemon=True)
+        watcher = threading.Thread(target=count_receipts, daemon=True)
         watcher.start()
         try:
             yield

@@ -1,4 +1,4 @@
-"""Tables of parts: Parquet files with one row for each piece of work of a job."""
+"""Tables of parts: Parquet files with one row for each unit of work of a job."""
 
 from typing import Any
 
