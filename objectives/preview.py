@@ -9,6 +9,7 @@ import numpy.typing as npt
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from manifests.console.output import printable
 from manifests.dataset.dataset import Dataset
 from manifests.tokenizer.tokenizer import decode, load_tokenizer
 from objectives.stream.stream import Stream
@@ -117,7 +118,12 @@ def _origin(document: dict[str, Any]) -> str:
     stop = document["start"] + document["tokens"]
     where = f"    {repository}  {row.get('path')}  [{row.get('license') or 'no license'}]"
     line = f"{where}  tokens {document['start']:,} to {stop:,} of {row['tokens']:,}"
-    return line.translate(PICTURES).replace("\n", "\u240a")
+    return _visible(line).replace("\n", "\u240a")
+
+
+def _visible(text: str) -> str:
+    """Return a text with pictures, or U+FFFD, in the place of control characters."""
+    return printable(text.translate(PICTURES))
 
 
 def _styled(run: dict[str, Any]) -> tuple[str, str]:
@@ -126,4 +132,4 @@ def _styled(run: dict[str, Any]) -> tuple[str, str]:
     if kind is TokenKind.PADDING:
         return f"<padding x {run['tokens']}>", STYLES[kind]
     ending = "\n" if kind is TokenKind.END else ""
-    return run["text"].translate(PICTURES) + ending, STYLES[kind]
+    return _visible(run["text"]) + ending, STYLES[kind]
