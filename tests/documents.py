@@ -101,7 +101,7 @@ def deduplicate(
     return job.run(Preparation(corpus, declared, str(output), runner), limits)
 
 
-def gone(output: Path) -> dict[tuple[int, int], Row]:
+def removed_rows(output: Path) -> dict[tuple[int, int], Row]:
     """Return (part, row) -> the row of duplicates/."""
     parts = pq.read_table(output / "dedup" / "parts.parquet").to_pylist()
     return {
@@ -111,13 +111,14 @@ def gone(output: Path) -> dict[tuple[int, int], Row]:
     }
 
 
-def staying(output: Path) -> list[tuple[str, tuple[str, ...], str, str]]:
-    """Return (source, repositories, path, text) of the documents that stay, sorted."""
-    removed, found = gone(output), []
+def kept_documents(output: Path) -> list[tuple[str, tuple[str, ...], str, str]]:
+    """Return (source, repositories, path, text) of the documents that are kept, sorted."""
+    removed, documents = removed_rows(output), []
     parts = pq.read_table(output / "license_filter" / "parts.parquet").to_pylist()
     for part in parts:
         url = output / f"license_filter/documents/{part['name']}.parquet"
         for number, row in enumerate(pq.read_table(url).to_pylist()):
             if (part["part"], number) not in removed:
-                found.append((row["source"], tuple(row["repositories"]), row["path"], row["text"]))
-    return sorted(found)
+                names = tuple(row["repositories"])
+                documents.append((row["source"], names, row["path"], row["text"]))
+    return sorted(documents)

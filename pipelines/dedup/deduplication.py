@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from filters.dedup.minhash import Profile, load_profile
@@ -57,7 +58,7 @@ class Deduplication:
     different parts or settings below one directory need different digests."""
     limits: Limits = Limits()
 
-    @property
+    @cached_property
     def profile(self) -> Profile:
         """The MinHash profile."""
         return load_profile(self.config.profile)

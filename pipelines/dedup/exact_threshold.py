@@ -60,8 +60,8 @@ class ApplyExactThreshold(beam.PTransform):
             url = self.dedup.url(self.dedup.path(EXACT, f"{part}.parquet"))
             if files.exists(url):
                 exact = read_table(url)
-                index, found = _find(addresses, exact["address"].to_numpy())
-                similarity[index[found]] = exact["similarity"].to_numpy()[found]
+                index, present = _find(addresses, exact["address"].to_numpy())
+                similarity[index[present]] = exact["similarity"].to_numpy()[present]
         return np.asarray(similarity, np.float32)
 
 
@@ -77,8 +77,8 @@ def apply_threshold(duplicates: pa.Table, similarity: Similarity, threshold: flo
         threshold: smallest similarity of a duplicate.
     """
     address, same_text = duplicates["address"].to_numpy(), duplicates["same_text"].to_numpy()
-    index, found = _find(address, same_text)
-    below = pa.array(np.where(found, similarity[index], similarity) < np.float32(threshold))
+    index, present = _find(address, same_text)
+    below = pa.array(np.where(present, similarity[index], similarity) < np.float32(threshold))
     columns = {name: duplicates[name] for name in duplicates.column_names}
     columns["similarity"] = pc.if_else(below, pa.scalar(1, pa.float32()), pa.array(similarity))
     best = {"kept": "same_text", "kept_id": "same_text_id", "rule": "same_text_rule"}
@@ -97,5 +97,5 @@ def apply_threshold(duplicates: pa.Table, similarity: Similarity, threshold: flo
 def _find(ascending: U64, wanted: U64) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
     """Return the index of each value of `wanted` in `ascending`, and whether it is there at all."""
     index = np.minimum(np.searchsorted(ascending, wanted), max(0, len(ascending) - 1))
-    found = ascending[index] == wanted if len(ascending) else np.zeros(len(wanted), bool)
-    return index, found
+    present = ascending[index] == wanted if len(ascending) else np.zeros(len(wanted), bool)
+    return index, present

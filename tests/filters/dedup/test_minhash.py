@@ -46,13 +46,13 @@ def by_datasketch(text, profile):
 def compare(texts, profile):
     column = pa.array(texts, pa.large_string())
     values, has_signature = minima(column, profile)
-    found = signatures(column, profile)
+    signed = signatures(column, profile)
     bands, rows = profile.banding
-    assert found.bands.shape == (len(texts), bands)
+    assert signed.bands.shape == (len(texts), bands)
     for i, text in enumerate(texts):
-        assert has_signature[i] == found.has_signature[i] == (shingles(text, profile) is not None)
+        assert has_signature[i] == signed.has_signature[i] == (shingles(text, profile) is not None)
         if not has_signature[i]:
-            assert not found.bands[i].any()
+            assert not signed.bands[i].any()
             continue
         expected = by_datasketch(text, profile)
         np.testing.assert_array_equal(values[i], expected)
@@ -60,7 +60,7 @@ def compare(texts, profile):
             key = band
             for minimum in expected[band * rows : (band + 1) * rows].tolist():
                 key = derive(key, minimum)
-            assert found.bands[i, band] == key
+            assert signed.bands[i, band] == key
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -89,8 +89,8 @@ SIGNED = {
 def test_a_shipped_profile_keeps_its_signatures(name):
     """Signatures are kept on disk: another seed, hash, scheme or banding is another profile."""
     text = "def f(a, b):\n    return Größe_1(a) + b  # " + " ".join(f"word{i}" for i in range(50))
-    found = signatures(pa.array([text], pa.large_string()), PROFILES[name])
-    data = found.bands.astype("<u8").tobytes() + found.sketches.astype("<u8").tobytes()
+    signed = signatures(pa.array([text], pa.large_string()), PROFILES[name])
+    data = signed.bands.astype("<u8").tobytes() + signed.sketches.astype("<u8").tobytes()
     assert hashlib.blake2b(data, digest_size=8).hexdigest() == SIGNED[name]
 
 
@@ -126,20 +126,20 @@ def test_documents_do_not_influence_one_another(real_texts):
 
 def test_documents_beyond_the_first_chunk_are_signed_alike():
     texts = [f"a b c d {i % 7}" for i in range(9_000)]
-    found = signatures(pa.array(texts, pa.large_string()), PROFILES["stack-v1.2"])
-    assert found.has_signature.all()
-    assert len(np.unique(found.bands[:, 0])) <= 7
-    np.testing.assert_array_equal(found.bands[0], found.bands[8_995])
+    signed = signatures(pa.array(texts, pa.large_string()), PROFILES["stack-v1.2"])
+    assert signed.has_signature.all()
+    assert len(np.unique(signed.bands[:, 0])) <= 7
+    np.testing.assert_array_equal(signed.bands[0], signed.bands[8_995])
 
 
 def test_similar_files_share_bands_and_others_do_not(real_texts):
     profile = PROFILES["stack-v1.2"]
     texts = [max(real_texts.to_pylist(), key=len), min(real_texts.to_pylist(), key=len)]
     edited = texts[0].replace("import", "include", 1)
-    found = signatures(pa.array([texts[0], edited, texts[1]], pa.large_string()), profile)
-    shared = (found.bands[0] == found.bands[1:]).mean(axis=1)
+    signed = signatures(pa.array([texts[0], edited, texts[1]], pa.large_string()), profile)
+    shared = (signed.bands[0] == signed.bands[1:]).mean(axis=1)
     assert shared[0] > 0.7 and shared[1] < 0.1
-    sketches = found.sketches
+    sketches = signed.sketches
     assert similarity(sketches[:1], sketches[1:2], 256).dtype == np.float32
     assert similarity(sketches[:1], sketches[1:2], 256)[0] > 0.9
     assert similarity(sketches[:1], sketches[2:], 256)[0] < 0.2
@@ -163,8 +163,8 @@ def test_sketches_estimate_jaccard_similarity(name):
 
 def test_one_token_fifty_million_times_takes_seconds_and_little_memory():
     text = pa.array(["a " * 50_000_000, "a " * 50], pa.large_string())
-    found = signatures(text, PROFILES["stack-v1.2-clean"])
-    np.testing.assert_array_equal(found.bands[0], found.bands[1])
+    signed = signatures(text, PROFILES["stack-v1.2-clean"])
+    np.testing.assert_array_equal(signed.bands[0], signed.bands[1])
 
 
 @pytest.mark.parametrize("name", ["stack-v1.2", "stack-v1.0", "stack-v2"])

@@ -50,8 +50,8 @@ def test_each_field_decides_before_the_next(change, worse_first):
     else:
         better = BEST
     documents = [worse, better] if worse_first else [better, worse]
-    found = clusters([10, 11], [10, 10], keys(documents))
-    assert found == [[11, 10] if worse_first else [10, 11]]
+    survivors = clusters([10, 11], [10, 10], keys(documents))
+    assert survivors == [[11, 10] if worse_first else [10, 11]]
 
 
 def test_a_previous_corpus_comes_before_everything():
@@ -83,7 +83,7 @@ documents = st.lists(
 def test_the_survivor_is_the_minimum_in_any_order(rows, random):
     addressed = list(enumerate(rows))
     random.shuffle(addressed)
-    found = clusters(
+    survivors = clusters(
         [address for address, _ in addressed],
         [row["label"] for _, row in addressed],
         keys([row for _, row in addressed]),
@@ -96,7 +96,7 @@ def test_the_survivor_is_the_minimum_in_any_order(rows, random):
             for a, r in cluster
         )
         expected.append([rank[-1] for rank in best])
-    assert found == expected
+    assert survivors == expected
 
 
 def test_no_documents_make_no_clusters():

@@ -29,10 +29,10 @@ def by_scipy(edges):
     members, ends = np.unique(edges, return_inverse=True)
     ends = ends.reshape(-1, 2)
     graph = coo_array((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), (len(members), len(members)))
-    _, found = connected_components(graph, directed=False)
-    smallest = np.full(found.max(initial=-1) + 1, len(members))
-    np.minimum.at(smallest, found, np.arange(len(members)))
-    return members, members[smallest[found]]
+    _, component = connected_components(graph, directed=False)
+    smallest = np.full(component.max(initial=-1) + 1, len(members))
+    np.minimum.at(smallest, component, np.arange(len(members)))
+    return members, members[smallest[component]]
 
 
 def united(edges, documents):
@@ -95,14 +95,14 @@ hashed = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 12)), max_size=30)
 @given(hashed)
 def test_a_forest_links_the_documents_that_share_a_hash(pairs):
     hashes, where = array(pairs)[:, 0], array(pairs)[:, 1]
-    found = forest(hashes, where)
+    edges = forest(hashes, where)
     # In a bipartite graph of addresses and hashes the same addresses hang together.
     bipartite = np.column_stack([where, hashes + np.uint64(1000)])
     members, labels = by_scipy(bipartite)
     real = members < 1000
     expected = {a: b for a, b in zip(members[real], labels[real], strict=True) if a != b}
-    assert {int(b): int(a) for a, b in found} == expected
-    assert len(found) <= max(len(set(where.tolist())) - 1, 0)
+    assert {int(b): int(a) for a, b in edges} == expected
+    assert len(edges) <= max(len(set(where.tolist())) - 1, 0)
 
 
 @given(hashed, st.randoms(use_true_random=False), st.integers(1, 4))
@@ -126,6 +126,6 @@ def test_no_hashes_and_no_edges_make_no_clusters():
 
 @given(st.integers(0, 2**32 - 1), st.lists(st.integers(0, 2**32 - 1)))
 def test_addresses_name_their_parts_and_rows(part, rows):
-    parts, found = parts_and_rows(addresses(part, np.array(rows, np.int64)))
-    assert found.tolist() == rows
+    parts, numbers = parts_and_rows(addresses(part, np.array(rows, np.int64)))
+    assert numbers.tolist() == rows
     assert (parts == part).all()

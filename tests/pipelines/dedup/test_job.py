@@ -17,7 +17,16 @@ from pipelines.dedup.deduplication import Limits
 from pipelines.preparation import rejections
 from pipelines.runtime.runners import Runner
 from tests.corpora import code
-from tests.documents import ONE, TWO, Row, deduplicate, document, gone, staying, write_filtered
+from tests.documents import (
+    ONE,
+    TWO,
+    Row,
+    deduplicate,
+    document,
+    kept_documents,
+    removed_rows,
+    write_filtered,
+)
 from tests.pipelines.dedup.corpora import PRIORITIES, chained, cut, edited, mixed_corpus
 
 
@@ -29,7 +38,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
     assert set(rejections(manifest.funnel)) == {"exact", "normalized", "minhash"}
     verified = verify(load_chain(str(output / "dedup")), lambda done, total: None)
     assert not [fault for fault in verified.faults if "/dedup/" in fault]
-    return staying(output)
+    return kept_documents(output)
 
 
 EIGHT = Runner(options=("--direct_num_workers=8",))
@@ -58,14 +67,14 @@ def test_cut_order_and_number_of_workers_change_nothing(
 ) -> None:
     write_filtered(tmp_path, cut(mixed_corpus(), parts, parts))
     deduplicate(tmp_path, PRIORITIES, runner)
-    assert staying(tmp_path) == reference
+    assert kept_documents(tmp_path) == reference
 
 
 def test_small_limits_change_nothing(tmp_path: Path, reference: list[Any]) -> None:
     write_filtered(tmp_path, cut(mixed_corpus(), 3, 5))
     manifest = deduplicate(tmp_path, PRIORITIES, limits=SMALL)
     assert len([path for path in manifest.tables if path.startswith("clusters/")]) > 3
-    assert staying(tmp_path) == reference
+    assert kept_documents(tmp_path) == reference
 
 
 def test_an_interrupted_run_continues_after_the_last_finished_pipeline(
@@ -80,7 +89,7 @@ def test_an_interrupted_run_continues_after_the_last_finished_pipeline(
             interruptions += 1
     # Signatures, three rounds of columns, clusters, duplicates.
     assert interruptions == 5
-    assert staying(tmp_path) == reference
+    assert kept_documents(tmp_path) == reference
 
 
 def test_the_survivor_has_the_best_rank(tmp_path: Path, reference: list[Any]) -> None:
@@ -95,12 +104,12 @@ def test_the_survivor_has_the_best_rank(tmp_path: Path, reference: list[Any]) ->
     def rank(row: Row) -> tuple[Any, ...]:
         return row["heldout"], PRIORITIES[row["source"]], -row["stars"], row["id"]
 
-    for place, lost in gone(tmp_path).items():
-        kept = rows[lost["kept_part"], lost["kept_row"]]
-        assert (kept["id"], rows[place]["id"]) == (lost["kept_id"], lost["id"])
+    for place, duplicate in removed_rows(tmp_path).items():
+        kept = rows[duplicate["kept_part"], duplicate["kept_row"]]
+        assert (kept["id"], rows[place]["id"]) == (duplicate["kept_id"], duplicate["id"])
         assert rank(kept) <= rank(rows[place])
-        if lost["rule"] == "exact":
-            assert kept["text"] == rows[place]["text"] and lost["similarity"] == 1
+        if duplicate["rule"] == "exact":
+            assert kept["text"] == rows[place]["text"] and duplicate["similarity"] == 1
 
 
 def test_losses_are_counted_by_pair_of_sources(tmp_path: Path) -> None:
@@ -133,9 +142,10 @@ def test_large_clusters_are_verified_and_small_ones_are_not(tmp_path: Path) -> N
     assert isinstance(verified, dict) and verified["clusters"] == 2
     assert 5 < large.totals.documents < 30
     assert verified["kept_apart"] == large.totals.documents - 2
-    near = [row["similarity"] for row in gone(tmp_path / "large").values()]
+    near = [row["similarity"] for row in removed_rows(tmp_path / "large").values()]
     assert (
-        min(near) >= 0.7 and min(r["similarity"] for r in gone(tmp_path / "small").values()) < 0.1
+        min(near) >= 0.7
+        and min(r["similarity"] for r in removed_rows(tmp_path / "small").values()) < 0.1
     )
 
 
@@ -151,14 +161,14 @@ def test_exact_verification_compares_the_texts(tmp_path: Path) -> None:
     write_filtered(tmp_path, [rows[::2], rows[1::2]])
     manifest = deduplicate(tmp_path, verify="exact", runner=TWO)
     parts = [rows[::2], rows[1::2]]
-    removed = gone(tmp_path)
-    for (part, place), lost in removed.items():
-        kept = parts[lost["kept_part"]][lost["kept_row"]]
-        assert (lost["kept_part"], lost["kept_row"]) not in removed
+    removed = removed_rows(tmp_path)
+    for (part, place), duplicate in removed.items():
+        kept = parts[duplicate["kept_part"]][duplicate["kept_row"]]
+        assert (duplicate["kept_part"], duplicate["kept_row"]) not in removed
         exact = jaccard(parts[part][place]["text"], kept["text"])
-        assert lost["similarity"] == pytest.approx(exact, abs=1e-6)
-        assert lost["similarity"] >= 0.7
-    left = staying(tmp_path)
+        assert duplicate["similarity"] == pytest.approx(exact, abs=1e-6)
+        assert duplicate["similarity"] >= 0.7
+    left = kept_documents(tmp_path)
     assert len({text for *_, text in left}) == len(left) < 30
     sizes = Counter((row["kept_part"], row["kept_row"]) for row in removed.values())
     for row in removed.values():
@@ -199,7 +209,7 @@ def test_a_previous_corpus_loses_nothing_and_needs_no_documents(tmp_path: Path) 
     manifest = deduplicate(new, previous_corpora=[str(old / "dedup")])
     assert rejections(manifest.funnel) == {"previous_corpus": 2, "exact": 1}
     assert manifest.counts["lost_to"] == {"a -> a": 1, "a -> a (previous corpus)": 2}
-    removed = gone(new)
+    removed = removed_rows(new)
     assert {place: (row["kept_part"], row["kept_row"]) for place, row in removed.items()} == {
         (0, 0): (1, 1),
         (0, 2): (1, 3),
@@ -243,7 +253,7 @@ def test_copies_outside_the_scope_are_left_alone(tmp_path: Path, scope: str) -> 
     a = [document(code(1)), document(code(1), component="a/c"), document(code(2))]
     write_filtered(tmp_path, [a, [document(code(2), "b")]])
     deduplicate(tmp_path, PRIORITIES, scope=scope)
-    assert len(gone(tmp_path)) == (1 if scope == "source" else 0)
+    assert len(removed_rows(tmp_path)) == (1 if scope == "source" else 0)
 
 
 def test_a_corpus_without_documents_and_one_with_a_single_document(tmp_path: Path) -> None:
@@ -262,7 +272,9 @@ def test_documents_that_share_boilerplate_are_verified_and_counted(tmp_path: Pat
     verified = counts["verified"]
     assert isinstance(verified, dict)
     assert verified["clusters"] == 1 and verified["documents"] > 50
-    assert verified["kept_apart"] == len(staying(tmp_path)) - 61 - (60 - verified["documents"])
+    assert verified["kept_apart"] == len(kept_documents(tmp_path)) - 61 - (
+        60 - verified["documents"]
+    )
 
 
 def test_equal_empty_and_endless_documents(tmp_path: Path) -> None:
@@ -270,7 +282,7 @@ def test_equal_empty_and_endless_documents(tmp_path: Path) -> None:
     texts = [*[code(1)] * 500, *[""] * 300, " \n", endless, f"{endless}\n", "x", "y"]
     write_filtered(tmp_path, [[document(text) for text in texts[part::2]] for part in range(2)])
     manifest = deduplicate(tmp_path, runner=TWO, limits=Limits(serial_row_group=1 << 10))
-    assert {text for *_, text in staying(tmp_path)} >= {code(1), "x", "y"}
+    assert {text for *_, text in kept_documents(tmp_path)} >= {code(1), "x", "y"}
     assert manifest.totals.documents == 5
     # Of the empty documents the one with a space has the best rank, by its id.
     assert rejections(manifest.funnel) == {"exact": 499, "normalized": 301}

@@ -3,7 +3,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from filters.document_ids import binary
+from filters.document_ids import as_binary
 from pipelines.corpus.dedup_table import Dedup
 from pipelines.dedup.deduplication import Deduplication
 from pipelines.dedup.rank_clusters import REMOVED, select_duplicates
@@ -34,7 +34,7 @@ def members(rows: list[dict[str, Any]]) -> pa.Table:
         "normalized": [[row["text"], 2] for row in rows],
         "sketch": [[0x5555555555555555 * row.get("sketch", 0)] * 8 for row in rows],
     }
-    columns |= {name: binary(np.array(values, np.uint64)) for name, values in numbers.items()}
+    columns |= {name: as_binary(np.array(values, np.uint64)) for name, values in numbers.items()}
     addresses = np.arange(len(rows), dtype=np.uint64) + np.uint64(5 << 32)
     labels = np.array([row["label"] for row in rows], np.uint32)
     return pa.table(columns | {"address": addresses, "label": labels})
