@@ -1,7 +1,6 @@
 import gzip
 import json
 import string
-from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -12,7 +11,6 @@ from filters.benchmarks import MIN_BYTES, BenchmarkText, digest, load_benchmarks
 from filters.decontamination import find, index_benchmarks
 from manifests.errors import UsageError
 
-EVALUATION = Path(__file__).parents[3] / "shared/data/eval"
 LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 UPPER = str.maketrans(string.ascii_lowercase, string.ascii_uppercase)
 
@@ -37,7 +35,7 @@ pieces = st.lists(st.sampled_from(["aB", "Ab", " ", "\n\t", "é", "x"]), max_siz
 @given(
     st.lists(pieces, max_size=5), st.lists(st.lists(pieces, max_size=4).map("".join), max_size=4)
 )
-def test_it_finds_what_a_search_for_substrings_finds(sought, documents):
+def test_hits_are_those_of_a_search_for_substrings(sought, documents):
     texts = [BenchmarkText("made-up", str(i), "text", text) for i, text in enumerate(sought)]
     found = find(index_benchmarks(texts), column(documents))
     long_enough = [text for text in texts if len(squeezed(text.text).encode()) >= MIN_BYTES]
@@ -115,7 +113,7 @@ PROSE = "one two three four five six seven eight nine ten eleven twelve thirteen
         ),
     ],
 )
-def test_formats(tmp_path, row, document, piece):
+def test_each_format_has_its_pieces(tmp_path, row, document, piece):
     other = {"question": "Is there anything else in this file?"}
     texts = load_benchmarks([write(tmp_path / "Some.jsonl.gz", [row, other])])
     (hit,) = find(index_benchmarks(texts), column([document]))
@@ -125,14 +123,14 @@ def test_formats(tmp_path, row, document, piece):
         assert str(hit).startswith(f"Some {task}, {piece}: ")
 
 
-def test_exempt_solutions_and_short_ones_are_no_evidence(tmp_path):
+def test_exempt_and_short_solutions_are_not_searched_for(tmp_path):
     rows = [{**HUMANEVAL, "canonical_solution": "    return x +  y\n"}]
     rows += [{**HUMANEVAL, "prompt": 'def f():\n """ Say. """', "canonical_solution": "return 1"}]
     texts = load_benchmarks([write(tmp_path / "HumanEval.jsonl", rows)])
     assert find(index_benchmarks(texts), column(["return x + y", "return 1", None])) == [None] * 3
 
 
-def test_equal_texts_are_named_by_the_first_file(tmp_path):
+def test_equal_texts_have_the_name_of_the_first_file(tmp_path):
     first = write(tmp_path / "a.jsonl", [HUMANEVAL])
     second = write(tmp_path / "b.jsonl", [HUMANEVAL])
     texts = load_benchmarks([first, second])
@@ -184,7 +182,7 @@ def test_equal_texts_are_named_by_the_first_file(tmp_path):
         "too short",
     ],
 )
-def test_bad_files_end_in_one_sentence(tmp_path, name, data, sentence):
+def test_a_bad_file_is_one_clear_error(tmp_path, name, data, sentence):
     (tmp_path / name).write_bytes(data)
     with pytest.raises(UsageError, match=sentence):
         load_benchmarks([str(tmp_path / name)])
@@ -192,23 +190,28 @@ def test_bad_files_end_in_one_sentence(tmp_path, name, data, sentence):
         load_benchmarks([str(tmp_path / "none.jsonl")])
 
 
-def test_nothing_to_look_for():
+def test_no_benchmarks_have_no_hits():
     assert find(index_benchmarks([]), column(["a" * 100])) == [None]
 
 
-@pytest.mark.skipif(not EVALUATION.exists(), reason="the benchmarks' files are not here")
-def test_every_text_of_the_real_benchmarks_is_found_in_a_document_that_holds_it():
-    names = ["HumanEval.jsonl.gz", "mbpp.jsonl", "mtpb.jsonl", "lambada_test.jsonl"]
-    urls = [str(EVALUATION / name) for name in [*names, "piqa_valid.jsonl"]]
-    benchmarks = index_benchmarks(load_benchmarks(urls))
-    told = {text.benchmark for text in benchmarks.texts}
-    assert told == {"HumanEval", "mbpp", "mtpb", "lambada_test", "piqa_valid"}
+def test_every_text_of_each_format_is_found_in_a_document_that_holds_it(tmp_path):
+    rows = {
+        "HumanEval.jsonl.gz": HUMANEVAL,
+        "mbpp.jsonl": {"task_id": 11, "text": "Write a function of it.", "code": "def it(x): pass"},
+        "mtpb.jsonl": {"prompts": ["{A} " + PROSE], "inputs": [{"A": "zero"}], "id": "3"},
+        "lambada_test.jsonl": {"text": PROSE},
+        "piqa_valid.jsonl": {"goal": PROSE + "?", "sol1": "a " + PROSE, "sol2": "b " + PROSE},
+        "gsm8k.jsonl": {"question": "How many are there of them?", "answer": "3"},
+        "ds1000.jsonl": {"prompt": "Problem: sort them all\nBEGIN SOLUTION", "reference_code": ""},
+    }
+    texts = load_benchmarks([write(tmp_path / name, [row]) for name, row in rows.items()])
+    benchmarks = index_benchmarks(texts)
+    assert {text.benchmark for text in benchmarks.texts} == {n.split(".")[0] for n in rows}
     documents = ["before\n" + text.text.translate(UPPER) + "\nafter" for text in benchmarks.texts]
-    found = find(benchmarks, column(documents))
-    assert None not in found
+    assert None not in find(benchmarks, column(documents))
 
 
-def test_a_task_is_called_what_its_row_calls_it(tmp_path):
+def test_the_id_of_a_task_is_that_of_its_row_or_its_number(tmp_path):
     rows = [
         {"prompt": "Sort them all.", "reference_code": "", "metadata": {"problem_id": 77}},
         {"question": "How many are there of them?", "answer": "3"},

@@ -56,7 +56,7 @@ DIFFERENT = [("a b", "ab"), ("A", "a"), ("a\u00a0b", "a b"), ("a1", "a0"), ("a,b
 @pytest.mark.parametrize(
     ("left", "right", "equal"), [(*p, True) for p in SAME] + [(*p, False) for p in DIFFERENT]
 )
-def test_normalized_hashes(left, right, equal):
+def test_normalized_hashes_ignore_layout_only(left, right, equal):
     found = normalized_hashes(pa.array([left, right], pa.large_string())).to_pylist()
     assert (found[0] == found[1]) is equal
 
@@ -84,13 +84,13 @@ def test_heldout_is_by_first_repository_and_near_its_share():
     assert (heldout(repositories, ids_of(count), 0.1) >= chosen).all()
 
 
-def test_heldout_goes_by_id_where_there_is_no_repository():
+def test_heldout_is_by_id_without_a_repository():
     for nobody in ([], [None], [""]):
         chosen = heldout([nobody] * 20_000, ids_of(20_000), 0.05)
         assert 0.045 < chosen.mean() < 0.055
 
 
-def test_heldout_at_the_ends():
+def test_a_share_of_0_holds_out_nothing_and_1_everything():
     repositories = [[f"r{i}"] for i in range(1000)]
     assert not heldout(repositories, ids_of(1000), 0).any()
     assert heldout(repositories, ids_of(1000), 1).all()

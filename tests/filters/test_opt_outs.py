@@ -41,11 +41,11 @@ def opt_outs(tmp_path):
         (["some/other"], "docs", bytes(16), None),
     ],
 )
-def test_every_repository_of_a_row_counts(opt_outs, repositories, path, id, entry):
+def test_a_document_matches_by_any_of_its_repositories(opt_outs, repositories, path, id, entry):
     assert opt_outs.matches([repositories], [path], [id]) == [entry]
 
 
-def test_all_entries_by_which_a_document_goes_are_told(tmp_path):
+def test_all_entries_that_match_a_document_are_named(tmp_path):
     path = tmp_path / "opt-outs.txt"
     path.write_text(f"a\na/b\na/b/c/d\na/b/c/\na/b/c/d/\nb/c\n{ID.hex()}\n")
     opt_outs = load_opt_outs([str(path)])
@@ -58,7 +58,7 @@ def test_all_entries_by_which_a_document_goes_are_told(tmp_path):
     }
 
 
-def test_none_is_no_opt_out():
+def test_no_lists_match_no_document():
     nothing = load_opt_outs([])
     assert len(nothing) == 0 and nothing.matches([["a/b"]], ["c"], [ID]) == [None]
 
@@ -74,14 +74,14 @@ def test_the_digest_is_of_the_entries_in_any_order(tmp_path, opt_outs):
 
 
 @pytest.mark.parametrize("entry", ["two words", "https://github.com/a/b", "/a", "a//b"])
-def test_what_is_no_entry_is_named_with_its_line(tmp_path, entry):
+def test_a_bad_entry_is_an_error_with_its_line(tmp_path, entry):
     path = tmp_path / "list.txt"
     path.write_text(f"octocat\n{entry}\n")
     with pytest.raises(UsageError, match=r"list\.txt: line 2: .* is not an owner"):
         load_opt_outs([str(path)])
 
 
-def test_bad_files(tmp_path):
+def test_a_missing_file_or_a_file_that_is_not_utf8_is_an_error(tmp_path):
     with pytest.raises(UsageError, match="there is no such file"):
         load_opt_outs([str(tmp_path / "none")])
     (tmp_path / "latin").write_bytes(b"\xe9\n")

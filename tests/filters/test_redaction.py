@@ -35,13 +35,13 @@ JWT = "eyJhbGciOiJIUzI1NiJ9x.eyJzdWIiOiIxMjM0NTY3ODkwIn0.SflKxwRJSMeKKF2QT4fwpM"
         ("::1 fe80::1 12:34:56 aa:bb:cc:dd:ee:ff a::b", None),
     ],
 )
-def test_texts(text, after):
+def test_personal_data_is_replaced(text, after):
     assert redact_text(text)[0] == (after or text)
     assert redact(pa.array([text], pa.large_string())).texts.to_pylist() == [after or text]
 
 
 @pytest.mark.parametrize("address", [PUBLIC, "2a00:1450:4001:82a::200e", "2a00:1450::"])
-def test_addresses_become_private_ones_and_always_the_same(address):
+def test_an_address_always_becomes_the_same_private_address(address):
     after, found = redact_text(f"ping {address} and ({address})")
     first, second = after.removeprefix("ping ").split(" and ")
     assert f"({first})" == second and first in IPV4 + IPV6 and found == {"ip_address": 2}
@@ -52,7 +52,7 @@ def test_one_digit_versions_are_addresses_near_a_server():
     assert redact_text("the DNS at 4.3.2.9")[1] == {"ip_address": 1}
 
 
-def test_batches_are_counted_and_what_holds_nothing_is_not_touched():
+def test_replacements_are_counted_and_other_texts_are_unchanged():
     texts = pa.array(["nothing", None, f"a@b.org a@b.org {PUBLIC}", ""], pa.large_string())
     redacted = redact(texts)
     assert redacted.counts == {"email": 2, "key": 0, "ip_address": 1, "documents": 1}
@@ -70,7 +70,7 @@ pieces = st.lists(
 
 
 @given(pieces)
-def test_hints_pass_over_nothing(text):
+def test_hints_select_every_text_with_personal_data(text):
     assert redact(pa.array([text], pa.large_string())).texts.to_pylist() == [redact_text(text)[0]]
 
 
@@ -78,7 +78,7 @@ def test_hints_pass_over_nothing(text):
     ("piece", "addresses"),
     [("a.b@", 0), ("1:2:3:4:", 25_000), ("key_", 0), ("eyJ", 0), ("1.1.", 0)],
 )
-def test_hostile_lines(piece, addresses):
+def test_long_hostile_lines_end_soon(piece, addresses):
     """What took time quadratic in such a line would not end."""
     line = piece * 50_000
     after, found = redact_text(f"{line} jane@example.com")
@@ -87,6 +87,6 @@ def test_hostile_lines(piece, addresses):
     assert addresses or after == f"{line} <EMAIL>"
 
 
-def test_entropy():
+def test_entropy_is_in_bits_a_character():
     assert entropy("aaaa") == 0 and entropy("abcd") == 2
     assert len({scan.hint for scan in SCANS}) == len(SCANS)

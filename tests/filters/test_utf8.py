@@ -28,7 +28,7 @@ def test_text_bytes_of_slices_chunks_nulls_and_small_strings():
 
 
 @given(texts)
-def test_collapsed_is_what_split_and_join_give(values):
+def test_collapsed_texts_equal_split_and_join(values):
     found = strings(*collapse_whitespace(*text_bytes(pa.array(values, pa.large_string()))))
     assert found == [b" ".join(value.encode().split()) for value in values]
 

@@ -50,7 +50,7 @@ def findings(judgments):
 
 
 @pytest.mark.parametrize(("judgments", "missing", "kept", "rule", "layer"), TRUTH)
-def test_truth_table(judgments, missing, kept, rule, layer):
+def test_verdicts_follow_the_truth_table(judgments, missing, kept, rule, layer):
     found = verdict(findings(judgments), missing)
     assert found == Verdict(kept, rule, layer, None)
 
@@ -62,7 +62,7 @@ def test_the_order_of_layers_does_not_decide(judgments, missing, kept, rule, lay
         assert (found.kept, found.rule) == (kept, rule)
 
 
-def test_a_verdict_tells_what_was_said():
+def test_a_verdict_names_the_expression_that_was_found():
     said = Finding("repository", "unknown", "NOASSERTION")
     assert verdict([said], "reject").expression == "NOASSERTION"
     assert verdict([], "accept") == Verdict(True, None, "source", None)
@@ -139,12 +139,12 @@ JUDGED = [
 
 
 @pytest.mark.parametrize(("licenses", "strict", "stack", "expression"), JUDGED)
-def test_judgments(licenses, strict, stack, expression):
+def test_policies_judge_licenses(licenses, strict, stack, expression):
     assert STRICT.judge(licenses) == (strict, expression)
     assert STACK.judge(licenses).judgment == stack
 
 
-def test_deeply_nested_and_very_long():
+def test_deeply_nested_and_very_long_expressions_are_judged():
     nested = "MIT"
     while len(nested) < 980:
         nested = f"(ISC OR (MIT AND {nested}))"
@@ -173,7 +173,7 @@ def test_the_order_of_licenses_does_not_decide(licenses):
     assert len(judgments) == 1
 
 
-def test_judge_licenses():
+def test_documents_are_judged_from_lists_and_arrow_arrays():
     rows = [["MIT"], ["GPL-2.0"], None, [None], ["NOASSERTION"]]
     for column in (rows, pa.array(rows)):
         found = judge_licenses(STRICT, column, "reject")
@@ -186,11 +186,11 @@ def test_judge_licenses():
     assert list(accepted.rule) == [None, "license_denied", None, None, None]
 
 
-def test_judge_no_documents():
+def test_no_documents_have_no_verdicts():
     assert len(judge_licenses(STRICT, [], "accept").rule) == 0
 
 
-def test_license_strings_of_nested_lists():
+def test_nested_lists_of_licenses_are_flattened():
     assert license_strings([["MIT"], None, ["ISC"]]) == ("MIT", "ISC")
 
 
@@ -213,7 +213,7 @@ def write(path, **changes):
     return str(path)
 
 
-def test_a_users_own_policy(tmp_path):
+def test_a_policy_of_a_user_has_a_digest_of_its_licenses(tmp_path):
     exception = "GPL-2.0-only WITH Classpath-exception-2.0"
     policy = load_policy(write(tmp_path / "mine.toml", licenses=["MIT", exception]))
     assert policy.judge("GPL-2.0 WITH Classpath-exception-2.0").judgment == "allow"
@@ -238,12 +238,12 @@ def test_a_users_own_policy(tmp_path):
         ),
     ],
 )
-def test_faults_of_a_policy_file(tmp_path, changes, said):
+def test_a_fault_of_a_policy_file_is_one_clear_error(tmp_path, changes, said):
     with pytest.raises(UsageError, match=said):
         load_policy(write(tmp_path / "bad.toml", **changes))
 
 
-def test_an_unknown_policy():
+def test_an_unknown_policy_is_an_error_with_the_known_names():
     with pytest.raises(UsageError, match=r"'strct'.*stack-v1\.1, strict"):
         load_policy("strct")
 

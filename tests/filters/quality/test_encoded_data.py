@@ -43,7 +43,7 @@ def test_overlapping_matches_count_once():
     assert list(found.longest) == [90, 90] and list(found.covered) == [90, 180]
 
 
-def test_rules():
+def test_long_matches_and_large_shares_are_rejected():
     code = "int f(int x) { return x + 1; }\n" * 60
     data = base64.b64encode(bytes(range(256)) * 4).decode()
     table = "\n".join(" 0x12, 0x34, 0x56, 0x78," for _ in range(40))

@@ -31,11 +31,11 @@ def rule(component, path, text=TEXT):
         ("mylang", "a.py", None),
     ],
 )
-def test_paths(component, path, expected):
+def test_extensions_reject_by_language_and_by_starcoders_table(component, path, expected):
     assert rule(component, path) == expected
 
 
-def test_limits_by_extension():
+def test_limits_depend_on_the_extension():
     long = "a b " * 251
     assert rule("r", "a.r", long) is None
     assert rule("r", "a.rd", long) == "max_line_length"
@@ -45,7 +45,7 @@ def test_limits_by_extension():
     assert rule("sas", "a.sas", "a----;\n" * 10) is None
 
 
-def test_json_and_yaml():
+def test_json_and_yaml_have_limits_of_size_and_letters():
     for component in ("json", "yaml"):
         path = f"a.{component}"
         assert rule(component, path, "word: word\n" * 9) == "min_data_size"
@@ -54,7 +54,7 @@ def test_json_and_yaml():
         assert rule(component, path, "word: 1234567\n" * 20) == "min_data_alphabetic_share"
 
 
-def test_what_files_say_of_themselves():
+def test_files_that_state_to_be_xml_or_generated_are_rejected():
     assert rule("scheme", "a.sld", '<?xml version="1.0"?>\n' + TEXT) == "xml_header"
     assert rule("xml", "a.xml", '<?xml version="1.0"?>\n' + TEXT) is None
     assert rule("scheme", "a.sld", " " * 90 + '<?xml version="1.0"?>\n' + TEXT) is None
@@ -64,7 +64,7 @@ def test_what_files_say_of_themselves():
         assert rule("go", "a.go", f"{TEXT[: 26 * 5]}// {phrase}\n{TEXT}") is None
 
 
-def test_tables_speak_of_known_languages():
+def test_tables_name_known_languages_only():
     known = table().languages
     assert set(extensions.starcoder()) <= known
     assert (
@@ -74,7 +74,7 @@ def test_tables_speak_of_known_languages():
     assert all(name == name.lower() for name in extensions.languages())
 
 
-def test_a_path_of_no_use_is_no_reason():
+def test_a_document_without_path_is_kept():
     batch = make_batch([TEXT])
     assert (
         np.isnan(extensions.extension(batch)).all() and np.isnan(extensions.language(batch)).all()

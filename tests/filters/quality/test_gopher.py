@@ -24,14 +24,14 @@ def batch(texts, component="pile-cc", genre="prose"):
 def test_counts_are_those_of_a_plain_program(texts):
     found = word_counts(batch(texts))
     for i, text in enumerate(texts):
-        told = [word for word in SPACE.split(text) if word]
+        expected = [word for word in SPACE.split(text) if word]
         lines = [stripped for line in text.split("\n") if (stripped := line.strip(" \t\v\f\r"))]
-        assert found.words[i] == len(told)
-        assert found.characters[i] == sum(map(len, told))
+        assert found.words[i] == len(expected)
+        assert found.characters[i] == sum(map(len, expected))
         assert found.alphabetic[i] == sum(
-            any(c > "\x7f" or c.isalpha() for c in word) for word in told
+            any(c > "\x7f" or c.isalpha() for c in word) for word in expected
         )
-        lower = {re.sub("[A-Z]", lambda m: m[0].lower(), word) for word in told}
+        lower = {re.sub("[A-Z]", lambda m: m[0].lower(), word) for word in expected}
         assert found.stop[i] == len(lower & set(STOP_WORDS))
         assert found.hashes[i] == text.count("#")
         assert found.ellipses[i] == len(re.findall("\\.\\.\\.|\u2026", text))
@@ -63,11 +63,11 @@ GOOD = "The rules of prose ask that a page be made of words with a few letters. 
         ("Die Regeln fragen nach ganzen Worten und Zeilen. " * 10, "min_stop_words"),
     ],
 )
-def test_rules(text, rule):
+def test_each_rule_rejects_a_page(text, rule):
     assert list(apply(settings(None), batch([text])).rule) == [rule]
 
 
-def test_they_act_on_web_pages_alone():
+def test_the_rules_act_on_web_pages_only():
     thresholds = settings(None)
     for genre, component, acts in [
         ("prose", "openwebtext2", True),
@@ -81,7 +81,7 @@ def test_they_act_on_web_pages_alone():
         assert rules == ["min_words" if acts else None], component
 
 
-def test_a_batch_without_words():
+def test_a_batch_without_words_has_scores():
     scores = apply(settings(None), batch(["", None])).scores
     assert all(
         score[1] in (0, 1)

@@ -18,13 +18,13 @@ PAGE = "<html><body><p>" + "Some words that people read. " * 6 + "</p></body></h
         ("<a b=c>" * 20 + "<style>" + "p { color: red }" * 40 + "</style>", "min_html_characters"),
     ],
 )
-def test_pages(page, rule):
+def test_pages_with_little_visible_text_are_rejected(page, rule):
     lax = settings({"max_mean_line_length": False, "max_line_length": False})
     assert list(apply(lax, make_batch([page], "html")).rule) == [rule]
     assert list(apply(lax, make_batch([page], "php")).rule) == [None]
 
 
-def test_what_cannot_be_parsed_has_a_reason_of_its_own(monkeypatch):
+def test_a_page_that_cannot_be_parsed_has_its_own_rule(monkeypatch):
     def refuse(*_, **__):
         raise AssertionError("a parser's own check")
 
@@ -34,12 +34,12 @@ def test_what_cannot_be_parsed_has_a_reason_of_its_own(monkeypatch):
     assert visible_text(make_batch([PAGE], "html")).parsed[0] == 0
 
 
-def test_deeply_nested_pages_end_in_a_verdict():
+def test_deeply_nested_pages_have_a_verdict():
     found = visible_text(make_batch(["<div>" * 3000 + "x", "<" * 5000, "<![CDATA[ <!"], "html"))
     assert set(found.parsed) <= {0, 1}
 
 
-def test_comments_are_measured_when_they_are_asked_for():
+def test_shares_of_comments_are_measured_if_the_table_names_them():
     sources = {
         "python": ('"""Say it."""\nx = 1  # one\n', 18),
         "java": ("int x; // one\n/* two */", 15),

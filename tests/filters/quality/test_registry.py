@@ -1,7 +1,5 @@
-import json
 import re
 import unicodedata
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -12,9 +10,6 @@ from hypothesis import strategies as st
 from filters.quality.batch import Batch
 from filters.quality.registry import FILTERS, apply, check, first_rule, settings
 from tests.filters.quality.batches import make_batch
-
-SAMPLES = Path(__file__).parents[4] / "shared/data/samples"
-STACK_ROWS = SAMPLES / "croissant_bigcode-the-stack_default.jsonl"
 
 some_texts = st.lists(
     st.text() | st.text("a_9 \n\r\x85éŁя漢한\U0001d538٣²\u0301\xa0😀-\0\ufffd"),
@@ -52,20 +47,48 @@ def test_scores_are_the_stacks_formulas(texts):
         assert scores["max_control_share"][i] == (len(controls) + lost) / max(len(text), 1)
 
 
-@pytest.mark.skipif(not STACK_ROWS.exists(), reason="the ten rows of The Stack are not here")
-def test_scores_equal_the_columns_of_the_stack():
-    rows = [json.loads(line) for line in STACK_ROWS.read_text("utf-8").splitlines() if line]
-    columns = {
+STACK_ROWS = [
+    (
+        [(58, 47), (0, 0), (69, 55), (0, 0)],
+        {"max_line_length": 69, "avg_line_length": 32.5, "alphanum_fraction": 0.7846153846},
+    ),
+    (
+        [
+            *[(72, 0), (22, 17), (72, 0), (19, 17), (0, 0), (24, 22), (24, 22), (0, 0), (19, 16)],
+            *[(0, 0), (14, 8), (22, 20), (0, 0)],
+        ],
+        {
+            "max_line_length": 72,
+            "avg_line_length": 23.0769230769,
+            "alphanum_fraction": 0.4066666667,
+        },
+    ),
+    (
+        [
+            *[(72, 0), (23, 19), (72, 0), (2, 0), (72, 0), (21, 19), (0, 0), (8, 6), (11, 8)],
+            *[(28, 20), (5, 4), (37, 28), (41, 29), (10, 7), (0, 0)],
+        ],
+        {
+            "max_line_length": 72,
+            "avg_line_length": 27.7333333333,
+            "alphanum_fraction": 0.3365384615,
+        },
+    ),
+]
+"""Three files of The Stack: characters and word characters of each line, and the file's columns."""
+
+
+@pytest.mark.parametrize(("lines", "columns"), STACK_ROWS)
+def test_scores_equal_the_columns_of_the_stack(lines, columns):
+    text = "\n".join("x" * words + "-" * (length - words) for length, words in lines)
+    filters = {
         "max_line_length": "max_line_length",
-        "max_mean_line_length": "avg_line_length",
-        "min_alphanumeric_share": "alphanum_fraction",
-        "min_data_size": "size",
+        "avg_line_length": "max_mean_line_length",
+        "alphanum_fraction": "min_alphanumeric_share",
     }
-    assert len(rows) == 10
-    given = make_batch([row["content"] for row in rows])
-    for name, column in columns.items():
-        expected = [float(row[column]) for row in rows]
-        np.testing.assert_allclose(FILTERS[name].score(given), expected, rtol=1e-9)
+    for column, name in filters.items():
+        score = FILTERS[name].score(make_batch([text]))[0]
+        assert score == pytest.approx(columns[column], rel=1e-9)
 
 
 TABLE = [
@@ -99,11 +122,11 @@ TABLE = [
 
 
 @pytest.mark.parametrize(("text", "names", "rule"), TABLE)
-def test_rules(text, names, rule):
+def test_the_first_filter_that_rejects_a_document_is_its_rule(text, names, rule):
     assert rules([text], **names) == [rule]
 
 
-def test_an_xml_header_is_looked_for_in_a_hundred_characters():
+def test_an_xml_header_is_searched_in_the_first_hundred_characters():
     texts = ["\u00e9" * before + "<?xml version=" for before in (0, 86, 87)]
     assert list(FILTERS["xml_header"].score(make_batch([*texts, None]))) == [1, 1, 0, 0]
 
@@ -125,12 +148,12 @@ def test_rules_follow_from_scores_alone(texts):
     assert list(first_rule(thresholds, outcome.scores, len(texts))) == list(outcome.rule)
 
 
-def test_an_empty_make_batch():
+def test_an_empty_batch_has_empty_scores():
     outcome = apply(settings(None), make_batch([]))
     assert len(outcome.rule) == 0 and all(len(score) == 0 for score in outcome.scores.values())
 
 
-def test_settings():
+def test_settings_are_the_defaults_with_the_table_on_top():
     published = {name: each.threshold for name, each in FILTERS.items() if each.on}
     assert settings(None) == settings({}) == published
     assert settings({**OTHERS, "max_mean_line_length": 50, "empty": False}) == {
@@ -140,13 +163,13 @@ def test_settings():
     }
 
 
-def test_unknown_filters_are_all_named():
+def test_the_error_names_all_unknown_filters():
     with pytest.raises(ValueError, match=r"'min_word'; did you mean 'min_words'.*'zzz'"):
         check({"min_word": 1, "zzz": True})
 
 
 @pytest.mark.parametrize("threshold", [float("nan"), float("inf"), float("-inf")])
-def test_a_threshold_is_a_number(threshold):
+def test_a_threshold_that_is_not_finite_is_an_error(threshold):
     with pytest.raises(
         ValueError, match=rf"^max_mean_line_length: .* a finite number \(it is {threshold}\)$"
     ):

@@ -19,11 +19,11 @@ MIT = (Match("mit", "mit_12.RULE", 100.0, False),)
 GPL = (Match("gpl-2.0", "gpl-2.0_1.RULE", 87.5, False), Match("mit", "mit_1.RULE", 1.0, True))
 
 
-def test_a_line_reads_back():
+def test_a_line_is_parsed_back():
     assert list(parse_lines([line_of("k", GPL)])) == [("k", GPL)]
 
 
-def test_what_was_put_is_there_in_the_next_run(tmp_path):
+def test_entries_stay_for_the_next_run(tmp_path):
     kept = Cache(str(tmp_path))
     assert kept.get("a") is None
     kept.put("a", MIT)
@@ -61,7 +61,7 @@ def test_a_file_cut_in_half_keeps_its_first_half(tmp_path):
     half.close()
 
 
-def test_the_name_says_what_decides_what_is_found(monkeypatch):
+def test_the_name_changes_with_the_versions_that_decide_matches(monkeypatch):
     before = cache_name()
     monkeypatch.setattr(normalize, "VERSION", normalize.VERSION + 1)
     other = cache_name()
@@ -70,7 +70,7 @@ def test_the_name_says_what_decides_what_is_found(monkeypatch):
     assert text_key(b"license " * 100) != text_key(b"license " * 99 + b"licence ")
 
 
-def test_garbage_is_passed_over(tmp_path):
+def test_lines_with_a_wrong_checksum_are_skipped(tmp_path):
     (tmp_path / cache_name()).write_bytes(b"\xff\x00\nnot a line\n" + line_of("a", MIT) + b"[]")
     assert Cache(str(tmp_path)).get("a") == MIT
 

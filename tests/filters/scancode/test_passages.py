@@ -53,7 +53,7 @@ def test_a_notice_is_the_same_in_any_style_of_comment(style):
     assert passage.last == 5 or lines[passage.last - 1] == style[2]
 
 
-def test_names_years_and_wrapping_do_not_tell_texts_apart():
+def test_texts_that_differ_in_names_years_and_wrapping_become_equal():
     one = ["Copyright (c) 2012-2019 Somebody <a@b.org>", *GPL]
     other = ["(C) 1999, Ann Other. All rights reserved.", "@author Ann", " ".join(GPL).upper()]
     assert normalize([x.encode() for x in one]) == normalize([x.encode() for x in other])
@@ -64,7 +64,7 @@ def test_versions_of_licenses_stay():
     assert text == b"gnu general public license version 2 of the license"
 
 
-def test_who_speaks_in_bsd():
+def test_the_parties_of_bsd_licenses_become_equal():
     line = b"Neither the name of ACME Corp. nor the names of its contributors: license"
     assert b"acme" not in normalize([line])
 
@@ -74,7 +74,7 @@ def test_a_description_before_a_notice_is_not_part_of_it():
     assert normalize(lines) == b"gpl v2"
 
 
-def test_a_passage_further_down():
+def test_a_passage_has_its_line_numbers():
     text = "int a = b;\n" * 50 + "// Adapted from foo, licensed under the GPL.\n" + "x = y();\n" * 9
     (passage,) = of(text)
     assert (passage.first, passage.last) == (51, 51)
@@ -92,14 +92,14 @@ def test_code_that_names_a_license_is_a_line_of_its_own():
     assert (passage.first, passage.last) == (2, 2)
 
 
-def test_one_line_of_40_megabytes():
+def test_one_line_of_40_megabytes_is_read_in_part():
     text = b"x" * 20_000_000 + b" license: GPL-2.0 " + b"y" * 20_000_000
     (passage,) = of(text)
     assert b"gpl-2.0" in normalize(passage.lines)
     assert len(normalize(passage.lines)) < 3000
 
 
-def test_bytes_that_are_not_utf8():
+def test_bytes_that_are_not_utf8_are_read():
     (passage,) = of(b"// \xff\xfe licensed under the GPL \xe9\n")
     assert normalize(passage.lines) == b"licensed under the gpl"
 
@@ -148,7 +148,7 @@ def test_a_license_keeps_every_word():
     assert " ".join(text.split()) == words
 
 
-def test_a_file_larger_than_any_license_is_none():
+def test_a_file_larger_than_any_license_is_not_a_license():
     (*found,) = of("Each license is yours.\n\n" * 6000)
     assert not any(passage.whole for passage in found)
 
@@ -213,7 +213,7 @@ def test_lines_between_hits_that_are_far_apart_are_not_read():
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=NEAR + 4), st.integers(0, REACH))
-def test_what_is_together(code, before):
+def test_hits_near_each_other_are_one_passage_by_lines_and_code(code, before):
     following = len(code) - 1
     limit = CLOSE if any(code) else NEAR
     near = following <= limit and (not any(code) or following + before <= REACH)
@@ -237,7 +237,7 @@ def test_two_licenses_with_little_between_are_one_passage():
         ("(c) 2011 " + "and so on " * 30 + "license", None),
     ],
 )
-def test_copyright_lines(line, left):
+def test_copyright_statements_are_removed_from_lines(line, left):
     text = normalize([b"GPL", line.encode()]).decode()
     assert text == f"gpl {left}".strip() if left is not None else "and so on" in text
 

@@ -99,7 +99,7 @@ def test_a_file_that_scancode_would_read_for_minutes_is_given_up(tmp_path):
     assert kept.get(text_key(text)) is None
 
 
-def test_workers_at_the_same_time_ask_once_for_each_text(detector, tmp_path):
+def test_concurrent_workers_let_each_text_be_detected_once(detector, tmp_path):
     texts = [f"text {number}".encode() for number in range(60)]
     workers = [Detector(str(tmp_path)) for _ in range(4)]
     answers: list[Any] = [None] * 4
@@ -113,13 +113,13 @@ def test_workers_at_the_same_time_ask_once_for_each_text(detector, tmp_path):
     for thread in threads:
         thread.join()
     for number, answer in enumerate(answers):
-        said = [found[0].expression.encode() for found in answer.found]
-        assert said == texts[number * 10 : number * 10 + 30]
+        expressions = [found[0].expression.encode() for found in answer.found]
+        assert expressions == texts[number * 10 : number * 10 + 30]
     lines = (tmp_path / cache_name()).read_bytes().splitlines()
     assert len(lines) == len(set(lines)) == 60
 
 
-def test_no_texts(detector):
+def test_no_texts_have_no_answer(detector):
     assert detector.detect([]) == ([], 0, 0, 0)
 
 
@@ -139,7 +139,7 @@ def test_the_machines_own_server_starts_is_shared_and_survives_a_kill(tmp_path):
     assert len(os.listdir(runtime)) == 3
 
 
-def test_it_has_as_many_children_as_cores_that_it_may_use(tmp_path, monkeypatch):
+def test_the_server_has_one_child_for_each_core_that_it_may_use(tmp_path, monkeypatch):
     numbers = []
 
     class Idle:
@@ -157,7 +157,7 @@ def test_it_has_as_many_children_as_cores_that_it_may_use(tmp_path, monkeypatch)
     assert numbers == [3]
 
 
-def test_a_detector_that_cannot_keep_what_it_finds_says_so(tmp_path):
+def test_a_detector_without_a_cache_directory_is_an_error(tmp_path):
     (tmp_path / "file").write_text("no directory")
     start = time.monotonic()
     with pytest.raises(DataError) as caught:
@@ -168,7 +168,7 @@ def test_a_detector_that_cannot_keep_what_it_finds_says_so(tmp_path):
     assert time.monotonic() - start < client.START_SECONDS / 2
 
 
-def test_a_directory_with_too_long_a_name_for_a_socket_is_said(tmp_path, monkeypatch):
+def test_a_too_long_path_of_the_socket_is_an_error(tmp_path, monkeypatch):
     directory = tmp_path / ("long" * 30)
     directory.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(directory))
@@ -176,7 +176,7 @@ def test_a_directory_with_too_long_a_name_for_a_socket_is_said(tmp_path, monkeyp
         Detector(str(tmp_path)).detect([b"a license that nobody knows"])
 
 
-def test_a_detector_that_said_nothing(tmp_path):
+def test_a_detector_with_an_empty_log_is_an_error(tmp_path):
     (tmp_path / "log").write_text("\n")
     message = client._start_failure(str(tmp_path / "log"))
     assert "cannot start: it wrote no message (log: " in message

@@ -50,7 +50,7 @@ NOTICE = "// some license or other\n"
         (("no such key", "r", 100.0, False), None),
     ],
 )
-def test_what_a_match_denies(match, expression):
+def test_a_match_denies_by_license_score_and_clue(match, expression):
     denial = denied(NOTICE, match)
     assert (denial and denial.finding.expression) == expression
 
@@ -83,16 +83,16 @@ def test_spdx_lines_are_read_directly(line):
 @pytest.mark.parametrize(
     "said", ["MIT", "(MIT OR GPL-2.0)", "Apache-2.0 WITH LLVM-exception", "0BSD"]
 )
-def test_spdx_lines_that_allow(said):
+def test_spdx_lines_with_allowed_licenses_deny_nothing(said):
     assert denied(f"# SPDX-License-Identifier: {said}\n") is None
 
 
-def test_an_spdx_line_that_is_none_goes_to_scancode():
+def test_an_unknown_spdx_line_goes_to_scancode():
     stated = statements(arrow("# SPDX-License-Identifier: LGPL-2.1+ https://example.org/x\n"))
     assert distinct_texts(stated) == [b"spdx-license-identifier: lgpl-2.1+ https://example.org/x"]
 
 
-def test_equal_texts_are_asked_once():
+def test_equal_texts_are_sent_once():
     notice = "// Licensed under the {} license, version 2.0.\n// Copyright (c) {} Foo\n"
     texts = [notice.format("Apache", year) for year in range(2000, 2020)]
     assert distinct_texts(statements(arrow(*texts, None, "no words", ""))) == [
@@ -100,7 +100,7 @@ def test_equal_texts_are_asked_once():
     ]
 
 
-def test_a_file_that_is_an_address_is_asked_about():
+def test_a_file_that_is_only_an_address_is_a_statement():
     address = "\n https://example.org/Terms-2016/\n"
     stated = statements(arrow(address, "x = 1", address + "x = 1", "http", NOTICE))
     assert sorted(stated) == [0, 4]
@@ -124,7 +124,7 @@ def test_another_policy_denies_other_headers(tmp_path):
     assert denied(NOTICE, ("mit", "r", 100.0, False), policy=mine) is not None
 
 
-def test_scancode_itself():
+def test_scancode_matches_a_normalized_notice():
     """The one test that loads the index, about 6 s."""
     (text,) = distinct_texts(
         statements(
@@ -189,7 +189,7 @@ PINNED = (3, "0b6822fc909a52f731fab565f26dda4ae92beabc9a8df5ef954952e2b98b62c2")
 """`veto.RULES`, and the digest of what it makes of the texts above."""
 
 
-def test_another_outcome_has_another_number() -> None:
+def test_a_change_of_the_rules_has_another_version() -> None:
     asked: list[list[Any]] = [
         [number, *map(list, said)] for number, said in statements(arrow(*CORPUS)).items()
     ]

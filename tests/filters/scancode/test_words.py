@@ -38,11 +38,11 @@ def _overlapping(pattern, data):
 
 
 @given(st.lists(st.lists(PIECES, max_size=8).map("".join), max_size=4))
-def test_what_regular_expressions_find(texts):
+def test_words_are_those_that_regular_expressions_find(texts):
     assert found(texts) == expected(texts)
 
 
-def test_a_name_is_no_part_of_a_word():
+def test_a_name_within_a_word_does_not_count():
     assert found(["simple template, an example"]) == []
     assert found(["the MPL, v2"]) == [(0, 7)]
     assert found(["mpl"]) == [(0, 3)]
@@ -53,12 +53,12 @@ def test_a_word_does_not_cross_texts():
     assert found(["x GPL", "s"]) == [(0, 5)]
 
 
-def test_no_texts_and_empty_ones():
+def test_no_texts_and_empty_texts_have_no_words():
     assert found([]) == []
     assert found(["", ""]) == []
 
 
-def test_a_slice_of_an_array():
+def test_words_of_a_slice_are_counted_from_its_texts():
     array = pa.array(["license", "gpl", "license"], pa.large_string()).slice(1, 1)
     hits = find_words(*text_bytes(array))
     assert np.array_equal(hits.document, [0])
