@@ -48,7 +48,7 @@ def test_all_faults_are_listed_at_once(tmp_path: Path) -> None:
         ("source = []", "source: list should have at least 1 item"),
         (SOURCE + SOURCE, "the name 'a' is given twice"),
         (SOURCE.replace('"a"', '"A b"'), "is not made of"),
-        (SOURCE.replace("jsonl", "json", 1), "source\\[0\\].kind"),
+        (SOURCE.replace("jsonl", "json", 1), "no source layout .json.; did you mean .jsonl."),
         (SOURCE + 'license = { policy = "lax" }', "no license policy 'lax'"),
         (SOURCE + '[dedup]\nprofile = "x"', "no dedup profile 'x'"),
         (SOURCE + "[filters]\nmax_line_lenght = 3", "did you mean 'max_line_length'"),

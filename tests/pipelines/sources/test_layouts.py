@@ -126,3 +126,47 @@ def test_an_empty_input_is_one_empty_part(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text("")
     (part,) = source("jsonl").layout.read(str(tmp_path / "a.jsonl"), "a", (0, None))
     assert part.last and part.rows.num_rows == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "missing", "header", "redacts", "code"),
+    [
+        ("the-stack", "reject", "veto", True, {"python", "markdown", "web", "github"}),
+        ("the-stack-v2", "reject", "veto", True, {"python", "markdown", "web", "github"}),
+        ("starcoderdata", "accept", "veto", False, {"python", "markdown", "web", "github"}),
+        ("the-pile", "reject", "off", False, {"github"}),
+        ("parquet", "reject", "veto", False, {"python"}),
+        ("jsonl", "reject", "veto", False, {"python"}),
+    ],
+)
+def test_a_layout_has_its_defaults(
+    kind: str, missing: str, header: str, redacts: bool, code: set[str]
+) -> None:
+    table = source(kind)
+    assert (table.missing, table.header, table.redacts) == (missing, header, redacts)
+    components = ("python", "markdown", "web", "github")
+    assert {name for name in components if table.layout.genre(name) == "code"} == code
+
+
+def test_only_sets_of_the_pile_have_a_license_of_their_own() -> None:
+    layout = source("the-pile").layout
+    finding = layout.component_license("wikipedia-en")
+    assert finding is not None and finding.judgment == "allow"
+    assert layout.component_licenses_digest()
+    assert source("the-stack").layout.component_license("wikipedia-en") is None
+
+
+def test_the_inputs_of_other_subsets_are_refused() -> None:
+    layout = source("starcoderdata").layout
+    assert layout.refusal("python/train-00000-of-00059.parquet") is None
+    assert "has other columns" in str(layout.refusal("github-issues-filtered/train.parquet"))
+
+
+@pytest.mark.parametrize("kind", ["parquet", "jsonl"])
+def test_texts_are_found_again_by_their_row_numbers(tmp_path: Path, kind: str) -> None:
+    texts = [f"text {number}" for number in range(6)]
+    (tmp_path / "a.jsonl").write_text("\n\n".join(json.dumps({"text": text}) for text in texts))
+    pq.write_table(pa.table({"text": texts}), tmp_path / "a.parquet", row_group_size=2)
+    url = str(tmp_path / f"a.{kind}")
+    expected = {1: "text 1", 4: "text 4"}
+    assert source(kind).layout.texts(url, f"a.{kind}", {4, 1, 99}) == expected
