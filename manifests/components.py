@@ -1,15 +1,14 @@
-"""Component names: one versioned table maps every data set's spelling to slugs of [a-z0-9-]."""
+"""Slugs of component names: a versioned table maps the spelling of every data set to [a-z0-9-]."""
 
-import difflib
 import hashlib
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files as package_files
 
-from manifests.errors import DataError, UsageError
+from manifests.errors import DataError
 
 OTHER = re.compile("[^a-z0-9]+")
 SLUG = re.compile("[a-z0-9]+(-[a-z0-9]+)*")
@@ -22,8 +21,8 @@ class Table:
     Attributes:
         version: raised with every change of the file.
         digest: SHA-256 of the file.
-        exceptions: lower-case name -> slug, where the rule does not serve.
-        pile_epochs: slug of a Pile component -> the epochs at which the Pile takes it.
+        exceptions: lower-case name -> slug, for names that the rule of `slug` does not fit.
+        pile_epochs: slug of a component of the Pile -> its epochs in the Pile.
         languages: the slugs of The Stack's languages.
     """
 
@@ -49,6 +48,7 @@ def table() -> Table:
 
 
 def _by_rule(name: str) -> str:
+    """Return a name in lower case, with `-` for every run of other characters."""
     return OTHER.sub("-", name.lower()).strip("-")
 
 
@@ -56,41 +56,12 @@ def _by_rule(name: str) -> str:
 def slug(name: str) -> str:
     """Return the slug of a component's name: "C++" -> "cpp", "Wikipedia (en)" -> "wikipedia-en".
 
-    A slug is its own slug.
+    The slug of a slug is the slug itself.
 
     Raises:
-        DataError: nothing of the name is a letter of a to z or a digit.
+        DataError: the name has no letter from a to z and no digit.
     """
-    found = table().exceptions.get(name.strip().lower()) or _by_rule(name)
-    if not found:
-        raise DataError(f"component {name!r}: has no letter of a to z and no digit to be named by")
-    return found
-
-
-def component_name(source: str, name: str) -> str:
-    """Return `source/slug`, a component's full name."""
-    return f"{source}/{slug(name)}"
-
-
-def check_slugs(wanted: Iterable[str], known: Iterable[str], what: str) -> list[str]:
-    """Return the slugs of the names in a config's list, each of which must be known.
-
-    Args:
-        wanted: names in any spelling.
-        known: slugs, such as `table().languages`.
-        what: the file and the field, for the message.
-
-    Raises:
-        UsageError: names that are not known, each with the nearest one that is.
-    """
-    known = sorted(known)
-    faults = []
-    slugs = []
-    for name in wanted:
-        slugs.append(slug(name))
-        if slugs[-1] not in known:
-            near = difflib.get_close_matches(slugs[-1], known, n=1)
-            faults.append(f"{name!r}" + (f" (did you mean {near[0]!r}?)" if near else ""))
-    if faults:
-        raise UsageError(f"{what}: unknown components: {', '.join(faults)}")
-    return slugs
+    result = table().exceptions.get(name.strip().lower()) or _by_rule(name)
+    if not result:
+        raise DataError(f"component {name!r}: the name has no letter from a to z and no digit")
+    return result

@@ -160,5 +160,5 @@ def test_a_dataset_that_was_cut_in_a_store_is_named(
 
 def test_a_bucket_that_is_not_there_is_a_bad_call(store: Store) -> None:
     for size in (3, 20 << 20):  # put at once, and in parts
-        with pytest.raises(UsageError, match=r"s3://buckte/a: there is no such bucket$"):
+        with pytest.raises(UsageError, match=r"s3://buckte/a: the bucket does not exist$"):
             files.write_bytes("s3://buckte/a", bytes(size))

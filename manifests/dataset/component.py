@@ -62,7 +62,7 @@ class ShardComponent:
         self.reader = BlockReader(table, shard_files, dataset.tokenizer.dtype, dataset.handles)
         self._first_address = _starts(table["documents"].astype(np.int64) + table["tokens"])
         self._check(table, shards, totals)
-        block_table.let_go(dataset.blocks)
+        block_table.release_pages(dataset.blocks)
         self._tables = lru_cache(CACHED_TABLES)(self._read_table)
 
     def _check(self, table: block_table.BlockTable, shards: range, totals: ComponentTotals) -> None:

@@ -1,4 +1,4 @@
-"""What a reader gives to an objective: consecutive addresses of one component."""
+"""Consecutive addresses of one component, as a reader returns them to an objective."""
 
 from typing import Any, NamedTuple, Protocol
 
@@ -9,12 +9,12 @@ import numpy.typing as npt
 class Window(NamedTuple):
     """Consecutive addresses of a component.
 
-    A document of n tokens occupies n + 1 addresses: its tokens, then one end address, which is
-    not on disk. A window may open and close inside a document.
+    A document of n tokens has n + 1 addresses: its tokens, then one end address, which is not on
+    disk. A window may start and stop inside a document.
 
     Attributes:
-        tokens: [n] of the dtype on disk, the tokens; there is none at an end address.
-        ends: int64 [m], which of the window's n + m addresses are end addresses, ascending.
+        tokens: [n] of the dtype on disk; end addresses have no token.
+        ends: int64 [m], the end addresses among the window's n + m addresses, ascending.
     """
 
     tokens: npt.NDArray[Any]
@@ -29,7 +29,7 @@ class Window(NamedTuple):
 
 
 class Component(Protocol):
-    """A component as a ring of `addresses` addresses (section 7 of the design)."""
+    """A component that repeats after `addresses` addresses (an epoch)."""
 
     @property
     def name(self) -> str:
@@ -48,12 +48,12 @@ class Component(Protocol):
 
     @property
     def addresses(self) -> int:
-        """`tokens + documents`: T, the length of the ring."""
+        """`tokens + documents`: T, the length of an epoch."""
         ...
 
     @property
     def digest(self) -> str:
-        """What changes when any shard of the component does: 64 hexadecimal characters."""
+        """Digest of the shards of the component: 64 hexadecimal characters."""
         ...
 
     @property
@@ -62,26 +62,29 @@ class Component(Protocol):
         ...
 
     def window(self, address: int, count: int, out: npt.NDArray[Any] | None = None) -> Window:
-        """Return `count` addresses from `address` (0 <= address < addresses), around the ring.
+        """Return `count` addresses from `address` on; address 0 of the next epoch follows the last.
 
-        Its tokens are written to the front of `out`, [count or more] of `dtype` or one that holds
-        it, and are a view of it; by default of new memory.
+        Args:
+            address: 0 <= address < addresses.
+            count: number of addresses.
+            out: [count or more] of `dtype` or a wider dtype. The tokens are written to its front
+                and are a view of it. The default is new memory.
         """
         ...
 
     def ahead(self, address: int, count: int) -> None:
-        """Have `count` addresses from `address` on at hand soon, where they lie far away."""
+        """Fetch `count` addresses from `address` on in the background, if they are not local."""
         ...
 
     @property
     def is_local(self) -> bool:
-        """Whether all of it lies on this machine: then `ahead` does nothing."""
+        """Whether all shards are files of this machine; then `ahead` does nothing."""
         ...
 
     def document_at(self, address: int) -> tuple[int, bool]:
-        """Return the document that holds an address, and whether it starts before it."""
+        """Return the document that holds an address, and whether the document starts before it."""
         ...
 
     def origin(self, document: int) -> dict[str, Any]:
-        """Return the row of a document: id, source, component, repositories, path, license."""
+        """Return the row of a document in the table beside its shard, with the shard's path."""
         ...

@@ -1,4 +1,4 @@
-"""The file of a tombstone: rows of documents, and which shards they speak of."""
+"""The file of a tombstone: forgotten documents, and the digests of their shards."""
 
 import hashlib
 from dataclasses import dataclass
@@ -22,29 +22,29 @@ TOMBSTONE = pa.schema(
     [
         pa.field("component", pa.string(), nullable=False),
         pa.field("heldout", pa.bool_(), nullable=False),
-        pa.field("start", pa.int64(), nullable=False),  # its first address in the component's ring
+        pa.field("start", pa.int64(), nullable=False),  # first address of the document
         pa.field("stop", pa.int64(), nullable=False),  # one after its end address
-        pa.field("reason", pa.string(), nullable=False),  # the entry that it goes by, in words
+        pa.field("reason", pa.string(), nullable=False),  # the entry of the request that matches it
     ]
 )
 """Columns of a tombstone; rows ascend by (heldout, component, start)."""
 
 KEY = b"stackpile"
-"""Under which a tombstone's Parquet metadata holds its Header."""
+"""Key of the Header in the Parquet metadata of a tombstone."""
 
 
 class Header(Record):
-    """What a tombstone says of itself."""
+    """Metadata of a tombstone."""
 
     version: int = VERSION
     components: dict[str, str] = Field(default_factory=dict)
-    """Component -> the digest of the shards that its rows speak of."""
+    """Component -> the digest of the shards that its rows refer to."""
     heldout_components: dict[str, str] = Field(default_factory=dict)
-    """The same of the shards for validation."""
+    """The same for the shards for validation."""
 
 
 @dataclass(frozen=True)
-class Stone:
+class TombstoneFile:
     """One tombstone, read."""
 
     url: str
@@ -53,9 +53,9 @@ class Stone:
 
     def digests(self) -> dict[tuple[str, bool], str]:
         """Return (component, heldout) -> the digest of its shards."""
-        held = self.header.heldout_components
+        heldout = self.header.heldout_components
         return {(name, False): digest for name, digest in self.header.components.items()} | {
-            (name, True): digest for name, digest in held.items()
+            (name, True): digest for name, digest in heldout.items()
         }
 
     def rows(self, component: str, heldout: bool) -> pa.Table:
@@ -71,13 +71,13 @@ class Stone:
         return np.stack([rows["start"].to_numpy(), rows["stop"].to_numpy()], axis=1)
 
 
-def read_stone(url: str, name: str) -> Stone:
-    """Return a tombstone; DataError where it is missing, was edited, or is none."""
+def read_tombstone(url: str, name: str) -> TombstoneFile:
+    """Return a tombstone; DataError if it is missing, was edited, or is not a tombstone."""
     if not files.exists(url):
-        raise DataError(f"{url}: the tombstone is missing: what it forgot cannot be left out")
+        raise DataError(f"{url}: the tombstone is missing, so its documents cannot be left out")
     data = files.read_bytes(url)
     if tombstone_name(data) != name:
-        raise DataError(f"{url}: is not what its name says (SHA-256): it was edited or cut")
+        raise DataError(f"{url}: its SHA-256 is not its name: it was edited or cut")
     try:
         table = parse_table(data)
         header = Header.model_validate_json((table.schema.metadata or {}).get(KEY, b""))
@@ -91,14 +91,14 @@ def read_stone(url: str, name: str) -> Stone:
         )
     if not table.schema.equals(TOMBSTONE):
         raise DataError(f"{url}: is not a tombstone: its columns are {table.schema.names}")
-    return Stone(url, header, table)
+    return TombstoneFile(url, header, table)
 
 
 def tombstone_url(directory: str, name: str) -> str:
-    """Return where a tombstone lies."""
+    """Return the URL of a tombstone."""
     return files.join(directory, FOLDER, name + SUFFIX)
 
 
 def tombstone_name(data: bytes) -> str:
-    """Return the name of a tombstone by its content."""
+    """Return the name of a tombstone with this content."""
     return hashlib.sha256(data).hexdigest()[:32]

@@ -1,8 +1,8 @@
-"""Tombstones: which documents of a dataset are forgotten, though their tokens still lie in it.
+"""Tombstones: the documents of a dataset that are forgotten, while their tokens stay in the shards.
 
-Addresses never move, so forgetting is a list of address ranges that readers leave out. Each call
-of `forget` adds a file and changes none: what is forgotten is the union of all files, so two calls
-at once need no lock, and the same call twice gives the same file.
+Addresses never change, so a tombstone is a list of address ranges that readers leave out. Each call
+of `forget` adds a file and changes no other. The union of all files is forgotten, so two calls at
+once need no lock, and the same call twice gives the same file.
 
     DIR/tombstones/NAME.parquet    a row for each forgotten document, of the schema TOMBSTONE;
                                    NAME is the SHA-256 of the file, cut to 32 hex digits
@@ -26,8 +26,8 @@ from manifests.dataset.tombstone_file import (
     SUFFIX,
     TOMBSTONE,
     Header,
-    Stone,
-    read_stone,
+    TombstoneFile,
+    read_tombstone,
     tombstone_name,
     tombstone_url,
 )
@@ -44,7 +44,7 @@ NONE.setflags(write=False)
 
 @dataclass(frozen=True)
 class Forgotten:
-    """What is forgotten of a component: each document once, whoever asked.
+    """The forgotten documents of a component, each counted once.
 
     Attributes:
         documents: their number.
@@ -64,12 +64,12 @@ class Tombstones:
     """
 
     def __init__(self, directory: str, manifest: Manifest) -> None:
-        """List them; each is read, and checked, when first asked for."""
+        """List the tombstones; each one is read and checked when it is first used."""
         self.directory = directory
         self._totals = {False: manifest.components, True: manifest.heldout_components}
-        found = files.list_names(files.join(directory, FOLDER))
-        self.names = tuple(n.removesuffix(SUFFIX) for n in found if n.endswith(SUFFIX))
-        self._stones: dict[str, Stone] = {}
+        names = files.list_names(files.join(directory, FOLDER))
+        self.names = tuple(n.removesuffix(SUFFIX) for n in names if n.endswith(SUFFIX))
+        self._files: dict[str, TombstoneFile] = {}
         self._documents: dict[tuple[str, bool, tuple[str, ...]], Ranges] = {}
 
     def __bool__(self) -> bool:
@@ -78,38 +78,38 @@ class Tombstones:
 
     @cached_property
     def stale(self) -> tuple[str, ...]:
-        """The names of those that speak of other shards than the dataset has now."""
+        """The names of tombstones whose shards the dataset no longer has."""
         urls = {name: tombstone_url(self.directory, name) for name in self.names}
-        return tuple(n for n, url in urls.items() if self._misfit(read_stone(url, n)))
+        return tuple(n for n, url in urls.items() if self._misfit(read_tombstone(url, n)))
 
     def fitting(self) -> "Tombstones":
-        """Return the tombstones without those that are stale: all that `forget` can count on."""
-        found = copy(self)
-        found.names = tuple(name for name in self.names if name not in self.stale)
-        vars(found).pop("_all", None)
-        return found
+        """Return the tombstones that are not stale."""
+        fitting = copy(self)
+        fitting.names = tuple(name for name in self.names if name not in self.stale)
+        vars(fitting).pop("_all", None)
+        return fitting
 
     @property
     def components(self) -> list[tuple[str, bool]]:
-        """The (component, heldout) of which something is forgotten, sorted."""
-        return sorted({key for stone in self._all.values() for key in stone.digests()})
+        """The (component, heldout) with forgotten documents, sorted."""
+        return sorted({key for file in self._all.values() for key in file.digests()})
 
     def of(self, component: str, heldout: bool = False) -> tuple[str, ...]:
-        """Return the names of the tombstones that speak of a component: what a stage records."""
-        return tuple(n for n, stone in self._all.items() if (component, heldout) in stone.digests())
+        """Return the names of the tombstones of a component, as a stage records them."""
+        return tuple(n for n, file in self._all.items() if (component, heldout) in file.digests())
 
     def ranges(
         self, component: str, heldout: bool = False, names: Collection[str] | None = None
     ) -> Ranges:
         """Return the forgotten addresses of a component: int64 [k, 2], read-only.
 
-        Each row is [start, stop): sorted, disjoint, none touching the next; no rows where nothing
-        is forgotten. A document's end address is forgotten with it.
+        Each row is [start, stop), sorted, without rows that overlap or touch. The end address of
+        a document is part of its range.
 
         Args:
             component: `source/slug`, as in the dataset.
-            heldout: of its shards for validation.
-            names: only what these tombstones say (`Stage.tombstones[NAME]`); all by default.
+            heldout: whether to return those of its shards for validation.
+            names: of the tombstones to use (`Stage.tombstones[NAME]`); all by default.
 
         Raises:
             DataError: a tombstone is missing, was edited, or is of another dataset.
@@ -127,16 +127,17 @@ class Tombstones:
         return self._documents[key]
 
     def _union(self, component: str, heldout: bool, wanted: tuple[str, ...]) -> Ranges:
-        parts = [self._stone(name).ranges(component, heldout) for name in wanted]
+        """Return the documents of a component that some tombstones list."""
+        parts = [self._file(name).ranges(component, heldout) for name in wanted]
         if not parts:
             return NONE
-        found = np.unique(np.concatenate(parts), axis=0)
-        if (found[1:, 0] < found[:-1, 1]).any():
+        ranges = np.unique(np.concatenate(parts), axis=0)
+        if (ranges[1:, 0] < ranges[:-1, 1]).any():
             raise DataError(
                 f"{files.join(self.directory, FOLDER)}: two tombstones cut {component} "
                 "at different documents"
             )
-        return _read_only(found)
+        return _read_only(ranges)
 
     def forgotten(self, component: str, heldout: bool = False) -> Forgotten:
         """Return how much of a component is forgotten."""
@@ -144,54 +145,55 @@ class Tombstones:
         return Forgotten(len(documents), int((documents[:, 1] - documents[:, 0] - 1).sum()))
 
     def reasons(self, component: str, heldout: bool, address: int) -> list[str]:
-        """Return by which entries the document at an address is forgotten; none: it is not."""
-        found: dict[str, None] = {}
+        """Return the reasons of the forgotten document at an address; none without one."""
+        reasons: dict[str, None] = {}
         for name in self.of(component, heldout):
-            rows = self._stone(name).rows(component, heldout)
+            rows = self._file(name).rows(component, heldout)
             here = (rows["start"].to_numpy() <= address) & (address < rows["stop"].to_numpy())
-            found.update(dict.fromkeys(rows["reason"].filter(pa.array(here)).to_pylist()))
-        return list(found)
+            reasons.update(dict.fromkeys(rows["reason"].filter(pa.array(here)).to_pylist()))
+        return list(reasons)
 
     def check(self, name: str) -> None:
-        """Raise DataError where a tombstone is missing, was edited, or is of another dataset."""
-        _ = self._stone(name)
+        """Raise DataError if a tombstone is missing, was edited, or belongs to another dataset."""
+        _ = self._file(name)
 
     @cached_property
-    def _all(self) -> dict[str, Stone]:
-        return {name: self._stone(name) for name in self.names}
+    def _all(self) -> dict[str, TombstoneFile]:
+        return {name: self._file(name) for name in self.names}
 
-    def _stone(self, name: str) -> Stone:
-        if name not in self._stones:
-            stone = read_stone(tombstone_url(self.directory, name), name)
-            self._check(stone)
-            self._stones[name] = stone
-        return self._stones[name]
+    def _file(self, name: str) -> TombstoneFile:
+        if name not in self._files:
+            file = read_tombstone(tombstone_url(self.directory, name), name)
+            self._check(file)
+            self._files[name] = file
+        return self._files[name]
 
-    def _misfit(self, stone: Stone) -> str | None:
-        """Say what a tombstone speaks of that is not here; None where it fits."""
-        for (component, heldout), digest in stone.digests().items():
+    def _misfit(self, file: TombstoneFile) -> str | None:
+        """Return how a tombstone differs from the dataset; None if they fit."""
+        for (component, heldout), digest in file.digests().items():
             totals = self._totals[heldout].get(component)
             if totals is None or totals.digest != digest:
                 return (
-                    f"it speaks of {component} as of shards {digest[:12]}, and here they are "
+                    f"its shards of {component} have the digest {digest[:12]}, the dataset's "
                     f"{totals.digest[:12] if totals else 'none'}"
                 )
         return None
 
-    def _check(self, stone: Stone) -> None:
-        if misfit := self._misfit(stone):
+    def _check(self, file: TombstoneFile) -> None:
+        """Raise DataError if a tombstone does not fit the dataset."""
+        if misfit := self._misfit(file):
             raise DataError(
-                f"{stone.url}: is of another dataset: {misfit}; where shards were made anew, "
-                "`stackpile forget` again what is to be forgotten, then `stackpile clean "
-                f"{self.directory} --yes` takes it away"
+                f"{file.url}: belongs to another dataset: {misfit}; if the shards were made again, "
+                "call `stackpile forget` again, then `stackpile clean "
+                f"{self.directory} --yes` removes this tombstone"
             )
-        for component, heldout in stone.digests():
+        for component, heldout in file.digests():
             totals = self._totals[heldout][component]
-            edges = np.concatenate([[0], stone.ranges(component, heldout).ravel()])
+            edges = np.concatenate([[0], file.ranges(component, heldout).ravel()])
             if (np.diff(edges) < np.arange(len(edges) - 1) % 2).any() or (
                 edges[-1] > totals.addresses
             ):
-                raise DataError(f"{stone.url}: its rows are not documents of {component}, in order")
+                raise DataError(f"{file.url}: its rows are not documents of {component} in order")
 
 
 def joined(documents: Ranges) -> Ranges:
@@ -203,7 +205,7 @@ def joined(documents: Ranges) -> Ranges:
 
 
 def write_tombstone(directory: str, manifest: Manifest, rows: pa.Table) -> str:
-    """Add a tombstone and return its name; one that is there already is written again as it was.
+    """Add a tombstone and return its name; an equal tombstone is replaced by itself.
 
     Args:
         directory: the dataset's.
@@ -215,9 +217,9 @@ def write_tombstone(directory: str, manifest: Manifest, rows: pa.Table) -> str:
     )
     digests: dict[str, Mapping[str, str]] = {}
     for field, heldout in (("components", False), ("heldout_components", True)):
-        mine = rows.filter(pc.equal(rows["heldout"], heldout))
+        of_kind = rows.filter(pc.equal(rows["heldout"], heldout))
         totals: Mapping[str, ComponentTotals] = getattr(manifest, field)
-        names = sorted(set(mine["component"].to_pylist()))
+        names = sorted(set(of_kind["component"].to_pylist()))
         digests[field] = {name: totals[name].digest for name in names}
     header = Header.model_validate(digests)
     metadata = {KEY: canonical_json(header.model_dump(mode="json"))}

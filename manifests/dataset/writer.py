@@ -178,7 +178,9 @@ def finish_dataset(directory: str, records: Iterable[ShardRecord]) -> DatasetSum
     records = sorted(records, key=lambda record: (record.heldout, record.component, record.shard))
     columns = {name: [getattr(record, name) for record in records] for name in SHARDS.names}
     _write_parquet(files.join(directory, SHARD_TABLE), pa.table(columns, schema=SHARDS))
-    table = block_table.numbered(block_table.from_text(record.block_table) for record in records)
+    table = block_table.number_tables(
+        block_table.from_text(record.block_table) for record in records
+    )
     files.write_bytes(files.join(directory, block_table.FILE), table)
     energon = energon_files_of(records)
     for path, content in energon.items():

@@ -1,1 +1,1 @@
-"""Files on local disks and object stores (files, object_store), and digests (digest)."""
+"""Files on local disks and object stores (files, object_store, parquet), and digests (digest)."""

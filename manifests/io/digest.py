@@ -1,4 +1,4 @@
-"""Canonical JSON and the digests that everything is named by."""
+"""Canonical JSON and its digests."""
 
 import hashlib
 import json
@@ -18,5 +18,5 @@ def digest(value: Any) -> str:
 
 
 def short_digest(value: Any) -> str:
-    """Return the first 128 bits of `digest(value)`, for file names: 32 hexadecimal characters."""
+    """Return the first 32 hexadecimal characters (128 bits) of `digest(value)`, for file names."""
     return digest(value)[:32]

@@ -1,4 +1,4 @@
-"""Every file that Stackpile reads or writes goes through here: local paths and fsspec URLs."""
+"""Reads and writes files at local paths and fsspec URLs. All other modules use these functions."""
 
 import hashlib
 import os
@@ -8,7 +8,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import IO, Any, cast
 
@@ -25,7 +25,7 @@ READ_THREADS = 8
 GIL."""
 
 TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}\.tmp", re.DOTALL)
-"""Names of local files that are being written, or were when a job was killed."""
+"""Names of local files that are being written or that a killed job left."""
 
 
 def is_local(url: str) -> bool:
@@ -39,22 +39,22 @@ def local_path(url: str) -> str:
 
 
 def join(base: str, *names: str) -> str:
-    """Join names to a directory; the same for a path and for a URL."""
+    """Join names to a directory, which is a path or a URL."""
     return "/".join([base.rstrip("/") or "/", *names]) if names else base
 
 
 def open_input(url: str) -> IO[bytes]:
-    """Open a file for reading; FileNotFoundError where there is none."""
+    """Open a file for reading; FileNotFoundError if it does not exist."""
     if is_local(url):
         return open(local_path(url), "rb")
     return cast(IO[bytes], object_store.open_file(url))
 
 
 def read_range(url: str, start: int, size: int) -> bytes:
-    """Return `size` bytes of a file from `start` on, fewer where it ends: one request of a store.
+    """Return `size` bytes of a file from `start` on, or fewer at its end: one request to a store.
 
     Raises:
-        FileNotFoundError: there is no such file.
+        FileNotFoundError: the file does not exist.
     """
     if not is_local(url):
         return object_store.read_range(url, start, size)
@@ -64,7 +64,7 @@ def read_range(url: str, start: int, size: int) -> bytes:
 
 
 def exists(url: str) -> bool:
-    """Tell whether a file or a directory is there."""
+    """Tell whether a file or a directory exists."""
     if is_local(url):
         return os.path.exists(local_path(url))
     try:
@@ -82,7 +82,7 @@ def size(url: str) -> int:
 
 
 def version(url: str) -> str:
-    """Return what changes when a file's content does: its etag, else its mtime in nanoseconds."""
+    """Return the etag of a file, or its modification time in nanoseconds if it has no etag."""
     if is_local(url):
         return str(os.stat(local_path(url)).st_mtime_ns)
     info = _info(url)
@@ -93,7 +93,7 @@ def version(url: str) -> str:
 
 
 def _info(url: str) -> dict[str, Any]:
-    """Ask a store itself: fsspec's `exists` takes a store that fails for one without the file."""
+    """Return the metadata of a file. fsspec's `exists` is not used: it hides a store's errors."""
     return cast(dict[str, Any], object_store.call(url, lambda store, path: store.info(path)))
 
 
@@ -106,7 +106,7 @@ def glob(pattern: str) -> list[str]:
 
 
 def list_names(directory: str) -> list[str]:
-    """Return the sorted names in a directory, temporary files left out; none where it is not."""
+    """Return the sorted names in a directory without temporary files; none if it does not exist."""
     if is_local(directory):
         try:
             names = os.listdir(local_path(directory))
@@ -120,19 +120,19 @@ def list_names(directory: str) -> list[str]:
 def tree(directory: str) -> list[str]:
     """Return the sorted paths of all files below a directory, relative to it, hidden ones too."""
     if not is_local(directory):
-        found = object_store.matching(join(directory, "**", "*"))
-        place = "/" + directory.partition("://")[2].strip("/") + "/"
-        return sorted(url.partition(place)[2] for url in found)
+        urls = object_store.matching(join(directory, "**", "*"))
+        prefix = "/" + directory.partition("://")[2].strip("/") + "/"
+        return sorted(url.partition(prefix)[2] for url in urls)
     base = local_path(directory)
     return sorted(
-        os.path.relpath(os.path.join(place, name), base)
-        for place, _, names in os.walk(base)
+        os.path.relpath(os.path.join(folder, name), base)
+        for folder, _, names in os.walk(base)
         for name in names
     )
 
 
 def idle(url: str) -> float:
-    """Return for how many seconds a file has not been written to; 0 where a store does not say."""
+    """Return the seconds since a file was written; 0 if a store does not record the time."""
     if is_local(url):
         return time.time() - os.path.getmtime(local_path(url))
     info = _info(url)
@@ -143,28 +143,20 @@ def idle(url: str) -> float:
 
 
 def remove(url: str) -> None:
-    """Delete a file; one that is not there is no error."""
+    """Delete a file if it exists."""
     if is_local(url):
-        with _no_such_file_is_fine():
+        with suppress(FileNotFoundError):
             os.remove(local_path(url))
         return
-    object_store.call(url, object_store.remove_whatever_is_there)
-
-
-@contextmanager
-def _no_such_file_is_fine() -> Iterator[None]:
-    try:
-        yield
-    except FileNotFoundError:
-        return
+    object_store.call(url, object_store.remove_if_exists)
 
 
 @contextmanager
 def replacing(url: str) -> Iterator[IO[bytes]]:
-    """Write a file that appears whole or not at all.
+    """Write a file atomically.
 
-    The bytes go to a temporary name beside it (in the machine's temporary directory for a URL),
-    are flushed to disk, and take the final name when the block ends without an error.
+    The bytes go to a temporary file beside it (in the machine's temporary directory for a URL),
+    which is flushed to disk and renamed when the block ends without an error.
     """
     if not is_local(url):
         with tempfile.NamedTemporaryFile() as file:
@@ -183,7 +175,7 @@ def replacing(url: str) -> Iterator[IO[bytes]]:
             os.fsync(output.fileno())
         os.replace(temporary, path)
     except BaseException:
-        with _no_such_file_is_fine():
+        with suppress(FileNotFoundError):
             os.remove(temporary)
         raise
     _sync_directory(directory)
@@ -198,9 +190,12 @@ def _sync_directory(directory: str) -> None:
 
 
 def link_or_copy(source: str, target: str) -> None:
-    """Give a finished file a second place, whole or not at all: a hard link where there can be one.
+    """Link a finished file to a second path, or copy it if it cannot be linked; atomic.
 
-    Finished files are never changed in place, so a link serves as well as a copy.
+    Finished files are never changed in place, so a link is as good as a copy.
+
+    Raises:
+        DataError: the source does not exist.
     """
     if is_local(source) and is_local(target):
         path = local_path(target)
@@ -215,8 +210,8 @@ def link_or_copy(source: str, target: str) -> None:
             pass
         else:
             os.replace(temporary, path)
-            with _no_such_file_is_fine():
-                os.remove(temporary)  # where both were links to one file, replacing does nothing
+            with suppress(FileNotFoundError):
+                os.remove(temporary)  # if both were links to one file, os.replace does nothing
             _sync_directory(directory)
             return
     with open_input(source) as data, replacing(target) as output:
@@ -224,18 +219,18 @@ def link_or_copy(source: str, target: str) -> None:
 
 
 def write_bytes(url: str, data: bytes) -> None:
-    """Write a small file, whole or not at all."""
+    """Write a small file atomically."""
     with replacing(url) as output:
         output.write(data)
 
 
 def write_json(url: str, value: Any) -> None:
-    """Write canonical JSON and a line end, whole or not at all."""
+    """Write canonical JSON and a line end atomically."""
     write_bytes(url, canonical_json(value) + b"\n")
 
 
 def read_bytes(url: str) -> bytes:
-    """Return a file's content; DataError, naming it, where there is none."""
+    """Return the content of a file; DataError if it does not exist."""
     try:
         with open_input(url) as source:
             return source.read()

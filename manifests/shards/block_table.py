@@ -26,8 +26,8 @@ BLOCK = np.dtype(
 BlockTable = npt.NDArray[np.void]
 
 
-def numbered(tables: Iterable[BlockTable]) -> bytes:
-    """Return the content of blocks.bin: the tables of all shards, the shards numbered in order."""
+def number_tables(tables: Iterable[BlockTable]) -> bytes:
+    """Return the content of blocks.bin, given the tables of all shards in their order."""
     rows = []
     for number, table in enumerate(tables):
         rows.append(table.copy())
@@ -53,14 +53,14 @@ def read_blocks(url: str) -> BlockTable:
     return np.frombuffer(files.read_bytes(url), dtype=BLOCK)
 
 
-def let_go(table: BlockTable) -> None:
-    """Have a whole table that is mapped take no memory until it is read again, row by row."""
+def release_pages(table: BlockTable) -> None:
+    """Release the memory of a mapped table until its rows are read again."""
     if isinstance(table, np.memmap) and isinstance(table.base, mmap.mmap):
         table.base.madvise(mmap.MADV_DONTNEED)
 
 
 def to_text(table: BlockTable) -> str:
-    """Return a table as text, for the receipt of its shard."""
+    """Return a table in base64, for the receipt of its shard."""
     return base64.b64encode(table.tobytes()).decode("ascii")
 
 
@@ -70,7 +70,7 @@ def from_text(text: str) -> BlockTable:
 
 
 def opens_inside(table: BlockTable, block: int) -> bool:
-    """Tell whether a block opens inside a document: none ended in the block before it."""
+    """Tell whether a block opens inside a document: if no document ends in the block before."""
     return bool(
         block > 0
         and table["shard"][block - 1] == table["shard"][block]
@@ -79,9 +79,13 @@ def opens_inside(table: BlockTable, block: int) -> bool:
 
 
 def offset_count(documents: int, opened_inside: bool) -> int:
-    """Return the length of a block's offsets: the documents that START in it, and one.
+    """Return the length of a block's offsets: one more than the documents that start in the block.
 
-    A document longer than a block starts in a block of its own, so a block in which a document
-    ends does not hold the start of one that goes on.
+    A document longer than a block starts in a block of its own. So a block in which documents end
+    does not hold the start of a document that continues in the next block.
+
+    Args:
+        documents: documents that end in the block.
+        opened_inside: whether the block opens inside a document.
     """
     return documents - int(opened_inside) + int(documents == 0) + 1

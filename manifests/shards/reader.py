@@ -1,4 +1,4 @@
-"""The shard format, read: by offset, without tarfile and without a copy; every fault is named."""
+"""Reads shards by offset, without tarfile and without copying tokens."""
 
 import os
 import threading
@@ -20,14 +20,14 @@ from manifests.shards.block_table import BlockTable, offset_count, opens_inside
 from manifests.shards.writer import offsets_at
 
 OPEN_SHARDS = 128
-"""Shards kept open at once: far below the usual limit of 1024 descriptors a process."""
+"""Shards kept open at once. Ours: far below the usual limit of 1024 descriptors a process."""
 CACHED_ENDS = 4096
 """Blocks whose document ends are kept in memory: about 2 kB each."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShardFile:
-    """A shard as shards.parquet knows it: where it lies, and its size in bytes."""
+    """The URL of a shard, and its size in bytes by shards.parquet."""
 
     url: str
     size: int
@@ -54,7 +54,7 @@ class FileHandlePool:
         """Return `size` bytes of a shard from `offset` on.
 
         Raises:
-            DataError: the shard is missing, or has another size; checked at the first touch.
+            DataError: the shard is missing or, at the first read, has another size.
         """
         try:
             if files.is_local(shard.url):
@@ -78,11 +78,11 @@ class FileHandlePool:
 
     def _check_end(self, shard: ShardFile, offset: int, done: int, size: int) -> None:
         if done != size:
-            raise DataError(f"{shard.url}: ends at byte {offset + done}; it became shorter")
+            raise DataError(f"{shard.url}: ends at byte {offset + done}; the file became shorter")
 
     @contextmanager
     def descriptor(self, shard: ShardFile) -> Iterator[int]:
-        """Lend the descriptor of a local shard: it stays open meanwhile.
+        """Yield the descriptor of a local shard, which stays open in the block.
 
         Raises:
             DataError: as `read` does.
@@ -126,8 +126,8 @@ class FileHandlePool:
 class BlockReader:
     """Reads the blocks of consecutive shards, numbered through from 0.
 
-    The first touch of a block reads it whole and checks its checksum; later ones read only what
-    is asked for. Remote blocks are read whole, once, into a cache of this machine.
+    The first read of a block reads all of it and checks its CRC-32. Later reads of local blocks
+    read only the requested bytes. Remote blocks are read once, into a cache of this machine.
 
     Attributes:
         table: its rows of the block table.
@@ -146,7 +146,7 @@ class BlockReader:
         """Read the blocks of `table`.
 
         Args:
-            table: rows of the block table, all those of `shards`.
+            table: rows of the block table, all rows of `shards`.
             shards: their shards; `table["shard"][0]` is the number of the first.
             dtype: of the tokens on disk.
             handles: the open shards.
@@ -155,7 +155,7 @@ class BlockReader:
         self._shard, self._documents = table["shard"], table["documents"]
         self._data_offset, self._tokens = table["data_offset"], table["tokens"]
         self.table, self._shards, self.handles = table, shards, handles
-        # They lie in one directory.
+        # All shards are in one directory.
         self.is_local = not shards or files.is_local(shards[0].url)
         self.dtype = np.dtype(dtype).newbyteorder("<")
         self._checked = np.zeros(len(table), dtype=bool)
@@ -188,10 +188,10 @@ class BlockReader:
             out[: stop - start] = self.tokens(block, start, stop)
 
     def payload(self, block: int) -> bytes:
-        """Return a block from its offsets' payload to its tokens', compared with the block table.
+        """Return a block from the payload of its offsets to the end of its tokens, and check it.
 
         Raises:
-            DataError: a bit is wrong, or the block is not the one that the table speaks of.
+            DataError: the CRC-32 of the block is not the one in the block table.
         """
         if self.is_local:
             data = self._fetch(block)
@@ -202,7 +202,7 @@ class BlockReader:
         return data
 
     def ahead(self, block: int) -> None:
-        """Fetch a block of a remote shard in the background: it will be asked for soon."""
+        """Fetch a block of a remote shard in the background."""
         if not self.is_local:
             self.handles.cache.ahead(self._name(block), partial(self.payload, block))
 
@@ -222,7 +222,7 @@ class BlockReader:
         return self._crc(block, data) == int(self.table["crc32"][block])
 
     def _crc(self, block: int, data: bytes) -> int:
-        """Return the checksum of a payload's offsets and tokens, without what lies between them."""
+        """Return the CRC-32 of a payload's offsets and tokens, without the bytes between them."""
         view = memoryview(data)
         crc = zlib.crc32(view[: 4 * self._offset_count(block)])
         return zlib.crc32(view[int(self._data_offset[block]) - self._origin(block) :], crc)
@@ -234,7 +234,7 @@ class BlockReader:
     def ends(self, block: int) -> npt.NDArray[np.int64]:
         """Return the end addresses within a block: int64 [documents that end in it].
 
-        The j-th document to end in the block does so before its token `ends[j] - j`.
+        Document j of those that end in the block ends before the token `ends[j] - j`.
         """
         ends: npt.NDArray[np.int64] = self.handles.ends(self, block)
         return ends
@@ -248,7 +248,7 @@ class BlockReader:
         return ends[:documents] + np.arange(documents)
 
     def _read(self, block: int, position: int, size: int) -> bytes:
-        """Return bytes of a shard that lie in a block; the block is checked when first touched."""
+        """Return bytes of a shard inside a block; the first read of the block checks it."""
         skip = position - self._origin(block)
         if self._checked[block]:
             if self.is_local:

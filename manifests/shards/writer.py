@@ -1,8 +1,8 @@
-"""The shard format, written: one WebDataset .tar whose samples are blocks of documents.
+"""Writes shards: a shard is a WebDataset .tar whose samples are blocks of documents.
 
     header of KEY.offsets.npy    512 bytes, USTAR, mtime 0
     npy header                   128 bytes
-    offsets                      uint32: where each document starts in the block; the block's length
+    offsets                      uint32: start of each document in the block; tokens of the block
     zeros up to the next 512
     header of KEY.tokens.npy     512 bytes
     npy header                   128 bytes
@@ -10,9 +10,9 @@
     zeros up to the next 512
     ... further blocks, then 1024 zeros
 
-A block takes whole documents until the next one would go beyond 2^18 tokens. A longer document
-starts in a block of its own, fills as many as it needs, and shares only the last one with the
-documents after it: offsets[0] > 0 tells that a block opens inside a document.
+A block takes whole documents as long as it has at most 2^18 tokens. A longer document starts in a
+block of its own and fills as many blocks as it needs; only the last one holds further documents.
+offsets[0] > 0 means that a block opens inside a document. docs/formats.md describes every byte.
 """
 
 import hashlib
@@ -32,24 +32,25 @@ from manifests.io import files
 from manifests.shards.block_table import BLOCK, BlockTable, offset_count, opens_inside
 
 BLOCK_TOKENS = 1 << 18
-"""Measured knee: near the top speed of plain webdataset, and 0.5 MB reads for object stores."""
+"""Tokens of a block at most. Ours: plain webdataset is near its top speed from this size on, and a
+read from an object store has 0.5 MB."""
 
 SECTOR = 512
 NPY_HEADER = 128
 LONGEST_PREFIX = 80
-"""With the block's number and the member's kind, a name is within USTAR's 100 characters."""
+"""Characters of a prefix at most, so that the name of a member fits USTAR's 100 characters."""
 PREFIX = re.compile(f"[A-Za-z0-9_-]{{1,{LONGEST_PREFIX}}}")
-"""A key's prefix: no dots, because webdataset cuts a name there."""
+"""The prefix of a key, without dots, because webdataset splits names at dots."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShardSummary:
-    """What a finished shard holds.
+    """Totals of a finished shard.
 
     Attributes:
         bytes: size of the .tar.
         sha256: of the .tar, hexadecimal.
-        table: its rows of the block table, `shard` being 0 until the dataset numbers its shards.
+        table: its rows of the block table, with 0 in the column `shard`.
     """
 
     bytes: int
@@ -64,16 +65,16 @@ class ShardSummary:
 class _Block:
     """The block being filled."""
 
-    pieces: list[npt.NDArray[Any]] = field(default_factory=list)
+    parts: list[npt.NDArray[Any]] = field(default_factory=list)
     starts: list[int] = field(default_factory=list)
     tokens: int = 0
     ended: int = 0
 
 
 class ShardWriter:
-    """Writes one shard and its .idx; equal documents give equal bytes.
+    """Writes one shard and its .idx. Equal documents give equal bytes.
 
-    Used as a context manager: left by an exception, it leaves no file behind.
+    As a context manager it removes its files if an exception leaves the block.
     """
 
     def __init__(
@@ -82,13 +83,13 @@ class ShardWriter:
         """Open a shard for writing.
 
         Args:
-            url: where the .tar goes; the sample offsets go to `url` + ".idx" (Energon's index).
-            key_prefix: unique over the dataset; block 7 has the key PREFIX-000007.
+            url: of the .tar. The index of Energon is written to `url` + ".idx".
+            key_prefix: unique in the dataset. Block 7 has the key PREFIX-000007.
             dtype: uint16 or uint32.
-            block_tokens: most tokens in a block; smaller only in tests.
+            block_tokens: tokens of a block at most; only tests change it.
 
         Raises:
-            UsageError: a prefix or a dtype that the format does not know.
+            UsageError: the format does not allow the prefix or the dtype.
         """
         if not PREFIX.fullmatch(key_prefix):
             raise UsageError(f"{url}: {key_prefix!r} cannot be a key: use {PREFIX.pattern}")
@@ -115,7 +116,7 @@ class ShardWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Finish the shard, or discard it where an exception leaves the block."""
+        """Finish the shard, or discard it if an exception leaves the block."""
         if kind is None:
             self.close()
         elif self._summary is None:
@@ -123,14 +124,14 @@ class ShardWriter:
 
     @property
     def size(self) -> int:
-        """About how large the shard is by now: what a caller cuts shards by."""
+        """Approximate size of the .tar in bytes so far."""
         return self._position + self._block.tokens * self._dtype.itemsize
 
     def add(self, tokens: npt.NDArray[np.integer[Any]]) -> tuple[int, int]:
-        """Append a document and return where it starts: (block of the shard, token in the block).
+        """Append a document and return its start: (block of the shard, token of the block).
 
         Args:
-            tokens: integers [n], n >= 0, without control ids.
+            tokens: integers [n], n >= 0, without ids of control tokens.
 
         Raises:
             DataError: a token does not fit the shard's dtype.
@@ -139,9 +140,9 @@ class ShardWriter:
             raise DataError(f"{self._url}: a token does not fit {self._dtype.name}")
         tokens = tokens.astype(self._dtype)
         full = self._block.tokens + len(tokens) > self._block_tokens
-        if (full or len(self._block.starts) >= self._block_tokens) and self._block.pieces:
+        if (full or len(self._block.starts) >= self._block_tokens) and self._block.parts:
             self._flush()
-        place = len(self._rows), self._block.tokens
+        start = len(self._rows), self._block.tokens
         self._block.starts.append(self._block.tokens)
         while len(tokens) > self._block_tokens:
             self._append(tokens[: self._block_tokens])
@@ -150,19 +151,19 @@ class ShardWriter:
         self._append(tokens)
         self._block.ended += 1
         self._documents += 1
-        return place
+        return start
 
     def _limit(self) -> int:
         return 1 << (8 * self._dtype.itemsize)
 
     def _append(self, tokens: npt.NDArray[Any]) -> None:
-        self._block.pieces.append(tokens)
+        self._block.parts.append(tokens)
         self._block.tokens += len(tokens)
 
     def _flush(self) -> None:
         block, self._block = self._block, _Block()
         offsets = np.array([*block.starts, block.tokens], dtype="<u4").tobytes()
-        tokens = np.concatenate(block.pieces).tobytes()
+        tokens = np.concatenate(block.parts).tobytes()
         key = f"{self._prefix}-{len(self._rows):06d}"
         self._member(f"{key}.offsets.npy", "<u4", len(block.starts) + 1, offsets)
         data_offset = self._position + SECTOR + NPY_HEADER
@@ -182,9 +183,9 @@ class ShardWriter:
         self._position += len(data)
 
     def close(self) -> ShardSummary:
-        """Write what is left, give the shard its name, and say what it holds."""
+        """Write the last block, rename the file to its final name, and return the totals."""
         if self._summary is None:
-            if self._block.pieces:
+            if self._block.parts:
                 self._flush()
             self._write(bytes(2 * SECTOR))
             self._stack.close()
@@ -203,14 +204,14 @@ class ShardWriter:
 
 
 def member_header(name: str, size: int) -> bytes:
-    """Return the 512 bytes before a member: USTAR, mode 644, nobody's, of no time."""
+    """Return the 512 bytes of a member's header: USTAR, mode 644, owner 0, time 0."""
     info = tarfile.TarInfo(name)
     info.size = size
     return info.tobuf(format=tarfile.USTAR_FORMAT)
 
 
 def npy_header(dtype: str, count: int) -> bytes:
-    """Return the 128 bytes before an array of one dimension (npy version 1.0)."""
+    """Return the 128 bytes of the npy header of an array with one dimension (version 1.0)."""
     text = f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': ({count},), }}"
     length = NPY_HEADER - 10
     header = b"\x93NUMPY\x01\x00" + length.to_bytes(2, "little")
@@ -233,6 +234,6 @@ def sample_index(table: BlockTable, itemsize: int) -> bytes:
 
 
 def offsets_at(data_offset: int, count: int) -> int:
-    """Return the byte at which a block's offsets start, given where its tokens do."""
+    """Return the byte at which a block's offsets start, given that of its tokens."""
     member = NPY_HEADER + 4 * count
     return data_offset - SECTOR - NPY_HEADER - member - (-member % SECTOR) + NPY_HEADER

@@ -1,7 +1,6 @@
-"""The files of license_filter and dedup, checked against each other, a part at a time."""
+"""Checks of the files of license_filter and dedup against each other, one part at a time."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +14,12 @@ from manifests.lineage.parts_table import PARTS_TABLE, DedupPart, FilteredPart
 from manifests.lineage.receipts import FileRecord
 from manifests.schemas import DOCUMENTS, DUPLICATES
 
+PartAddresses = npt.NDArray[np.uint64]
+"""Documents as `part << 32 | row`: uint64 [n]."""
+
 
 def check_file(directory: str, path: str, record: FileRecord) -> None:
-    """Check a file's size and SHA-256 against what was recorded of it; DataError if they differ."""
+    """Check the size and SHA-256 of a file against its record; DataError if they differ."""
     url = files.join(directory, path)
     if not files.exists(url):
         raise DataError(f"{url}: the file is missing")
@@ -25,18 +27,18 @@ def check_file(directory: str, path: str, record: FileRecord) -> None:
     if size != record.bytes:
         raise DataError(f"{url}: has {size} bytes; {record.bytes} were recorded")
     if files.sha256(url) != record.sha256:
-        raise DataError(f"{url}: its SHA-256 is not the recorded one")
+        raise DataError(f"{url}: its SHA-256 differs from the recorded one")
 
 
 def check_part(directory: str, row: FilteredPart) -> None:
-    """Check documents/ and decisions/ of a part: columns, counts, and the same rows in both.
+    """Check documents/ and decisions/ of a part: columns, counts, and that both have the same rows.
 
     Args:
         directory: of license_filter.
         row: the part's row of parts.parquet.
 
     Raises:
-        DataError: it names the file, and the first row that is wrong.
+        DataError: names the file and the first row that is wrong.
     """
     url = files.join(directory, "documents", f"{row.name}.parquet")
     documents = read_table(url, ["id", "component", "bytes"])
@@ -45,62 +47,59 @@ def check_part(directory: str, row: FilteredPart) -> None:
     with open_parquet(url) as file:
         if not file.schema.equals(DOCUMENTS):
             raise DataError(f"{url}: its columns are not those of documents/")
-    for field, found in (
+    for field, count in (
         ("documents", documents.num_rows),
         ("bytes", pc.sum(documents["bytes"]).as_py() or 0),
     ):
-        if found != getattr(row, field):
-            raise DataError(f"{url}: has {found} {field}; {PARTS_TABLE} says {getattr(row, field)}")
+        if count != getattr(row, field):
+            raise DataError(f"{url}: has {count} {field}; {PARTS_TABLE} says {getattr(row, field)}")
     decided_url = files.join(directory, "decisions", f"{row.name}.parquet")
     decided = read_table(decided_url, ["id", "component", "bytes", "kept", "rule"])
     both = pc.equal(decided["kept"], pc.is_null(decided["rule"]))
     if not pc.all(both).as_py() and decided.num_rows:
-        place = both.to_pylist().index(False)
+        number = both.to_pylist().index(False)
         raise DataError(
-            f"{decided_url}: row {place}: a rule is for rejected rows, and only for them"
+            f"{decided_url}: row {number}: a rule is for rejected rows, and only for them"
         )
     kept = decided.filter(decided["kept"]).select(documents.column_names)
     if not kept.equals(documents.cast(kept.schema)):
         raise DataError(f"{decided_url}: its kept rows are not the rows of {url}")
 
 
-@dataclass(frozen=True)
-class Gone:
-    """The duplicates of all parts, as addresses (part << 32 | row), ascending: uint64 [n]."""
-
-    addresses: npt.NDArray[np.uint64]
-
-
-def read_gone(directory: str, parts: list[DedupPart]) -> Gone:
-    """Read which documents are duplicates; a file that is missing is another check's fault."""
-    found = [np.zeros(0, np.uint64)]
+def read_duplicates(directory: str, parts: list[DedupPart]) -> PartAddresses:
+    """Return the duplicates of all parts, ascending; another check names missing files."""
+    addresses = [np.zeros(0, np.uint64)]
     for row in parts:
         url = duplicates_url(directory, row.name)
         if files.exists(url):
             rows = read_table(url, ["row"])["row"].to_numpy().astype(np.uint64)
-            found.append(np.uint64(row.part) << np.uint64(32) | rows)
-    return Gone(np.sort(np.concatenate(found)))
+            addresses.append(np.uint64(row.part) << np.uint64(32) | rows)
+    return np.sort(np.concatenate(addresses))
 
 
 def duplicates_url(directory: str, name: str) -> str:
-    """Return where the duplicates of a part are listed."""
+    """Return the URL of the duplicates of a part."""
     return files.join(directory, "duplicates", f"{name}.parquet")
 
 
 def check_duplicates(
-    directory: str, row: DedupPart, documents: str, counts: Mapping[int, int], gone: Gone
+    directory: str,
+    row: DedupPart,
+    documents: str,
+    counts: Mapping[int, int],
+    removed: PartAddresses,
 ) -> None:
-    """Check duplicates/ of a part: rows ascend, ids are the documents', and survivors survive.
+    """Check duplicates/ of a part: order of rows, ids, and that kept copies are not removed.
 
     Args:
         directory: of dedup.
         row: the part's row of parts.parquet.
-        documents: the directory documents/; a part that is not there is not compared.
+        documents: the directory documents/; missing parts are not compared.
         counts: part -> its documents.
-        gone: the duplicates of all parts.
+        removed: the duplicates of all parts.
 
     Raises:
-        DataError: it names the first row that is wrong.
+        DataError: names the first row that is wrong.
     """
     url = duplicates_url(directory, row.name)
     table = read_table(url)
@@ -113,7 +112,7 @@ def check_duplicates(
     limits = np.array([counts.get(int(part), 0) for part in parts], np.int64)
     _first(url, np.flatnonzero(places >= limits), "is a duplicate of a document that is not there")
     kept = parts.astype(np.uint64) << np.uint64(32) | places.astype(np.uint64)
-    lost = np.flatnonzero(np.isin(kept, gone.addresses))
+    lost = np.flatnonzero(np.isin(kept, removed))
     _first(url, lost, "is a duplicate of a document that is itself removed")
     source = files.join(documents, f"{row.name}.parquet")
     if files.exists(source):
@@ -123,5 +122,6 @@ def check_duplicates(
 
 
 def _first(url: str, wrong: npt.NDArray[np.intp], what: str) -> None:
+    """Raise DataError for the first of some wrong entries."""
     if len(wrong):
         raise DataError(f"{url}: entry {wrong[0]} {what}")

@@ -39,7 +39,7 @@ def repair(directory: str) -> list[str]:
     written = []
     if _sha256(directory, block_table.FILE) != manifest.tables.get(block_table.FILE):
         tables = (scan_shard(files.join(directory, row.shard), dtype) for row in rows)
-        _write(directory, block_table.FILE, block_table.numbered(tables), manifest.tables)
+        _write(directory, block_table.FILE, block_table.number_tables(tables), manifest.tables)
         written.append(block_table.FILE)
     for path, content in energon_files_of(rows).items():
         if _sha256(directory, path) != manifest.tables.get(path):

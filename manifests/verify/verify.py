@@ -32,7 +32,7 @@ from manifests.lineage.receipts import (
 from manifests.shards import block_table
 from manifests.shards.block_table import BlockTable
 from manifests.shards.writer import sample_index
-from manifests.verify.parts import Gone, check_duplicates, check_file, check_part, read_gone
+from manifests.verify.parts import check_duplicates, check_file, check_part, read_duplicates
 from manifests.verify.shard import check_shard
 from manifests.verify.side_files import check_documents, check_index
 
@@ -169,10 +169,12 @@ def _dedup(parent: Link | None, link: Link) -> Iterator[_Task]:
     previous = read_previous_parts(link.directory)
     counts = {row.part: row.documents for row in [*parts, *previous]}
     documents = files.join(parent.directory if parent else link.directory, "documents")
-    gone: Gone = read_gone(link.directory, parts)
+    removed = read_duplicates(link.directory, parts)
     for row in parts:
         size = _size(link.directory, f"duplicates/{row.name}.parquet")
-        yield _Task(size, 1, _bound(check_duplicates, link.directory, row, documents, counts, gone))
+        yield _Task(
+            size, 1, _bound(check_duplicates, link.directory, row, documents, counts, removed)
+        )
     yield from _receipts(link, {f"duplicates/{row.name}.parquet" for row in parts})
 
 

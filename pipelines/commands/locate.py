@@ -82,7 +82,9 @@ def clean(
     """List the files of an output that nothing needs any more; with --yes, remove them."""
     from manifests.verify import cleanup
 
-    plan = cleanup.wasted(directory, documents)
+    plan = cleanup.plan_cleanup(directory, documents)
     if yes:
         cleanup.remove(plan)
-    answer(as_json, {**plan.plain(), "removed": yes}, lambda: cleanup.render(plan, removed=yes))
+    answer(
+        as_json, {**plan.plain(), "removed": yes}, lambda: cleanup.render_cleanup(plan, removed=yes)
+    )

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manifests.components import SLUG, check_slugs, component_name, slug, table
-from manifests.errors import DataError, UsageError
+from manifests.components import SLUG, slug, table
+from manifests.errors import DataError
 
 PILE = (
     "Pile-CC", "PubMed Central", "Books3", "OpenWebText2", "ArXiv", "Github", "FreeLaw",
@@ -58,16 +58,10 @@ def test_a_slug_is_its_own_slug(name):
 
 def test_a_name_without_letters_is_refused():
     with pytest.raises(DataError, match="'&&'"):
-        component_name("mine", "&&")
-
-
-def test_unknown_components_are_all_listed_with_the_nearest():
-    assert check_slugs(["C++", "python"], table().languages, "CORPUS.toml") == ["cpp", "python"]
-    with pytest.raises(UsageError, match=r"'pyton' \(did you mean 'python'\?\), 'zzzz'"):
-        check_slugs(["pyton", "c", "zzzz"], table().languages, "CORPUS.toml: components")
+        slug("&&")
 
 
 def test_the_table_is_versioned():
     assert table().version == 1
     assert len(table().digest) == 64
-    assert component_name("the-stack", "C#") == "the-stack/c-sharp"
+    assert slug("C#") == "c-sharp"

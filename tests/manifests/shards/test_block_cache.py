@@ -105,7 +105,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     cache = BlockCache(str(tmp_path / "file"))
     cache.directory += "/x"
-    with pytest.raises(DataError, match=r"file/x/00: blocks cannot be kept here \(Not a dir"):
+    with pytest.raises(DataError, match=r"file/x/00: blocks cannot be cached here \(Not a dir"):
         cache.whole(name_of(0), lambda: b"x", always)
 
 

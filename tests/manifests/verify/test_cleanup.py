@@ -14,7 +14,7 @@ from manifests.io import files
 from manifests.lineage.chain import load_chain
 from manifests.lineage.manifest import load_manifest, save_manifest
 from manifests.lineage.receipts import load_receipt, save_receipt
-from manifests.verify.cleanup import HOUR, remove, render, wasted
+from manifests.verify.cleanup import HOUR, plan_cleanup, remove, render_cleanup
 from manifests.verify.verify import verify
 from pipelines.commands.locate import register
 from tests.outputs import DEDUP_SIGNATURE, printed
@@ -47,8 +47,10 @@ def names(found):
 
 
 def test_a_whole_output_has_nothing_to_go(tidy):
-    assert wasted(str(tidy)).files == []
-    assert "nothing can go" in printed(render(wasted(str(tidy)), removed=False))
+    assert plan_cleanup(str(tidy)).files == []
+    assert "no file can be removed" in printed(
+        render_cleanup(plan_cleanup(str(tidy)), removed=False)
+    )
 
 
 def test_what_no_manifest_needs_goes_and_all_else_stays(tidy):
@@ -62,13 +64,13 @@ def test_what_no_manifest_needs_goes_and_all_else_stays(tidy):
         write(tidy / "tokenize-small/shards/the-stack/python-00000-ffffffff.tar.idx"),
     ]
     write(tidy / "tokenize-small/notes.txt")
-    found = wasted(str(tidy))
+    found = plan_cleanup(str(tidy))
     assert names(found) == sorted(stale)
     assert found.plain()["bytes"] == 6 * len("left over")
     assert set(listing(tidy)) > set(before)
     remove(found)
     assert listing(tidy) == sorted([*before, "tokenize-small/notes.txt"])
-    assert wasted(str(tidy)).files == []
+    assert plan_cleanup(str(tidy)).files == []
 
 
 def test_receipts_of_stale_parts_go_first(tidy):
@@ -81,19 +83,21 @@ def test_receipts_of_stale_parts_go_first(tidy):
         update={"name": "0" * 32, "files": {gone: next(iter(receipt.files.values()))}}
     )
     save_receipt(directory, old)
-    assert [each.path for each in wasted(str(tidy)).files] == [gone]  # it may be a running job's
+    assert [each.path for each in plan_cleanup(str(tidy)).files] == [
+        gone
+    ]  # it may be a running job's
     place = tidy / "license_filter/receipts" / f"{'0' * 32}.json"
     write(place, place.read_bytes(), age=2 * HOUR)
-    found = wasted(str(tidy))
+    found = plan_cleanup(str(tidy))
     assert [each.path for each in found.files] == [f"receipts/{'0' * 32}.json", gone]
 
 
 def test_a_temporary_file_is_left_for_an_hour(tidy):
     place = tidy / "tokenize-small/shards/the-stack" / TEMPORARY
     write(place, age=HOUR / 2)
-    assert wasted(str(tidy)).files == []
+    assert plan_cleanup(str(tidy)).files == []
     old = [write(place, age=2 * HOUR), write(tidy / TEMPORARY, age=2 * HOUR)]
-    found = wasted(str(tidy))
+    found = plan_cleanup(str(tidy))
     assert {each.kind for each in found.files} == {"temporary"}
     assert names(found) == sorted(old)
     remove(found)
@@ -112,35 +116,35 @@ def test_a_temporary_file_is_left_for_an_hour(tidy):
 def test_intermediate_files_are_left_for_an_hour(tidy, path):
     place = tidy / "dedup" / (path % ("0" * 32))
     write(place, age=HOUR / 2)
-    assert wasted(str(tidy)).files == []
+    assert plan_cleanup(str(tidy)).files == []
     write(place, age=2 * HOUR)
-    assert names(wasted(str(tidy))) == [str(place)]
+    assert names(plan_cleanup(str(tidy))) == [str(place)]
 
 
 def test_a_job_that_has_not_ended_keeps_everything_but_old_temporary_files(tidy):
     (tidy / "tokenize-small/manifest.json").unlink()
     write(tidy / "tokenize-small/shards/the-stack/python-00000-ffffffff.tar")
     old = write(tidy / "tokenize-small/shards/the-stack" / TEMPORARY, age=2 * HOUR)
-    assert names(wasted(str(tidy))) == [old]
+    assert names(plan_cleanup(str(tidy))) == [old]
 
 
 @pytest.mark.parametrize("begun", [True, False])
 def test_a_job_that_begins_or_ends_meanwhile_stops_it(tidy, begun):
     left = write(tidy / "dedup/duplicates" / f"{'0' * 32}.parquet")
-    found = wasted(str(tidy))
+    found = plan_cleanup(str(tidy))
     if begun:
         (tidy / "dedup/manifest.json").unlink()
     else:
         manifest = load_manifest(str(tidy / "dedup"))
         save_manifest(str(tidy / "dedup"), manifest.model_copy(update={"digest": "9" * 64}))
-    with pytest.raises(DataError, match="dedup: a job has begun or ended meanwhile"):
+    with pytest.raises(DataError, match="dedup: a job has started or ended meanwhile"):
         remove(found)
     assert files.exists(left)
 
 
 def test_documents_go_only_on_request_and_verify_says_so(tidy, output_made_once, tmp_path):
-    assert not any(each.kind == "documents" for each in wasted(str(tidy)).files)
-    found = wasted(str(tidy), documents=True)
+    assert not any(each.kind == "documents" for each in plan_cleanup(str(tidy)).files)
+    found = plan_cleanup(str(tidy), documents=True)
     assert {each.kind for each in found.files} == {"documents"}
     assert len(found.files) == 2
     plain = tmp_path / "plain"
@@ -161,30 +165,30 @@ def test_one_missing_document_file_is_still_a_fault(output):
 def test_documents_stay_while_they_are_needed(tidy, missing):
     shutil.rmtree(tidy / missing)
     with pytest.raises(UsageError, match="documents/ are still needed"):
-        wasted(str(tidy), documents=True)
+        plan_cleanup(str(tidy), documents=True)
 
 
 def test_one_jobs_directory_will_do(tidy):
     left = write(tidy / "dedup/duplicates" / f"{'0' * 32}.parquet")
     write(tidy / "license_filter/documents" / f"{'0' * 32}.parquet")
-    assert names(wasted(str(tidy / "dedup"))) == [left]
+    assert names(plan_cleanup(str(tidy / "dedup"))) == [left]
 
 
 def test_an_object_store_is_cleaned_too(tidy):
     write(tidy / "dedup/duplicates" / f"{'0' * 32}.parquet")
     store = fsspec.filesystem("memory")
     store.put(str(tidy), "/clean/out", recursive=True)
-    found = wasted("memory://clean/out")
+    found = plan_cleanup("memory://clean/out")
     assert [each.path for each in found.files] == [f"duplicates/{'0' * 32}.parquet"]
     remove(found)
-    assert wasted("memory://clean/out").files == []
+    assert plan_cleanup("memory://clean/out").files == []
     assert 0 <= files.idle("memory://clean/out/dedup/manifest.json") < 600
     assert files.exists("memory://clean/out/dedup/manifest.json")
 
 
 def test_what_is_no_output_is_told(tmp_path):
-    with pytest.raises(UsageError, match="is not an output: it holds none of license_filter"):
-        wasted(str(tmp_path))
+    with pytest.raises(UsageError, match="is not an output: it has no directory license_filter"):
+        plan_cleanup(str(tmp_path))
 
 
 def test_nothing_goes_without_yes(tidy):
@@ -209,10 +213,10 @@ def test_a_dataset_of_any_name_is_known_by_its_manifest(tidy, whole):
     (tidy / "tokenize-small").rename(tidy / "without-them")
     (tidy / "without-them" / "receipts").mkdir(exist_ok=True)
     left = write(tidy / "without-them/shards/the-stack/python-00000-ffffffff.tar")
-    assert names(wasted(str(tidy if whole else tidy / "without-them"))) == [left]
+    assert names(plan_cleanup(str(tidy if whole else tidy / "without-them"))) == [left]
 
 
 def test_documents_can_go_once_a_dataset_of_any_name_is_made_from_them(tidy):
     (tidy / "tokenize-small").rename(tidy / "without-them")
     (tidy / "without-them" / "receipts").mkdir(exist_ok=True)
-    assert {each.kind for each in wasted(str(tidy), documents=True).files} == {"documents"}
+    assert {each.kind for each in plan_cleanup(str(tidy), documents=True).files} == {"documents"}

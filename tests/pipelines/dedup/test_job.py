@@ -11,7 +11,7 @@ import pytest
 
 from manifests.errors import DataError, UsageError
 from manifests.lineage.chain import load_chain
-from manifests.verify.cleanup import remove, wasted
+from manifests.verify.cleanup import plan_cleanup, remove
 from manifests.verify.verify import verify
 from pipelines.dedup.deduplication import Limits
 from pipelines.preparation import rejections
@@ -188,11 +188,11 @@ def test_files_of_exact_verification_are_cleaned_away_and_made_again(tmp_path: P
     left = [path for path in (tmp_path / "dedup/exact").rglob("*") if path.is_file()]
     assert {path.suffix for path in left} == {".u32", ".npy", ".parquet"}
     assert not {str(path) for path in left} & {
-        f"{file.directory}/{file.path}" for file in wasted(str(tmp_path / "dedup")).files
+        f"{file.directory}/{file.path}" for file in plan_cleanup(str(tmp_path / "dedup")).files
     }
     for path in (tmp_path / "dedup").rglob("*"):
         os.utime(path, (0, 0))
-    remove(wasted(str(tmp_path / "dedup")))
+    remove(plan_cleanup(str(tmp_path / "dedup")))
     assert not any(path.exists() for path in left)
     assert deduplicate(tmp_path, verify="exact") == manifest
 

@@ -88,7 +88,7 @@ def test_verify_checks_tombstones(chain, output):
     path.write_bytes(path.read_bytes() + b" ")
     faults = verify(chain).faults
     assert len(faults) == 1
-    assert "is not what its name says" in faults[0]
+    assert "its SHA-256 is not its name" in faults[0]
 
 
 def test_a_chain_without_shards_forgets_nothing(output):

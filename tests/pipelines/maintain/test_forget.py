@@ -13,8 +13,7 @@ from manifests.io import files
 from manifests.lineage.chain import load_chain
 from manifests.lineage.manifest import Manifest, Totals, load_manifest, save_manifest
 from manifests.mixture.mixture import make_mixture
-from manifests.verify.cleanup import remove, wasted
-from manifests.verify.cleanup import render as clean_lines
+from manifests.verify.cleanup import plan_cleanup, remove, render_cleanup
 from pipelines.inspect.summary import summarize
 from pipelines.maintain.forget import ForgetRequest, forget, forgotten_text
 from tests.datasets import Document, write_documents
@@ -239,18 +238,18 @@ def test_shards_made_anew_are_forgotten_of_again_and_the_old_tombstone_is_cleane
         lambda: Dataset.open(directory).component("own/a").forgotten,
     ]
     for reader in readers:
-        with pytest.raises(DataError, match=r"is of another dataset: .*`stackpile forget` again"):
+        with pytest.raises(DataError, match=r"another dataset: .*`stackpile forget` again"):
             reader()
     told = forget(directory, asked(tmp_path, "o/1"))
     assert (told["documents"], told["already"]) == (3, 0)
     assert told["stale"] == [old.removesuffix(".parquet")]
     assert f"`stackpile clean {directory} --yes`" in forgotten_text(told)
     assert forget(directory, asked(tmp_path, "o/1"))["already"] == 3
-    with pytest.raises(DataError, match="is of another dataset"):
+    with pytest.raises(DataError, match="belongs to another dataset"):
         readers[0]()
-    found = wasted(str(tmp_path))
+    found = plan_cleanup(str(tmp_path))
     assert [(each.kind, each.path) for each in found.files] == [("tombstones", f"{FOLDER}/{old}")]
-    assert "comes back, unless `forget` is called again" in printed(clean_lines(found, False), 200)
+    assert "come back, unless you call `forget` again" in printed(render_cleanup(found, False), 200)
     remove(found)
     for reader in readers:
         reader()
