@@ -7,9 +7,9 @@ from typing import Any, TypedDict
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from manifests.io import files
+from manifests.io.parquet import ParquetReader, open_parquet, read_table
 
 
 class KeptCount(TypedDict):
@@ -52,14 +52,10 @@ class KeptTables:
             heldout: yield only documents that are, or are not, held out for validation.
         """
         name = f"{part}.parquet"
-        with files.open_input(files.join(self.duplicates, name)) as source:
-            removed = pq.read_table(source, columns=["row"])["row"].to_numpy()
-        with (
-            files.open_input(files.join(self.documents, name)) as source,
-            pq.ParquetFile(source) as file,
-        ):
+        removed = read_table(files.join(self.duplicates, name), ["row"])["row"].to_numpy()
+        with open_parquet(files.join(self.documents, name)) as file:
             first = 0
-            for group in range(file.num_row_groups):
+            for group in range(file.row_groups):
                 count = file.metadata.row_group(group).num_rows
                 rows = np.arange(first, first + count)
                 first += count
@@ -83,6 +79,6 @@ class KeptDocuments:
     """Bytes of the texts of all kept documents."""
 
 
-def _component(file: pq.ParquetFile, group: int) -> Any:
+def _component(file: ParquetReader, group: int) -> Any:
     """Return the component of a row group; all its documents are of one component."""
-    return file.read_row_group(group, columns=["component"])["component"][0].as_py()
+    return file.read_row_group(group, ["component"])["component"][0].as_py()

@@ -191,7 +191,5 @@ def test_what_a_kind_of_store_cannot_do_is_told_at_once(monkeypatch):
     """fsspec's base class says so of all that a store does not define."""
     fsspec.register_implementation("bare", fsspec.AbstractFileSystem, clobber=True)
     monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("it was tried again"))
-    with pytest.raises(
-        UsageError, match=r"^bare://a/b: this kind of store does not"
-    ):
+    with pytest.raises(UsageError, match=r"^bare://a/b: this kind of store does not"):
         object_store.call("bare://a/b", lambda store, path: store.cat_file(path))
