@@ -1,8 +1,8 @@
-"""How well batches are mixed, beside webdataset's shuffle buffer and mosaicml-streaming's shuffle.
+"""Measure how well batches are mixed, beside webdataset's buffer and mosaicml-streaming's shuffle.
 
-Each gives an order of the same sequences of one dataset, in batches of 64. What is measured of it:
-the repositories of a batch, how much the share of The Stack varies between batches, and how many
-batches apart neighbors on disk come out.
+Each gives an order of the same sequences of one dataset, in batches of 64. The figures of an order
+are the number of repositories in a batch, the deviation of The Stack's share between batches, and
+the number of batches between neighbors on disk.
 """
 
 import random
@@ -26,13 +26,13 @@ from objectives.stream.plan import make_plan
 from objectives.stream.sampler import Sampler
 
 BATCHES = 40
-"""Whose repositories are looked up."""
+"""Number of batches whose repositories are counted."""
 MDS_SHARD = (1 << 26) // (2 * LENGTH)
-"""Sequences of a shard of mosaicml's, by its default of 64 MB."""
+"""Sequences of a shard of mosaicml-streaming, by its default of 64 MB."""
 
 
-class Found(NamedTuple):
-    """Of an order: repositories of a batch, deviation of a share in percent, batches apart."""
+class OrderQuality(NamedTuple):
+    """Repositories in a batch, deviation of a share in percent, batches between neighbors."""
 
     repositories: float
     deviation: float
@@ -40,7 +40,7 @@ class Found(NamedTuple):
 
 
 class Sample:
-    """The sequences of a dataset in the order that they have on disk: shard after shard."""
+    """The sequences of a dataset in their order on disk, shard after shard."""
 
     def __init__(self, directory: Path) -> None:
         """Number the sequences of all components."""
@@ -61,14 +61,14 @@ class Sample:
         row = component.origin(document)
         return row["repositories"][0] if row["repositories"] else f"{number} {document}"
 
-    def judge(self, order: npt.NDArray[np.int64]) -> Found:
+    def measure(self, order: npt.NDArray[np.int64]) -> OrderQuality:
         """Measure an order of the sequences: int64 [n]."""
         batches = order[: len(order) // ROWS * ROWS].reshape(-1, ROWS)
-        looked = batches[:: max(1, len(batches) // BATCHES)]
-        repositories = [len({self.repository(s) for s in batch}) for batch in looked.tolist()]
+        counted = batches[:: max(1, len(batches) // BATCHES)]
+        repositories = [len({self.repository(s) for s in batch}) for batch in counted.tolist()]
         place = np.empty(int(self.first[-1]), np.int64)
         place[order] = np.arange(len(order)) // ROWS
-        return Found(
+        return OrderQuality(
             float(np.mean(repositories)),
             100 * float(self.is_stack[batches].mean(axis=1).std()),
             float(np.abs(np.diff(place)).mean()),
@@ -76,7 +76,7 @@ class Sample:
 
 
 def ours(sample: Sample, directory: Path) -> npt.NDArray[np.int64]:
-    """Return our order of an epoch, by where each sequence begins."""
+    """Return our order of an epoch, by the first address of each sequence."""
     with tempfile.TemporaryDirectory() as work:
         mixture = f"{work}/MIX.toml"
         weights = {
@@ -97,7 +97,7 @@ def ours(sample: Sample, directory: Path) -> npt.NDArray[np.int64]:
 
 
 def of_webdataset(sample: Sample) -> npt.NDArray[np.int64]:
-    """Return its order: shards shuffled, then a buffer of 1,000, as its documentation has it."""
+    """Return webdataset's order: shuffled shards, then a buffer of 1,000, as documented."""
     generator = random.Random(0)
     shards = list(range(len(sample.components)))
     generator.shuffle(shards)
@@ -107,41 +107,41 @@ def of_webdataset(sample: Sample) -> npt.NDArray[np.int64]:
 
 
 def of_mosaicml(sample: Sample) -> npt.NDArray[np.int64]:
-    """Return its order, py1e, of shards of 64 MB."""
+    """Return the order py1e of mosaicml-streaming, with shards of 64 MB."""
     count = int(sample.first[-1])
     sizes = [min(MDS_SHARD, count - start) for start in range(0, count, MDS_SHARD)]
     return np.array(ask("mosaicml-streaming", "mosaicml_order", *map(str, sizes)), np.int64)
 
 
 def measure(data: Path) -> Sequence[Claim]:
-    """Judge the three orders."""
+    """Measure the three orders."""
     directory = dataset(data).resolve()
     sample = Sample(directory)
-    found = {
-        "ours": sample.judge(ours(sample, directory)),
-        "webdataset": sample.judge(of_webdataset(sample)),
-        "mosaicml-streaming": sample.judge(of_mosaicml(sample)),
+    orders = {
+        "ours": sample.measure(ours(sample, directory)),
+        "webdataset": sample.measure(of_webdataset(sample)),
+        "mosaicml-streaming": sample.measure(of_mosaicml(sample)),
     }
-    for name, each in found.items():
-        say(f"{name}: {each}")
-    mine = found["ours"]
+    for name, quality in orders.items():
+        say(f"{name}: {quality}")
+    own = orders["ours"]
     claims = []
     for name, goal in (("webdataset", 1.0), ("mosaicml-streaming", 0.9)):
         packages = (name,) if name == "webdataset" else ()
-        peer = found[name]
+        peer = orders[name]
         claims += [
             Claim(
                 f"repositories in a batch of 64, beside {name}",
-                mine.repositories, peer.repositories, goal, packages,
+                own.repositories, peer.repositories, goal, packages,
             ),
             Claim(
                 f"deviation of a share between batches, in percent: {name}'s beside ours",
-                peer.deviation, mine.deviation, 1.0, packages,
+                peer.deviation, own.deviation, 1.0, packages,
             ),
-            # Units are read in one go: what this costs is said, not hidden.
+            # Units are read in one piece, which brings neighbors on disk closer together.
             Claim(
                 f"batches between neighbors on disk, in the mean, beside {name}",
-                mine.apart, peer.apart, 1.0, packages,
+                own.apart, peer.apart, 1.0, packages,
             ),
         ]  # fmt: skip
     return claims
