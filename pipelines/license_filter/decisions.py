@@ -155,7 +155,8 @@ def decide(
     stated = rows["licenses"].to_pylist()
     licenses = judge_licenses(policy, stated, source.missing, layers)
     languages = [partition.base(name) for name in rows["component"].to_pylist()]
-    batch = Batch([source.layout.genre(name) for name in languages], languages, paths, texts)
+    genres = list(map(source.layout.genre, languages))
+    batch = Batch(genres, languages, paths, texts)
     scores, filtered = registry.apply(registry.settings(corpus.filters), batch)
     opted_out = lists.opt_outs.matches(repositories, paths, ids.to_pylist())
     hits = decontamination.find(lists.benchmarks, texts)

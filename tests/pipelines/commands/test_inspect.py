@@ -72,3 +72,17 @@ def test_attribution_writes_markdown(run, output, tmp_path):
     assert "3 licenses" in run("attribution", output, "--out", out).stdout
     assert out.read_text().startswith("# Attribution\n\n## Apache-2.0: ")
     assert "licenses" in json.loads(run("attribution", output, "--json").stdout)
+
+
+def test_plan_counts_the_parts_of_each_source_and_writes_nothing(run, corpus):
+    sources = json.loads(run("plan", corpus, "--json").stdout)
+    parts = {name: source["parts"] for name, source in sources.items()}
+    assert parts == {"the-stack": 2, "starcoderdata": 1, "pile": 1}
+    assert "starcoderdata" in run("plan", corpus).stdout
+    assert not (corpus.parent / "out").exists()
+
+
+def test_plan_lists_inputs_that_cannot_be_read(run, corpus):
+    bad = corpus.parent / "data/stack/data/python/train-00001-of-00002.parquet"
+    bad.write_bytes(b"PAR1 not really")
+    assert "is not a whole Parquet file" in run("plan", corpus).stdout

@@ -19,18 +19,7 @@ def call(*arguments: str) -> tuple[int, str]:
     return result.exit_code, result.stdout
 
 
-def test_plan_says_what_there_is_to_do(corpus: Path) -> None:
-    code, out = call("plan", str(corpus), "--json")
-    assert code == 0
-    assert {name: source["parts"] for name, source in json.loads(out).items()} == {
-        "the-stack": 2,
-        "starcoderdata": 1,
-        "pile": 1,
-    }
-    assert "starcoderdata" in call("plan", str(corpus))[1]
-
-
-def test_jobs_run_one_by_one_as_they_do_together(corpus: Path, tmp_path: Path) -> None:
+def test_single_jobs_give_the_results_of_prepare(corpus: Path, tmp_path: Path) -> None:
     whole = str(tmp_path / "whole")
     code, out = call("prepare", str(corpus), "--out", whole, "--json", *ONE)
     assert code == 0
@@ -43,18 +32,18 @@ def test_jobs_run_one_by_one_as_they_do_together(corpus: Path, tmp_path: Path) -
         assert told["rejected"] == together[name]["rejected"]
 
 
-def test_people_get_a_table(corpus: Path) -> None:
+def test_prepare_prints_a_table(corpus: Path) -> None:
     code, out = call("prepare", str(corpus), *ONE)
     assert code == 0
     assert "license_filter" in out and "MB/s" in out and "exact 2" in out
 
 
-def test_help_names_what_each_job_does() -> None:
+def test_every_job_has_help() -> None:
     for job in ("prepare", "plan", "license-filter", "dedup", "tokenize"):
         assert call(job, "--help")[0] == 0
 
 
-def test_a_job_without_the_one_before_it_says_so(corpus: Path) -> None:
+def test_a_job_without_its_predecessor_is_an_error(corpus: Path) -> None:
     with pytest.raises(Exception, match=r"license_filter/manifest\.json: there is no such file"):
         call("dedup", str(corpus), *ONE)
 
@@ -63,7 +52,7 @@ def test_a_job_without_the_one_before_it_says_so(corpus: Path) -> None:
     ("job", "offered"),
     [("prepare", True), ("license-filter", True), ("dedup", False), ("tokenize", False)],
 )
-def test_failed_inputs_are_tried_again_where_inputs_are_read(
+def test_only_jobs_that_read_inputs_can_retry_failed_ones(
     corpus: Path, job: str, offered: bool
 ) -> None:
     assert ("--retry-failed" in call(job, "--help")[1]) == offered
