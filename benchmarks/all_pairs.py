@@ -42,6 +42,7 @@ def _fill(
     starts: Integers,
     similarity: Similarities,
 ) -> None:
+    """Fill `similarity` by counting the shared shingles of each pair."""
     shared = np.zeros(len(places) - 1, np.int64)
     sizes = np.diff(places)
     at = 0
@@ -74,6 +75,7 @@ def candidates(texts: Any, profile: Profile) -> tuple[Mask, Mask]:
 def _compare(
     bands: npt.NDArray[np.uint64], signed: Mask, is_candidate: Mask, possible: Mask
 ) -> None:
+    """Fill `is_candidate` and `possible` for all pairs."""
     at = 0
     for i in range(len(bands)):
         for j in range(i):

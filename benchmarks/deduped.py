@@ -68,6 +68,7 @@ def deduplicate(place: Path, profile: str, verify: str = "large") -> dict[str, A
 
 
 def _run(job: str, place: Path, profile: str, verify: str) -> dict[str, Any]:
+    """Write CORPUS.toml, and run a job by its command."""
     corpus = place / "CORPUS.toml"
     text = CORPUS.format(place=place, filters=NONE, profile=profile, verify=verify)
     corpus.write_text(text)

@@ -36,6 +36,7 @@ def edited(texts: Any, key: int) -> Any:
 
 @compiled()
 def _edit(data: Bytes, offsets: Offsets, key: np.uint64, most: int, out: Bytes) -> None:
+    """Fill `out` with the edited texts; `most` is MAX_SHARE in units of 2**-32."""
     for document in range(len(offsets) - 1):
         own = derive(key, document)
         share = below(draw(own, 0), most)

@@ -195,6 +195,7 @@ def similarity(left: Words, right: Words, permutations: int) -> npt.NDArray[np.f
 
 @compiled()
 def _count_differing_pairs(left: Words, right: Words, counts: Offsets) -> None:
+    """Fill `counts`, int64 [n], with the differing minima of n pairs of sketches."""
     for pair in range(len(counts)):
         counts[pair] = count_differing(left[pair], right[pair])
 

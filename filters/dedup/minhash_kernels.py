@@ -197,7 +197,7 @@ def _clear(table: Minima, size: int) -> Minima:
     while slots < len(table) and slots < size >> 3:
         slots <<= 1
     for slot in range(slots):
-        # This value belongs into another slot, so it equals no hash that is looked up here.
+        # This value belongs in another slot, so it equals no hash that is looked up here.
         table[slot] = slot + 1
     return table[:slots]
 

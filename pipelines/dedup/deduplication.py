@@ -106,4 +106,5 @@ class Deduplication:
         return receipt
 
     def _name(self, step: str, *task: object) -> str:
+        """Return the name of the receipt of a task, or of the folder of a step."""
         return short_digest([step, self.digest, *task])

@@ -70,6 +70,7 @@ class ListDuplicates:
 
     @cached_property
     def _parts(self) -> dict[int, SignedPart]:
+        """Number -> part, of this corpus and of previous ones."""
         return {part.part: part for part in self.dedup.parts()}
 
     @cached_property

@@ -130,6 +130,7 @@ class ExactJaccard(beam.PTransform):
         return {int(row["part"]): str(row["name"]) for row in rows}
 
     def _url(self, name: str) -> str:
+        """Return the URL of a file of exact/NAME/."""
         return self.dedup.url(self.dedup.path(EXACT, name))
 
 

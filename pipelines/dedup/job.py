@@ -79,6 +79,7 @@ def _manifest(
     clusters: Receipt,
     receipts: list[Receipt],
 ) -> Manifest:
+    """Return the manifest of the finished job."""
     funnel = merge_funnels(receipt.funnel for receipt in receipts)
     previous = preparation.corpus.dedup.previous_corpora
     tables = [PARTS_TABLE, *([PREVIOUS_PARTS_TABLE] if previous else [])]

@@ -90,6 +90,7 @@ class RankClusters(beam.PTransform):
     def _members_of_part(
         self, part: SignedPart, rows: Indexes, labels: npt.NDArray[np.uint32]
     ) -> pa.Table:
+        """Return the members of some clusters in a part."""
         priority = self.dedup.priorities.get(part.source, 0)
         columns = {
             "address": union_find.addresses(part.part, rows),
