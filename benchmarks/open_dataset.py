@@ -1,7 +1,8 @@
-"""Opening a dataset of 100,000 shards, and telling what is inside: within a second each.
+"""Opening and inspecting a dataset of 100,000 shards.
 
-Only what lies over the shards is made, for nothing else is read: the size of a shard is checked
-when it is first touched.
+Only the tables over the shards exist, because opening and inspecting read no shard. Opening is
+compared with reading the same files by json, hashlib, pyarrow and numpy. `stackpile inspect` is
+compared with the same command on a dataset with one shard for each component.
 """
 
 import hashlib
@@ -23,6 +24,7 @@ from manifests.dataset.dataset import Dataset
 from manifests.dataset.shard_index import SHARD_TABLE
 from manifests.io import files
 from manifests.lineage.manifest import (
+    FILE,
     ComponentTotals,
     Manifest,
     TokenizerRecord,
@@ -37,41 +39,42 @@ from manifests.special_tokens import SpecialTokens
 
 SHARD_COUNT = 100_000
 COMPONENTS = 400
-"""The Stack has 358 languages, the Pile 22 sets."""
+"""Ours: The Stack has 358 languages, the Pile 22 sets."""
 BLOCKS = 20
-"""Blocks of a shard, each of 2^18 tokens: half a trillion tokens in all."""
+"""Blocks of a shard, each of 2^18 tokens: half a trillion tokens in total."""
 DOCUMENTS = 250
 """Documents of a block."""
 RUNS = 5
-LIMIT = 1.0
-"""Seconds: the goal."""
+OPENING_GOAL = 0.25
+"""Ours: opening checks the manifest, the tables and all components, so it may take four times as
+long as reading the files."""
+INSPECTING_GOAL = 0.8
+"""Ours: `inspect` reads only the manifest, whose size does not depend on the number of shards."""
 
 
-def make(directory: Path) -> None:
-    """Write the manifest, shards.parquet and block table of a dataset that has no shards."""
-    per = SHARD_COUNT // COMPONENTS
+def make(directory: Path, shards: int = SHARD_COUNT) -> None:
+    """Write the manifest, shards.parquet and block table of a dataset without shards."""
+    per = shards // COMPONENTS
     names = [f"the-stack/language-{number:03d}" for number in range(COMPONENTS)]
-    sums = [
-        hashlib.sha256(number.to_bytes(4, "little")).hexdigest() for number in range(SHARD_COUNT)
-    ]
+    sums = [hashlib.sha256(number.to_bytes(4, "little")).hexdigest() for number in range(shards)]
     rows = {
         "shard": [
-            f"shards/{names[i // per]}-{i % per:05d}-{sums[i][:8]}.tar" for i in range(SHARD_COUNT)
+            f"shards/{names[i // per]}-{i % per:05d}-{sums[i][:8]}.tar" for i in range(shards)
         ],
-        "component": [names[i // per] for i in range(SHARD_COUNT)],
-        "heldout": [False] * SHARD_COUNT,
-        "bytes": [BLOCKS * (2 * BLOCK_TOKENS + 4096)] * SHARD_COUNT,
-        "blocks": [BLOCKS] * SHARD_COUNT,
-        "documents": [BLOCKS * DOCUMENTS] * SHARD_COUNT,
-        "tokens": [BLOCKS * BLOCK_TOKENS] * SHARD_COUNT,
+        "component": [names[i // per] for i in range(shards)],
+        "heldout": [False] * shards,
+        "bytes": [BLOCKS * (2 * BLOCK_TOKENS + 4096)] * shards,
+        "blocks": [BLOCKS] * shards,
+        "documents": [BLOCKS * DOCUMENTS] * shards,
+        "tokens": [BLOCKS * BLOCK_TOKENS] * shards,
         "sha256": sums,
         "table_sha256": sums,
     }
     buffer = io.BytesIO()
     pq.write_table(pa.table(rows, schema=SHARDS), buffer, compression="zstd")
     files.write_bytes(str(directory / SHARD_TABLE), buffer.getvalue())
-    table = np.zeros(SHARD_COUNT * BLOCKS, dtype=block_table.BLOCK)
-    table["shard"] = np.repeat(np.arange(SHARD_COUNT), BLOCKS)
+    table = np.zeros(shards * BLOCKS, dtype=block_table.BLOCK)
+    table["shard"] = np.repeat(np.arange(shards), BLOCKS)
     table["documents"], table["tokens"] = DOCUMENTS, BLOCK_TOKENS
     files.write_bytes(str(directory / block_table.FILE), table.tobytes())
     save_manifest(str(directory), _manifest(directory, names, sums, per))
@@ -108,7 +111,10 @@ def _manifest(directory: Path, names: Sequence[str], sums: Sequence[str], per: i
         digest="0" * 64,
         config={},
         totals=Totals(
-            parts=SHARD_COUNT, documents_in=whole["documents"], bytes_in=whole["bytes"], **whole
+            parts=per * COMPONENTS,
+            documents_in=whole["documents"],
+            bytes_in=whole["bytes"],
+            **whole,
         ),
         funnel={"the-stack": dict.fromkeys(names, funnel)},
         tables={
@@ -127,11 +133,12 @@ def _manifest(directory: Path, names: Sequence[str], sums: Sequence[str], per: i
 
 
 def measure(data: Path) -> Sequence[Claim]:
-    """Open the dataset with all of its components; run `stackpile inspect` on it."""
+    """Open the dataset with all its components, and run `stackpile inspect` on it."""
     with tempfile.TemporaryDirectory() as place:
-        directory = Path(place) / "tokenize-large"
+        directory, small = Path(place) / "tokenize-large", Path(place) / "tokenize-small"
         say(f"making the tables of {SHARD_COUNT:,} shards, {SHARD_COUNT * BLOCKS:,} blocks")
         make(directory)
+        make(small, shards=COMPONENTS)
 
         def opening() -> float:
             start = time.perf_counter()
@@ -140,33 +147,52 @@ def measure(data: Path) -> Sequence[Claim]:
                 raise AssertionError("the dataset is empty")
             return time.perf_counter() - start
 
-        def inspecting() -> float:
-            command = [sys.executable, "-m", "stackpile", "inspect", str(directory), "--json"]
+        def reading() -> float:
             start = time.perf_counter()
-            done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True)
-            seconds = time.perf_counter() - start
-            if json.loads(done.stdout)["totals"]["shards"] != SHARD_COUNT:
-                raise AssertionError("inspect does not tell all shards")
-            return seconds
+            json.loads((directory / FILE).read_bytes())
+            content = (directory / SHARD_TABLE).read_bytes()
+            hashlib.sha256(content)
+            pq.read_table(io.BytesIO(content))
+            table = np.fromfile(directory / block_table.FILE, block_table.BLOCK)
+            if len(table) != SHARD_COUNT * BLOCKS:
+                raise AssertionError("the block table is not whole")
+            return time.perf_counter() - start
 
-        opened, inspected = medians(RUNS, opening, inspecting)
+        opened, read, inspected, inspected_small = medians(
+            RUNS,
+            opening,
+            reading,
+            lambda: _inspect(directory, SHARD_COUNT),
+            lambda: _inspect(small, COMPONENTS),
+        )
     what = f"a dataset of {SHARD_COUNT:,} shards and {COMPONENTS} components"
     return [
         Claim(
-            f"opening {what}: seconds allowed against seconds taken",
-            LIMIT,
+            f"opening {what}: seconds to read its files against seconds to open it",
+            read,
             opened,
-            1.0,
+            OPENING_GOAL,
             ("numpy", "pyarrow"),
         ),
         Claim(
-            f"`stackpile inspect` of {what}, from the shell: seconds allowed against seconds taken",
-            LIMIT,
+            f"`stackpile inspect` from the shell, seconds: {COMPONENTS} shards against {what}",
+            inspected_small,
             inspected,
-            1.0,
+            INSPECTING_GOAL,
             ("pydantic",),
         ),
     ]
+
+
+def _inspect(directory: Path, shards: int) -> float:
+    """Return the seconds of `stackpile inspect`."""
+    command = [sys.executable, "-m", "stackpile", "inspect", str(directory), "--json"]
+    start = time.perf_counter()
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True)
+    seconds = time.perf_counter() - start
+    if json.loads(done.stdout)["totals"]["shards"] != shards:
+        raise AssertionError("inspect does not count all shards")
+    return seconds
 
 
 if __name__ == "__main__":
