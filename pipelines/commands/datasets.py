@@ -1,5 +1,6 @@
 """The subcommands `forget`, `compact` and `materialize`, which act on a finished dataset."""
 
+import logging
 from typing import Annotated
 
 import typer
@@ -55,6 +56,7 @@ def compact(
     as_json: AsJson = False,
 ) -> None:
     """Write a new dataset without forgotten documents; only shards that hold some are rewritten."""
+    _silence_beam()
     from manifests.lineage.chain import load_chain
     from pipelines.maintain import compact as compacting
     from pipelines.runtime.runners import Runner
@@ -75,6 +77,7 @@ def materialize(
     as_json: AsJson = False,
 ) -> None:
     """Write a mixture as plain shuffled WebDataset shards, for other trainers."""
+    _silence_beam()
     from pipelines.maintain import materialize as materializing
     from pipelines.runtime.runners import Runner
 
@@ -86,3 +89,8 @@ def materialize(
         {"out": place, **result},
         lambda: materializing.materialized_text(result, place),
     )
+
+
+def _silence_beam() -> None:
+    """Hide Beam's warnings of optional packages, which it logs when it is imported."""
+    logging.getLogger().setLevel(logging.ERROR)

@@ -1,8 +1,8 @@
 """The first module that the fork server of worker processes imports.
 
-Ctrl-C reaches every process of a terminal. Only the driver handles it, and ends its workers.
+It hides warnings of optional packages, which Beam logs when a worker imports it.
 """
 
-import signal
+import logging
 
-signal.signal(signal.SIGINT, signal.SIG_IGN)
+logging.getLogger().setLevel(logging.ERROR)

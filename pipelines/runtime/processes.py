@@ -13,7 +13,7 @@ import os
 import signal
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from multiprocessing import connection, forkserver
+from multiprocessing import connection, forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -29,9 +29,18 @@ ENDED = "a worker process ended (exit code {}) before its work was done"
 
 
 def start_server(*modules: str) -> None:
-    """Start the fork server, which imports `modules` in the background, once for all workers."""
+    """Start the fork server, which imports `modules` in the background, once for all workers.
+
+    Without effect if the server runs. The server and the workers inherit a blocked SIGINT: Ctrl-C
+    reaches every process of a terminal, and only the driver handles it and ends its workers.
+    """
     multiprocessing.set_forkserver_preload(["pipelines.runtime.fork_server", *modules])
-    forkserver.ensure_running()
+    resource_tracker.ensure_running()  # its start would unblock SIGINT
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def do_rows(step: Step[Any], rows: Sequence[Row], processes: int) -> Iterator[float]:
@@ -48,6 +57,7 @@ def do_rows(step: Step[Any], rows: Sequence[Row], processes: int) -> Iterator[fl
         DataError: a process was killed or ended early.
         Exception: the first exception that a process raised.
     """
+    start_server()
     left = iter(sorted(rows, key=lambda row: -int(row.get("bytes") or 0)))
     workers: dict[Connection, multiprocessing.process.BaseProcess] = {}
     try:
@@ -105,8 +115,6 @@ def _serve(
     theirs: Connection, step: Step[Any], environment: Mapping[str, str], directory: str
 ) -> None:
     """Run a worker process: answer each row with its seconds, and None with None."""
-    # The driver handles Ctrl-C and ends its workers.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     _end_with_driver()
     # A collection of garbage would copy the pages that the workers share.
     gc.freeze()
