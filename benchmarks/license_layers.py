@@ -1,10 +1,10 @@
-"""All license layers over the real sample against what is known of each file, and headers alone.
+"""All license layers over the real sample, and headers alone, compared with known licenses.
 
-The corpus holds stack/data/LANG/*.parquet in The Stack's layout, and truth/files.parquet: what
-package and file are licensed under, by the package's metadata and by debian/copyright. A file is
-to be accepted when the truth calls it permissive and the policy allows the license that the truth
-names: `strict` leaves out some that are permissive (Artistic-2.0). What was accepted or rejected
-against the truth is told on stderr, with the evidence.
+The corpus holds stack/data/LANG/*.parquet in The Stack's layout, and truth/files.parquet: the
+licenses of package and file, by the package's metadata and by debian/copyright. A file must be
+accepted if the truth calls it permissive and the policy allows the license that the truth names:
+`strict` leaves out some permissive licenses (Artistic-2.0). Files that were accepted or rejected
+against the truth are printed on stderr, with the evidence.
 """
 
 import tempfile
@@ -28,12 +28,12 @@ PACKAGES = ("scancode-toolkit", "license-expression")
 
 
 class Truth(NamedTuple):
-    """What is known of n files: bool [n] each.
+    """The truth about n files, bool [n] each.
 
     Attributes:
-        permissive: by the license of the file where people wrote it down, else its package's.
-        allowed: it is permissive, and the policy allows the license that the truth names.
-        differs: it is permissive and its package is not, or the other way about.
+        permissive: the license of the file, or else of its package, is permissive.
+        allowed: permissive, and the policy allows the license that the truth names.
+        differs: the file is permissive and its package is not, or vice versa.
     """
 
     permissive: Any
@@ -42,9 +42,9 @@ class Truth(NamedTuple):
 
 
 def measure(data: Path) -> Sequence[Claim]:
-    """Judge every file of the sample, and those with a license unlike their package's apart."""
+    """Judge every file of the sample, and again the files that differ from their package."""
     if not (data / "truth" / "files.parquet").exists():
-        say(f"{data}: nobody wrote down what its files are licensed under, truth/files.parquet")
+        say(f"{data}: has no truth/files.parquet, the licenses of its files")
         return []
     policy = load_policy("strict")
     rows = read_rows(data)
@@ -55,7 +55,7 @@ def measure(data: Path) -> Sequence[Claim]:
         headers = read_headers(texts, np.ones(len(texts), bool), policy, Detector(cache))
     layers = {row: [finding] for row, finding in headers.findings.items()}
     verdicts = judge_licenses(policy, rows["licenses"], "reject", layers)
-    tell(known, truth, headers, verdicts)
+    print_errors(known, truth, headers, verdicts)
     kept, right = verdicts.kept, verdicts.kept & truth.permissive
     found = verdicts.kept & truth.allowed
     return [
@@ -87,7 +87,7 @@ def read_rows(data: Path) -> pa.Table:
 
 
 def read_truth(data: Path, rows: pa.Table) -> list[dict[str, Any]]:
-    """Return what is known of each row."""
+    """Return the truth of each row."""
     known = {
         (row["repo_name"], row["path"]): row
         for row in pq.read_table(data / "truth" / "files.parquet").to_pylist()
@@ -97,7 +97,7 @@ def read_truth(data: Path, rows: pa.Table) -> list[dict[str, Any]]:
 
 
 def judged(known: Sequence[dict[str, Any]], policy: Policy) -> Truth:
-    """Turn what is known of files into what is to become of them."""
+    """Return the truth of files under a policy."""
     permissive = np.array([row["permissive"] is True for row in known])
     expressions = [row["file_expression"] or row["package_expression"] for row in known]
     allows = {text: policy.judge([text]).judgment != "deny" for text in set(expressions)}
@@ -107,10 +107,10 @@ def judged(known: Sequence[dict[str, Any]], policy: Policy) -> Truth:
     return Truth(permissive, allowed, differs)
 
 
-def tell(
+def print_errors(
     known: Sequence[dict[str, Any]], truth: Truth, headers: Headers, verdicts: LicenseVerdicts
 ) -> None:
-    """Tell what was decided against the truth, by package, license and evidence."""
+    """Print the decisions against the truth, by package, license and evidence."""
     share = (verdicts.kept & truth.permissive).sum() / truth.permissive.sum()
     say(f"{share:.4f} of all permissive files are accepted, whatever the policy says of them")
     groups = (
@@ -132,7 +132,7 @@ def tell(
 
 
 def headers_alone(texts: Any, truth: Truth, headers: Headers, policy: Policy) -> list[Claim]:
-    """Claim how right denials are without metadata, where a file is unlike its package."""
+    """Claim recall and precision of denials by headers, for files unlike their package."""
     rows = np.flatnonzero(truth.differs).tolist()
     whole, _ = run_scancode(texts.take(pa.array(rows)).to_pylist(), policy)
     wrong = {row for row in rows if not truth.permissive[row]}

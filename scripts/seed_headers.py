@@ -1,9 +1,9 @@
-"""Make filters/scancode/tables/seed.jsonl.gz: what ScanCode says of the commonest legal passages.
+"""Write filters/scancode/tables/seed.jsonl.gz: ScanCode's matches of the commonest legal passages.
 
     python scripts/seed_headers.py 'stack/data/*/*.parquet' 'starcoderdata/*/*.parquet'
 
-Every text is a passage normalized as the license filter does it; what ScanCode found is asked of
-this machine's detector. Texts are kept in the order of how many files hold them.
+Every text is a passage, normalized as by the license filter. This machine's detector detects the
+texts. The seed holds the texts in descending order of the number of files that hold them.
 """
 
 import argparse
@@ -35,24 +35,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("patterns", nargs="+")
     parser.add_argument("--column", default="content")
-    parser.add_argument("--least", type=int, default=2, help="files that hold a text")
-    parser.add_argument("--most", type=int, default=20000, help="texts")
-    given = parser.parse_args()
+    parser.add_argument("--min-files", type=int, default=2, help="files that hold a text")
+    parser.add_argument("--max-texts", type=int, default=20000)
+    options = parser.parse_args()
     counted: Counter[bytes] = Counter()
-    for array in texts(given.patterns, given.column):
+    for array in texts(options.patterns, options.column):
         for stated in veto.statements(array).values():
             counted.update({statement.text for statement in stated if statement.text})
     common = sorted(counted.items(), key=lambda item: (-item[1], item[0]))
-    asked = [text for text, count in common if count >= given.least][: given.most]
-    answer = Detector().detect(asked)
+    common_texts = [text for text, count in common if count >= options.min_files][
+        : options.max_texts
+    ]
+    answer = Detector().detect(common_texts)
     buffer = io.BytesIO()
     with gzip.GzipFile(fileobj=buffer, mode="wb", mtime=0, filename="") as output:
         output.write(cache_name().encode() + b"\n")
-        for text, found in zip(asked, answer.found, strict=True):
+        for text, found in zip(common_texts, answer.found, strict=True):
             if found is not None:
                 output.write(line_of(text_key(text), found))
     files.write_bytes(str(SEED), buffer.getvalue())
-    print(f"{len(asked)} of {len(counted)} texts, {len(buffer.getvalue())} bytes in {SEED}")
+    print(f"{len(common_texts)} of {len(counted)} texts, {len(buffer.getvalue())} bytes in {SEED}")
 
 
 if __name__ == "__main__":
