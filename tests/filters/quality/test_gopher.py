@@ -86,5 +86,5 @@ def test_a_batch_without_words_has_scores():
     assert all(
         score[1] in (0, 1)
         for name, score in scores.items()
-        if FILTERS[name].scope.__name__ == "web"
+        if FILTERS[name].score.__module__ == "filters.quality.gopher"
     )
