@@ -1,4 +1,4 @@
-"""The tables `[[source]]` of CORPUS.toml."""
+"""The tables `[[source]]` of CORPUS.toml, with the table `license` of each."""
 
 import re
 from typing import Annotated
@@ -18,7 +18,8 @@ class License(Config):
 
     policy: str = "strict"
     """`strict`, `stack-v1.1`, `blue-oak-bronze`, or a policy file of your own (TOML).
-    The default stands for CodeGen2's "stronger permissive license guideline" (section 3.3)."""
+    The default stands for CodeGen2's "stronger permissive license guideline" (its paper,
+    section 3.3)."""
     missing: Missing | None = None
     """`accept` or `reject` documents without a known license; the default depends on `kind`:
     `accept` for starcoderdata, `reject` for the others."""
