@@ -1,8 +1,8 @@
-"""Training sequences from tokens: numpy arrays, and torch only in stream/torch_dataset.
+"""Training sequences out of tokens, as NumPy arrays; torch is used in stream/torch_dataset alone.
 
 Rooms:
 
-- tasks: the objectives, one module each, and their registry.
+- tasks: the objectives, one module for each family, and their registry.
 - stream: the plan, the order of units, and batches by position.
 
 Beside the rooms: preview (training sequences as text) and commands.

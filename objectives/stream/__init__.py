@@ -1,1 +1,7 @@
-"""Batches by position: the plan, the order of units and components, and the PyTorch data set."""
+"""The stream: sequences as a function of a plan and a position.
+
+plan makes, reads and writes plan.json; plan_stages and epoch_caps compile its stages. order holds
+the formulas of the order, sampler applies them to a position, and unit_buffer reads the units.
+stream makes batches; torch_dataset hands them to PyTorch; skip leaves out windows of positions.
+docs/stream-order.md defines the order.
+"""

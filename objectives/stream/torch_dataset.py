@@ -1,4 +1,4 @@
-"""The stream as a PyTorch data set: any number of ranks and workers, the same global batches."""
+"""The stream as a PyTorch dataset: the same global batches for any number of ranks and workers."""
 
 import signal
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,16 +15,16 @@ from objectives.tasks.batch import Batch
 
 
 class StreamDataset(IterableDataset[dict[str, Tensor]]):
-    """Global batches of `rows` sequences from `position` on, of which each rank sees its part.
+    """Global batches of `rows` sequences from `position` on; each rank iterates over its rows.
 
-    Row R of step N is the sequence at `position + N * rows + R`, or after what is skipped; rank r
-    of w has the r-th w-th of the rows. Workers take steps in turn, which is how a DataLoader
-    collects them. In full use:
+    Row R of step N is the sequence at `position + N * rows + R`, without skipped windows. Rank r
+    of w has the r-th of w equal parts of the rows. Workers compute steps in turn, in the order in
+    which a DataLoader collects them. For example:
 
         stream = Stream.open(load_plan("plan.json"))
         data = StreamDataset(stream, rows=64)
         for batch in DataLoader(data, batch_size=None, num_workers=2, pin_memory=True):
-            ...  # batch["tokens"], batch["loss_weights"], ...: the arrays of tasks.batch.Batch
+            ...  # batch["tokens"], batch["loss_weights"] ...: the arrays of tasks.batch.Batch
     """
 
     def __init__(
@@ -38,14 +38,14 @@ class StreamDataset(IterableDataset[dict[str, Tensor]]):
         world: int = 1,
         skipped: Sequence[tuple[int, int]] = (),
     ) -> None:
-        """Say which batches are wanted.
+        """Choose the batches.
 
         Args:
-            stream: where they come from.
-            rows: sequences of the global batch.
-            position: where step 0 starts; what `Stream.load_state_dict` returned.
-            steps: how many; without end by default.
-            rank: of this process.
+            stream: the stream.
+            rows: sequences of a global batch.
+            position: first position of step 0, as `Stream.load_state_dict` returns it.
+            steps: number of steps; None for no end.
+            rank: rank of this process.
             world: number of processes.
             skipped: windows of positions that are left out; see objectives.stream.skip.
 
@@ -61,27 +61,27 @@ class StreamDataset(IterableDataset[dict[str, Tensor]]):
         self.skipped = tuple((first, stop) for first, stop in skipped)
 
     def __iter__(self) -> "Steps":
-        """Return the batches, or a worker's share of them."""
+        """Return an iterator over the batches, or over those of a worker."""
         worker = get_worker_info()
         return Steps(self, *((0, 1) if worker is None else (worker.id, worker.num_workers)))
 
     def batch(self, step: int) -> dict[str, Tensor]:
         """Return this rank's part of the batch of a step."""
-        mine = self.rows // self.world
+        rows = self.rows // self.world
         start = step_position(self.position, step, self.rows, self.skipped)
-        batch = self.stream.batch(start + self.rank * mine, mine)
+        batch = self.stream.batch(start + self.rank * rows, rows)
         return {name: torch.from_numpy(array) for name, array in batch.arrays().items()}
 
 
 class Steps(Iterator[dict[str, Tensor]]):
-    """Batches one after the other, and where they are: what torchdata's StatefulDataLoader keeps.
+    """An iterator over batches with a state, as torchdata's StatefulDataLoader expects it.
 
-    With the same rows, windows and number of workers it goes on where it was, at no cost. A
-    `position` says as much, whatever has changed of them: see `StreamDataset`.
+    The state fits the same rows, windows and number of workers. With others, continue from a
+    `position` instead; see `StreamDataset`.
     """
 
     def __init__(self, data: StreamDataset, step: int, stride: int) -> None:
-        """Begin at a step; `stride` workers take steps in turn."""
+        """Begin at a step; `stride` workers compute steps in turn."""
         self.data, self.step, self.stride = data, step, stride
 
     def __next__(self) -> dict[str, Tensor]:
@@ -93,7 +93,7 @@ class Steps(Iterator[dict[str, Tensor]]):
         return batch
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what is needed to go on."""
+        """Return the state."""
         return {
             "step": self.step,
             "rows": self.data.rows,
@@ -102,25 +102,26 @@ class Steps(Iterator[dict[str, Tensor]]):
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a state; UsageError where it is of another stream, or its steps are others."""
+        """Continue from a state; UsageError if it is of another stream or of other batches."""
         data, step, rows = self.data, state["step"], state["rows"]
         start = data.stream.load_state_dict(state["stream"])
         skipped = tuple((first, stop) for first, stop in state["skipped"])
         if (rows, skipped) != (data.rows, data.skipped):
             position = step_position(start, step, rows, skipped)
-            # A worker knows where its own next step begins, and not how far the others are.
+            # A worker does not know how far the other workers are.
             several = f" (the least of all {self.stride} workers' positions)"
             raise UsageError(
                 f"state: is of batches of {_described(rows, skipped)}; here they are of "
-                f"{_described(data.rows, data.skipped)}: go on with position={position}"
+                f"{_described(data.rows, data.skipped)}: continue with position={position}"
                 + (several if self.stride > 1 else "")
             )
         if start != data.position:
-            raise UsageError(f"state: began at another position than {data.position}")
+            raise UsageError(f"state: did not begin at position {data.position}")
         self.step = step
 
 
 def _described(rows: int, skipped: Sequence[tuple[int, int]]) -> str:
+    """Return a phrase about batches, for an error."""
     windows = ", ".join(f"{first} to {stop}" for first, stop in skipped)
     return f"{rows} rows" + (f" that skip {windows}" if windows else "")
 
@@ -138,12 +139,12 @@ def batches(
     """Yield this rank's part of each global batch from `position` on, without end.
 
     Args:
-        stream: where they come from.
-        position: where the first batch starts.
-        rows: sequences of the global batch.
-        rank: of this process.
+        stream: the stream.
+        position: first position of the first batch.
+        rows: sequences of a global batch.
+        rank: rank of this process.
         world: number of processes.
-        workers: processes that compute batches ahead; 0 computes them here.
+        workers: processes that compute batches ahead; 0 computes them in this process.
         skipped: windows of positions that are left out; see objectives.stream.skip.
 
     Raises:
@@ -157,7 +158,7 @@ def batches(
             yield _batch(tensors)
         return
     loader = DataLoader(
-        data, batch_size=None, num_workers=workers, worker_init_fn=_leave_signals_to_the_trainer
+        data, batch_size=None, num_workers=workers, worker_init_fn=_set_signal_handlers
     )
     for tensors in loader:
         yield _batch(tensors)
@@ -167,7 +168,7 @@ def _batch(tensors: dict[str, Tensor]) -> Batch:
     return Batch(**{name: tensor.numpy() for name, tensor in tensors.items()})
 
 
-def _leave_signals_to_the_trainer(_: int) -> None:
-    """Ctrl-C reaches every process of a terminal; only the trainer decides what it means."""
+def _set_signal_handlers(_: int) -> None:
+    """Ignore Ctrl-C, which reaches every process of a terminal: the trainer handles it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

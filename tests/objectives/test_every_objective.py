@@ -35,7 +35,7 @@ def test_a_sequence_has_all_its_positions_and_is_the_same_alone(memory, three, o
         assert memory.equal(stream.batch(40 + row, 1), batch.part(row, row + 1))
 
 
-def test_all_of_them_at_once(memory, three):
+def test_all_objectives_share_a_plan(memory, three):
     batch = stream_of(memory, three, EVERYTHING).batch(0, 512)
     assert sorted(set(batch.objective.tolist())) == list(range(len(OBJECTIVES)))
 
@@ -53,7 +53,7 @@ def test_an_epoch_has_every_address_once(memory):
     assert padding < 0.02
 
 
-def test_what_an_objective_cannot_do_without(memory, three):
+def test_a_missing_control_token_or_tokenizer_is_named(memory, three):
     plan = memory.plan(three, objective="fim")
     components = {c.name: c for c in three}
     with pytest.raises(

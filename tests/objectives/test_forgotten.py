@@ -78,7 +78,7 @@ def test_no_forgotten_token_is_in_a_sequence(tmp_path, small_tokenizer, objectiv
     data=st.data(),
     seed=st.integers(0, 99),
 )
-def test_the_others_are_seen_as_often_as_before(
+def test_documents_that_are_not_forgotten_are_seen_as_often_as_before(
     tmp_path_factory, small_tokenizer, lengths, data, seed
 ):
     place = tmp_path_factory.mktemp("a")
@@ -106,7 +106,7 @@ def test_a_preview_counts_forgotten_positions_apart_from_padding(tmp_path, small
     assert [row["padding"] + row["forgotten"] for row in shown] == pytest.approx(left_out)
 
 
-def test_from_a_stage_on_and_in_every_epoch_after(tmp_path, small_tokenizer):
+def test_tombstones_of_a_stage_apply_from_its_position_on(tmp_path, small_tokenizer):
     lengths = [LENGTHS[n % len(LENGTHS)] for n in range(60)]
     gone = {n for n in range(60) if n % 5 == 3}
     directory = write_documents(tmp_path / "a", documents(lengths, gone), small_tokenizer)

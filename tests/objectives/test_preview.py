@@ -74,7 +74,7 @@ def test_spans_are_what_the_model_fills_in(objective, tokens, documents, spans):
     assert [i for i, kind in enumerate(kinds) if kind == "span"] == spans
 
 
-def test_the_plan_of_a_run(app, mixture, tmp_path):
+def test_the_plan_of_a_run_is_previewed(app, mixture, tmp_path):
     settings = {"fim": {"level": "character", "sentinels": [1, 2, 3], "rate": 1.0}}
     shares = {"fim": 1.0, "ul2_x3": 1.0, "prefix_lm": 2.0}
     plan = make_plan(load_mixture(mixture), shares, batch=4, sequence_length=64, settings=settings)
@@ -87,19 +87,19 @@ def test_the_plan_of_a_run(app, mixture, tmp_path):
     assert "prefix of " in shown
 
 
-def test_without_masks_all_is_text():
+def test_a_vocabulary_without_masks_has_text_end_and_padding():
     plain = SpecialTokens(end=0, vocabulary=100)
     assert set(kinds_of("clm", control=plain)) == {"text", "end", "padding"}
 
 
-def test_runs_hold_every_token():
+def test_runs_contain_every_token():
     kinds = make_objective("span_corruption", CONTROL, {}).token_kinds(TOKENS, DOCUMENTS)
     found = runs(TOKENS, DOCUMENTS, kinds, lambda ids: " ".join(map(str, ids)))
     assert " ".join(piece["text"] for piece in found).split() == [str(t) for t in TOKENS]
     assert sum(piece["tokens"] for piece in found) == len(TOKENS)
 
 
-def test_a_text_cannot_command_the_terminal():
+def test_control_characters_of_texts_are_escaped():
     document = {"start": 0, "tokens": 2, "row": {"path": "a\x1b[2J\nb\x9b31m", "tokens": 2}}
     sequence = {
         "position": 0,
@@ -124,13 +124,13 @@ def test_a_text_cannot_command_the_terminal():
     assert "padding 0.00%, forgotten 25.00%" in shown
 
 
-def test_the_command(app, mixture):
+def test_the_command_shows_control_tokens_and_origins(app, mixture):
     shown = run(app, mixture, "-n", "16", "--length", "64").stdout
     for expected in ("<sep><mask_1>", "<eom>", "position 15", "span_corruption", "owner/", "[MIT]"):
         assert expected in shown, expected
 
 
-def test_as_json(app, mixture):
+def test_json_has_the_runs_of_each_sequence(app, mixture):
     result = run(app, mixture, "-n", "3", "--length", "64", "--objective", "clm", "--json")
     found = json.loads(result.stdout)
     assert len(found["plan"]) == 64
@@ -142,6 +142,6 @@ def test_as_json(app, mixture):
         assert {piece["kind"] for piece in sequence["runs"]} <= {"text", "end"}
 
 
-def test_an_objective_that_is_not_there(app, mixture):
+def test_an_unknown_objective_gets_a_suggestion(app, mixture):
     with pytest.raises(UsageError, match="did you mean 'codegen2'"):
         run(app, mixture, "--objective", "codegen")

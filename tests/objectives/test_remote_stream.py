@@ -84,7 +84,7 @@ def test_a_slow_store_delays_and_changes_nothing(plans, store):
     assert all(equal(b, local.batch(p, 4)) for p, b in zip((0, 4, 1000), batches, strict=True))
 
 
-def test_each_block_is_asked_for_once(plans, store):
+def test_each_block_is_requested_once(plans, store):
     far = Stream.open(plans[1])
     dataset = Dataset.open(plans[1].components[0].dataset)
     store.ranges.clear()
@@ -97,7 +97,7 @@ def test_each_block_is_asked_for_once(plans, store):
     assert 10 < len(asked) <= len(dataset.blocks)
 
 
-def test_a_cache_that_holds_next_to_nothing(plans, monkeypatch):
+def test_a_tiny_cache_changes_no_batch(plans, monkeypatch):
     monkeypatch.setattr("manifests.shards.reader.BlockCache", partial(BlockCache, limit=1))
     local, far = (Stream.open(plan) for plan in plans)
     for position in (0, 4, 64):
@@ -115,7 +115,9 @@ def test_a_damaged_cache_is_fetched_again(plans, tmp_path):
 
 
 @pytest.mark.usefixtures("plans")
-def test_a_wrong_bit_in_the_store_is_named(uploaded, small_dataset_made_once):
+def test_a_flipped_bit_in_the_store_is_an_error_that_names_the_block(
+    uploaded, small_dataset_made_once
+):
     name = "shards/the-stack/python-00000-0123abcd.tar"
     before = files.read_bytes(files.join(uploaded, name))
     table = scan_shard(str(small_dataset_made_once / name), "uint16")

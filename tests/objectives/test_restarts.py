@@ -76,7 +76,7 @@ def run_until_killed(plan, directory: Path, attempt: int, draws: Draws) -> bool:
     return codes == {0}
 
 
-def test_the_same_tokens_however_it_was_run(plan, tmp_path):
+def test_ranks_workers_and_restarts_give_the_same_tokens(plan, tmp_path):
     (tmp_path / "tokens").mkdir()
     stream, draws = Stream.open(plan), Draws(200)
     for attempt in count():

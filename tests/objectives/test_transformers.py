@@ -23,7 +23,9 @@ def block():
     return dedent(found)
 
 
-def test_each_process_has_its_own_rows(small_dataset, tmp_path, monkeypatch):
+def test_each_process_of_the_readme_example_reads_its_own_rows(
+    small_dataset, tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     make_mixture([small_dataset], {"the-stack": 1.0}, epochs=40, out="MIX.toml")
     lines = block().partition("StreamTrainer(model")[0]
@@ -36,7 +38,7 @@ def test_each_process_has_its_own_rows(small_dataset, tmp_path, monkeypatch):
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
-def test_the_lines_of_the_readme(small_dataset, tmp_path, monkeypatch):
+def test_the_readme_example_trains_a_model(small_dataset, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     make_mixture([small_dataset], {"the-stack": 1.0}, epochs=40, out="MIX.toml")
     vocabulary = Dataset.open(small_dataset).tokenizer.vocabulary

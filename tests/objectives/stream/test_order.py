@@ -68,7 +68,7 @@ def test_permute_is_a_permutation(count, key):
     assert sorted(permute(i, count, key) for i in range(count)) == list(range(count))
 
 
-def test_permute_by_vector():
+def test_permute_has_known_values():
     assert [permute(i, 10, np.uint64(1)) for i in range(10)] == [6, 2, 8, 1, 5, 7, 9, 0, 3, 4]
 
 

@@ -36,7 +36,7 @@ def plan_of(dataset, *groups, objective="clm", batch=8, length=256, heldout=Fals
     return make_plan(mixture, objective, batch=batch, sequence_length=length, heldout=heldout)
 
 
-def test_a_plan_of_a_large_mixture(dataset):
+def test_a_large_mixture_has_units_of_16_sequences(dataset):
     plan = plan_of(dataset, objective="codegen2", batch=33, seed=5, tokens=1_000_000)
     assert (plan.sequences_per_unit, plan.interleave, plan.group) == (16, 64, 1024)
     assert plan.unit_size == 16 * 256 - (6 * 4 + 2 * 8)
@@ -60,7 +60,7 @@ def test_small_mixtures_shrink_units_then_interleaving(dataset, caplog, batch, l
     assert again.digest == plan.digest
 
 
-def test_a_mixture_smaller_than_a_unit(tmp_path, made_up_dataset, caplog):
+def test_a_mixture_below_one_unit_has_the_smallest_units(tmp_path, made_up_dataset, caplog):
     tiny = made_up_dataset(tmp_path / "tokenize-t", {"own/a": 100, "own/b": 300})
     group = {"name": "own", "components": ["own/*"], "weight": 1}
     plan = plan_of(tiny, group, length=2048)
@@ -69,13 +69,13 @@ def test_a_mixture_smaller_than_a_unit(tmp_path, made_up_dataset, caplog):
     assert sum(Sampler(plan).counts(100)) == 100 * 2048
 
 
-def test_a_heldout_plan(dataset):
+def test_a_heldout_plan_has_the_heldout_components(dataset):
     plan = plan_of(dataset, PL, heldout=True)
     (component,) = plan.components
     assert (component.name, component.heldout, component.addresses) == ("the-stack/c", True, 50_000)
 
 
-def test_the_digest(dataset):
+def test_the_digest_covers_the_order_and_not_directories(dataset):
     plan = plan_of(dataset, seed=1)
     components = [c.model_copy(update={"dataset": "elsewhere"}) for c in plan.components]
     moved = plan.model_copy(update={"components": components, "positions": 7})
@@ -109,7 +109,7 @@ def test_a_later_stage_changes_only_the_digest_of_stages(dataset):
         with_stage(plan, 1000, [0, 1, 0], slots)
 
 
-def test_caps_become_stages(dataset):
+def test_epoch_caps_become_stages(dataset):
     plan = plan_of(dataset, {**NL, "max_epochs": 2.0}, {**PL, "max_epochs": 1.0}, tokens=40_000_000)
     sampler = Sampler(plan)
     seen = [
@@ -130,7 +130,7 @@ def test_caps_become_stages(dataset):
     assert longer.stages[: len(plan.stages)] == plan.stages
 
 
-def test_caps_below_a_unit(tmp_path, made_up_dataset, caplog):
+def test_a_cap_below_one_unit_excludes_its_component(tmp_path, made_up_dataset, caplog):
     tiny = made_up_dataset(tmp_path / "tokenize-t", {"own/a": 1000, "own/b": 2_000_000})
     capped = {"name": "a", "components": ["own/a"], "weight": 1, "max_epochs": 1}
     other = {"name": "b", "components": ["own/b"], "weight": 1}
@@ -143,7 +143,7 @@ def test_caps_below_a_unit(tmp_path, made_up_dataset, caplog):
 
 
 @given(st.lists(st.floats(0, 1e6), min_size=1, max_size=30).filter(lambda x: sum(x) > 1e-3))
-def test_integer_weights(shares):
+def test_integer_weights_sum_to_the_scale_and_keep_positive_shares(shares):
     weights = integer_weights(shares)
     assert sum(weights) == SCALE
     for weight, share in zip(weights, shares, strict=True):
@@ -151,7 +151,7 @@ def test_integer_weights(shares):
         assert (weight > 0) == (share > 0)
 
 
-def test_a_file_read_is_the_plan_written(dataset, tmp_path):
+def test_a_saved_plan_loads_as_it_was(dataset, tmp_path):
     plan = plan_of(dataset, objective="codegen2")
     path = str(tmp_path / "plan.json")
     save_plan(plan, path)
@@ -167,7 +167,7 @@ def test_a_file_read_is_the_plan_written(dataset, tmp_path):
         ({"extra": 1}, "plan.json: extra: Extra inputs"),
     ],
 )
-def test_a_file_that_was_changed_is_refused(dataset, tmp_path, change, message):
+def test_a_changed_plan_file_is_an_error(dataset, tmp_path, change, message):
     path = tmp_path / "plan.json"
     save_plan(plan_of(dataset), str(path))
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
@@ -176,7 +176,7 @@ def test_a_file_that_was_changed_is_refused(dataset, tmp_path, change, message):
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", "not JSON", "\xff"])
-def test_a_file_that_is_no_plan(tmp_path, text):
+def test_a_file_without_a_plan_is_an_error(tmp_path, text):
     path = Path(tmp_path / "plan.json")
     path.write_text(text, encoding="latin-1")
     with pytest.raises(DataError, match=r"plan.json: is not a plan"):
@@ -193,12 +193,12 @@ def test_a_file_that_is_no_plan(tmp_path, text):
         ({"sequence_length": 4}, "greater than or equal to 16"),
     ],
 )
-def test_plans_that_do_not_hold_together(dataset, change, message):
+def test_inconsistent_plans_are_errors(dataset, change, message):
     with pytest.raises(ValidationError, match=message):
         Plan.model_validate({**dict(plan_of(dataset)), **change})
 
 
-def test_a_batch_of_nothing(dataset):
+def test_a_batch_of_no_rows_is_an_error(dataset):
     with pytest.raises(UsageError, match="batch: must be at least 1"):
         plan_of(dataset, batch=0)
 

@@ -93,7 +93,7 @@ def test_each_address_once_per_epoch_across_stages(plan):
 
 @settings(max_examples=50, deadline=None)
 @given(plans(), st.lists(st.integers(0, 10**11), min_size=1, max_size=5))
-def test_a_place_does_not_depend_on_what_was_asked_before(plan, positions):
+def test_a_location_does_not_depend_on_earlier_calls(plan, positions):
     used = Sampler(plan)
     asked = [used.locate(position) for position in positions]
     assert asked == [Sampler(plan).locate(position) for position in positions]
@@ -149,7 +149,7 @@ def keys_of(plan, name, groups=60):
     }
 
 
-def test_another_component_or_other_weights_change_nobody_elses_sequences():
+def test_other_components_and_weights_do_not_change_a_components_sequences():
     plan = three_components()
     other = plan.components[2].model_copy(update={"name": "s/new"})
     weights = [SCALE // 8, SCALE // 8, SCALE // 4, SCALE // 2]
@@ -161,7 +161,7 @@ def test_another_component_or_other_weights_change_nobody_elses_sequences():
     assert all(before[at] == after[at] for at in common)
 
 
-def test_the_vector_of_one_place():
+def test_a_far_location_has_known_values():
     """The order is a format: this place must never change while Plan.format is 1."""
     place = Sampler(three_components()).locate(10**11 + 12345)
     assert (place.component, place.sequence, place.slot.reserved_tokens) == (1, 3, 8)
@@ -170,7 +170,7 @@ def test_the_vector_of_one_place():
     assert place.ranges == [AddressRange(epoch=21785716, address=34960, size=56)]
 
 
-def test_a_stage_keeps_the_epochs_going():
+def test_epochs_continue_across_stages():
     plan = three_components()
     staged = with_stage(plan, 1000, [0, SCALE, 0], plan.stages[0].slots)
     before = Sampler(plan).counts(1024)
@@ -181,7 +181,7 @@ def test_a_stage_keeps_the_epochs_going():
 
 
 @pytest.mark.parametrize("position", [0, 10**9, 10**11])
-def test_the_mixture_holds_at_any_position(position):
+def test_shares_of_components_hold_at_any_position(position):
     sampler = Sampler(three_components())
     counts = sampler.counts(position + 128 * 100)
     before = sampler.counts(position)

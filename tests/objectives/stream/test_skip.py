@@ -22,18 +22,18 @@ def walked(start, steps, rows, skipped):
 
 
 @given(st.integers(0, 300), st.integers(1, 40), windows)
-def test_steps_are_those_of_a_walk(start, rows, skipped):
+def test_step_positions_equal_those_of_a_walk(start, rows, skipped):
     found = [step_position(start, step, rows, skipped) for step in range(30)]
     assert found == walked(start, 30, rows, skipped)
 
 
 @given(st.integers(0, 300), st.integers(0, 30), st.integers(1, 40), windows)
-def test_going_on_from_any_step_is_the_same(start, step, rows, skipped):
+def test_continuing_from_any_step_gives_the_same_positions(start, step, rows, skipped):
     middle = step_position(start, step, rows, skipped)
     for more in range(10):
         whole = step_position(start, step + more, rows, skipped)
         assert step_position(middle, more, rows, skipped) == whole
 
 
-def test_an_example():
+def test_a_step_that_overlaps_a_window_begins_behind_it():
     assert [step_position(0, step, 10, [(25, 40)]) for step in range(4)] == [0, 10, 40, 50]

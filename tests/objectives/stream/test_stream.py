@@ -49,7 +49,7 @@ def test_a_sequence_alone_equals_the_same_in_a_batch(memory, stream, position, r
 
 
 @pytest.mark.parametrize("objective", ["clm", "codegen2"])
-def test_tokens_alone(memory, three, objective):
+def test_tokens_equal_those_of_the_whole_batch(memory, three, objective):
     stream = stream_of(memory, *three, objective=objective)
     for position, rows in ((0, 1), (5, 20), (300, 0), (10**9, 33)):
         expected = stream.batch(position, rows).tokens
@@ -58,7 +58,7 @@ def test_tokens_alone(memory, three, objective):
         stream.tokens(-1, 1)
 
 
-def test_the_types_of_a_batch(stream):
+def test_a_batch_has_documented_dtypes(stream):
     arrays = stream.batch(0, 4).arrays()
     assert {name: array.dtype.name for name, array in arrays.items()} == {
         "tokens": "int64",
@@ -73,7 +73,7 @@ def test_the_types_of_a_batch(stream):
 
 @settings(max_examples=60, deadline=None)
 @given(positions)
-def test_a_sequence_is_its_addresses(stream, three, position):
+def test_a_sequence_restores_to_its_addresses(stream, three, position):
     """Whatever the objective, what can be restored is what the place says."""
     place = stream.sampler.locate(position)
     batch = stream.batch(position, 1)
@@ -86,7 +86,7 @@ def test_a_sequence_is_its_addresses(stream, three, position):
     assert batch.objective[0] == (place.slot.objective == "span_corruption")
 
 
-def test_an_epoch_is_every_token_once(memory):
+def test_an_epoch_has_every_address_once(memory):
     component = memory.component("s/a", np.random.default_rng(1).integers(0, 200, 300))
     stream = stream_of(memory, component)
     seen = np.zeros(component.addresses, int)
@@ -104,7 +104,7 @@ def test_half_the_sequences_of_every_unit_are_corrupted(stream):
     assert (objectives.sum(axis=0) == 8).all()
 
 
-def test_counts(stream):
+def test_counts_of_whole_groups_are_whole_units(stream):
     group = stream.plan.group
     counts = stream.counts(6 * group)
     assert sum(c["addresses"] for c in counts.values()) == 6 * 8 * stream.plan.unit_size
@@ -112,7 +112,7 @@ def test_counts(stream):
     assert long["epochs"] == long["addresses"] / 5708
 
 
-def test_padding_is_rare(memory):
+def test_padding_is_below_a_thousandth(memory):
     lengths = np.minimum(np.random.default_rng(0).lognormal(6, 1.3, 1500).astype(int), 30_000)
     stream = stream_of(memory, memory.component("s/a", lengths), length=2048)
     documents = stream.batch(0, 256).segment_ids
@@ -123,7 +123,7 @@ def test_padding_is_rare(memory):
 @pytest.mark.parametrize(
     "lengths", [[0], [1], [2], [0, 0, 0], [3] * 1000, [5000], [1, 2, 0], [127], [128], [40_000, 1]]
 )
-def test_strange_components(memory, objective, lengths):
+def test_very_small_and_uneven_components_restore(memory, objective, lengths):
     """Smaller than a unit or a sequence, empty documents, one of 300 sequences: all are rings."""
     component = memory.component("s/a", lengths)
     stream = stream_of(memory, component, objective=objective, length=128)
@@ -138,7 +138,7 @@ def test_strange_components(memory, objective, lengths):
 
 
 @pytest.mark.parametrize("objective", ["clm", "codegen2"])
-def test_a_million_documents_of_three_tokens(memory, objective):
+def test_a_million_documents_of_three_tokens_restore(memory, objective):
     component = memory.component("s/a", np.full(1_000_000, 3))
     stream = stream_of(memory, component, objective=objective, length=2048)
     for position in (0, 10**9):
@@ -196,7 +196,7 @@ def test_origins_name_the_tokens(stream, three, position):
         assert 0 <= o["start"] <= o["start"] + o["tokens"] <= o["row"]["tokens"]
 
 
-def test_a_state_is_small_and_its_own(memory, stream, three):
+def test_a_state_is_small_and_refused_by_other_plans(memory, stream, three):
     state = json.loads(json.dumps(stream.state_dict(10**11)))
     assert len(json.dumps(state)) < 300
     assert stream.load_state_dict(state) == 10**11
@@ -205,7 +205,7 @@ def test_a_state_is_small_and_its_own(memory, stream, three):
         other.load_state_dict(state)
 
 
-def test_a_state_outlives_later_stages_but_not_changed_ones(memory, stream, three):
+def test_a_state_fits_later_stages_but_not_changed_ones(memory, stream, three):
     components = {c.name: c for c in three}
     weights, slots = [0, 0, SCALE], stream.plan.stages[0].slots
     later = Stream(with_stage(stream.plan, 1280, weights, slots), components)
@@ -220,7 +220,7 @@ def test_a_state_outlives_later_stages_but_not_changed_ones(memory, stream, thre
 @pytest.mark.parametrize(
     "state", [{}, {"format": 2}, {"format": 1, "position": -1}, {"format": 1, "position": "7"}]
 )
-def test_what_is_no_state(stream, state):
+def test_other_values_are_no_state(stream, state):
     with pytest.raises(UsageError, match="is not a stream's state"):
         stream.load_state_dict(state)
 
@@ -243,7 +243,7 @@ def test_a_vocabulary_without_masks_can_only_copy(memory, three):
         Stream(memory.plan(three, control=control), components)
 
 
-def test_settings_of_an_objective(memory, three):
+def test_settings_change_batches_and_unknown_ones_are_errors(memory, three):
     components = {c.name: c for c in three}
     plan = memory.plan(three, settings={"span_corruption": {"ratio_low": 0.9, "ratio_high": 0.9}})
     changed = Stream(plan, components).batch(0, 64)
@@ -258,12 +258,12 @@ def test_settings_of_an_objective(memory, three):
 
 
 @pytest.mark.parametrize(("position", "rows"), [(-1, 1), (0, -1)])
-def test_there_is_nothing_before_the_start(stream, position, rows):
+def test_negative_positions_and_rows_are_errors(stream, position, rows):
     with pytest.raises(UsageError, match="there is no position"):
         stream.batch(position, rows)
 
 
-def test_a_stream_over_shards(small_dataset, tmp_path, memory):
+def test_a_stream_reads_the_shards_of_a_dataset(small_dataset, tmp_path, memory):
     """From a dataset's directory to batches, in this process and in a copy sent to another."""
     out = str(tmp_path / "MIX.toml")
     make_mixture([small_dataset], {"the-stack": 1.0, "the-pile": 1.0}, epochs=3, out=out)

@@ -43,7 +43,7 @@ def test_world_size_and_workers_change_nothing(stream, world, workers):
         assert all(found[name].dtype == expected[name].dtype for name in expected)
 
 
-def test_five_lines(stream):
+def test_the_example_of_the_docstring_gives_batches(stream):
     seen = []
     for batch in DataLoader(StreamDataset(stream, rows=4, steps=3), batch_size=None, num_workers=2):
         seen.append(batch["tokens"])
@@ -52,7 +52,7 @@ def test_five_lines(stream):
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_a_stateful_loader_goes_on(stream, workers):
+def test_a_stateful_loader_continues_where_it_stopped(stream, workers):
     def loader(position=0):
         data = StreamDataset(stream, rows=4, steps=7, position=position)
         return StatefulDataLoader(data, batch_size=None, num_workers=workers)
@@ -67,7 +67,7 @@ def test_a_stateful_loader_goes_on(stream, workers):
     assert len(whole) == 7
     assert all(map(torch.equal, whole, [*first, *rest]))
     steps = iter(StreamDataset(stream, rows=4, position=8))
-    with pytest.raises(UsageError, match="state: began at another position than 8"):
+    with pytest.raises(UsageError, match="state: did not begin at position 8"):
         steps.load_state_dict(iter(StreamDataset(stream, rows=4)).state_dict())
 
 
@@ -75,11 +75,11 @@ def test_a_stateful_loader_goes_on(stream, workers):
     ("fields", "message"),
     [
         ({"rows": 8}, "is of batches of 4 rows that skip 6 to 9; here they are of 8 rows that sk"),
-        ({"skipped": ()}, "here they are of 4 rows: go on with position=17$"),
-        ({"skipped": [(6, 10)]}, "of 4 rows that skip 6 to 10: go on with position=17$"),
+        ({"skipped": ()}, "here they are of 4 rows: continue with position=17$"),
+        ({"skipped": [(6, 10)]}, "of 4 rows that skip 6 to 10: continue with position=17$"),
     ],
 )
-def test_a_state_of_other_steps_is_refused_and_says_where_it_was(stream, fields, message):
+def test_a_state_of_other_batches_is_refused_with_its_position(stream, fields, message):
     made_of: dict[str, Any] = {"rows": 4, "skipped": [(6, 9)]}
     begun = iter(StreamDataset(stream, **made_of))
     for _ in range(3):  # 0 to 3, 9 to 12, 13 to 16
@@ -93,13 +93,13 @@ def test_a_state_of_other_steps_is_refused_and_says_where_it_was(stream, fields,
     assert torch.equal(next(resumed)["tokens"], after["tokens"])
 
 
-def test_a_worker_does_not_know_where_the_others_are(stream):
+def test_the_error_of_a_worker_mentions_the_other_workers(stream):
     state = Steps(StreamDataset(stream, rows=4), 3, 2).state_dict()
     with pytest.raises(UsageError, match=r"position=12 \(the least of all 2 workers' positions\)"):
         Steps(StreamDataset(stream, rows=8), 1, 2).load_state_dict(state)
 
 
-def test_resuming_is_arithmetic(stream):
+def test_a_dataset_continues_from_a_position(stream):
     whole = [batch.tokens for batch in islice(batches(stream, 0, 8), 6)]
     state = stream.state_dict(3 * 8)
     start = stream.load_state_dict(state)
@@ -111,7 +111,7 @@ def test_resuming_is_arithmetic(stream):
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_a_window_is_skipped(stream, workers):
+def test_skipped_windows_are_left_out(stream, workers):
     found = [
         joined(parts)["tokens"]
         for parts in zip(
@@ -136,6 +136,6 @@ def test_a_window_is_skipped(stream, workers):
         ({"rows": 4, "rank": 2, "world": 2}, "rank: 2 is not below the world size 2"),
     ],
 )
-def test_batches_that_cannot_be_divided(stream, fields, message):
+def test_rows_that_cannot_be_divided_are_errors(stream, fields, message):
     with pytest.raises(UsageError, match=message):
         StreamDataset(stream, **fields)

@@ -78,7 +78,7 @@ def expected(sampler, components, forgotten, position):
 
 @settings(max_examples=400, deadline=None)
 @given(st.data())
-def test_batches_are_cut_as_positions_say(memory, data):
+def test_sequences_are_cut_as_located(memory, data):
     plan, components, forgotten = data.draw(cases(memory))
     sampler = Sampler(plan)
     max_lanes = data.draw(st.sampled_from([1, 2, 64]))
@@ -105,7 +105,7 @@ def test_batches_are_cut_as_positions_say(memory, data):
             done += len(sequences.slot_index)
 
 
-def test_a_unit_of_more_segments_than_there_is_room_for(memory):
+def test_the_table_grows_for_units_of_many_segments(memory):
     component = memory.component("s/a", [1] * 5000)
     plan = memory.plan([component], objective="clm", length=128)
     units = UnitBuffer(plan, [component], lambda *_: NONE)
@@ -115,7 +115,7 @@ def test_a_unit_of_more_segments_than_there_is_room_for(memory):
     assert (sizes == 128).all()
 
 
-def test_what_could_not_be_read_is_not_taken_for_read(memory):
+def test_a_failed_read_is_repeated_at_the_next_call(memory):
     component = memory.component("s/a", [50] * 500)
     plan = memory.plan([component], objective="clm", length=64)
     units = UnitBuffer(plan, [component], lambda *_: NONE)

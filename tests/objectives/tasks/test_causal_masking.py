@@ -40,7 +40,7 @@ DEFAULTS = CausalMasking(CONTROL)
     st.builds(Settings, spans=st.floats(0.1, 8), shortest=st.integers(1, 12)),
     st.sampled_from([CONTROL.masks, 2]),
 )
-def test_the_laws(windows, allowance, key, chosen, masks):
+def test_rows_are_well_formed_and_restore(windows, allowance, key, chosen, masks):
     control = CONTROL.model_copy(update={"masks": masks})
     objective = CausalMasking(control, chosen)
     row = row_of(objective, windows, allowance, key)
@@ -70,7 +70,7 @@ def check_document(part, control):
         assert control.end not in part[body:]
 
 
-def test_every_token_is_learned_but_masks():
+def test_all_tokens_but_masks_have_a_loss():
     row = row_of(DEFAULTS, [addresses_of([40, 50])], 12, 3)
     is_mask = row.tokens > CONTROL.eom
     assert is_mask.sum() == 8
@@ -92,7 +92,7 @@ def test_a_row_does_not_depend_on_the_others(drawn, order):
     assert_alone_as_in_a_batch(DEFAULTS, drawn, 12, order)
 
 
-def test_the_form_of_the_paper():
+def test_a_row_has_the_layout_of_the_paper():
     (source,) = [addresses_of([40])]
     row = row_of(DEFAULTS, [source], 3, 8)
     position = row.tokens.tolist().index(CONTROL.mask(1))
@@ -116,7 +116,7 @@ def test_the_number_of_spans_is_poisson_truncated_to_1_and_more(mean):
     assert len(found) <= MAX_SPANS
 
 
-def test_lengths_are_uniform():
+def test_span_lengths_are_uniform():
     cuts = np.empty((1, 2), np.int64)
     seen: Counter[int] = Counter()
     for key in range(8_000):

@@ -50,7 +50,7 @@ TEXTS = [
         st.integers(1, 12),
     ),
 )
-def test_the_laws_between_tokens(windows, allowance, key, chosen):
+def test_rows_cut_between_tokens_are_well_formed_and_restore(windows, allowance, key, chosen):
     objective = FillInTheMiddle(CONTROL, chosen)
     row = row_of(objective, windows, allowance, key)
     expected = addresses_in(windows)
@@ -120,7 +120,7 @@ ALPHABET = st.sampled_from("the ory中文ü🦀\n'")
 
 @settings(max_examples=LAWS)
 @given(st.lists(st.text(ALPHABET, max_size=60), min_size=1, max_size=5), st.integers(0, 40), keys)
-def test_the_laws_inside_tokens(texts, written, allowance, key):
+def test_rows_cut_inside_tokens_are_well_formed_and_restore(texts, written, allowance, key):
     objective = texts.objective(rate=1.0, shortest=2)
     window = texts.window(written)
     row = row_of(objective, [window], allowance, key)
@@ -186,7 +186,7 @@ def test_rates_are_those_of_the_settings():
     assert sum((orders[k] - e) ** 2 / e for k, e in expected.items()) < 13.8  # 99.9 % of 2
 
 
-def test_without_room_for_halves_cuts_fall_between_tokens(texts):
+def test_without_spare_tokens_cuts_fall_between_tokens(texts):
     objective = texts.objective(rate=1.0, shortest=1)
     window = texts.window(["the theory of the thing"])
     whole = set(window.tokens.tolist())
@@ -196,7 +196,7 @@ def test_without_room_for_halves_cuts_fall_between_tokens(texts):
         assert set(row.tokens.tolist()) <= whole | {*SENTINELS, CONTROL.end}
 
 
-def test_sentinels_are_the_vocabularys_unless_named():
+def test_settings_override_the_sentinels_of_the_vocabulary():
     named = {"fim_prefix": 50295, "fim_suffix": 50297, "fim_middle": 50296}
     control = CONTROL.model_copy(update=named)
     assert FillInTheMiddle(control).sentinels == (50295, 50297, 50296)

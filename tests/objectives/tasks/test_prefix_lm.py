@@ -26,7 +26,7 @@ DEFAULTS = PrefixLM(CONTROL)
 
 @settings(max_examples=LAWS)
 @given(sources, keys, st.floats(0, 1), st.floats(0, 1))
-def test_the_laws(windows, key, one, other):
+def test_rows_are_well_formed_and_restore(windows, key, one, other):
     chosen = Settings(ratio_low=min(one, other), ratio_high=max(one, other))
     row = row_of(PrefixLM(CONTROL, chosen), windows, 0, key)
     assert np.array_equal(row.tokens, addresses_in(windows))

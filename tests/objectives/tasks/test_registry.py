@@ -37,12 +37,12 @@ def test_shares_are_met_to_the_nearest_sequence(clm, corrupted, sequences):
         ({}, "name at least one"),
     ],
 )
-def test_what_cannot_be_dealt(objective, message):
+def test_wrong_shares_are_errors(objective, message):
     with pytest.raises(UsageError, match=message):
         make_slots(objective, 16, 64)
 
 
-def test_more_objectives_than_sequences():
+def test_more_objectives_than_sequences_are_an_error():
     with pytest.raises(UsageError, match="2 objectives do not fit a unit of 1 sequences"):
         make_slots("codegen2", 1, 64)
 

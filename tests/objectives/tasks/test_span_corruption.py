@@ -86,7 +86,7 @@ def test_a_row_does_not_depend_on_the_others(drawn, order):
     assert_alone_as_in_a_batch(SpanCorruption(CONTROL), drawn, 20, order)
 
 
-def test_what_a_tombstone_took_is_padding_of_its_own():
+def test_forgotten_positions_have_a_segment_id_of_their_own():
     whole = corrupt([addresses_of([40])], 4, length=45)
     closed_up = corrupt([addresses_of([40])], 4, length=60)
     assert np.array_equal(closed_up.tokens[:45], whole.tokens)
@@ -98,7 +98,7 @@ def test_what_a_tombstone_took_is_padding_of_its_own():
 
 @settings(max_examples=LAWS, deadline=None)
 @given(sources, allowed, keys, settings_of, st.sampled_from([CONTROL.masks, 1, 2]))
-def test_the_laws(windows, allowance, key, chosen, masks):
+def test_rows_are_well_formed_and_restore(windows, allowance, key, chosen, masks):
     control = CONTROL.model_copy(update={"masks": masks})
     row = corrupt(windows, allowance, key, control, chosen)
     source = segments_of([windows], [allowance], [key])
@@ -149,7 +149,7 @@ def check_segment(tokens, weights, size, control, chosen):
     return 1
 
 
-def test_the_format_of_the_release():
+def test_a_row_has_the_layout_of_the_infill_prompt():
     """One file that ends: the order of the model card's infill prompt."""
     source = addresses_of([40])
     row = corrupt([source], 4, key=3)
@@ -180,7 +180,7 @@ def test_a_cut_file_has_no_end_token():
     assert CONTROL.end not in row.tokens
 
 
-def test_a_seam_between_epochs_cuts_a_file_in_two():
+def test_the_end_of_an_epoch_cuts_a_document_in_two():
     windows = [addresses_of([5, 30], is_open=True), addresses_of([20, 9], start=1000)]
     source = segments_of([windows], [16], [0])
     assert source.starts.tolist() == [0, 5, 35, 55]
@@ -191,13 +191,13 @@ def test_a_seam_between_epochs_cuts_a_file_in_two():
     assert np.array_equal(restore(row), addresses_in(windows))
 
 
-def test_the_loss_on_masks_in_the_body_is_a_setting():
+def test_mask_weight_is_the_loss_weight_of_masks_in_the_body():
     row = corrupt([addresses_of([3, 40])], 10, settings=Settings(mask_weight=0.25))
     first = int(np.flatnonzero(row.tokens == CONTROL.mask(1))[0])
     assert row.loss_weights[first] == 0.25
 
 
-def test_the_longest_are_kept_the_first_among_equals():
+def test_the_longest_segments_are_corrupted_the_first_among_equals():
     row = corrupt([addresses_of([20, 9, 50, 20, 20])], 12)
     assert np.unique(row.segment_ids[row.tokens == CONTROL.sep]).tolist() == [0, 2, 3]
 
@@ -211,7 +211,7 @@ def test_all_reserved_tokens_are_used(allowance, kept, spans):
     assert sum(len(cuts) for cuts in found.values()) == spans
 
 
-def test_ratios_are_uniform():
+def test_masked_shares_are_uniform():
     hidden: Counter[int] = Counter()
     for key in range(20_000):
         (cuts,) = plain_spans.spans([90], 4, 899, key * 7919, DEFAULTS).values()
@@ -239,7 +239,7 @@ def test_reserved_tokens_are_scaled_to_the_length():
         ({"shortest": 0}, "greater than or equal to 1"),
     ],
 )
-def test_settings_that_contradict_each_other(fields, message):
+def test_contradictory_settings_are_errors(fields, message):
     with pytest.raises(ValidationError, match=message):
         Settings(**fields)
 

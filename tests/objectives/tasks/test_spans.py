@@ -17,7 +17,7 @@ keys = st.integers(0, 2**64 - 1)
     st.lists(st.tuples(st.integers(1, 500), st.integers(1, 60)), min_size=1, max_size=16),
     st.integers(0, 40),
 )
-def test_spans_are_dealt_in_proportion_and_within_limits(segments, extra):
+def test_spans_are_shared_by_length_within_limits(segments, extra):
     lengths, limits = zip(*segments, strict=True)
     counts = share_spans(extra, np.array(lengths), np.array(limits)).tolist()
     assert counts == plain_spans.deal(extra, lengths, limits)
@@ -65,7 +65,7 @@ def test_compositions_are_uniform():
     assert chi_square(seen, 15, 15_000) < 36.1  # 99.9 % of 14 degrees of freedom
 
 
-def test_places_of_spans_are_uniform():
+def test_positions_of_spans_are_uniform():
     """8 tokens, 4 of them masked in 2 spans: all 3 x 10 ways are equally likely."""
     ways = {
         bits

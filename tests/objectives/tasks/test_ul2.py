@@ -33,7 +33,7 @@ def spans_in(row):
 
 @settings(max_examples=LAWS)
 @given(denoisers, sources, st.integers(0, 70), keys, st.sampled_from([CONTROL.masks, 3]))
-def test_the_laws(denoiser, windows, allowance, key, masks):
+def test_rows_are_well_formed_and_restore(denoiser, windows, allowance, key, masks):
     control = CONTROL.model_copy(update={"masks": masks})
     objective = denoiser(control)
     row = row_of(objective, windows, allowance, key)
@@ -93,7 +93,7 @@ def test_the_smallest_number_of_reserved_tokens_suffices_for_a_span():
     assert X64.reserved_tokens(1, 32) == [AROUND + 2]
 
 
-def test_shares_of_s():
+def test_s_denoisers_have_the_published_shares():
     ul2, simplified = MIXES["ul2"], MIXES["ul2_simplified"]
     assert ul2["ul2_s"] / sum(ul2.values()) == pytest.approx(1 / 7)
     assert simplified["ul2_s_half"] / sum(simplified.values()) == pytest.approx(0.5)
