@@ -140,18 +140,16 @@ def resolve(mixture: Mixture, heldout: bool = False) -> Resolved:
 
 def _control(manifests: Mapping[str, Manifest]) -> SpecialTokens:
     """Return the special tokens of the datasets, which must have the same tokenizer."""
-    first: tuple[str, str, SpecialTokens] | None = None
+    tokenizers: dict[str, tuple[str, SpecialTokens]] = {}  # digest -> its first dataset, its tokens
     for directory, manifest in manifests.items():
         if manifest.tokenizer is None:
             raise UsageError(f"{directory}: is the output of {manifest.step}, not of tokenize")
-        tokenizer = manifest.tokenizer
-        if first is None:
-            first = directory, tokenizer.sha256, tokenizer.control
-        elif first[1] != tokenizer.sha256:
-            raise UsageError(f"datasets: {first[0]} and {directory} have different tokenizers")
-    if first is None:
-        raise UsageError("datasets: the list is empty")
-    return first[2]
+        entry = directory, manifest.tokenizer.control
+        tokenizers.setdefault(manifest.tokenizer.sha256, entry)
+    (first, control), *others = tokenizers.values()
+    if others:
+        raise UsageError(f"datasets: {first} and {others[0][0]} have different tokenizers")
+    return control
 
 
 def _members_of(mixture: Mixture, manifests: Mapping[str, Manifest], heldout: bool) -> list[Member]:
