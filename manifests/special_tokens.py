@@ -1,8 +1,8 @@
 """The ids that mean something to an objective: all that it ever learns of a tokenizer."""
 
-from typing import Any, Self
+from typing import Self
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import Field, model_validator
 
 from manifests.config import Config
 from manifests.errors import UsageError
@@ -47,12 +47,6 @@ class SpecialTokens(Config):
                 raise ValueError(f"{name} is {number}, not below the vocabulary {self.vocabulary}")
         return self
 
-    @model_serializer(mode="wrap")
-    def _without_what_few_have(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out ids for filling in the middle where there are none: digests stay."""
-        content: dict[str, Any] = plain(self)
-        return {k: v for k, v in content.items() if v is not None or not k.startswith("fim_")}
-
     def mask(self, number: int) -> int:
         """Return the id of `<mask_number>`, numbered from 1.
 
@@ -62,8 +56,3 @@ class SpecialTokens(Config):
         if self.mask_1 is None or not 1 <= number <= self.masks:
             raise UsageError(f"<mask_{number}>: the vocabulary has {self.masks} masks")
         return self.mask_1 + (number - 1) * self.mask_step
-
-    @property
-    def can_infill(self) -> bool:
-        """Whether the vocabulary has what span corruption needs: sep, eom and masks."""
-        return self.sep is not None and self.eom is not None and self.masks > 0

@@ -165,7 +165,7 @@ def test_a_tokenizer_without_masks_can_still_do_clm(path, tmp_path):
         ]
 
     control = control_of(edited(path, tmp_path, change))
-    assert not control.can_infill
+    assert (control.masks, control.sep, control.eom) == (0, None, None)
     assert control.vocabulary == control.end + 1
 
 
