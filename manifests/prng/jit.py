@@ -11,6 +11,7 @@ import hashlib
 import os
 import re
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -20,12 +21,16 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
 import numba
+from numba.core import event
 
 CONFIG: Any = numba.config
 F = TypeVar("F", bound=Callable[..., Any])
 ROOT = Path(__file__).parent.parent.parent
 STALE = 30 * 86_400
 """Seconds since its last use after which a cache directory is removed."""
+
+PACKAGES = ("filters", "manifests", "objectives", "pipelines")
+"""Packages whose compiled functions are announced."""
 
 _IMPORT = re.compile(r"^\s*(?:from\s+([\w.]+)\s+)?import\s+(\([^)]*\)|[^\n]*)", re.MULTILINE)
 
@@ -130,3 +135,31 @@ def _remove_stale(parent: Path) -> None:
         with suppress(OSError):
             if time.time() - directory.stat().st_mtime > STALE:
                 shutil.rmtree(directory)
+
+
+class CompileCounter(event.Listener):
+    """Counts the functions that a process compiles, and announces the first one on stderr.
+
+    A function that is loaded from the disk cache is not compiled.
+    """
+
+    def __init__(self) -> None:
+        """Start at 0."""
+        self.count = 0
+
+    def on_start(self, event: Any) -> None:
+        """Count the compilation of one of our functions."""
+        module = event.data["dispatcher"].py_func.__module__
+        if module.partition(".")[0] not in PACKAGES:
+            return
+        if self.count == 0:
+            text = "compiling kernels, once for each version; `stackpile warm` does so beforehand"
+            print(text, file=sys.stderr, flush=True)
+        self.count += 1
+
+    def on_end(self, event: Any) -> None:
+        """Do nothing."""
+
+
+COMPILATIONS = CompileCounter()
+event.register("numba:compile", COMPILATIONS)  # type: ignore[no-untyped-call]

@@ -11,6 +11,7 @@ from pipelines.commands import (
     prepare,
     repair,
     tokenizer,
+    warm,
 )
 
 MODULES = (
@@ -22,6 +23,7 @@ MODULES = (
     mix,
     locate,
     repair,
+    warm,
 )
 """In the order in which the help lists their subcommands."""
 

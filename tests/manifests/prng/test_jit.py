@@ -43,9 +43,14 @@ def outer(copy: Path, edited: str, old: str, new: str) -> int:
     path = copy / edited
     path.write_text(path.read_text().replace(old, new))
     os.utime(path, (0, 0))
+    return int(run(copy).stdout)
+
+
+def run(copy: Path) -> "subprocess.CompletedProcess[str]":
+    """Call the compiled function in a process of its own."""
     code = "from filters.outer import outer; print(outer(1))"
     variables = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}
-    process = subprocess.run(
+    return subprocess.run(
         [sys.executable, "-c", code],
         cwd=copy,
         env={**variables, "PYTHONPATH": ""},
@@ -53,7 +58,6 @@ def outer(copy: Path, edited: str, old: str, new: str) -> int:
         text=True,
         check=True,
     )
-    return int(process.stdout)
 
 
 def directories(copy: Path) -> set[Path]:
@@ -76,6 +80,12 @@ def test_a_file_that_is_not_imported_leaves_the_cache_valid(copy):
     outer(copy, "filters/unrelated.py", "1", "2")
     assert directories(copy) == before
     assert len(before) == 2  # outer.py and inner.py
+
+
+def test_a_process_that_compiles_says_so_once(copy):
+    message = "compiling kernels, once for each version; `stackpile warm` does so beforehand\n"
+    assert run(copy).stderr == message
+    assert run(copy).stderr == ""
 
 
 def test_directories_that_were_not_used_for_long_are_removed(copy):
