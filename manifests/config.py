@@ -1,4 +1,4 @@
-"""Configs: TOML files checked by pydantic models, every fault listed at once."""
+"""Reads TOML configs, checks them by pydantic models, and lists every fault."""
 
 import difflib
 import tomllib
@@ -19,7 +19,7 @@ LISTED_NAMES = 40
 
 
 class Config(BaseModel):
-    """A table of a TOML file. Fields are documented where they stand; unknown keys are errors."""
+    """Base of the models of TOML tables: frozen, and unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
@@ -28,7 +28,7 @@ def load_config(path: str, model: type[T], overrides: Sequence[str] = ()) -> T:
     """Read `path` as TOML, apply `key.of.table=value` overrides, and check it against `model`.
 
     Raises:
-        UsageError: the file cannot be read, is no TOML, or has faults; the message lists them all.
+        UsageError: the file cannot be read, is not TOML, or has faults; the message lists all.
     """
     try:
         with open(path, "rb") as source:
@@ -45,7 +45,7 @@ def load_config(path: str, model: type[T], overrides: Sequence[str] = ()) -> T:
 
 
 def parse_config(path: str, model: type[T], table: dict[str, Any]) -> T:
-    """Check a table that was read from `path`; UsageError lists every fault."""
+    """Check the table that `path` contains; UsageError lists every fault."""
     try:
         return model.model_validate(table)
     except ValidationError as error:
@@ -54,10 +54,15 @@ def parse_config(path: str, model: type[T], table: dict[str, Any]) -> T:
 
 
 def shipped(directory: Path, name: str, what: str) -> str:
-    """Return the path of a TOML file that ships with Stackpile, by name; a path stays a path.
+    """Return the path of a TOML file of the package by its name, or a given path.
+
+    Args:
+        directory: of the TOML files of the package.
+        name: of a file of the package without `.toml`, or a path that ends with `.toml`.
+        what: the kind of file, for the message.
 
     Raises:
-        UsageError: none of that name ships.
+        UsageError: the package has no file of that name.
     """
     if name.endswith(".toml"):
         return name
@@ -80,8 +85,9 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 def _override(table: dict[str, Any], override: str) -> None:
-    name, found, text = override.partition("=")
-    if not found or not name:
+    """Set the value of `key.of.table=value` in a table."""
+    name, sign, text = override.partition("=")
+    if not sign or not name:
         raise UsageError(f"{override!r}: an override is written key=value")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
@@ -96,11 +102,12 @@ def _override(table: dict[str, Any], override: str) -> None:
 
 
 def _sentence(model: type[BaseModel], fault: Any) -> str:
-    place = [part for part in fault["loc"] if not _is_tag(part)]
-    name = _dotted(place)
+    """Return a fault of pydantic as `key: message`."""
+    keys = [part for part in fault["loc"] if not _is_tag(part)]
+    name = _dotted(keys)
     if fault["type"] == "extra_forbidden":
-        known = _keys_at(model, place[:-1])
-        return f"{name}: unknown key; {did_you_mean(str(place[-1]), sorted(known))}"
+        known = _keys_at(model, keys[:-1])
+        return f"{name}: unknown key; {did_you_mean(str(keys[-1]), sorted(known))}"
     if fault["type"] == "missing":
         return f"{name}: is missing"
     message = str(fault["msg"]).removeprefix("Value error, ")
@@ -111,20 +118,22 @@ def _sentence(model: type[BaseModel], fault: Any) -> str:
 
 
 def _is_tag(part: int | str) -> bool:
+    """Tell whether a part of a location names a type of a union instead of a key."""
     return isinstance(part, str) and ("[" in part or part[:1].isupper())
 
 
-def _dotted(place: Iterable[int | str]) -> str:
+def _dotted(keys: Iterable[int | str]) -> str:
+    """Return keys and indexes as `table.key[index]`."""
     name = ""
-    for part in place:
+    for part in keys:
         name += f"[{part}]" if isinstance(part, int) else f".{part}" if name else part
     return name
 
 
-def _keys_at(model: type[BaseModel], place: Sequence[int | str]) -> list[str]:
-    """The names of the keys known at a place: aliases where fields have them."""
+def _keys_at(model: type[BaseModel], keys: Sequence[int | str]) -> list[str]:
+    """Return the keys that a table inside a model may have; aliases if fields have them."""
     models = [model]
-    for part in place:
+    for part in keys:
         if isinstance(part, str):
             models = [m for outer in models for m in _models_of_field(outer, part)]
     return [f.alias or n for m in models for n, f in m.model_fields.items()]

@@ -1,11 +1,11 @@
-"""The columns of every Parquet file that lies between two jobs: they are the contract."""
+"""The columns of the Parquet files that one job writes and another one reads."""
 
 from typing import TypedDict
 
 import pyarrow as pa
 
 FORMAT = 1
-"""Version of all file formats together; part of every step's digest."""
+"""Version of all file formats; part of every step's digest."""
 
 PLAN_FILE = "plan.parquet"
 """The plan of license_filter, in the output directory: rows of the schema PLAN."""
@@ -22,7 +22,7 @@ PLAN = pa.schema(
         pa.field("step", pa.string(), nullable=False),  # the license_filter digest of its source
         pa.field("part", pa.string(), nullable=False),  # the name of its (first) part
         pa.field("error", pa.string()),  # why it is not read; null when it is
-        pa.field("refused", pa.bool_(), nullable=False),  # by its name: no fault of the data
+        pa.field("refused", pa.bool_(), nullable=False),  # for its name, which is no fault
     ]
 )
 
@@ -76,7 +76,7 @@ DUPLICATES = pa.schema(
 
 PARTS = pa.schema(
     [
-        pa.field("part", pa.uint32(), nullable=False),  # the part half of an address
+        pa.field("part", pa.uint32(), nullable=False),  # upper 32 bits of a part address
         pa.field("name", pa.string(), nullable=False),
         pa.field("source", pa.string(), nullable=False),
         pa.field("input", pa.string(), nullable=False),
@@ -140,13 +140,13 @@ SHARD_DOCUMENTS = pa.schema(
 
 
 def decisions(scores: list[str]) -> pa.Schema:
-    """Return the columns of decisions/: one row for every row that came in, in the part's order."""
+    """Return the columns of decisions/, which has one row for every row of the input."""
     evidence = pa.struct(
         [
-            pa.field("license", pa.string()),  # SPDX expression that was judged
+            pa.field("license", pa.string()),  # SPDX expression
             pa.field("layer", pa.string()),  # header | repository | source
             pa.field("policy", pa.string()),  # NAME@DIGEST
-            pa.field("detail", pa.string()),  # what matched, in words
+            pa.field("detail", pa.string()),  # what matched
         ]
     )
     return pa.schema(

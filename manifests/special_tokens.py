@@ -1,4 +1,4 @@
-"""The ids that mean something to an objective: all that it ever learns of a tokenizer."""
+"""Ids of the control tokens that objectives use."""
 
 from typing import Self
 
@@ -9,28 +9,28 @@ from manifests.errors import UsageError
 
 
 class SpecialTokens(Config):
-    """The control ids of a vocabulary, as a plan holds them."""
+    """Ids of the control tokens of a vocabulary, as plans and manifests record them."""
 
     end: int = Field(ge=0)
     """Id of the end of a document (`<|endoftext|>`); also the id of padding."""
     sep: int | None = Field(default=None, ge=0)
-    """Id of `<sep>`, between a file and its spans; none where only CLM is possible."""
+    """Id of `<sep>`, between a document and its spans; None if the vocabulary has no spans."""
     eom: int | None = Field(default=None, ge=0)
     """Id of `<eom>`, after each span."""
     mask_1: int | None = Field(default=None, ge=0)
     """Id of `<mask_1>`."""
     mask_step: int = -1
-    """Id of `<mask_2>` minus id of `<mask_1>`: CodeGen2's ids descend."""
+    """Id of `<mask_2>` minus id of `<mask_1>`; -1 in CodeGen2's vocabulary."""
     masks: int = Field(default=0, ge=0)
-    """How many masks there are: 899 in CodeGen2's vocabulary."""
+    """Number of mask tokens: 899 in CodeGen2's vocabulary."""
     fim_prefix: int | None = Field(default=None, ge=0)
-    """Id of `<fim_prefix>`, as StarCoder's and CodeGen2.5's vocabularies have it."""
+    """Id of `<fim_prefix>`, in the vocabularies of StarCoder and CodeGen2.5."""
     fim_suffix: int | None = Field(default=None, ge=0)
     """Id of `<fim_suffix>`."""
     fim_middle: int | None = Field(default=None, ge=0)
     """Id of `<fim_middle>`."""
     vocabulary: int = Field(gt=0)
-    """Ids run from 0 to `vocabulary` - 1."""
+    """One more than the largest id."""
 
     @model_validator(mode="after")
     def _ids_are_in_the_vocabulary(self) -> Self:
@@ -51,7 +51,7 @@ class SpecialTokens(Config):
         """Return the id of `<mask_number>`, numbered from 1.
 
         Raises:
-            UsageError: the vocabulary has no such mask.
+            UsageError: the vocabulary has fewer masks.
         """
         if self.mask_1 is None or not 1 <= number <= self.masks:
             raise UsageError(f"<mask_{number}>: the vocabulary has {self.masks} masks")

@@ -86,9 +86,7 @@ def read_tombstone(url: str, name: str) -> TombstoneFile:
     except pa.ArrowException as error:
         raise DataError(f"{url}: is not a tombstone: {error}") from None
     if header.version > VERSION:
-        raise DataError(
-            f"{url}: is of version {header.version}; this program reads up to {VERSION}"
-        )
+        raise DataError(f"{url}: has version {header.version}; this program reads up to {VERSION}")
     if not table.schema.equals(TOMBSTONE):
         raise DataError(f"{url}: is not a tombstone: its columns are {table.schema.names}")
     return TombstoneFile(url, header, table)

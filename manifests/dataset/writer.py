@@ -1,4 +1,4 @@
-"""A dataset of token shards, written: shards with their side files, then the tables over them."""
+"""Writes a dataset of token shards: the shards with their side files, then the tables."""
 
 import hashlib
 import io
@@ -22,7 +22,7 @@ from manifests.shards import block_table
 from manifests.shards.writer import BLOCK_TOKENS, LONGEST_PREFIX, ShardWriter
 
 ENERGON = ".nv-meta"
-"""The folder of the three side files by which NVIDIA Megatron-Energon knows a dataset."""
+"""The folder of the three files that NVIDIA Megatron-Energon reads."""
 
 
 class ShardRecord(ShardRow):
@@ -39,7 +39,7 @@ class ShardRecord(ShardRow):
 class DatasetShard:
     """Writes one shard of a component: .tar, .tar.idx, and the .parquet of its documents.
 
-    Used as a context manager: left by an exception, it leaves no file behind.
+    As a context manager it removes its files if an exception leaves the block.
     """
 
     def __init__(
@@ -56,11 +56,11 @@ class DatasetShard:
 
         Args:
             directory: the dataset's.
-            path: of the .tar, relative to the dataset; its keys are made from it, with "_" for "/".
+            path: of the .tar, relative to the dataset. Its keys begin with it, with "_" for "/".
             component: `source/slug`.
-            heldout: whether it is for validation.
+            heldout: whether the shard is for validation.
             dtype: uint16 or uint32.
-            block_tokens: most tokens in a block; smaller only in tests.
+            block_tokens: tokens of a block at most; only tests change it.
         """
         self._directory, self._path = directory, path
         self._component, self._heldout = component, heldout
@@ -75,12 +75,12 @@ class DatasetShard:
         return self
 
     def __exit__(self, *error: Any) -> None:
-        """Discard the shard where an exception leaves the block; else it was closed in it."""
+        """Discard the shard if an exception leaves the block."""
         self._writer.__exit__(*error)
 
     @property
     def size(self) -> int:
-        """About how many bytes the .tar has by now."""
+        """Approximate size of the .tar in bytes so far."""
         return self._writer.size
 
     @property
@@ -103,7 +103,7 @@ class DatasetShard:
         license: str | None,
         text_bytes: int,
     ) -> None:
-        """Append a document: its tokens [n] without control ids, and where it came from."""
+        """Append a document: its tokens [n] without ids of control tokens, and its origin."""
         block, start = self._writer.add(tokens)
         row = {
             "id": id,
@@ -123,7 +123,7 @@ class DatasetShard:
         self._licenses[license or ""] += 1
 
     def close(self) -> ShardRecord:
-        """Finish the three files and say what they hold."""
+        """Finish the three files and return their record."""
         summary = self._writer.close()
         table = pa.table(self._rows, schema=SHARD_DOCUMENTS)
         url = files.join(self._directory, self._table_path)
@@ -146,7 +146,7 @@ class DatasetShard:
 
 @dataclass(frozen=True)
 class DatasetSummary:
-    """What `finish_dataset` wrote: the fields of its manifest.
+    """The fields of a manifest that `finish_dataset` determines.
 
     Attributes:
         tables: file relative to the dataset -> its SHA-256.
@@ -166,14 +166,14 @@ class DatasetSummary:
 
     @property
     def sizes(self) -> dict[str, int]:
-        """What totals say of shards beside what they say of documents."""
+        """The fields of `Totals` that only a dataset has."""
         return {"tokens": self.tokens, "shards": self.shards, "blocks": self.blocks}
 
 
 def finish_dataset(directory: str, records: Iterable[ShardRecord]) -> DatasetSummary:
-    """Write what lies over all shards: shards.parquet, the block table, Energon's side files.
+    """Write the files over all shards: shards.parquet, the block table, and Energon's files.
 
-    The order is that of (heldout, component, path), whatever the order of `records`.
+    Shards are sorted by (heldout, component, path).
     """
     records = sorted(records, key=lambda record: (record.heldout, record.component, record.shard))
     columns = {name: [getattr(record, name) for record in records] for name in SHARDS.names}
@@ -199,7 +199,7 @@ def finish_dataset(directory: str, records: Iterable[ShardRecord]) -> DatasetSum
 
 
 def _key(path: str) -> str:
-    """Return the prefix of a shard's keys; a long path is cut and told apart by its digest."""
+    """Return the prefix of a shard's keys; a long path is cut and ends with its digest."""
     key = path.removesuffix(".tar").replace("/", "_")
     return (
         key if len(key) <= LONGEST_PREFIX else f"{key[: LONGEST_PREFIX - 33]}-{short_digest(path)}"
@@ -207,19 +207,20 @@ def _key(path: str) -> str:
 
 
 def _totals(records: Iterable[ShardRecord]) -> dict[str, ComponentTotals]:
+    """Return component -> the totals of its shards."""
     grouped: dict[str, list[ShardRecord]] = {}
     for record in records:
         grouped.setdefault(record.component, []).append(record)
     return {
         component: ComponentTotals(
-            documents=sum(record.documents for record in mine),
-            tokens=sum(record.tokens for record in mine),
-            bytes=sum(record.text_bytes for record in mine),
-            shards=len(mine),
-            blocks=sum(record.blocks for record in mine),
-            digest=hashlib.sha256(b"".join(bytes.fromhex(r.sha256) for r in mine)).hexdigest(),
+            documents=sum(record.documents for record in shards),
+            tokens=sum(record.tokens for record in shards),
+            bytes=sum(record.text_bytes for record in shards),
+            shards=len(shards),
+            blocks=sum(record.blocks for record in shards),
+            digest=hashlib.sha256(b"".join(bytes.fromhex(r.sha256) for r in shards)).hexdigest(),
         )
-        for component, mine in grouped.items()
+        for component, shards in grouped.items()
     }
 
 

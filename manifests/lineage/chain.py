@@ -1,4 +1,4 @@
-"""The chain of manifests behind a directory: from the raw files to the tokens, by digest."""
+"""The chain of manifests behind a directory, from the raw files to the tokens, by digest."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,12 +22,12 @@ class Link:
 
 @dataclass(frozen=True)
 class Chain:
-    """Finished jobs, the first one first, each made from the one before.
+    """Finished jobs in their order. Each was made from the output of the job before.
 
     Attributes:
         links: at least one.
-        missing: why the chain does not reach the raw files; None when it does.
-        broken: the parent is there, but is not the one that its child was made from.
+        missing: why the chain does not reach the raw files; None if it does.
+        broken: whether a parent exists, but is not the one that its child was made from.
     """
 
     links: tuple[Link, ...]
@@ -36,12 +36,12 @@ class Chain:
 
     @property
     def last(self) -> Link:
-        """The job that was asked for."""
+        """The last job."""
         return self.links[-1]
 
     def link(self, step: str) -> Link | None:
-        """Return the last job of a step; None where the chain has none."""
-        return next((each for each in reversed(self.links) if each.manifest.step == step), None)
+        """Return the last job of a step; None if the chain has none."""
+        return next((link for link in reversed(self.links) if link.manifest.step == step), None)
 
     @property
     def failed(self) -> list[FailedInput]:
@@ -51,12 +51,12 @@ class Chain:
 
 @dataclass(frozen=True)
 class Flow:
-    """What became of one component, from the first job of a chain to its last.
+    """The documents of one component, from the first job of a chain to its last.
 
     Attributes:
         source: its source.
-        came: documents and bytes of text that came in.
-        rejected: step -> rule -> what it took.
+        came: documents and bytes of text of the input.
+        rejected: step -> rule -> rejected documents.
         kept: documents and bytes of text that the last job kept.
         tokens: tokens of the kept documents; None before they are tokenized.
     """
@@ -68,16 +68,16 @@ class Flow:
     tokens: int | None
 
     def lost(self, step: str) -> Count:
-        """Return what a step took, all rules together."""
+        """Return what a step rejected by all rules."""
         return sum(self.rejected.get(step, {}).values(), Count())
 
 
 def load_chain(directory: str) -> Chain:
-    """Read the manifests behind a directory: a job's, or an output's (then its last job's).
+    """Read the manifests behind the directory of a job, or of an output (then of its last job).
 
     Raises:
-        UsageError: there is no such directory, it holds no job, or it holds several tokenizers.
-        DataError: a manifest is missing, newer than this program, edited, or not in order.
+        UsageError: the directory does not exist, has no job, or has several tokenized datasets.
+        DataError: a manifest is missing, newer than this program, edited, or damaged.
     """
     link = _load_link(_job_directory(directory))
     links, missing, broken = [link], None, False
@@ -97,7 +97,7 @@ def load_chain(directory: str) -> Chain:
 
 
 def flows(chain: Chain) -> dict[str, Flow]:
-    """Return what became of every component, by its name, sources together."""
+    """Return component -> its documents through the chain, for all sources."""
     sources = {
         component: source
         for link in chain.links
@@ -108,17 +108,18 @@ def flows(chain: Chain) -> dict[str, Flow]:
 
 
 def _flow(chain: Chain, source: str, component: str) -> Flow:
+    """Return the documents of one component through a chain."""
     nothing = ComponentFunnel()
     steps = {
         link.manifest.step: link.manifest.funnel.get(source, {}).get(component, nothing)
         for link in chain.links
     }
-    first = next((each for each in steps.values() if each.documents_in), nothing)
+    first = next((funnel for funnel in steps.values() if funnel.documents_in), nothing)
     last = steps[chain.last.manifest.step]
     return Flow(
         source=source,
         came=Count(documents=first.documents_in, bytes=first.bytes_in),
-        rejected={step: each.rejected for step, each in steps.items() if each.rejected},
+        rejected={step: funnel.rejected for step, funnel in steps.items() if funnel.rejected},
         kept=Count(documents=last.documents, bytes=last.bytes),
         tokens=last.tokens,
     )
@@ -129,7 +130,7 @@ def _load_link(directory: str) -> Link:
 
 
 def _job_directory(directory: str) -> str:
-    """Return the directory of the job that is meant: the one named, or the last one in it."""
+    """Return the given directory if it is a job's, else that of the last job in it."""
     directory = directory.rstrip("/") or "/"
     if files.exists(files.join(directory, FILE)):
         return directory
@@ -146,7 +147,7 @@ def _job_directory(directory: str) -> str:
             return files.join(directory, done[0])
     if DIRECTORY in names or set(names) & set(STEPS):
         raise DataError(
-            f"{directory}: manifest.json is missing: the job has not ended; run it again"
+            f"{directory}: manifest.json is missing because the job has not ended; run it again"
         )
     raise UsageError(
         f"{directory}: is not a dataset: it holds no manifest.json and no finished job"

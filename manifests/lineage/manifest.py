@@ -1,4 +1,4 @@
-"""manifest.json: everything about a finished job, small at any size of the data."""
+"""manifest.json: the totals, config and digests of a finished job."""
 
 import json
 from typing import Any, Literal, Self
@@ -13,17 +13,17 @@ from manifests.lineage.receipts import ComponentFunnel, Funnel, Record, first_fa
 from manifests.special_tokens import SpecialTokens
 
 VERSION = 1
-"""Version of the manifest's own schema; a program reads its own and older ones."""
+"""Version of the schema of manifests. A program reads its own version and older ones."""
 
 FILE = "manifest.json"
 HEX = "^[0-9a-f]{64}$"
 
 
 class Parent(Record):
-    """The manifest of the job before."""
+    """The manifest of the job before this one."""
 
     path: str
-    """Directory of the parent, relative to this one where both lie in one output."""
+    """Directory of the parent, relative to this one if both are in one output."""
     digest: str = Field(pattern=HEX)
     """SHA-256 of the parent's manifest.json."""
 
@@ -42,7 +42,7 @@ class Totals(Record):
 
 
 class FailedInput(Record):
-    """An input that could not be read: the job went on without it."""
+    """An input that could not be read. The job continued without it."""
 
     source: str
     input: str
@@ -63,7 +63,7 @@ class TokenizerRecord(Record):
 
 
 class ComponentTotals(Record):
-    """One component's shards together."""
+    """Totals of the shards of one component."""
 
     documents: int = Field(ge=0)
     tokens: int = Field(ge=0)
@@ -76,24 +76,24 @@ class ComponentTotals(Record):
 
     @property
     def addresses(self) -> int:
-        """The length of the component's ring: each document has one end address."""
+        """The length of an epoch: the tokens, and one end address for each document."""
         return self.tokens + self.documents
 
 
 class Manifest(Record):
-    """What went in, what was removed by which rule, what came out, and from which files."""
+    """The input of a job, what each rule removed, the output, and the digests of its files."""
 
     version: int = VERSION
     step: StepName
     digest: str
     """The step digest: of config, policies, tables, tokenizer, parent manifest and format."""
     config: dict[str, Any]
-    """The part of CORPUS.toml that the step obeyed, with its defaults filled in."""
+    """The tables of CORPUS.toml that the step used, with defaults."""
     parent: Parent | None = None
     totals: Totals
     funnel: Funnel
     counts: dict[str, int | dict[str, int]] = Field(default_factory=dict)
-    """Whatever else the step counted, summed over its receipts."""
+    """Other counts of the step, summed over its receipts."""
     tables: dict[str, str] = Field(default_factory=dict)
     """File relative to the directory -> its SHA-256."""
     failed: list[FailedInput] = Field(default_factory=list)
@@ -103,7 +103,7 @@ class Manifest(Record):
     heldout_components: dict[str, ComponentTotals] = Field(default_factory=dict)
     """`source/slug` -> its shards for validation."""
     extra: dict[str, Any] = Field(default_factory=dict)
-    """What one step alone has to say (a policy's name, a profile)."""
+    """Values of one kind of step, such as the profile of dedup."""
 
     @model_validator(mode="after")
     def _sums_agree(self) -> Self:
@@ -127,7 +127,8 @@ class Manifest(Record):
 
 
 def _sum(funnel: Funnel, field: str) -> int | None:
-    values = [getattr(counted, field) for each in funnel.values() for counted in each.values()]
+    """Return the sum of a field over a funnel; None if no component has the field."""
+    values = [getattr(c, field) for components in funnel.values() for c in components.values()]
     known = [value for value in values if value is not None]
     return sum(known) if known or field in _ALWAYS_COUNTED else None
 
@@ -138,7 +139,7 @@ _ALWAYS_COUNTED = {
 
 
 def save_manifest(directory: str, manifest: Manifest) -> None:
-    """Write manifest.json, whole or not at all, sealed with the digest of its own content."""
+    """Write manifest.json atomically, with the digest of its content as `seal`."""
     content = manifest.model_dump(mode="json")
     files.write_json(files.join(directory, FILE), {**content, "seal": digest(content)})
 
@@ -147,7 +148,7 @@ def load_manifest(directory: str) -> Manifest:
     """Read and check a directory's manifest.json.
 
     Raises:
-        DataError: there is none, it is of a newer version, it was edited by hand, or its sums
+        DataError: the file does not exist, has a newer version, was edited by hand, or its sums
             do not agree.
     """
     url = files.join(directory, FILE)
@@ -159,7 +160,7 @@ def load_manifest(directory: str) -> Manifest:
     if not isinstance(version, int):
         raise DataError(f"{url}: version is missing: this is not a manifest")
     if version > VERSION:
-        raise DataError(f"{url}: is of version {version}; this program reads up to {VERSION}")
+        raise DataError(f"{url}: has version {version}; this program reads up to {VERSION}")
     seal = content.pop("seal", None)
     try:
         manifest = Manifest.model_validate(content)
@@ -171,7 +172,7 @@ def load_manifest(directory: str) -> Manifest:
 
 
 def manifest_digest(directory: str) -> str:
-    """Return the SHA-256 of a directory's manifest.json: the name of a finished job."""
+    """Return the SHA-256 of a directory's manifest.json, which identifies a finished job."""
     return files.sha256(files.join(directory, FILE))
 
 

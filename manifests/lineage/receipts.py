@@ -1,4 +1,4 @@
-"""Receipts: written last, a receipt makes a part done; every manifest is a fold over them."""
+"""Receipts of parts. A part with a receipt is done; a manifest is the sum of all receipts."""
 
 from collections.abc import Iterable
 from typing import Any, Self
@@ -13,7 +13,7 @@ DIRECTORY = "receipts"
 
 
 class Record(BaseModel):
-    """A model of a JSON file of ours: unknown fields are faults, values do not change."""
+    """Base of the models of JSON files: frozen, and unknown fields are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
@@ -30,18 +30,18 @@ class Count(Record):
 
 
 class ComponentFunnel(Record):
-    """What came in of a component, what was rejected by which rule, and what was kept."""
+    """Counts of a component: its input, what each rule rejected, and its output."""
 
     documents_in: int = Field(default=0, ge=0)
     bytes_in: int = Field(default=0, ge=0)
     rejected: dict[str, Count] = Field(default_factory=dict)
-    """Rule -> what it took; a document is counted under one rule, the first that took it."""
+    """Rule -> rejected documents. A document counts for the first rule that rejects it."""
     documents: int = Field(default=0, ge=0)
-    """Kept: `documents_in` less all that was rejected."""
+    """Kept documents: `documents_in` minus all rejected documents."""
     bytes: int = Field(default=0, ge=0)
-    """Text of the kept documents, as it went out."""
+    """Bytes of the texts of the kept documents in the output."""
     tokens: int | None = Field(default=None, ge=0)
-    """Tokens of the kept documents; null where the step makes none."""
+    """Tokens of the kept documents; null if the step makes no tokens."""
 
     @model_validator(mode="after")
     def _nothing_disappears(self) -> Self:
@@ -74,19 +74,19 @@ Funnel = dict[str, dict[str, ComponentFunnel]]
 
 
 class FileRecord(Record):
-    """A file as it was written."""
+    """Size and SHA-256 of a written file."""
 
     bytes: int = Field(ge=0)
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
 
 
 class Receipt(Record):
-    """What a part made. It holds no times and no host names: equal work, equal bytes."""
+    """The files and counts of a finished part, without times and names of machines."""
 
     version: int = FORMAT
     """The version of all file formats together."""
     name: str
-    """The part's name: a digest of its input, its range and the step."""
+    """Name of the part: a digest of its input, its range and the step."""
     step: str
     """`license_filter`, `signatures`, `duplicates`, `tokenize`, ..."""
     digest: str
@@ -94,12 +94,12 @@ class Receipt(Record):
     files: dict[str, FileRecord] = Field(default_factory=dict)
     """Path relative to the step's directory -> the file."""
     counts: dict[str, int | dict[str, int]] = Field(default_factory=dict)
-    """Whatever else the step counts."""
+    """Other counts of the step."""
     funnel: Funnel = Field(default_factory=dict)
     last: bool = True
-    """No further part follows of the same input (an unsplittable input makes many)."""
+    """Whether no other part of the same input follows; an input that cannot be cut has several."""
     extra: dict[str, Any] = Field(default_factory=dict)
-    """What the step needs to fold its manifest, and nobody else reads."""
+    """Values that the step needs for its manifest."""
 
 
 def file_record(directory: str, path: str) -> FileRecord:
@@ -109,20 +109,20 @@ def file_record(directory: str, path: str) -> FileRecord:
 
 
 def receipt_url(directory: str, name: str) -> str:
-    """Return where the receipt of a part lies."""
+    """Return the URL of the receipt of a part."""
     return files.join(directory, DIRECTORY, f"{name}.json")
 
 
 def save_receipt(directory: str, receipt: Receipt) -> None:
-    """Write a receipt under a step's directory, whole or not at all."""
+    """Write a receipt in a step's directory, atomically."""
     files.write_json(receipt_url(directory, receipt.name), receipt.model_dump(mode="json"))
 
 
 def load_receipt(directory: str, name: str) -> Receipt | None:
-    """Return the receipt of a part; None when it has none.
+    """Return the receipt of a part; None if it does not exist.
 
     Raises:
-        DataError: the file is there, but it is no receipt of this version.
+        DataError: the file is not a receipt of this version.
     """
     url = receipt_url(directory, name)
     if not files.exists(url):
@@ -132,7 +132,9 @@ def load_receipt(directory: str, name: str) -> Receipt | None:
     except ValidationError as error:
         raise DataError(f"{url}: is not a receipt: {first_fault(error)}") from None
     if receipt.version != FORMAT:
-        raise DataError(f"{url}: is of version {receipt.version}; this program reads {FORMAT}")
+        raise DataError(
+            f"{url}: has version {receipt.version}; this program reads version {FORMAT}"
+        )
     if receipt.name != name:
         raise DataError(f"{url}: name is {receipt.name!r}, not that of the file")
     return receipt
@@ -140,12 +142,12 @@ def load_receipt(directory: str, name: str) -> Receipt | None:
 
 def receipt_names(directory: str) -> list[str]:
     """Return the sorted names of the parts that have receipts in a step's directory."""
-    found = files.list_names(files.join(directory, DIRECTORY))
-    return [name.removesuffix(".json") for name in found if name.endswith(".json")]
+    names = files.list_names(files.join(directory, DIRECTORY))
+    return [name.removesuffix(".json") for name in names if name.endswith(".json")]
 
 
 def is_whole(directory: str, receipt: Receipt) -> bool:
-    """Tell whether every file of a receipt is there with its recorded size."""
+    """Tell whether every file of a receipt exists with its recorded size."""
     try:
         sizes = {path: files.size(files.join(directory, path)) for path in receipt.files}
     except FileNotFoundError:
@@ -154,7 +156,7 @@ def is_whole(directory: str, receipt: Receipt) -> bool:
 
 
 def merge_funnels(funnels: Iterable[Funnel]) -> Funnel:
-    """Add funnels up: associative and commutative, with sorted keys; no funnels, an empty one."""
+    """Return the sum of funnels, with sorted keys. The order of the funnels does not matter."""
     total: Funnel = {}
     for funnel in funnels:
         for source, components in funnel.items():
@@ -165,8 +167,8 @@ def merge_funnels(funnels: Iterable[Funnel]) -> Funnel:
 
 
 def first_fault(error: ValidationError) -> str:
-    """Return the first fault of a JSON file of ours as `field: what is wrong`."""
+    """Return the first fault of a model as `field: message`."""
     fault = error.errors(include_url=False)[0]
-    place = ".".join(str(part) for part in fault["loc"])
+    name = ".".join(str(part) for part in fault["loc"])
     message = str(fault["msg"]).removeprefix("Value error, ")
-    return f"{place}: {message}" if place else message
+    return f"{name}: {message}" if name else message

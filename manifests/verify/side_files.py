@@ -1,4 +1,4 @@
-"""The files beside a shard, checked against what the shard holds: its index and its documents."""
+"""Checks of the files beside a shard against the shard: its index and its table of documents."""
 
 from typing import Any
 
@@ -23,10 +23,10 @@ def check_index(url: str, expected: bytes) -> None:
 
 
 def check_documents(url: str, row: ShardRow, starts: ShardPlaces) -> None:
-    """Check the Parquet beside a shard: its digest, and that its places are those of the shard.
+    """Check the table of documents beside a shard: its SHA-256, columns, and starts of documents.
 
     Raises:
-        DataError: it names the first row that is wrong.
+        DataError: names the first row that is wrong.
     """
     if not files.exists(url):
         raise DataError(f"{url}: the table of documents is missing")
@@ -39,8 +39,8 @@ def check_documents(url: str, row: ShardRow, starts: ShardPlaces) -> None:
         raise DataError(f"{url}: has {table.num_rows} rows; the shard {row.documents} documents")
     base = np.zeros(len(starts.lengths) + 1, np.int64)
     tokens = table["tokens"].to_numpy().astype(np.int64)
-    for column, wanted in (("block", starts.blocks), ("start", starts.starts)):
-        _same(url, column, table[column].to_numpy(), wanted)
+    for column, expected in (("block", starts.blocks), ("start", starts.starts)):
+        _same(url, column, table[column].to_numpy(), expected)
     base[1:] = np.cumsum(starts.lengths)
     addresses = np.append(base[starts.blocks] + starts.starts, base[-1])
     _same(url, "tokens", tokens, np.diff(addresses))
@@ -49,10 +49,11 @@ def check_documents(url: str, row: ShardRow, starts: ShardPlaces) -> None:
         raise DataError(f"{url}: holds documents of {others[0]}; the shard is of {row.component}")
 
 
-def _same(url: str, column: str, found: npt.NDArray[Any], wanted: Integers) -> None:
-    wrong = np.flatnonzero(found != wanted)
+def _same(url: str, column: str, values: npt.NDArray[Any], expected: Integers) -> None:
+    """Check a column against its expected values."""
+    wrong = np.flatnonzero(values != expected)
     if len(wrong):
-        place = int(wrong[0])
+        row = int(wrong[0])
         raise DataError(
-            f"{url}: row {place}: {column} is {found[place]}, in the shard it is {wanted[place]}"
+            f"{url}: row {row}: {column} is {values[row]}, in the shard it is {expected[row]}"
         )

@@ -1,4 +1,4 @@
-"""Every checksum, size, boundary and count of a chain, checked in parallel; faults are named."""
+"""Checks every checksum, size, boundary and count of a chain of manifests, in parallel."""
 
 import hashlib
 from collections.abc import Callable, Container, Iterator
@@ -42,7 +42,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass
 class Verified:
-    """What was checked, and every fault that was found, as sentences."""
+    """Counts of the checked files, and every fault as a sentence."""
 
     files: int = 0
     bytes: int = 0
@@ -51,7 +51,7 @@ class Verified:
     tokens: int = 0
     faults: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    """What could not be checked because it is not here: no fault."""
+    """Files that were not checked because they do not exist, which is not a fault."""
 
     def plain(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -60,7 +60,7 @@ class Verified:
 
 @dataclass(frozen=True)
 class _Task:
-    """One file, or a few that belong together: the check raises DataError at its first fault."""
+    """The check of one or more files; it raises DataError at the first fault."""
 
     bytes: int
     files: int
@@ -68,10 +68,10 @@ class _Task:
 
 
 def verify(chain: Chain, progress: Progress = lambda done, total: None) -> Verified:
-    """Check everything that a chain of manifests speaks of.
+    """Check every file that a chain of manifests names.
 
     Returns:
-        What was checked; it is in order if it has no faults. Faults are sorted.
+        The counts and the sorted faults. The chain is in order if there is no fault.
     """
     result = Verified()
     if chain.missing:
@@ -102,7 +102,7 @@ def verify(chain: Chain, progress: Progress = lambda done, total: None) -> Verif
 
 
 def _handover(parent: Link | None, link: Link, result: Verified) -> list[_Task]:
-    """What went into a job is what came out of the one before, component by component."""
+    """Check that the input of a job is the output of the job before, component by component."""
     if parent is None:
         return []
     for source, components in parent.manifest.funnel.items():
@@ -121,7 +121,7 @@ def _handover(parent: Link | None, link: Link, result: Verified) -> list[_Task]:
 
 
 def _tables(parent: Link | None, link: Link, result: Verified) -> list[_Task]:
-    """The files that the manifest names by digest."""
+    """Check the files that the manifest names by digest."""
     wanted = dict(link.manifest.tables)
     if link.manifest.tokenizer is not None:
         wanted[link.manifest.tokenizer.file] = link.manifest.tokenizer.sha256
@@ -178,39 +178,44 @@ def _dedup(parent: Link | None, link: Link) -> Iterator[_Task]:
     yield from _receipts(link, {f"duplicates/{row.name}.parquet" for row in parts})
 
 
-def _receipts(link: Link, wanted: set[str], gone: Container[str] = frozenset()) -> Iterator[_Task]:
-    """The receipts of the files in `wanted`: their digests, and that they add up to the funnel.
+def _receipts(
+    link: Link, wanted: set[str], removed: Container[str] = frozenset()
+) -> Iterator[_Task]:
+    """Check the files of the receipts of `wanted`, and that their funnels add up to the manifest's.
 
-    Files in `gone` are known not to be there.
+    Receipts of other runs may exist. A receipt counts if its step digest is the manifest's, or if a
+    wanted file has its name (license_filter has a digest for each source).
 
-    Receipts of other runs lie beside them: those count whose step digest is the manifest's own,
-    or, where sources have digests of their own, all that are named like a part.
+    Args:
+        link: the job.
+        wanted: paths of files that must have a receipt.
+        removed: paths of files that were cleaned away.
     """
-    found: dict[str, Receipt] = {}
+    receipts: dict[str, Receipt] = {}
     for name in receipt_names(link.directory):
         receipt = load_receipt(link.directory, name)
         for path in sorted(wanted & receipt.files.keys()) if receipt else []:
             if receipt and (receipt.digest == link.manifest.digest or name in path):
-                found[path] = receipt
-    missing = sorted(wanted - found.keys())
+                receipts[path] = receipt
+    missing = sorted(wanted - receipts.keys())
     if missing:
         raise DataError(f"{files.join(link.directory, missing[0])}: has no receipt")
-    for receipt in found.values():
+    for receipt in receipts.values():
         for path, record in receipt.files.items():
-            if path in gone:
+            if path in removed:
                 continue
             yield _Task(record.bytes, 1, _bound(check_file, link.directory, path, record))
-    if merge_funnels(found[path].funnel for path in sorted(found)) != link.manifest.funnel:
+    if merge_funnels(receipts[path].funnel for path in sorted(receipts)) != link.manifest.funnel:
         raise DataError(f"{link.directory}/manifest.json: funnel is not the sum of its receipts")
 
 
 def _tokenize(link: Link, result: Verified) -> Iterator[_Task]:
     rows = read_shard_rows(link.directory, link.manifest)
     _check_components(link, rows)
-    stones = Tombstones(link.directory, link.manifest)
-    for name in stones.names:
+    tombstones = Tombstones(link.directory, link.manifest)
+    for name in tombstones.names:
         url = f"{FOLDER}/{name}{SUFFIX}"
-        yield _Task(_size(link.directory, url), 1, _bound(stones.check, name))
+        yield _Task(_size(link.directory, url), 1, _bound(tombstones.check, name))
     tables = _block_tables(link, rows, result)
     owners: dict[str, str] = {}
     by_digest = {row.sha256: row.shard for row in rows}
@@ -225,30 +230,30 @@ def _tokenize(link: Link, result: Verified) -> Iterator[_Task]:
 
 
 def _check_components(link: Link, rows: list[ShardRow]) -> None:
-    """What manifest.json says of each component is what its shards add up to."""
+    """Check that the shards of each component add up to its totals in manifest.json."""
     place = f"{link.directory}/manifest.json"
-    for heldout, said in (
+    for heldout, components in (
         (False, link.manifest.components),
         (True, link.manifest.heldout_components),
     ):
-        mine: dict[str, list[ShardRow]] = {}
+        shards: dict[str, list[ShardRow]] = {}
         for row in rows:
             if row.heldout == heldout:
-                mine.setdefault(row.component, []).append(row)
+                shards.setdefault(row.component, []).append(row)
         title = "heldout_components" if heldout else "components"
-        if mine.keys() != said.keys():
-            odd = sorted(mine.keys() ^ said.keys())[0]
-            raise DataError(f"{place}: {title}: {odd} is in only one of it and {SHARD_TABLE}")
-        for name, totals in said.items():
-            _check_totals(f"{place}: {title}.{name}", totals, mine[name])
+        if shards.keys() != components.keys():
+            odd = sorted(shards.keys() ^ components.keys())[0]
+            raise DataError(f"{place}: {title}: {odd} is only here or only in {SHARD_TABLE}")
+        for name, totals in components.items():
+            _check_totals(f"{place}: {title}.{name}", totals, shards[name])
 
 
 def _check_totals(place: str, totals: ComponentTotals, rows: list[ShardRow]) -> None:
     digest = hashlib.sha256(b"".join(bytes.fromhex(row.sha256) for row in rows)).hexdigest()
-    found: dict[str, Any] = {"shards": len(rows), "digest": digest}
+    sums: dict[str, Any] = {"shards": len(rows), "digest": digest}
     for name in ("documents", "tokens", "blocks"):
-        found[name] = sum(getattr(row, name) for row in rows)
-    for name, value in found.items():
+        sums[name] = sum(getattr(row, name) for row in rows)
+    for name, value in sums.items():
         if getattr(totals, name) != value:
             raise DataError(
                 f"{place}.{name} is {getattr(totals, name)}, but {SHARD_TABLE} gives {value}"
@@ -256,11 +261,11 @@ def _check_totals(place: str, totals: ComponentTotals, rows: list[ShardRow]) -> 
 
 
 def _block_tables(link: Link, rows: list[ShardRow], result: Verified) -> list[BlockTable]:
-    """Return each shard's rows of the block table; nothing where it cannot be believed."""
+    """Return each shard's rows of the block table; none if its SHA-256 is wrong."""
     url = files.join(link.directory, block_table.FILE)
     if not files.exists(url) or files.sha256(url) != link.manifest.tables.get(block_table.FILE):
         result.notes.append(
-            f"{url}: is not whole, so blocks are not checked, only whole shards; "
+            f"{url}: is wrong, so shards are checked, but not their blocks; "
             f"`stackpile repair {link.directory}` rebuilds it"
         )
         return []
@@ -285,7 +290,7 @@ def _check_shard(
     owners: dict[str, str],
     by_digest: dict[str, str],
 ) -> None:
-    """Check a shard and its side files, and that no other shard has its keys."""
+    """Check a shard and its side files, and that no other shard has the same keys."""
     tokenizer = link.manifest.tokenizer
     assert tokenizer is not None
     url = files.join(link.directory, row.shard)

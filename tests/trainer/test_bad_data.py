@@ -124,7 +124,7 @@ def attempt(tmp_path: Path, small_dataset: str):
         (swap, SHARD + r"has \d+ bytes; shards\.parquet says \d+"),
         (lose, SHARD + "the shard is missing"),
         (lambda d: (d / "manifest.json").unlink(), r"manifest\.json: there is no such file"),
-        (lambda d: edit_manifest(d, version=99), r"manifest\.json: is of version 99; this program"),
+        (lambda d: edit_manifest(d, version=99), r"manifest\.json: has version 99; this program"),
         (lambda d: edit_manifest(d, digest="1" * 64), r"manifest\.json: seal does not match"),
         (lambda d: (d / "manifest.json").write_text("{"), r"manifest\.json: is not JSON"),
         (lambda d: (d / "shards.parquet").unlink(), r"shards\.parquet: there is no such file"),

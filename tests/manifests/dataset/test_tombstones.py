@@ -145,7 +145,7 @@ def test_files_that_are_no_tombstones(dataset):
         read(dataset).of("own/a")
     newer = plain.replace_schema_metadata({b"stackpile": b'{"version":2}'})
     name = rewritten(dataset, name, as_parquet(newer))
-    with pytest.raises(DataError, match="is of version 2; this program reads up to 1"):
+    with pytest.raises(DataError, match="has version 2; this program reads up to 1"):
         read(dataset).of("own/a")
     fewer = plain.drop_columns(["reason"]).replace_schema_metadata({b"stackpile": b"{}"})
     rewritten(dataset, name, as_parquet(fewer))

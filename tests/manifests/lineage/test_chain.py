@@ -67,7 +67,7 @@ def test_a_newer_version_is_refused(output):
     path = str(output / "tokenize-small/manifest.json")
     text = files.read_bytes(path).replace(b'"version":1', b'"version":9')
     files.write_bytes(path, text)
-    with pytest.raises(DataError, match="is of version 9"):
+    with pytest.raises(DataError, match="has version 9"):
         load_chain(str(output))
 
 

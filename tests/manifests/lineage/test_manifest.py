@@ -55,7 +55,7 @@ def test_a_dataset_manifest_round_trips(small_dataset, tmp_path):
 def test_a_newer_version_is_refused(tmp_path):
     save_manifest(str(tmp_path), manifest())
     edit(str(tmp_path), version=2, invented_later=True)
-    with pytest.raises(DataError, match=r"manifest\.json: is of version 2; this program reads up"):
+    with pytest.raises(DataError, match=r"manifest\.json: has version 2; this program reads up"):
         load_manifest(str(tmp_path))
 
 

@@ -182,7 +182,7 @@ def test_a_block_table_of_another_run_is_named_and_shards_are_still_checked(outp
     assert len(found.faults) == 2
     assert any(fault.startswith(f"{path}: its SHA-256") for fault in found.faults)
     assert any("the recorded one" in fault and SHARD in fault for fault in found.faults)
-    assert "blocks are not checked" in found.notes[0]
+    assert "shards are checked, but not their blocks" in found.notes[0]
 
 
 def test_a_manifest_edited_by_hand_is_refused(output):
