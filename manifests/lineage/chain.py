@@ -158,7 +158,7 @@ def _beside(directory: str, path: str) -> str:
     """Resolve a parent's path against the directory of its child."""
     if "://" in path or path.startswith("/"):
         return path
-    scheme, found, rest = directory.partition("://")
-    if not found:
+    scheme, separator, rest = directory.partition("://")
+    if not separator:
         return normpath(files.join(directory, path))
     return f"{scheme}://{normpath(files.join(rest, path))}"

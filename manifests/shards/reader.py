@@ -89,10 +89,10 @@ class FileHandlePool:
         """
         with self._lock:
             try:
-                found = self._descriptor(shard)
+                descriptor = self._descriptor(shard)
             except FileNotFoundError:
                 raise DataError(f"{shard.url}: the shard is missing") from None
-            yield found
+            yield descriptor
 
     def _descriptor(self, shard: ShardFile) -> int:
         if shard.url in self._open:

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Container, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -126,20 +127,18 @@ def _tables(parent: Link | None, link: Link, result: Verified) -> list[_Task]:
     if link.manifest.tokenizer is not None:
         wanted[link.manifest.tokenizer.file] = link.manifest.tokenizer.sha256
     return [
-        _Task(_size(link.directory, path), 1, _check_digest(link.directory, path, digest))
+        _Task(_size(link.directory, path), 1, partial(_check_digest, link.directory, path, digest))
         for path, digest in sorted(wanted.items())
     ]
 
 
-def _check_digest(directory: str, path: str, digest: str) -> Callable[[], None]:
-    def check() -> None:
-        url = files.join(directory, path)
-        if not files.exists(url):
-            raise DataError(f"{url}: the file is missing")
-        if files.sha256(url) != digest:
-            raise DataError(f"{url}: its SHA-256 is not the one in manifest.json")
-
-    return check
+def _check_digest(directory: str, path: str, digest: str) -> None:
+    """Check the SHA-256 of a file against manifest.json."""
+    url = files.join(directory, path)
+    if not files.exists(url):
+        raise DataError(f"{url}: the file is missing")
+    if files.sha256(url) != digest:
+        raise DataError(f"{url}: its SHA-256 is not the one in manifest.json")
 
 
 def _by_step(parent: Link | None, link: Link, result: Verified) -> Iterator[_Task]:
@@ -160,7 +159,7 @@ def _license_filter(link: Link, result: Verified) -> Iterator[_Task]:
         result.notes.append(f"{place}: was cleaned away, so documents are not checked")
     for row in parts if kept else []:
         size = _size(link.directory, paths[row.name])
-        yield _Task(size, 2, _bound(check_part, link.directory, row))
+        yield _Task(size, 2, partial(check_part, link.directory, row))
     yield from _receipts(link, set(paths.values()), set() if kept else set(paths.values()))
 
 
@@ -173,7 +172,7 @@ def _dedup(parent: Link | None, link: Link) -> Iterator[_Task]:
     for row in parts:
         size = _size(link.directory, f"duplicates/{row.name}.parquet")
         yield _Task(
-            size, 1, _bound(check_duplicates, link.directory, row, documents, counts, removed)
+            size, 1, partial(check_duplicates, link.directory, row, documents, counts, removed)
         )
     yield from _receipts(link, {f"duplicates/{row.name}.parquet" for row in parts})
 
@@ -204,7 +203,7 @@ def _receipts(
         for path, record in receipt.files.items():
             if path in removed:
                 continue
-            yield _Task(record.bytes, 1, _bound(check_file, link.directory, path, record))
+            yield _Task(record.bytes, 1, partial(check_file, link.directory, path, record))
     if merge_funnels(receipts[path].funnel for path in sorted(receipts)) != link.manifest.funnel:
         raise DataError(f"{link.directory}/manifest.json: funnel is not the sum of its receipts")
 
@@ -215,7 +214,7 @@ def _tokenize(link: Link, result: Verified) -> Iterator[_Task]:
     tombstones = Tombstones(link.directory, link.manifest)
     for name in tombstones.names:
         url = f"{FOLDER}/{name}{SUFFIX}"
-        yield _Task(_size(link.directory, url), 1, _bound(tombstones.check, name))
+        yield _Task(_size(link.directory, url), 1, partial(tombstones.check, name))
     tables = _block_tables(link, rows, result)
     owners: dict[str, str] = {}
     by_digest = {row.sha256: row.shard for row in rows}
@@ -224,9 +223,9 @@ def _tokenize(link: Link, result: Verified) -> Iterator[_Task]:
     result.tokens = sum(row.tokens for row in rows)
     for row in rows if not tables else []:
         record = FileRecord(bytes=row.bytes, sha256=row.sha256)
-        yield _Task(row.bytes, 1, _bound(check_file, link.directory, row.shard, record))
+        yield _Task(row.bytes, 1, partial(check_file, link.directory, row.shard, record))
     for row, table in zip(rows, tables, strict=bool(tables)):
-        yield _Task(row.bytes, 3, _bound(_check_shard, link, row, table, owners, by_digest))
+        yield _Task(row.bytes, 3, partial(_check_shard, link, row, table, owners, by_digest))
 
 
 def _check_components(link: Link, rows: list[ShardRow]) -> None:
@@ -311,7 +310,3 @@ def _check_shard(
 def _size(directory: str, path: str) -> int:
     url = files.join(directory, path)
     return files.size(url) if files.exists(url) else 0
-
-
-def _bound(check: Callable[..., None], *arguments: Any) -> Callable[[], None]:
-    return lambda: check(*arguments)
