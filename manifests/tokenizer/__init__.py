@@ -1,1 +1,1 @@
-"""tokenizer.json with and without control tokens, and the published vocabularies."""
+"""Tokenizers: tokenizer.json without control tokens, published vocabularies, byte symbols."""

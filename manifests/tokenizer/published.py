@@ -1,8 +1,8 @@
 """Published vocabularies, rebuilt from GPT-2's merges (vocab.bpe): CodeGen2's and CodeGen2.5's.
 
-CodeGen2's runs of spaces and tabs are added tokens, found before the text is cut into pre-tokens.
-CodeGen2.5's are tokens of tiktoken's, found within pre-tokens: the last space before a word
-belongs to the word, as in GPT-2. So the two give other ids for the same program.
+In CodeGen2 the runs of spaces and tabs are added tokens, which are matched before the text is cut
+into pre-tokens. In CodeGen2.5 they are tokens of tiktoken, which are matched within pre-tokens: the
+last space before a word belongs to the word, as in GPT-2. The ids of the same program differ.
 """
 
 from collections.abc import Callable, Sequence
@@ -105,4 +105,4 @@ REBUILT: dict[str, Callable[[bytes], bytes]] = {
     "codegen2": codegen2_tokenizer,
     "codegen2.5": codegen25_tokenizer,
 }
-"""What `stackpile tokenizer rebuild` can make, by name."""
+"""Name of a tokenizer that `stackpile tokenizer rebuild` makes -> its function."""

@@ -21,15 +21,15 @@ from manifests.lineage.manifest import TokenizerRecord
 from manifests.special_tokens import SpecialTokens
 
 END = ("<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>")
-"""Names of the end token, the first one found being it: GPT-2's, Llama's, Gemma's."""
+"""Names of the end token in GPT-2, Llama and Gemma; the first one that a file has is taken."""
 SEP, EOM = "<sep>", "<eom>"
 FIM = {f"fim_{part}": f"<fim_{part}>" for part in ("prefix", "suffix", "middle")}
-"""Fields of Control and StarCoder's names of their tokens, which CodeGen2.5 has too."""
+"""Fields of SpecialTokens and the names of their tokens in StarCoder and CodeGen2.5."""
 MASK = re.compile(r"<mask_([1-9][0-9]*)>")
 
 
 def load_tokenizer(path: str) -> Tokenizer:
-    """Return a tokenizer with its control tokens: for decoding, never for encoding a corpus.
+    """Return a tokenizer with its control tokens, for decoding. A corpus is encoded without them.
 
     Raises:
         DataError: the file is missing or is no tokenizer.json.
@@ -38,7 +38,7 @@ def load_tokenizer(path: str) -> Tokenizer:
 
 
 def load_text_tokenizer(path: str, control: Sequence[str] | None = None) -> Tokenizer:
-    """Return a tokenizer that knows no control token: for encoding corpora and prompts.
+    """Return a tokenizer without control tokens, for encoding corpora and prompts.
 
     Args:
         path: of a tokenizer.json.
@@ -67,10 +67,10 @@ def load_text_tokenizer(path: str, control: Sequence[str] | None = None) -> Toke
 def _text_vocabulary(
     model: dict[str, Any], names: Sequence[str], kept: Sequence[dict[str, Any]]
 ) -> Any:
-    """Return a model's vocabulary without control tokens; a list (Unigram's) is left as it is.
+    """Return a model's vocabulary without control tokens; a list (Unigram) is not changed.
 
-    The kept tokens are named in it, because the library numbers added tokens anew from the end of
-    the vocabulary when it does not find them there.
+    The vocabulary names the kept tokens, because the library gives an added token that is not in
+    the vocabulary a new id.
     """
     vocabulary = model["vocab"]
     if not isinstance(vocabulary, dict):
@@ -94,34 +94,34 @@ def control_tokens(
 
 
 def encode_documents(tokenizer: Tokenizer, texts: Sequence[str]) -> list[npt.NDArray[np.uint32]]:
-    """Return the ids of each text: uint32 [n], nothing added at either end."""
+    """Return the ids of each text, uint32 [n]; no token is added at either end."""
     encodings = tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
     return [np.array(encoding.ids, dtype=np.uint32) for encoding in encodings]
 
 
 def decode(tokenizer: Tokenizer, ids: Iterable[int]) -> str:
-    """Return ids as text, control tokens shown as they are written."""
+    """Return the text of ids; a control token is shown as its name."""
     return str(tokenizer.decode(list(ids), skip_special_tokens=False))
 
 
 def control_of(path: str, end: str | None = None) -> SpecialTokens:
-    """Return the control ids of a tokenizer.json; sep, eom and masks only where it has them.
+    """Return the special tokens of a tokenizer.json; sep, eom and masks only if the file has them.
 
     Args:
         path: of a tokenizer.json.
         end: the end token's name; by default the first of END that the file has.
 
     Raises:
-        UsageError: it has no end token (of that name).
-        DataError: its masks are not at equal distances.
+        UsageError: the file has no end token (of that name).
+        DataError: the ids of the mask tokens are not at equal distances.
     """
     return _control(path, _parse(path, files.read_bytes(path)), end)
 
 
 def describe_tokenizer(path: str, end: str | None = None) -> TokenizerRecord:
-    """Return what a manifest says of the tokenizer.json at `path`; raises as `control_of` does.
+    """Return the manifest's record of the tokenizer.json at `path`; raises as `control_of` does.
 
-    Tokens are uint16 on disk where every id, control ids among them, is below 65,536.
+    Tokens are uint16 on disk if every id, special tokens included, is below 65,536, else uint32.
     """
     data = files.read_bytes(path)
     control = _control(path, _parse(path, data), end)
@@ -139,11 +139,13 @@ def _control(path: str, parsed: dict[str, Any], end: str | None) -> SpecialToken
     if not ends:
         wanted = repr(end) if end else f"any of {', '.join(END)}"
         raise UsageError(f"{path}: has no end token: {wanted} is not among its added tokens")
-    found = {int(match[1]): ids[name] for name in ids if (match := MASK.fullmatch(name))}
-    masks = [found[number] for number in range(1, len(found) + 1) if number in found]
+    mask_id = {int(match[1]): ids[name] for name in ids if (match := MASK.fullmatch(name))}
+    masks = [mask_id[number] for number in range(1, len(mask_id) + 1) if number in mask_id]
     steps = set(np.diff(masks).tolist())
-    if len(masks) != len(found) or len(steps) > 1:
-        raise DataError(f"{path}: <mask_1> to <mask_{max(found)}> are not ids at equal distances")
+    if len(masks) != len(mask_id) or len(steps) > 1:
+        raise DataError(
+            f"{path}: <mask_1> to <mask_{max(mask_id)}> are not ids at equal distances"
+        )
     vocabulary = parsed["model"]["vocab"]
     known = vocabulary.values() if isinstance(vocabulary, dict) else range(len(vocabulary))
     return SpecialTokens(
@@ -159,13 +161,13 @@ def _control(path: str, parsed: dict[str, Any], end: str | None) -> SpecialToken
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary: int, masks: int) -> bytes:
-    """Return the tokenizer.json of a byte-level BPE trained on texts: equal texts, equal bytes.
+    """Return the tokenizer.json of a byte-level BPE trained on texts; equal texts give equal bytes.
 
     Args:
-        texts: what to train on, read once.
-        vocabulary: ids in all; fewer where the texts do not give as many merges.
-        masks: sentinels among them, in CodeGen2's order: <|endoftext|> <sep> <eom> <mask_N> ..
-            <mask_1>.
+        texts: texts to train on, read once.
+        vocabulary: number of ids; there are fewer if the texts have fewer merges.
+        masks: number of mask tokens among the ids. The last ids are, as in CodeGen2,
+            <|endoftext|> <sep> <eom> <mask_N> .. <mask_1>.
 
     Raises:
         UsageError: the vocabulary has no room for 256 bytes and the control tokens.
@@ -190,7 +192,7 @@ def mask_names(count: int) -> list[str]:
 
 
 def byte_level(model: Any) -> Tokenizer:
-    """Return a tokenizer that reads bytes, cut by GPT-2's pattern, with a model of them."""
+    """Return a tokenizer of bytes with GPT-2's pre-tokenizer and a model."""
     tokenizer = Tokenizer(model)
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()

@@ -71,6 +71,6 @@ def _write(out: str, content: bytes, as_json: bool) -> None:
 
     files.write_bytes(out, content)
     record = describe_tokenizer(out)
-    told: dict[str, Any] = {"out": out, **record.model_dump(mode="json")}
+    values: dict[str, Any] = {"out": out, **record.model_dump(mode="json")}
     masks = f"{record.control.masks} masks among them"
-    answer(as_json, told, lambda: f"{out}: written; {record.vocabulary:,} ids, {masks}")
+    answer(as_json, values, lambda: f"{out}: written; {record.vocabulary:,} ids, {masks}")

@@ -1,4 +1,4 @@
-"""Texts that a wrong encoder gets wrong, for the proof at load."""
+"""Texts for the comparison of two encoders: every character, and cases at their limits."""
 
 from collections.abc import Iterable
 from functools import cache
@@ -24,11 +24,11 @@ def vocabulary_texts(tokens: Iterable[str], lines: int = 100) -> list[str]:
     Tokens that are part of a character are left out.
     """
     bytes_of = {symbol: byte for byte, symbol in enumerate(byte_symbols())}
-    found = []
+    texts = []
     for token in sorted(tokens):
         if all(symbol in bytes_of for symbol in token):
-            found.append(bytes(bytes_of[symbol] for symbol in token).decode("utf-8", "ignore"))
-    return ["\n".join(found[start : start + lines]) for start in range(0, len(found), lines)]
+            texts.append(bytes(bytes_of[symbol] for symbol in token).decode("utf-8", "ignore"))
+    return ["\n".join(texts[start : start + lines]) for start in range(0, len(texts), lines)]
 
 
 def _characters() -> list[str]:
