@@ -143,9 +143,7 @@ def _control(path: str, parsed: dict[str, Any], end: str | None) -> SpecialToken
     masks = [mask_id[number] for number in range(1, len(mask_id) + 1) if number in mask_id]
     steps = set(np.diff(masks).tolist())
     if len(masks) != len(mask_id) or len(steps) > 1:
-        raise DataError(
-            f"{path}: <mask_1> to <mask_{max(mask_id)}> are not ids at equal distances"
-        )
+        raise DataError(f"{path}: <mask_1> to <mask_{max(mask_id)}> are not ids at equal distances")
     vocabulary = parsed["model"]["vocab"]
     known = vocabulary.values() if isinstance(vocabulary, dict) else range(len(vocabulary))
     return SpecialTokens(
