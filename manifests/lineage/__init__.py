@@ -1,4 +1,4 @@
-"""Where an output comes from: manifest.json, receipts of parts, and the chain of manifests."""
+"""The origin of an output: manifest.json, receipts, tables of parts, and the chain of manifests."""
 
 from typing import Literal, get_args
 

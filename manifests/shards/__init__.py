@@ -1,1 +1,1 @@
-"""The shard format: writer, reader, the block table, and a cache of blocks of remote shards."""
+"""The shard format: writer, reader, scan, block_table, and block_cache for remote shards."""

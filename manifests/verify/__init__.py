@@ -1,1 +1,1 @@
-"""Checks of an output: manifests (verify), parts, shards, side files; and stale files (cleanup)."""
+"""Checks of an output (verify, parts, shard, side_files), repair, and stale files (cleanup)."""
