@@ -1,7 +1,7 @@
-"""Beam's Spark job server as a jar: fetched by Maven once, then taken from a cache.
+"""Beam's Spark job server as a jar, which Maven fetches once into a cache.
 
-It is the jar that Beam publishes, at the version of the Python SDK. Where a repository does not
-carry it, its parts are fetched instead, and the jar is one that only names them.
+The jar is the one that Beam publishes, at the version of the Python SDK. If the repository does
+not have it, its parts are fetched, and a jar is written that names them.
 """
 
 import hashlib
@@ -26,11 +26,11 @@ OPENED = (
     "java.util.concurrent java.util.concurrent.atomic sun.nio.ch sun.nio.cs sun.security.action "
     "sun.util.calendar"
 )
-"""Packages of java.base that Spark 3 reaches into (Spark's JavaModuleOptions)."""
+"""Packages of java.base that Spark 3 accesses (source: Spark's JavaModuleOptions)."""
 
 
 def job_server_jar() -> Path:
-    """Return the jar; the test is skipped, naming what is missing, where it cannot be had."""
+    """Return the jar; skip the test, with the name of the missing tool, if there is none."""
     for tool, needed in (("java", "Java 17"), ("mvn", "Maven")):
         if shutil.which(tool) is None:
             pytest.skip(f"the Spark tests need {needed}, and there is no `{tool}`")
@@ -48,7 +48,7 @@ def job_server_jar() -> Path:
 
 
 def _put(made: Path, place: Path) -> None:
-    """Another process may have been faster."""
+    """Rename a directory to its place, unless another process was faster."""
     try:
         made.rename(place)
     except OSError:
@@ -56,19 +56,20 @@ def _put(made: Path, place: Path) -> None:
 
 
 def _fetch(beam: str, directory: Path) -> None:
+    """Fetch the jar of a version of Beam, or its parts, into a directory."""
     whole = f"org.apache.beam:beam-runners-spark-3-job-server:{beam}"
     if not _maven("dependency:copy", f"-Dartifact={whole}", f"-DoutputDirectory={directory}"):
         next(directory.glob("*.jar")).rename(directory / JAR)
         return
     places = [f"-DoutputDirectory={directory}", "-DincludeScope=runtime"]
-    said = _maven("-f", str(POM), "dependency:copy-dependencies", *places)
-    if said:
-        pytest.skip(f"the Spark tests need Beam's Spark job server, and Maven says: {said}")
+    error = _maven("-f", str(POM), "dependency:copy-dependencies", *places)
+    if error:
+        pytest.skip(f"the Spark tests need Beam's Spark job server, and Maven says: {error}")
     _write_naming_jar(directory)
 
 
 def _maven(*arguments: str) -> str:
-    """Run Maven; return "" or what it says went wrong."""
+    """Run Maven, and return "" or its error message."""
     done = subprocess.run(
         ["mvn", "-B", "-q", *arguments],
         capture_output=True,
@@ -95,7 +96,7 @@ def _write_naming_jar(directory: Path) -> None:
 
 
 def manifest(headers: dict[str, str]) -> str:
-    """Write a jar's manifest: lines of at most 72 bytes, continued after a space."""
+    """Return the manifest of a jar: lines of at most 72 bytes, continued after a space."""
     return "".join(_header(f"{name}: {value}") for name, value in headers.items())
 
 

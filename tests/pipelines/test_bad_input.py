@@ -1,4 +1,4 @@
-"""Bad input ends in a verdict with its reason, or in one clear sentence before any work."""
+"""Bad input gives a decision with its rule, or one error message before any work."""
 
 import json
 from pathlib import Path
@@ -27,7 +27,7 @@ tokenizer = {{ train = 700 }}
 """
 
 
-def prepared(path: Path, kind: str = "the-stack", more: str = "", failed: float = 0) -> Preparation:
+def prepare(path: Path, kind: str = "the-stack", more: str = "", failed: float = 0) -> Preparation:
     kind_of_file = "jsonl" if kind == "jsonl" else "parquet"
     text = CORPUS.format(kind=kind, kind_of_file=kind_of_file, more=more, max_failed=failed)
     (path / "CORPUS.toml").write_text(text)
@@ -37,14 +37,14 @@ def prepared(path: Path, kind: str = "the-stack", more: str = "", failed: float 
     return preparation
 
 
-def decided(preparation: Preparation) -> list[dict[str, Any]]:
+def decisions(preparation: Preparation) -> list[dict[str, Any]]:
     """Return every decision, in the order of the rows of the only input."""
     (path,) = (Path(preparation.license_filter) / "decisions").iterdir()
     return sorted(pq.read_table(path).to_pylist(), key=lambda row: int(row["input_row"]))
 
 
-def judged(preparation: Preparation) -> list[tuple[str | None, str | None]]:
-    return [(row["rule"], row["evidence"]["license"]) for row in decided(preparation)]
+def rules_and_licenses(preparation: Preparation) -> list[tuple[str | None, str | None]]:
+    return [(row["rule"], row["evidence"]["license"]) for row in decisions(preparation)]
 
 
 MANY = [f"Made-up-{number}" for number in range(10_000)]
@@ -62,9 +62,9 @@ LISTS: list[tuple[list[str | None] | None, str | None, str | None]] = [
 def test_license_lists_with_nulls_with_line_ends_and_with_ten_thousand_ids(tmp_path: Path) -> None:
     rows = [stack_row(code(i), licenses) for i, (licenses, _, _) in enumerate(LISTS)]
     write_stack(tmp_path / "data/python/a.parquet", rows)
-    found = judged(prepared(tmp_path))
-    assert [rule for rule, _ in found] == [rule for _, rule, _ in LISTS]
-    for (_, _, expected), (_, license) in zip(LISTS, found, strict=True):
+    judged = rules_and_licenses(prepare(tmp_path))
+    assert [rule for rule, _ in judged] == [rule for _, rule, _ in LISTS]
+    for (_, _, expected), (_, license) in zip(LISTS, judged, strict=True):
         assert license == expected or (expected == "..." and license and len(license) > 10_000)
 
 
@@ -86,7 +86,7 @@ def test_license_lists_in_other_forms(tmp_path: Path, column: pa.Array) -> None:
     path = tmp_path / "data/python/a.parquet"
     path.parent.mkdir(parents=True)
     pq.write_table(table, path)
-    assert judged(prepared(tmp_path)) == [
+    assert rules_and_licenses(prepare(tmp_path)) == [
         (None, "MIT"),
         ("license_denied", "GPL-3.0-only"),
         ("license_unknown", None),
@@ -96,12 +96,12 @@ def test_license_lists_in_other_forms(tmp_path: Path, column: pa.Array) -> None:
 def test_a_file_of_one_line_of_forty_megabytes(tmp_path: Path) -> None:
     line = "x = [" + "1234, " * (40_000_000 // 6)
     write_stack(tmp_path / "data/python/a.parquet", [stack_row(line, ["MIT"])])
-    (row,) = decided(prepared(tmp_path))
+    (row,) = decisions(prepare(tmp_path))
     assert row["rule"] == "max_line_length" and row["max_line_length"] == len(line)
 
 
 def unchecked(column: list[bytes]) -> pa.Array:
-    """Return bytes as a column of strings, as a careless writer does."""
+    """Return bytes as a column of strings without a check that they are UTF-8."""
     binary = pa.array(column, pa.binary())
     return pa.Array.from_buffers(pa.string(), len(column), binary.buffers())
 
@@ -115,18 +115,18 @@ def unchecked(column: list[bytes]) -> pa.Array:
         ("lang", [None, None]),
     ],
 )
-def test_bytes_that_are_no_utf_8(tmp_path: Path, name: str, rules: list[str | None]) -> None:
+def test_bytes_that_are_not_utf_8(tmp_path: Path, name: str, rules: list[str | None]) -> None:
     table = pa.Table.from_pylist([stack_row(code(i), ["MIT"]) for i in range(2)])
     values = [b"\xff\xfe" + code(0).encode(), str(table[name][1]).encode()]
     table = table.set_column(table.schema.get_field_index(name), name, unchecked(values))
     path = tmp_path / "data/python/a.parquet"
     path.parent.mkdir(parents=True)
     pq.write_table(table, path)
-    preparation = prepared(tmp_path, more="[filters]\nextension = false\nlanguage = false")
-    assert [row["rule"] for row in decided(preparation)] == rules
+    preparation = prepare(tmp_path, more="[filters]\nextension = false\nlanguage = false")
+    assert [row["rule"] for row in decisions(preparation)] == rules
 
 
-def test_lines_of_json_that_are_none_are_faults_of_their_rows(tmp_path: Path) -> None:
+def test_lines_that_are_not_json_are_faults_of_their_rows(tmp_path: Path) -> None:
     good = {"text": code(1), "license": "MIT"}
     lines = [
         json.dumps(good).encode(),
@@ -140,7 +140,7 @@ def test_lines_of_json_that_are_none_are_faults_of_their_rows(tmp_path: Path) ->
     (tmp_path / "data").mkdir()
     (tmp_path / "data/a.jsonl").write_bytes(b"\n".join(lines))
     columns = 'columns = { text = "text", license = "license", stars = "stars" }'
-    rules = [row["rule"] for row in decided(prepared(tmp_path, "jsonl", columns))]
+    rules = [row["rule"] for row in decisions(prepare(tmp_path, "jsonl", columns))]
     assert rules == [
         None,
         "bad_json",
@@ -170,7 +170,7 @@ def test_a_column_of_another_type_is_named_and_nothing_is_written(
     path.parent.mkdir(parents=True)
     pq.write_table(table, path)
     with pytest.raises(DataError, match=sentence):
-        prepared(tmp_path)
+        prepare(tmp_path)
     assert not list((tmp_path / "out").rglob("documents/*"))
-    (failed,) = load_manifest(prepared(tmp_path, failed=1).license_filter).failed
+    (failed,) = load_manifest(prepare(tmp_path, failed=1).license_filter).failed
     assert failed.input == "python/a.parquet"

@@ -1,4 +1,4 @@
-"""A job may end at any moment: only whole files are left, and the same command goes on."""
+"""A job that is stopped leaves only whole files, and the same command continues."""
 
 import errno
 import os
@@ -17,7 +17,7 @@ from tests.corpora import code, stack_row, write_stack
 
 ONE = Runner(options=("--direct_num_workers=1",))
 
-DYING = """
+KILLED_RUN = """
 import os, sys
 from pipelines.preparation import load_preparation
 from pipelines.prepare import run_jobs
@@ -26,20 +26,20 @@ from pipelines.runtime.runners import Runner
 corpus, left = sys.argv[1], int(sys.argv[2])
 replace = os.replace
 
-def dying(source, target):
+def replace_or_exit(source, target):
     global left
     left -= 1
     if left < 0:
         os._exit(9)
     replace(source, target)
 
-os.replace = dying
+os.replace = replace_or_exit
 run_jobs(load_preparation(corpus, runner=Runner(options=("--direct_num_workers=1",))))
 """
 
 
 def listing(directory: Path) -> dict[str, bytes]:
-    """Every file, hidden ones left out: those are the temporary files of a run that was killed."""
+    """Return path -> bytes of all files but hidden ones, the temporary files of a killed run."""
     return {
         str(path.relative_to(directory)): path.read_bytes()
         for path in directory.rglob("*")
@@ -53,12 +53,12 @@ def expected(corpus: Path) -> dict[str, bytes]:
     return listing(corpus.parent / "expected")
 
 
-def test_killed_at_five_moments_a_run_ends_with_the_same_bytes(
+def test_a_run_that_is_killed_five_times_writes_the_same_bytes(
     corpus: Path, expected: dict[str, bytes]
 ) -> None:
     for left in (1, 4, 8, 8, 8):
         process = subprocess.run(
-            [sys.executable, "-c", DYING, str(corpus), str(left)],
+            [sys.executable, "-c", KILLED_RUN, str(corpus), str(left)],
             capture_output=True,
             check=False,
         )
@@ -68,7 +68,7 @@ def test_killed_at_five_moments_a_run_ends_with_the_same_bytes(
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError(errno.ENOSPC, "No space left")])
-def test_a_write_that_fails_leaves_no_file_and_is_made_up_for(
+def test_a_write_that_fails_leaves_no_file_and_the_next_run_repeats_it(
     corpus: Path, expected: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, error: Any
 ) -> None:
     def failing(descriptor: int) -> None:
@@ -84,8 +84,8 @@ def test_a_write_that_fails_leaves_no_file_and_is_made_up_for(
     assert listing(corpus.parent / "out") == expected
 
 
-def test_two_runs_at_once_do_not_harm_each_other(corpus: Path, expected: dict[str, bytes]) -> None:
-    code = DYING.replace("os.replace = dying", "")
+def test_two_runs_at_once_write_the_same_bytes(corpus: Path, expected: dict[str, bytes]) -> None:
+    code = KILLED_RUN.replace("os.replace = replace_or_exit", "")
     command = [sys.executable, "-c", code, str(corpus), "0"]
     runs = [subprocess.Popen(command, stderr=subprocess.PIPE) for _ in range(2)]
     for run in runs:
@@ -94,7 +94,7 @@ def test_two_runs_at_once_do_not_harm_each_other(corpus: Path, expected: dict[st
     assert listing(corpus.parent / "out") == expected
 
 
-def test_a_document_of_fifty_megabytes_goes_through(corpus: Path) -> None:
+def test_a_document_of_fifty_megabytes_is_tokenized(corpus: Path) -> None:
     text = code(900, lines=2_000) * 520
     assert len(text) > 50e6
     path = corpus.parent / "data/stack/data/go/train-00000-of-00001.parquet"

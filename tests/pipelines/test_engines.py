@@ -1,4 +1,4 @@
-"""The same digests on every engine and with any number of workers."""
+"""Every engine with any number of workers writes the same files."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +19,7 @@ ENGINES = {
 
 
 def result(corpus: Path, output: Path, runner: Runner) -> str:
-    """Return the digest of the last manifest: it names all files and, by digest, all jobs."""
+    """Return the digest of the last manifest, which depends on all files of all jobs."""
     preparation = load_preparation(str(corpus), str(output), runner)
     run_jobs(preparation)
     return manifest_digest(preparation.tokenize)
@@ -36,7 +36,7 @@ def reference(
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_engines_agree_to_the_byte(
+def test_engines_write_equal_manifests(
     reference: tuple[Path, str], tmp_path: Path, engine: str
 ) -> None:
     corpus, expected = reference

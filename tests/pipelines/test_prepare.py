@@ -1,4 +1,4 @@
-"""The three jobs, one after another, over a small corpus: what stays, what goes, and why."""
+"""The three jobs over a small corpus: which documents are kept, which rejected, and why."""
 
 import hashlib
 import json
@@ -38,7 +38,7 @@ def digests(directory: str) -> dict[str, str]:
     }
 
 
-def test_every_document_has_the_fate_that_was_made_for_it(corpus: Path) -> None:
+def test_every_document_is_kept_or_rejected_by_the_expected_rule(corpus: Path) -> None:
     preparation = prepare(corpus)
     assert rejections(load_manifest(preparation.license_filter).funnel) == {
         "component_not_chosen": 1,
@@ -80,7 +80,7 @@ def test_decisions_hold_every_row_of_the_input_once(corpus: Path) -> None:
     assert denied["evidence"]["policy"].startswith("strict@")
 
 
-def test_the_copy_with_more_stars_in_the_first_source_stays(corpus: Path) -> None:
+def test_the_copy_with_most_stars_in_the_first_source_is_kept(corpus: Path) -> None:
     preparation = prepare(corpus)
     documents = {}
     parts = pq.read_table(Path(preparation.dedup) / "parts.parquet").to_pylist()
@@ -89,17 +89,17 @@ def test_the_copy_with_more_stars_in_the_first_source_stays(corpus: Path) -> Non
         documents[part["part"]] = pq.read_table(url).to_pylist()
     for part in parts:
         url = Path(preparation.dedup) / "duplicates" / f"{part['name']}.parquet"
-        for gone in pq.read_table(url).to_pylist():
-            lost = documents[part["part"]][gone["row"]]
-            kept = documents[gone["kept_part"]][gone["kept_row"]]
-            assert (lost["id"], kept["id"]) == (gone["id"], gone["kept_id"])
+        for duplicate in pq.read_table(url).to_pylist():
+            removed = documents[part["part"]][duplicate["row"]]
+            kept = documents[duplicate["kept_part"]][duplicate["kept_row"]]
+            assert (removed["id"], kept["id"]) == (duplicate["id"], duplicate["kept_id"])
             assert kept["source"] == "the-stack"
-            if lost["source"] == "the-stack" and lost["heldout"] == kept["heldout"]:
-                assert (kept["stars"] or 0) >= (lost["stars"] or 0)
-            assert 0.5 < gone["similarity"] <= 1
+            if removed["source"] == "the-stack" and removed["heldout"] == kept["heldout"]:
+                assert (kept["stars"] or 0) >= (removed["stars"] or 0)
+            assert 0.5 < duplicate["similarity"] <= 1
 
 
-def test_a_second_run_makes_the_same_bytes_and_touches_nothing(corpus: Path) -> None:
+def test_a_second_run_leaves_all_files_as_they_are(corpus: Path) -> None:
     preparation = prepare(corpus)
     before, times = digests(preparation.output), mtimes(preparation.output)
     prepare(corpus)
@@ -113,14 +113,14 @@ def mtimes(directory: str) -> dict[str, int]:
     return {str(path): path.stat().st_mtime_ns for path in Path(directory).rglob("*")}
 
 
-def test_lost_files_are_made_again_to_the_byte(corpus: Path) -> None:
+def test_deleted_files_are_written_again_with_equal_bytes(corpus: Path) -> None:
     preparation = prepare(corpus)
     before = digests(preparation.output)
     output = Path(preparation.output)
-    lost = [*output.glob("*/manifest.json"), *output.glob("*/receipts/*")]
+    deleted = [*output.glob("*/manifest.json"), *output.glob("*/receipts/*")]
     for pattern in ("*/documents/*", "*/shards/*/*.tar"):
-        lost += sorted(output.glob(pattern))[::2]
-    for path in lost:
+        deleted += sorted(output.glob(pattern))[::2]
+    for path in deleted:
         path.unlink()
     prepare(corpus)
     assert digests(preparation.output) == before
@@ -136,7 +136,7 @@ def test_a_change_of_policy_makes_new_parts(corpus: Path) -> None:
     assert load_manifest(preparation.tokenize).totals.documents == first.totals.documents + 1
 
 
-def test_a_new_file_is_added_and_the_others_are_left_alone(
+def test_a_new_input_adds_a_part_and_leaves_the_others_as_they_are(
     corpus: Path, make_corpus: Callable[..., Path]
 ) -> None:
     preparation = prepare(corpus)
@@ -187,16 +187,16 @@ def test_subsets_with_other_columns_are_refused_by_name(corpus: Path) -> None:
     pq.write_table(pq.read_table(path.parent.parent / "python"), path)
     manifest = load_manifest(prepare(corpus).license_filter)
     assert manifest.failed == []
-    assert ["git-commits-cleaned" in each for each in manifest.extra["refused"]] == [True]
+    assert ["git-commits-cleaned" in reason for reason in manifest.extra["refused"]] == [True]
 
 
-def test_manifests_name_no_place_of_this_machine(corpus: Path) -> None:
+def test_manifests_contain_no_path_of_this_machine(corpus: Path) -> None:
     preparation = prepare(corpus)
     for path in Path(preparation.output).rglob("*.json"):
         assert str(corpus.parent) not in json.dumps(json.loads(path.read_text())), path
 
 
-def test_benchmarks_and_opt_outs_are_rejected_with_what_was_found(corpus: Path) -> None:
+def test_benchmarks_and_opt_outs_are_rejected_with_the_matching_entry(corpus: Path) -> None:
     solution = "    for word in sorted(x):\n        return word\n"
     task = {
         "task_id": "HumanEval/7",
@@ -224,23 +224,23 @@ def test_benchmarks_and_opt_outs_are_rejected_with_what_was_found(corpus: Path) 
     for row in decided:
         details[row["rule"]].add(row["evidence"]["detail"])
     assert details["opted_out"] == {"owner owner3", "repository owner4/repo4"}
-    assert [str(each)[:35] for each in details["benchmark"]] == [
+    assert [str(detail)[:35] for detail in details["benchmark"]] == [
         "HumanEval HumanEval/7, solution: fo"
     ]
     before = {part.stem for part in (Path(preparation.license_filter) / "documents").iterdir()}
     (corpus.parent / "opt-outs.txt").write_text("owner3\n")
     prepare(corpus)
     after = {part.stem for part in (Path(preparation.license_filter) / "documents").iterdir()}
-    assert len(after) == 2 * len(before), "other opt-outs make other parts"
+    assert len(after) == 2 * len(before), "parts depend on the opt-outs"
 
 
-def test_a_benchmark_that_is_not_there_is_named_before_any_work(corpus: Path) -> None:
+def test_a_missing_benchmark_file_is_named_before_any_work(corpus: Path) -> None:
     corpus.write_text(corpus.read_text() + '[decontaminate]\nfiles = ["none*.jsonl"]\n')
     with pytest.raises(UsageError, match=r"decontaminate\.files: none\*\.jsonl: there is no such"):
         load_preparation(str(corpus))
 
 
-def test_personal_data_becomes_no_token(corpus: Path) -> None:
+def test_personal_data_is_replaced_before_tokenization(corpus: Path) -> None:
     row = stack_row(code(800) + "# write to jane@example.org\n", ["MIT"], path="mail.py")
     write_stack(corpus.parent / "data/stack/data/python/train-1.parquet", [row])
     redacted = load_manifest(prepare(corpus).tokenize)
@@ -253,15 +253,15 @@ def test_personal_data_becomes_no_token(corpus: Path) -> None:
     assert plain.totals.tokens != redacted.totals.tokens
 
 
-def test_filters_are_asked_again_of_decisions_alone(corpus: Path) -> None:
+def test_recorded_scores_give_the_same_rules_again(corpus: Path) -> None:
     preparation = prepare(corpus)
     for path in (Path(preparation.license_filter) / "decisions").iterdir():
         table = pq.read_table(path)
         thresholds = registry.settings(None)
         scores = {name: table[name].to_numpy() for name in thresholds}
         again = registry.first_rule(thresholds, scores, table.num_rows)
-        for rule, found in zip(table["rule"].to_pylist(), again, strict=True):
-            assert rule == found if rule in thresholds else rule or found is None
+        for rule, computed in zip(table["rule"].to_pylist(), again, strict=True):
+            assert rule == computed if rule in thresholds else rule or computed is None
         strict = registry.first_rule({**thresholds, "max_line_length": 1}, scores, table.num_rows)
         if table.num_rows and not np.isnan(scores["max_line_length"]).all():
             assert "max_line_length" in set(strict)

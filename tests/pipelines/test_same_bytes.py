@@ -1,7 +1,7 @@
-"""A small corpus gives the same output as when same_bytes.json was written.
+"""A small corpus gives the output whose digests same_bytes.json has.
 
-`python -m tests.pipelines.test_same_bytes` writes same_bytes.json anew. A change of it is a change
-of what users get from the same input: the commit that makes one says which rows differ and why.
+`python -m tests.pipelines.test_same_bytes` writes same_bytes.json again. A change of "contents" is
+a change of the output for the same input: its commit message says which rows differ and why.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ EXPECTED = Path(__file__).with_name("same_bytes.json")
 
 
 def prepare(directory: Path) -> Preparation:
-    """Prepare the small corpus; the names of parts depend on the times of its files."""
+    """Prepare the small corpus; names of parts depend on the times of its files, which are set."""
     corpus = write_corpus(directory)
     for path in (directory / "data").rglob("*"):
         os.utime(path, (1_000_000_000, 1_000_000_000))
@@ -46,7 +46,7 @@ def file_digests(preparation: Preparation) -> dict[str, str]:
 
 
 def content_digests(preparation: Preparation) -> dict[str, str]:
-    """Return a digest of each folder's rows, or tar payloads, in order: no file's name counts."""
+    """Return the digest of the rows or tar payloads of each folder, without names of files."""
     license_filter, dedup = Path(preparation.license_filter), Path(preparation.dedup)
     planned = _rows(Path(preparation.output) / "plan.parquet")
     parts = [row["name"] for row in _rows(dedup / "parts.parquet")]

@@ -1,4 +1,4 @@
-"""The three jobs on Spark: Beam's own SparkRunner with a master inside its job server."""
+"""The three jobs on Beam's SparkRunner, with a Spark master inside its job server."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -13,7 +13,7 @@ from pipelines.prepare import run_jobs
 from pipelines.runtime.runners import Runner
 from tests.pipelines.spark import job_server_jar, manifest
 
-# The server hangs up on the SDK when a job ends, and the SDK's thread says so.
+# The server closes its connection when a job ends, and a thread of the SDK raises.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 
 
@@ -43,11 +43,11 @@ def test_spark_runs_a_shuffle(spark: Runner, tmp_path: Path):
             | beam.GroupByKey()
             | "Write" >> beam.Map(write_sum, str(tmp_path))
         )
-    found = {int(path.name): int(path.read_text()) for path in tmp_path.iterdir()}
-    assert found == {key: sum(range(key, 1000, 7)) for key in range(7)}
+    sums = {int(path.name): int(path.read_text()) for path in tmp_path.iterdir()}
+    assert sums == {key: sum(range(key, 1000, 7)) for key in range(7)}
 
 
-def test_spark_gives_the_bytes_of_the_local_runner(
+def test_spark_writes_the_manifests_of_the_local_engine(
     spark: Runner, tmp_path: Path, make_corpus: Callable[..., Path]
 ):
     corpus = make_corpus(tmp_path)

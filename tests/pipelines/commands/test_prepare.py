@@ -1,4 +1,4 @@
-"""`stackpile prepare` and its jobs, as people and programs call them."""
+"""`stackpile prepare` and the subcommands of its jobs."""
 
 import json
 from pathlib import Path
@@ -27,9 +27,9 @@ def test_single_jobs_give_the_results_of_prepare(corpus: Path, tmp_path: Path) -
     assert list(together) == ["license_filter", "dedup", "tokenize"]
     for job in ("license-filter", "dedup", "tokenize"):
         single = json.loads(call(job, str(corpus), "--json", *ONE)[1])
-        ((name, told),) = single.items()
-        assert told["totals"] == together[name]["totals"]
-        assert told["rejected"] == together[name]["rejected"]
+        [(name, result)] = single.items()
+        assert result["totals"] == together[name]["totals"]
+        assert result["rejected"] == together[name]["rejected"]
 
 
 def test_prepare_prints_a_table(corpus: Path) -> None:

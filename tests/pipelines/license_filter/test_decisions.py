@@ -1,4 +1,4 @@
-"""Every row of decisions/ is about the row of the input that it names, and documents/ agree."""
+"""Rows of decisions/ and documents/ belong to the rows of the input that they name."""
 
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,8 @@ LANGUAGES = {"Python": "py", "C": "c", "Go": "go"}
 
 def table(directory: Path) -> list[dict[str, Any]]:
     (path,) = directory.iterdir()
-    found: list[dict[str, Any]] = pq.read_table(path).to_pylist()
-    return found
+    rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
+    return rows
 
 
 def test_rows_of_several_languages_stay_with_their_texts(tmp_path: Path) -> None:

@@ -66,11 +66,11 @@ def test_workers_and_caches_change_no_byte(
 ) -> None:
     if cache == "cold":
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    found = prepared(cold.parents[1], "veto", f"{workers} {cache}", workers)
+    output = prepared(cold.parents[1], "veto", f"{workers} {cache}", workers)
     assert (cold / "manifest.json").exists() and len(list((cold / "documents").iterdir())) == 5
     names = sorted(path.relative_to(cold) for path in cold.rglob("*") if path.is_file())
-    assert names == sorted(path.relative_to(found) for path in found.rglob("*") if path.is_file())
-    assert all((cold / name).read_bytes() == (found / name).read_bytes() for name in names)
+    assert names == sorted(path.relative_to(output) for path in output.rglob("*") if path.is_file())
+    assert all((cold / name).read_bytes() == (output / name).read_bytes() for name in names)
 
 
 def test_a_header_denies_what_its_repository_allows(cold: Path) -> None:
@@ -79,7 +79,7 @@ def test_a_header_denies_what_its_repository_allows(cold: Path) -> None:
     denied = "license_denied"
     assert table["rule"].to_pylist() == [None, denied, None, denied, denied]
     layers = ["repository", "header", "repository", "header", "header"]
-    assert [each["layer"] for each in evidence] == layers
+    assert [item["layer"] for item in evidence] == layers
     assert evidence[1]["license"].startswith("GPL-")
     assert evidence[1]["detail"].endswith(".RULE, lines 1-1")
     assert evidence[3]["license"] == "GPL-2.0-only"
@@ -105,10 +105,10 @@ class Slow:
 def test_a_text_that_was_given_up_is_listed_and_counted() -> None:
     texts = pa.array([GPL, "x = 1", GPL], pa.large_string())
     wanted = np.array([True, True, False])
-    found = read_headers(texts, wanted, load_policy("strict"), Slow())  # type: ignore[arg-type]
-    assert found.findings == {}
-    assert found.details == {0: GIVEN_UP}
-    assert found.counts["headers"] == {"documents": 1, "texts": 1, "denied": 0, "timed_out": 1}
+    headers = read_headers(texts, wanted, load_policy("strict"), Slow())  # type: ignore[arg-type]
+    assert headers.findings == {}
+    assert headers.details == {0: GIVEN_UP}
+    assert headers.counts["headers"] == {"documents": 1, "texts": 1, "denied": 0, "timed_out": 1}
 
 
 def test_no_rows() -> None:

@@ -1,4 +1,4 @@
-"""The plan: every row group of every input once, in parts of bounded size, named by content."""
+"""The plan has every row group of every input once, in parts of bounded size."""
 
 import os
 from pathlib import Path
@@ -25,7 +25,7 @@ def names(corpus: Path) -> list[str]:
     return [row["part"] for row in planned(corpus).to_pylist()]
 
 
-def test_parts_are_named_by_input_and_by_what_is_done_to_it(corpus: Path) -> None:
+def test_names_of_parts_depend_on_the_input_and_the_settings(corpus: Path) -> None:
     before = names(corpus)
     assert len(set(before)) == len(before) == 4
     assert names(corpus) == before

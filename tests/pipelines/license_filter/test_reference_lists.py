@@ -1,4 +1,4 @@
-"""The lists that a manifest names are those that were obeyed."""
+"""The reference lists in a manifest are those that the job used."""
 
 from pathlib import Path
 from typing import Any

@@ -41,7 +41,9 @@ def source(path: Path) -> Source:
 
 
 def write(path: Path, *pairs: tuple[str, list[str] | None], name: str = "a") -> None:
-    rows = [stack_row(code(i), said, repository=repo) for i, (repo, said) in enumerate(pairs)]
+    rows = [
+        stack_row(code(i), licenses, repository=repo) for i, (repo, licenses) in enumerate(pairs)
+    ]
     write_stack(path / f"stack/python/{name}.parquet", rows, group=2)
 
 
@@ -103,8 +105,8 @@ def test_starcoderdatas_documents_have_the_licenses_of_the_stack(tmp_path: Path)
     (star,) = [t for t in tables if t["component"][0].as_py() == "star/python"]
     evidence = star["evidence"].to_pylist()
     assert star["rule"].to_pylist() == [None, "license_denied", "license_unknown"]
-    assert [each["license"] for each in evidence] == ["MIT", "GPL-3.0-only", None]
-    assert [each["layer"] for each in evidence] == ["repository", "repository", "source"]
+    assert [item["license"] for item in evidence] == ["MIT", "GPL-3.0-only", None]
+    assert [item["layer"] for item in evidence] == ["repository", "repository", "source"]
 
 
 def test_a_source_that_is_not_there(tmp_path: Path) -> None:
@@ -118,7 +120,7 @@ def test_a_source_that_is_not_there(tmp_path: Path) -> None:
 def test_what_a_row_says_itself_comes_before_the_table(tmp_path: Path) -> None:
     write(tmp_path, ("a/b", ["MIT"]))
     known = load_table(make_table(str(tmp_path / "out"), source(tmp_path)))
-    said = {"licenses": [["ISC"], None, []], "repositories": [["a/b"], ["a/b"], ["c/d"]]}
-    rows = add_repository_licenses(pa.table(said), known)
+    columns = {"licenses": [["ISC"], None, []], "repositories": [["a/b"], ["a/b"], ["c/d"]]}
+    rows = add_repository_licenses(pa.table(columns), known)
     assert rows["licenses"].to_pylist() == [["ISC"], ["MIT"], None]
     assert add_repository_licenses(rows, None) is rows

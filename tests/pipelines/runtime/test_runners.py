@@ -1,4 +1,4 @@
-"""Which options an engine gets, and what is said when a job fails."""
+"""Options of engines, and the error of a job that fails."""
 
 import os
 
@@ -34,20 +34,22 @@ def test_beams_own_worker_processes_have_no_processes_beneath_them() -> None:
     assert Runner("PortableRunner").processes(9) == 1
 
 
-def test_spark_is_told_to_optimize_the_graph_so_that_it_reads_in_parallel() -> None:
+def test_spark_optimizes_the_graph_so_that_it_reads_in_parallel() -> None:
     assert "--experiments=pre_optimize=all" in Runner("SparkRunner").arguments(9)
     assert "--runner=SparkRunner" in Runner("SparkRunner").arguments(9)
     own = Runner("SparkRunner", ("--experiments=other",)).arguments(9)
-    assert [each for each in own if each.startswith("--experiments")] == ["--experiments=other"]
+    assert [option for option in own if option.startswith("--experiments")] == [
+        "--experiments=other"
+    ]
 
 
-def test_an_engine_that_beam_does_not_know_is_a_wrong_call() -> None:
+def test_an_unknown_engine_is_a_usage_error() -> None:
     with pytest.raises(UsageError, match="NoSuchRunner"):
         run(Runner("NoSuchRunner"), 1, lambda pipeline: None)
 
 
 class Fail(beam.DoFn):
-    """Fails when it is set up, as a step does where a file is missing, or at its first element."""
+    """Fails when it is set up, as a step with a missing file, or at its first element."""
 
     def __init__(self, error: type[StackpileError], early: bool) -> None:
         self.error, self.early = error, early
@@ -66,7 +68,7 @@ class Fail(beam.DoFn):
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("error", [DataError, UsageError])
 @pytest.mark.parametrize("early", [True, False])
-def test_a_failure_is_the_workers_own_sentence_and_nothing_else(
+def test_the_error_of_a_job_is_the_workers_own_sentence(
     workers: int, error: type[StackpileError], early: bool, capfd: pytest.CaptureFixture[str]
 ) -> None:
     def build(pipeline: beam.Pipeline) -> None:
