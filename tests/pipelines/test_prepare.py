@@ -38,8 +38,8 @@ def digests(directory: str) -> dict[str, str]:
     }
 
 
-def test_every_document_is_kept_or_rejected_by_the_expected_rule(corpus: Path) -> None:
-    preparation = prepare(corpus)
+def test_every_document_is_kept_or_rejected_by_the_expected_rule(prepared_corpus: Path) -> None:
+    preparation = prepare(prepared_corpus)
     assert rejections(load_manifest(preparation.license_filter).funnel) == {
         "component_not_chosen": 1,
         "empty": 1,
@@ -66,8 +66,8 @@ def test_every_document_is_kept_or_rejected_by_the_expected_rule(corpus: Path) -
         assert component.window(0, component.addresses).ends.size == component.documents
 
 
-def test_decisions_hold_every_row_of_the_input_once(corpus: Path) -> None:
-    preparation = prepare(corpus)
+def test_decisions_hold_every_row_of_the_input_once(prepared_corpus: Path) -> None:
+    preparation = prepare(prepared_corpus)
     decided = [
         row
         for path in (Path(preparation.license_filter) / "decisions").iterdir()
@@ -80,8 +80,8 @@ def test_decisions_hold_every_row_of_the_input_once(corpus: Path) -> None:
     assert denied["evidence"]["policy"].startswith("strict@")
 
 
-def test_the_copy_with_most_stars_in_the_first_source_is_kept(corpus: Path) -> None:
-    preparation = prepare(corpus)
+def test_the_copy_with_most_stars_in_the_first_source_is_kept(prepared_corpus: Path) -> None:
+    preparation = prepare(prepared_corpus)
     documents = {}
     parts = pq.read_table(Path(preparation.dedup) / "parts.parquet").to_pylist()
     for part in parts:
@@ -99,10 +99,10 @@ def test_the_copy_with_most_stars_in_the_first_source_is_kept(corpus: Path) -> N
             assert 0.5 < duplicate["similarity"] <= 1
 
 
-def test_a_second_run_leaves_all_files_as_they_are(corpus: Path) -> None:
-    preparation = prepare(corpus)
+def test_a_second_run_leaves_all_files_as_they_are(prepared_corpus: Path) -> None:
+    preparation = prepare(prepared_corpus)
     before, times = digests(preparation.output), mtimes(preparation.output)
-    prepare(corpus)
+    prepare(prepared_corpus)
     assert digests(preparation.output) == before
     changed = {path for path, time in mtimes(preparation.output).items() if time != times[path]}
     assert not any(path.endswith((".tar", "manifest.json")) for path in changed)
@@ -113,8 +113,8 @@ def mtimes(directory: str) -> dict[str, int]:
     return {str(path): path.stat().st_mtime_ns for path in Path(directory).rglob("*")}
 
 
-def test_deleted_files_are_written_again_with_equal_bytes(corpus: Path) -> None:
-    preparation = prepare(corpus)
+def test_deleted_files_are_written_again_with_equal_bytes(prepared_corpus: Path) -> None:
+    preparation = prepare(prepared_corpus)
     before = digests(preparation.output)
     output = Path(preparation.output)
     deleted = [*output.glob("*/manifest.json"), *output.glob("*/receipts/*")]
@@ -122,14 +122,16 @@ def test_deleted_files_are_written_again_with_equal_bytes(corpus: Path) -> None:
         deleted += sorted(output.glob(pattern))[::2]
     for path in deleted:
         path.unlink()
-    prepare(corpus)
+    prepare(prepared_corpus)
     assert digests(preparation.output) == before
 
 
-def test_a_change_of_policy_makes_new_parts(corpus: Path) -> None:
-    first = load_manifest(prepare(corpus).tokenize)
-    corpus.write_text(corpus.read_text().replace('missing = "reject"', 'missing = "accept"'))
-    preparation = prepare(corpus)
+def test_a_change_of_policy_makes_new_parts(prepared_corpus: Path) -> None:
+    first = load_manifest(prepare(prepared_corpus).tokenize)
+    prepared_corpus.write_text(
+        prepared_corpus.read_text().replace('missing = "reject"', 'missing = "accept"')
+    )
+    preparation = prepare(prepared_corpus)
     assert (
         rejections(load_manifest(preparation.license_filter).funnel).get("license_unknown") is None
     )
@@ -137,14 +139,14 @@ def test_a_change_of_policy_makes_new_parts(corpus: Path) -> None:
 
 
 def test_a_new_input_adds_a_part_and_leaves_the_others_as_they_are(
-    corpus: Path, make_corpus: Callable[..., Path]
+    prepared_corpus: Path, make_corpus: Callable[..., Path]
 ) -> None:
-    preparation = prepare(corpus)
+    preparation = prepare(prepared_corpus)
     documents = Path(preparation.license_filter) / "documents"
     before = {path: path.stat().st_mtime_ns for path in documents.iterdir()}
-    source = corpus.parent / "data/stack/data/cpp/train-00000-of-00001.parquet"
+    source = prepared_corpus.parent / "data/stack/data/cpp/train-00000-of-00001.parquet"
     source.with_name("train-00001-of-00002.parquet").write_bytes(source.read_bytes())
-    prepare(corpus)
+    prepare(prepared_corpus)
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert len(list(documents.iterdir())) == len(before) + 1
 
@@ -190,10 +192,10 @@ def test_subsets_with_other_columns_are_refused_by_name(corpus: Path) -> None:
     assert ["git-commits-cleaned" in reason for reason in manifest.extra["refused"]] == [True]
 
 
-def test_manifests_contain_no_path_of_this_machine(corpus: Path) -> None:
-    preparation = prepare(corpus)
+def test_manifests_contain_no_path_of_this_machine(prepared_corpus: Path) -> None:
+    preparation = prepare(prepared_corpus)
     for path in Path(preparation.output).rglob("*.json"):
-        assert str(corpus.parent) not in json.dumps(json.loads(path.read_text())), path
+        assert str(prepared_corpus.parent) not in json.dumps(json.loads(path.read_text())), path
 
 
 def test_benchmarks_and_opt_outs_are_rejected_with_the_matching_entry(corpus: Path) -> None:
@@ -253,8 +255,8 @@ def test_personal_data_is_replaced_before_tokenization(corpus: Path) -> None:
     assert plain.totals.tokens != redacted.totals.tokens
 
 
-def test_recorded_scores_give_the_same_rules_again(corpus: Path) -> None:
-    preparation = prepare(corpus)
+def test_recorded_scores_give_the_same_rules_again(prepared_corpus: Path) -> None:
+    preparation = prepare(prepared_corpus)
     for path in (Path(preparation.license_filter) / "decisions").iterdir():
         table = pq.read_table(path)
         thresholds = registry.settings(None)
