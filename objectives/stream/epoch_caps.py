@@ -1,6 +1,7 @@
 """Epoch caps compiled into stages: a component that reached its cap has weight 0 afterwards."""
 
 import logging
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 
 from manifests.errors import UsageError
@@ -62,18 +63,16 @@ def _until_full(
     shares: WeightedInterleave, left: Mapping[int, int], most: int, interleave: int
 ) -> tuple[int, set[int]]:
     """Return how many units `left` permits, at most `most`, and which components are then full."""
-    low, high = 0, -(-most // interleave)
-    while low < high:
-        middle = (low + high + 1) // 2
-        counts = shares.counts(middle * interleave)
-        if any(counts[i] > limit for i, limit in left.items()):
-            high = middle - 1
-        else:
-            low = middle
-    if low * interleave >= most:
+
+    def over(groups: int) -> set[int]:
+        """Return the components that `groups` x C units take more than `left` of."""
+        counts = shares.counts(groups * interleave)
+        return {i for i, limit in left.items() if counts[i] > limit}
+
+    groups = bisect_left(range(-(-most // interleave)), True, key=lambda n: bool(over(n + 1)))
+    if groups * interleave >= most:
         return most, set()
-    counts = shares.counts((low + 1) * interleave)
-    return low * interleave, {i for i, limit in left.items() if counts[i] > limit}
+    return groups * interleave, over(groups + 1)
 
 
 def integer_weights(shares: Sequence[float]) -> list[int]:

@@ -12,7 +12,7 @@ from manifests.errors import DataError, UsageError
 from manifests.io import files
 from manifests.io.digest import digest
 from manifests.mixture.config import Mixture
-from manifests.mixture.resolve import Member, Resolved, resolve
+from manifests.mixture.resolve import Resolved, resolve
 from manifests.special_tokens import SpecialTokens
 from objectives.stream.epoch_caps import schedule
 from objectives.stream.order import SCALE
@@ -195,7 +195,10 @@ def make_plan(
             sequences_per_unit=per_unit,
             interleave=interleave,
             control=resolved.control,
-            components=[_component(member) for member in resolved.members],
+            components=[
+                PlanComponent.model_validate(member, from_attributes=True)
+                for member in resolved.members
+            ],
             stages=stages,
             settings={name: dict(values) for name, values in (settings or {}).items()},
             positions=min(-(-resolved.budget * per_unit // size), units * per_unit),
@@ -207,18 +210,6 @@ def make_plan(
 def tombstones_of(resolved: Resolved) -> dict[str, list[str]]:
     """Return the tombstones that the datasets have now, as `Stage` has them."""
     return {m.name: list(m.tombstones) for m in resolved.members if m.tombstones}
-
-
-def _component(member: Member) -> PlanComponent:
-    return PlanComponent(
-        name=member.name,
-        dataset=member.dataset,
-        heldout=member.heldout,
-        addresses=member.addresses,
-        tokens=member.tokens,
-        documents=member.documents,
-        digest=member.digest,
-    )
 
 
 def _fit(interleave: int, length: int, epoch: int) -> tuple[int, int]:

@@ -171,26 +171,25 @@ class Sampler:
         span = interleave * sequences if lanes == interleave else lanes
         return span - position % span
 
-    def draw(self, position: int, rows: int) -> Numbers:
+    def draw(self, position: int, rows: int, state: SamplerState | None = None) -> Numbers:
         """Bring the units of the next `rows` sequences into their lanes.
 
         Args:
             position: of the first sequence.
             rows: at most `max_rows(position)`.
+            state: where the units go; by default `self.state`.
 
         Returns:
             The lanes that have another unit than before: int64 [n].
         """
-        return self._draw(position, rows, self.state)
-
-    def _draw(self, position: int, rows: int, state: SamplerState) -> Numbers:
+        state = state or self.state
         stage = self._stages[self.stage_index(position)]
         return _draw(position, rows, self.sizes, stage, self.addresses, self.keys, state)
 
     def locate(self, position: int) -> Location:
         """Return where the sequence at a position (from 0, without end) comes from."""
         state = SamplerState.empty(1, self.sizes.sequences)
-        self._draw(position, 1, state)
+        self.draw(position, 1, state)
         component, key = int(state.component[0]), state.key[0]
         _, sequence = unit_at(position, self.sizes)
         start, stop = state.start[0] + state.offsets[0, sequence : sequence + 2]
@@ -209,7 +208,7 @@ class Sampler:
         """Return the component and the addresses of a whole unit, by its number in the stream."""
         state = SamplerState.empty(1, self.sizes.sequences)
         group, lane = divmod(number, self.sizes.interleave)
-        self._draw(group * self.plan.group + lane, 1, state)
+        self.draw(group * self.plan.group + lane, 1, state)
         component = int(state.component[0])
         return component, self._ranges(component, state.start[0], self.sizes.unit)
 
@@ -229,7 +228,7 @@ class Sampler:
         counts = (stage.before + units) * self.sizes.unit
         if inside:
             state = SamplerState.empty(interleave, self.sizes.sequences)
-            self._draw(first, interleave, state)
+            self.draw(first, interleave, state)
             whole, lanes = divmod(inside, interleave)
             sequences = whole + (np.arange(interleave) < lanes)
             np.add.at(counts, state.component, state.offsets[np.arange(interleave), sequences])
@@ -272,24 +271,17 @@ def _draw(
         state.number[lane], state.component[lane] = number, component
         state.epoch[lane], state.unit[lane], state.start[lane] = epoch, of_epoch, start
         state.key[lane] = derive(derive(key, epoch), of_epoch)
-        _assign_slots(
-            state.key[lane],
-            stage.reserved_tokens,
-            sizes.length,
-            state.slot_index[lane],
-            state.offsets[lane],
-        )
+        _assign_slots(state, lane, stage.reserved_tokens, sizes.length)
     return changed[:count]
 
 
 @compiled()
-def _assign_slots(
-    key: np.uint64, reserved_tokens: Numbers, length: int, slot_index: Numbers, offsets: Numbers
-) -> None:
+def _assign_slots(state: SamplerState, lane: int, reserved_tokens: Numbers, length: int) -> None:
     """Assign the stage's slots to a unit's sequences, in the order of the key's first numbers."""
+    slot_index, offsets = state.slot_index[lane], state.offsets[lane]
     numbers = np.empty(len(slot_index), np.uint64)
     for i in range(len(slot_index)):
-        numbers[i] = draw(key, i)
+        numbers[i] = draw(state.key[lane], i)
     slot_index[:] = np.argsort(numbers, kind="mergesort")
     for i in range(len(slot_index)):
         offsets[i + 1] = offsets[i] + length - reserved_tokens[slot_index[i]]

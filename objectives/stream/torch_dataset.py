@@ -153,19 +153,11 @@ def batches(
     data = StreamDataset(
         stream, rows=rows, position=position, rank=rank, world=world, skipped=skipped
     )
-    if not workers:
-        for tensors in data:
-            yield _batch(tensors)
-        return
     loader = DataLoader(
         data, batch_size=None, num_workers=workers, worker_init_fn=_set_signal_handlers
     )
-    for tensors in loader:
-        yield _batch(tensors)
-
-
-def _batch(tensors: dict[str, Tensor]) -> Batch:
-    return Batch(**{name: tensor.numpy() for name, tensor in tensors.items()})
+    for tensors in loader if workers else data:
+        yield Batch(**{name: tensor.numpy() for name, tensor in tensors.items()})
 
 
 def _set_signal_handlers(_: int) -> None:

@@ -115,9 +115,7 @@ class UnitBuffer:
                 raise
             changed.pop()
         reserved = sampler.reserved_tokens(position)
-        cut = _cut(position, rows, sampler.sizes, reserved, sampler.state, self._held)
-        segments = Segments(self._held.tokens.reshape(-1), *cut[:-2])
-        return Sequences(segments, *cut[-2:], stage)
+        return _cut(position, rows, stage, sampler.sizes, reserved, sampler.state, self._held)
 
     def _read_ahead(self, numbers: Sequence[int]) -> None:
         """Start to fetch remote units, and after them the units that follow in their lanes."""
@@ -198,19 +196,13 @@ def _append(
 def _cut(
     position: int,
     rows: int,
+    stage: int,
     sizes: PlanSizes,
     reserved_tokens: Numbers,
     state: SamplerState,
     held: HeldUnits,
-) -> tuple[
-    Numbers, Numbers, npt.NDArray[np.bool_], Numbers, Numbers, npt.NDArray[np.uint64], Numbers,
-    Numbers,
-]:  # fmt: skip
-    """Cut sequences out of their units.
-
-    Returns:
-        The fields of Segments but `tokens`, then the component and the slot index of each sequence.
-    """
+) -> Sequences:
+    """Cut sequences out of their units."""
     lanes = len(state.number)
     first, begins = np.zeros(rows + 1, np.int64), np.empty(rows, np.int64)
     reserved, keys = np.empty(rows, np.int64), np.empty(rows, np.uint64)
@@ -239,7 +231,9 @@ def _cut(
             starts[segment] = lane * sizes.unit + row[1] + skipped
             lengths[segment] = min(stop, row[2]) - skipped
             ends_document[segment] = row[3] and stop == row[2] + row[3]
-    return starts, lengths, ends_document, first, reserved, keys, component, slot_index
+    tokens = held.tokens.reshape(-1)
+    segments = Segments(tokens, starts, lengths, ends_document, first, reserved, keys)
+    return Sequences(segments, component, slot_index, stage)
 
 
 @compiled()

@@ -1,10 +1,13 @@
 """The arrays of a batch, and the segments of documents that an objective makes a batch from."""
 
-from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
+
+Numbers = npt.NDArray[np.int64]
+SegmentIds = npt.NDArray[np.int32]
+Mask = npt.NDArray[np.bool_]
 
 PADDING = -1
 """Segment id of a position that holds padding."""
@@ -13,9 +16,8 @@ FORGOTTEN = -2
 """Segment id of a position that holds padding because a tombstone removed its document."""
 
 
-@dataclass(frozen=True)
-class Batch:
-    """B sequences of the stream, of L positions each.
+class Batch(NamedTuple):
+    """B sequences of the stream, of L positions each; compiled functions accept it.
 
     Attributes:
         tokens: int64 [B, L].
@@ -51,29 +53,15 @@ class Batch:
     @classmethod
     def tokens_only(cls, rows: int, length: int) -> Self:
         """Return a batch whose loss_weights and segment_ids are [B, 0]; only CLM can fill it."""
-        return replace(cls.empty(rows, 0), tokens=np.empty((rows, length), np.int64))
-
-    @property
-    def rows(self) -> "Rows":
-        """Views of the arrays that an objective writes."""
-        return Rows(self.tokens, self.loss_weights, self.segment_ids, self.prefix)
+        return cls.empty(rows, 0)._replace(tokens=np.empty((rows, length), np.int64))
 
     def part(self, start: int, stop: int) -> Self:
         """Return rows `start` .. `stop - 1` as views."""
-        return type(self)(**{name: array[start:stop] for name, array in self.arrays().items()})
+        return type(self)._make(array[start:stop] for array in self)
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Return the arrays by their names."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
-
-
-class Rows(NamedTuple):
-    """The arrays of a Batch that objectives write, in a form that compiled functions accept."""
-
-    tokens: npt.NDArray[np.int64]
-    loss_weights: npt.NDArray[np.float32]
-    segment_ids: npt.NDArray[np.int32]
-    prefix: npt.NDArray[np.int32]
+        return self._asdict()
 
 
 class Segments(NamedTuple):

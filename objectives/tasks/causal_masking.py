@@ -10,7 +10,6 @@ loses a token to an empty span, and truncates documents. Here a span is never em
 fixed before a token is written, and everything is a function of the sequence's key.
 """
 
-from collections.abc import Sequence
 from decimal import Decimal, localcontext
 from functools import lru_cache
 
@@ -21,13 +20,10 @@ from pydantic import Field
 from manifests.config import Config
 from manifests.prng.jit import compiled
 from manifests.prng.splitmix import below, derive, draw
-from objectives.tasks.batch import Batch, Rows, Segments
+from objectives.tasks.batch import Batch, Mask, Numbers, SegmentIds, Segments
 from objectives.tasks.kernels import Ids, ids_of
-from objectives.tasks.objective import Objective, behind, require_masks
-from objectives.tasks.span_corruption import infill_prompt, stop_tokens
+from objectives.tasks.objective import SpanObjective, behind
 from objectives.tasks.spans import MaskWeights, longest, restore_segments, spread, write_row
-
-Numbers = npt.NDArray[np.int64]
 
 RESERVED = (6, 6, 9, 12)
 """Reserved tokens of sequences of 2,048 positions: two to four spans. Ours: in the mean two files
@@ -57,7 +53,7 @@ class Settings(Config):
     generated."""
 
 
-class CausalMasking(Objective[Settings]):
+class CausalMasking(SpanObjective[Settings]):
     """Masks spans of the longest segments of a sequence, and copies the others.
 
     The longest segments get a span each, as far as the reserved tokens suffice; then, in their
@@ -65,6 +61,7 @@ class CausalMasking(Objective[Settings]):
     """
 
     name = "causal_masking"
+    has_sep = False
     settings_class = Settings
 
     @classmethod
@@ -72,18 +69,14 @@ class CausalMasking(Objective[Settings]):
         """Return RESERVED for `count` slots, evenly apart, scaled to `length`."""
         return spread(RESERVED, COST, count, length)
 
-    def check(self) -> None:
-        """Raise UsageError if the vocabulary lacks <eom> or masks."""
-        require_masks(self.control, sep=False)
-
     def fill(self, segments: Segments, sequences: Numbers, batch: Batch) -> None:
         """Write some rows of a batch; see `Objective.fill`."""
         settings, ids = self.settings, ids_of(self.control)._replace(sep=-1)
         weights = MaskWeights(settings.mask_weight, settings.mask_weight)
         thresholds = span_thresholds(settings.spans)
-        _fill(segments, sequences, batch.rows, ids, settings.shortest, weights, thresholds)
+        _fill(segments, sequences, batch, ids, settings.shortest, weights, thresholds)
 
-    def restore(self, tokens: Numbers, segment_ids: npt.NDArray[np.int32]) -> Numbers:
+    def restore(self, tokens: Numbers, segment_ids: SegmentIds) -> Numbers:
         """Return the tokens that a row was made from; see `Objective.restore`."""
 
         def split(segment: Numbers) -> tuple[int, int]:
@@ -93,21 +86,10 @@ class CausalMasking(Objective[Settings]):
 
         return restore_segments(tokens, segment_ids, self.control, split)
 
-    def filled_in(
-        self, tokens: Numbers, segment_ids: npt.NDArray[np.int32]
-    ) -> npt.NDArray[np.bool_]:
+    def filled_in(self, tokens: Numbers, segment_ids: SegmentIds) -> Mask:
         """Return which positions follow the second <mask_1> of a segment."""
         masks = np.flatnonzero(tokens == self.control.mask_1)
         return behind(masks[1:][segment_ids[masks[1:]] == segment_ids[masks[:-1]]], segment_ids)
-
-    def infill_prompt(self, prefix: Sequence[int], suffix: Sequence[int]) -> list[int]:
-        """Return prefix <mask_1> suffix <|endoftext|> <mask_1>."""
-        return infill_prompt(self.control.model_copy(update={"sep": None}), prefix, suffix)
-
-    @property
-    def stop_tokens(self) -> frozenset[int]:
-        """<eom> and the end token."""
-        return stop_tokens(self.control)
 
 
 @lru_cache(maxsize=8)
@@ -134,7 +116,7 @@ def span_thresholds(mean: float) -> npt.NDArray[np.uint64]:
 def _fill(
     segments: Segments,
     sequences: Numbers,
-    rows: Rows,
+    batch: Batch,
     ids: Ids,
     shortest: int,
     weights: MaskWeights,
@@ -144,7 +126,7 @@ def _fill(
     cuts = np.empty((most // COST + 1, 2), np.int64)
     for sequence in sequences:
         kept, counts = _draw_spans(segments, sequence, ids.masks, shortest, thresholds, cuts)
-        write_row(segments, sequence, kept, counts, cuts, rows, ids, weights)
+        write_row(segments, sequence, kept, counts, cuts, batch, ids, weights)
 
 
 @compiled()

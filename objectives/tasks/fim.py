@@ -13,20 +13,17 @@ from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field
 
 from manifests.config import Config
 from manifests.errors import UsageError
 from manifests.prng.jit import compiled
 from manifests.prng.splitmix import below, derive, draw
-from objectives.tasks.batch import Batch, Rows, Segments
+from objectives.tasks.batch import Batch, Mask, Numbers, SegmentIds, Segments
 from objectives.tasks.kernels import FIXED, copy, copy_segment, mark, pad
 from objectives.tasks.objective import Objective, behind
 from objectives.tasks.spans import longest, split_segments, spread
 from objectives.tasks.token_splits import NO_SPLITS, TokenSplits, cut_at_characters, make_splits
-
-Numbers = npt.NDArray[np.int64]
 
 RESERVED = (6, 9, 12, 21)
 """Reserved tokens of sequences of 2,048 positions. Ours: in the mean two files share a sequence and
@@ -112,11 +109,12 @@ class FillInTheMiddle(Objective[Settings]):
         """Write some rows of a batch; see `Objective.fill`."""
         settings, splits = self.settings, self.splits
         rate, spm_rate = (round(r * (1 << FIXED)) for r in (settings.rate, settings.spm_rate))
-        chosen = _Settings(rate, spm_rate, settings.shortest, splits is None)
-        ids = _Ids(self.control.end, *self.sentinels)
-        _fill(segments, sequences, batch.rows, ids, chosen, splits or NO_SPLITS)
+        chosen = _Settings(
+            self.control.end, *self.sentinels, rate, spm_rate, settings.shortest, splits is None
+        )
+        _fill(segments, sequences, batch, chosen, splits or NO_SPLITS)
 
-    def restore(self, tokens: Numbers, segment_ids: npt.NDArray[np.int32]) -> Numbers:
+    def restore(self, tokens: Numbers, segment_ids: SegmentIds) -> Numbers:
         """Return the tokens that a row was made from; a cut token is two tokens of the same bytes.
 
         See `Objective.restore`.
@@ -134,9 +132,7 @@ class FillInTheMiddle(Objective[Settings]):
             parts += [front, segment[moved + 1 : stop], back, segment[stop:]]
         return np.concatenate(parts)
 
-    def filled_in(
-        self, tokens: Numbers, segment_ids: npt.NDArray[np.int32]
-    ) -> npt.NDArray[np.bool_]:
+    def filled_in(self, tokens: Numbers, segment_ids: SegmentIds) -> Mask:
         """Return which positions follow a document's <fim_middle>."""
         return behind(np.flatnonzero(tokens == self.sentinels[2]), segment_ids)
 
@@ -151,16 +147,13 @@ class FillInTheMiddle(Objective[Settings]):
         return [front, *prefix, after, *suffix, middle]
 
 
-class _Ids(NamedTuple):
+class _Settings(NamedTuple):
+    """The control ids and the settings, the rates in fixed point."""
+
     end: int
     prefix: int
     suffix: int
     middle: int
-
-
-class _Settings(NamedTuple):
-    """The settings, the rates in fixed point."""
-
     rate: int
     spm_rate: int
     shortest: int
@@ -171,13 +164,14 @@ class _Settings(NamedTuple):
 def _fill(
     segments: Segments,
     sequences: Numbers,
-    rows: Rows,
-    ids: _Ids,
+    batch: Batch,
     settings: _Settings,
     splits: TokenSplits,
 ) -> None:
-    work = np.empty(rows.tokens.shape[1] + 2 * splits.longest, np.int64)
+    work = np.empty(batch.tokens.shape[1] + 2 * splits.longest, np.int64)
     for sequence in sequences:
+        row, loss_weights = batch.tokens[sequence], batch.loss_weights[sequence]
+        segment_ids = batch.segment_ids[sequence]
         first, last = segments.first[sequence], segments.first[sequence + 1]
         key, reserved = segments.keys[sequence], segments.reserved_tokens[sequence]
         kept = _drawn(segments.lengths[first:last], key, settings, reserved // COST)
@@ -187,22 +181,16 @@ def _fill(
             start = used
             if number < len(kept) and first + kept[number] == segment:
                 used, grown = _write_rearranged(
-                    segments, segment, derive(key, segment - first), spare, rows.tokens[sequence],
-                    used, ids, settings, splits, work,
+                    segments, segment, derive(key, segment - first), spare, row, used, settings,
+                    splits, work,
                 )  # fmt: skip
                 spare -= grown
                 number += 1
             else:
-                used = copy_segment(segments, segment, rows.tokens[sequence], used, ids.end)
-            mark(
-                rows.loss_weights[sequence],
-                rows.segment_ids[sequence],
-                start,
-                used,
-                segment - first,
-            )
-        rows.loss_weights[sequence, 0] = 0
-        pad(segments, sequence, rows, used, ids.end)
+                used = copy_segment(segments, segment, row, used, settings.end)
+            mark(loss_weights, segment_ids, start, used, segment - first)
+        loss_weights[0] = 0
+        pad(segments, sequence, batch, used, settings.end)
 
 
 @compiled()
@@ -223,7 +211,6 @@ def _write_rearranged(
     spare: int,
     row: Any,
     at: int,
-    ids: _Ids,
     settings: _Settings,
     splits: TokenSplits,
     work: Numbers,
@@ -237,8 +224,7 @@ def _write_rearranged(
         spare: by how many tokens cut tokens may make it longer.
         row: of the batch.
         at: position in the row.
-        ids: control ids.
-        settings: the settings.
+        settings: control ids and settings.
         splits: parts of tokens.
         work: int64 [any], for the document with its cut tokens.
 
@@ -254,17 +240,17 @@ def _write_rearranged(
     else:
         low, high, total = cut_at_characters(tokens, key, 2, splits, spare, work)
     is_spm = below(draw(key, 1), 1 << FIXED) < settings.spm_rate
-    row[at] = ids.prefix
+    row[at] = settings.prefix
     at += 1
     if not is_spm:
         at = copy(work, 0, low, row, at)
-    row[at] = ids.suffix
+    row[at] = settings.suffix
     at = copy(work, high, total - high, row, at + 1)
-    row[at] = ids.middle
+    row[at] = settings.middle
     if is_spm:
         at = copy(work, 0, low, row, at + 1) - 1
     at = copy(work, low, high - low, row, at + 1)
     if segments.ends_document[segment]:
-        row[at] = ids.end
+        row[at] = settings.end
         at += 1
     return at, total - size

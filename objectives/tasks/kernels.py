@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from manifests.prng.jit import compiled
 from manifests.special_tokens import SpecialTokens
-from objectives.tasks.batch import FORGOTTEN, PADDING, Rows, Segments
+from objectives.tasks.batch import FORGOTTEN, PADDING, Batch, Segments
 
 FIXED = 32
 """Binary places of ratios: fixed-point numbers are the same on every machine."""
@@ -66,10 +66,10 @@ def mark(loss_weights: Any, segment_ids: Any, start: int, stop: int, segment: in
 
 
 @compiled(inline=True)
-def copy_sequence(segments: Segments, sequence: int, rows: Rows, at: int, end: int) -> int:
+def copy_sequence(segments: Segments, sequence: int, batch: Batch, at: int, end: int) -> int:
     """Write and mark all segments of a sequence from position `at` on; return where they end."""
-    row, loss_weights = rows.tokens[sequence], rows.loss_weights[sequence]
-    segment_ids = rows.segment_ids[sequence]
+    row, loss_weights = batch.tokens[sequence], batch.loss_weights[sequence]
+    segment_ids = batch.segment_ids[sequence]
     first = segments.first[sequence]
     for segment in range(first, segments.first[sequence + 1]):
         start, at = at, copy_segment(segments, segment, row, at, end)
@@ -87,21 +87,21 @@ def addresses(segments: Segments, sequence: int) -> int:
 
 
 @compiled(inline=True)
-def pad(segments: Segments, sequence: int, rows: Rows, used: int, end: int) -> None:
+def pad(segments: Segments, sequence: int, batch: Batch, used: int, end: int) -> None:
     """Write padding from position `used` on: end tokens of loss weight 0.
 
     As many positions at the row's end as the sequence lost to a tombstone become FORGOTTEN.
     """
-    if used < rows.tokens.shape[1]:
-        _pad(segments, sequence, rows, used, end)
+    if used < batch.tokens.shape[1]:
+        _pad(segments, sequence, batch, used, end)
 
 
 @compiled()
-def _pad(segments: Segments, sequence: int, rows: Rows, used: int, end: int) -> None:
-    length = rows.tokens.shape[1]
+def _pad(segments: Segments, sequence: int, batch: Batch, used: int, end: int) -> None:
+    length = batch.tokens.shape[1]
     whole = length - segments.reserved_tokens[sequence]
     forgotten = length - (whole - addresses(segments, sequence))
-    rows.tokens[sequence, used:] = end
-    rows.loss_weights[sequence, used:] = 0
-    rows.segment_ids[sequence, used:forgotten] = _PADDING
-    rows.segment_ids[sequence, forgotten:] = _FORGOTTEN
+    batch.tokens[sequence, used:] = end
+    batch.loss_weights[sequence, used:] = 0
+    batch.segment_ids[sequence, used:forgotten] = _PADDING
+    batch.segment_ids[sequence, forgotten:] = _FORGOTTEN

@@ -11,9 +11,8 @@ import numpy.typing as npt
 from manifests.config import Config
 from manifests.errors import UsageError
 from manifests.special_tokens import SpecialTokens
-from objectives.tasks.batch import Batch, Segments
+from objectives.tasks.batch import Batch, Mask, Numbers, SegmentIds, Segments
 
-Numbers = npt.NDArray[np.int64]
 S = TypeVar("S", bound=Config)
 
 
@@ -98,7 +97,7 @@ class Objective(ABC, Generic[S]):
             batch: the batch; its other rows must stay as they are.
         """
 
-    def restore(self, tokens: Numbers, segment_ids: npt.NDArray[np.int32]) -> Numbers:
+    def restore(self, tokens: Numbers, segment_ids: SegmentIds) -> Numbers:
         """Return the tokens and end tokens that a row was made from: the inverse of `fill`.
 
         Default: the row without its padding.
@@ -109,9 +108,7 @@ class Objective(ABC, Generic[S]):
         """
         return tokens[: np.count_nonzero(segment_ids >= 0)]
 
-    def token_kinds(
-        self, tokens: Numbers, segment_ids: npt.NDArray[np.int32]
-    ) -> npt.NDArray[np.intp]:
+    def token_kinds(self, tokens: Numbers, segment_ids: SegmentIds) -> npt.NDArray[np.intp]:
         """Return the TokenKind of each token of a row: intp [L].
 
         Args:
@@ -128,9 +125,7 @@ class Objective(ABC, Generic[S]):
         kinds[segment_ids < 0] = TokenKind.PADDING
         return kinds
 
-    def filled_in(
-        self, tokens: Numbers, segment_ids: npt.NDArray[np.int32]
-    ) -> npt.NDArray[np.bool_]:
+    def filled_in(self, tokens: Numbers, segment_ids: SegmentIds) -> Mask:
         """Return where the model fills in spans, the control tokens between them included.
 
         Default: nowhere.
@@ -155,11 +150,35 @@ class Objective(ABC, Generic[S]):
         return frozenset({self.control.end})
 
 
-def require_masks(control: SpecialTokens, *, sep: bool) -> None:
-    """Raise UsageError unless the vocabulary has <eom>, masks and, if `sep`, <sep>."""
-    if control.eom is None or not control.masks or (sep and control.sep is None):
-        names = "<sep>, <eom>" if sep else "<eom>"
-        raise UsageError(f"{names} and masks are not in the tokenizer's vocabulary")
+class SpanObjective(Objective[S]):
+    """An objective that puts masks in place of spans, and the spans behind the text.
+
+    Attributes:
+        has_sep: whether <sep> separates the text from the spans.
+    """
+
+    has_sep: ClassVar[bool] = True
+
+    def check(self) -> None:
+        """Raise UsageError if the vocabulary lacks <eom>, masks or, if `has_sep`, <sep>."""
+        control = self.control
+        if control.eom is None or not control.masks or (self.has_sep and control.sep is None):
+            names = "<sep>, <eom>" if self.has_sep else "<eom>"
+            raise UsageError(f"{names} and masks are not in the tokenizer's vocabulary")
+
+    def infill_prompt(self, prefix: Sequence[int], suffix: Sequence[int]) -> list[int]:
+        """Return prefix <mask_1> suffix <|endoftext|> <sep> <mask_1> (model card of codegen2-1B).
+
+        <sep> is left out without `has_sep`.
+        """
+        control, sep = self.control, self.control.sep if self.has_sep else None
+        between = [control.end] if sep is None else [control.end, sep]
+        return [*prefix, control.mask(1), *suffix, *between, control.mask(1)]
+
+    @property
+    def stop_tokens(self) -> frozenset[int]:
+        """<eom> and the end token."""
+        return frozenset(i for i in (self.control.eom, self.control.end) if i is not None)
 
 
 def require_below_vocabulary(control: SpecialTokens, name: str, number: int | None) -> None:
@@ -168,7 +187,7 @@ def require_below_vocabulary(control: SpecialTokens, name: str, number: int | No
         raise UsageError(f"{name} is {number}, not below the vocabulary {control.vocabulary}")
 
 
-def behind(starts: Numbers, segment_ids: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
+def behind(starts: Numbers, segment_ids: SegmentIds) -> Mask:
     """Return which positions lie behind one of `starts`, in its segment: bool [L]."""
     positions = np.arange(len(segment_ids))
     inside = np.zeros(len(segment_ids), np.bool_)

@@ -7,23 +7,17 @@ sequence and not of a document, as the paper's attention mask is.
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
 
 from manifests.prng.jit import compiled
 from manifests.prng.splitmix import below, draw
-from objectives.tasks.batch import Batch, Rows, Segments
+from objectives.tasks.batch import Batch, Segments
 from objectives.tasks.kernels import FIXED, copy_sequence, pad
 from objectives.tasks.objective import Objective
 from objectives.tasks.ratios import Ratios
 
 
 class Settings(Ratios):
-    """The length of the prefix, as a share of the positions."""
-
-    ratio_low: float = Field(default=0.0, ge=0, le=1)
-    """Least share of the positions. Published: 0."""
-    ratio_high: float = Field(default=0.9, ge=0, le=1)
-    """Largest share of the positions. Published: 0.9."""
+    """The length of the prefix, as a share of the positions. Published: 0 to 0.9."""
 
 
 class PrefixLM(Objective[Settings]):
@@ -35,14 +29,14 @@ class PrefixLM(Objective[Settings]):
 
     def fill(self, segments: Segments, sequences: npt.NDArray[np.int64], batch: Batch) -> None:
         """Write some rows of a batch; see `Objective.fill`."""
-        fill_prefixed(segments, sequences, batch.rows, self.control.end, *self.settings.fixed, -1)
+        fill_prefixed(segments, sequences, batch, self.control.end, *self.settings.fixed, -1)
 
 
 @compiled()
 def fill_prefixed(
     segments: Segments,
     sequences: npt.NDArray[np.int64],
-    rows: Rows,
+    batch: Batch,
     end: int,
     low: int,
     high: int,
@@ -53,7 +47,7 @@ def fill_prefixed(
     Args:
         segments: of the batch.
         sequences: the rows to write.
-        rows: of the batch.
+        batch: the batch.
         end: id of the end token.
         low: least share of the positions, in fixed point.
         high: largest share of the positions, in fixed point.
@@ -62,13 +56,13 @@ def fill_prefixed(
     for sequence in sequences:
         used = 0
         if mode >= 0:
-            rows.tokens[sequence, 0] = mode
-            rows.segment_ids[sequence, 0] = 0
+            batch.tokens[sequence, 0] = mode
+            batch.segment_ids[sequence, 0] = 0
             used = 1
-        used = copy_sequence(segments, sequence, rows, used, end)
+        used = copy_sequence(segments, sequence, batch, used, end)
         ratio = low + below(draw(segments.keys[sequence], 0), high - low + 1)
-        length = rows.tokens.shape[1]
+        length = batch.tokens.shape[1]
         prefix = min((ratio * length + (1 << FIXED - 1)) >> FIXED, max(used - 1, 0))
-        rows.loss_weights[sequence, : max(prefix, 1)] = 0
-        rows.prefix[sequence] = prefix
-        pad(segments, sequence, rows, used, end)
+        batch.loss_weights[sequence, : max(prefix, 1)] = 0
+        batch.prefix[sequence] = prefix
+        pad(segments, sequence, batch, used, end)

@@ -10,19 +10,16 @@ so nothing is truncated: k segments with m spans add 3 m + k control tokens, whi
 reserved tokens cover.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field
 
 from manifests.prng.jit import compiled
 from manifests.prng.splitmix import below, draw
-from manifests.special_tokens import SpecialTokens
-from objectives.tasks.batch import Batch, Rows, Segments
+from objectives.tasks.batch import Batch, Mask, Numbers, SegmentIds, Segments
 from objectives.tasks.kernels import FIXED, Ids, ids_of
-from objectives.tasks.objective import Objective, behind, require_masks
+from objectives.tasks.objective import SpanObjective, behind
 from objectives.tasks.ratios import Ratios
 from objectives.tasks.spans import (
     MaskWeights,
@@ -33,8 +30,6 @@ from objectives.tasks.spans import (
     thinned,
     write_row,
 )
-
-Numbers = npt.NDArray[np.int64]
 
 RESERVED = (8, 8, 12, 16, 24, 32, 48, 64)
 """Reserved tokens of sequences of 2,048 positions. Ours: two segments with a span each where files
@@ -61,7 +56,7 @@ class Settings(Ratios):
     the caller writes that mask when infilling. The masks before the spans have weight 1."""
 
 
-class SpanCorruption(Objective[Settings]):
+class SpanCorruption(SpanObjective[Settings]):
     """Masks spans of the longest segments of a sequence, and copies the others."""
 
     name = "span_corruption"
@@ -73,17 +68,13 @@ class SpanCorruption(Objective[Settings]):
         scale = 2048 * COST
         return [COST * max(1, (h * length + scale // 2) // scale) for h in thinned(RESERVED, count)]
 
-    def check(self) -> None:
-        """Raise UsageError if the vocabulary lacks <sep>, <eom> or masks."""
-        require_masks(self.control, sep=True)
-
     def fill(self, segments: Segments, sequences: Numbers, batch: Batch) -> None:
         """Write some rows of a batch; see `Objective.fill`."""
         settings = self.settings
         chosen = _Settings(*settings.fixed, settings.shortest, settings.mask_weight)
-        _fill(segments, sequences, batch.rows, ids_of(self.control), chosen)
+        _fill(segments, sequences, batch, ids_of(self.control), chosen)
 
-    def restore(self, tokens: Numbers, segment_ids: npt.NDArray[np.int32]) -> Numbers:
+    def restore(self, tokens: Numbers, segment_ids: SegmentIds) -> Numbers:
         """Return the tokens that a row was made from; see `Objective.restore`."""
 
         def split(segment: Numbers) -> tuple[int, int]:
@@ -92,33 +83,9 @@ class SpanCorruption(Objective[Settings]):
 
         return restore_segments(tokens, segment_ids, self.control, split)
 
-    def filled_in(
-        self, tokens: Numbers, segment_ids: npt.NDArray[np.int32]
-    ) -> npt.NDArray[np.bool_]:
+    def filled_in(self, tokens: Numbers, segment_ids: SegmentIds) -> Mask:
         """Return which positions follow a segment's <sep>."""
         return behind(np.flatnonzero(tokens == self.control.sep), segment_ids)
-
-    def infill_prompt(self, prefix: Sequence[int], suffix: Sequence[int]) -> list[int]:
-        """Return prefix <mask_1> suffix <|endoftext|> <sep> <mask_1>."""
-        return infill_prompt(self.control, prefix, suffix)
-
-    @property
-    def stop_tokens(self) -> frozenset[int]:
-        """<eom> and the end token."""
-        return stop_tokens(self.control)
-
-
-def infill_prompt(
-    control: SpecialTokens, prefix: Sequence[int], suffix: Sequence[int]
-) -> list[int]:
-    """Return prefix <mask_1> suffix <|endoftext|> <sep> <mask_1> (model card of codegen2-1B)."""
-    sep = [] if control.sep is None else [control.sep]
-    return [*prefix, control.mask(1), *suffix, control.end, *sep, control.mask(1)]
-
-
-def stop_tokens(control: SpecialTokens) -> frozenset[int]:
-    """Return <eom> and the end token."""
-    return frozenset({control.end, *([] if control.eom is None else [control.eom])})
 
 
 class _Settings(NamedTuple):
@@ -132,14 +99,14 @@ class _Settings(NamedTuple):
 
 @compiled()
 def _fill(
-    segments: Segments, sequences: Numbers, rows: Rows, ids: Ids, settings: _Settings
+    segments: Segments, sequences: Numbers, batch: Batch, ids: Ids, settings: _Settings
 ) -> None:
     most = 0 if not len(sequences) else segments.reserved_tokens[sequences].max()
     cuts = np.empty((most // 3 + 1, 2), np.int64)
     weights = MaskWeights(settings.mask_weight, 1.0)
     for sequence in sequences:
         kept, counts = _draw_spans(segments, sequence, ids.masks, settings, cuts)
-        write_row(segments, sequence, kept, counts, cuts, rows, ids, weights)
+        write_row(segments, sequence, kept, counts, cuts, batch, ids, weights)
 
 
 @compiled()

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from manifests.prng.jit import compiled
 from manifests.prng.splitmix import subset
 from manifests.special_tokens import SpecialTokens
-from objectives.tasks.batch import Rows, Segments
+from objectives.tasks.batch import Batch, Segments
 from objectives.tasks.kernels import Ids, copy, copy_segment, mark, pad
 
 Numbers = npt.NDArray[np.int64]
@@ -152,7 +152,7 @@ def write_row(
     kept: Numbers,
     counts: Numbers,
     cuts: Numbers,
-    rows: Rows,
+    batch: Batch,
     ids: Ids,
     weights: MaskWeights,
 ) -> None:
@@ -164,13 +164,13 @@ def write_row(
         kept: int64 [k], the segments with spans, ascending.
         counts: int64 [k], how many spans each has.
         cuts: int64 [sum of counts or more, 2], (first token, number of tokens) of each span.
-        rows: of the batch.
+        batch: the batch.
         ids: control ids; without `sep` no <sep> is written.
         weights: loss weights of the masks.
     """
     first, last = segments.first[sequence], segments.first[sequence + 1]
-    row, loss_weights = rows.tokens[sequence], rows.loss_weights[sequence]
-    segment_ids = rows.segment_ids[sequence]
+    row, loss_weights = batch.tokens[sequence], batch.loss_weights[sequence]
+    segment_ids = batch.segment_ids[sequence]
     used = done = number = 0
     for segment in range(first, last):
         start = used
@@ -185,7 +185,7 @@ def write_row(
         done += counts[number]
         number += 1
     loss_weights[0] = 0
-    pad(segments, sequence, rows, used, ids.end)
+    pad(segments, sequence, batch, used, ids.end)
 
 
 @compiled()

@@ -138,10 +138,8 @@ def cut_at_characters(
     characters = 0
     for token in tokens:
         characters += splits.first[token + 1] - splits.first[token]
-    one, other = (
-        below(draw(key, index), characters + 1),
-        below(draw(key, index + 1), characters + 1),
-    )
+    one = below(draw(key, index), characters + 1)
+    other = below(draw(key, index + 1), characters + 1)
     front, entry = _token_at(tokens, 0, min(one, other), splits)
     back, another = _token_at(tokens, 0, max(one, other), splits)
     total = copy(tokens, 0, len(tokens), work, 0)

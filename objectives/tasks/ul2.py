@@ -11,23 +11,18 @@ because it determines how many tokens a sequence reserves: as many as spans of t
 length need.
 """
 
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field
 
 from manifests.config import Config
 from manifests.prng.jit import compiled
-from objectives.tasks.batch import Batch, Rows, Segments
+from objectives.tasks.batch import Batch, Mask, Numbers, SegmentIds, Segments
 from objectives.tasks.kernels import FIXED, Ids, copy, ids_of, mark, pad
-from objectives.tasks.objective import Objective, require_below_vocabulary, require_masks
+from objectives.tasks.objective import Objective, SpanObjective, require_below_vocabulary
 from objectives.tasks.prefix_lm import fill_prefixed
-from objectives.tasks.span_corruption import infill_prompt, stop_tokens
 from objectives.tasks.spans import longest, place_spans, share_spans, write_body
-
-Numbers = npt.NDArray[np.int64]
 
 AROUND = 3
 """Control tokens beside those of spans, which take two each: a task token, <sep>, <eom>. Without a
@@ -42,7 +37,7 @@ class Settings(Config):
     "no notable differences" with task tokens (arXiv 2305.02309, section 3.3)."""
 
 
-class Denoiser(Objective[Settings]):
+class Denoiser(SpanObjective[Settings]):
     """An R or X denoiser: masks spans, as many as the reserved tokens suffice for.
 
     Where a sequence has more documents than spans, its longest documents have one each, and the
@@ -66,15 +61,15 @@ class Denoiser(Objective[Settings]):
 
     def check(self) -> None:
         """Raise UsageError if the vocabulary lacks <sep>, <eom>, masks or the task token."""
-        require_masks(self.control, sep=True)
+        super().check()
         require_below_vocabulary(self.control, "mode", self.settings.mode)
 
     def fill(self, segments: Segments, sequences: Numbers, batch: Batch) -> None:
         """Write some rows of a batch; see `Objective.fill`."""
         share, ids = round(self.share * (1 << FIXED)), ids_of(self.control)
-        _fill(segments, sequences, batch.rows, ids, share, _mode(self.settings))
+        _fill(segments, sequences, batch, ids, share, _mode(self.settings))
 
-    def restore(self, tokens: Numbers, segment_ids: npt.NDArray[np.int32]) -> Numbers:
+    def restore(self, tokens: Numbers, segment_ids: SegmentIds) -> Numbers:
         """Return the tokens that a row without a task token was made from."""
         used = super().restore(tokens, segment_ids)
         seps = np.flatnonzero(used == self.control.sep)
@@ -89,20 +84,9 @@ class Denoiser(Objective[Settings]):
             position = mask + 1
         return np.concatenate([*parts, body[position:]])
 
-    def filled_in(
-        self, tokens: Numbers, segment_ids: npt.NDArray[np.int32]
-    ) -> npt.NDArray[np.bool_]:
+    def filled_in(self, tokens: Numbers, segment_ids: SegmentIds) -> Mask:
         """Return which positions follow <sep>."""
         return np.cumsum(tokens == self.control.sep) > 0
-
-    def infill_prompt(self, prefix: Sequence[int], suffix: Sequence[int]) -> list[int]:
-        """Return prefix <mask_1> suffix <|endoftext|> <sep> <mask_1>."""
-        return infill_prompt(self.control, prefix, suffix)
-
-    @property
-    def stop_tokens(self) -> frozenset[int]:
-        """<eom> and the end token."""
-        return stop_tokens(self.control)
 
 
 class R3(Denoiser):  # noqa: D101
@@ -155,7 +139,7 @@ class PrefixDenoiser(Objective[Settings]):
         """Write some rows of a batch; see `Objective.fill`."""
         low, high = round(self.low * (1 << FIXED)), round(self.high * (1 << FIXED))
         end, mode = self.control.end, _mode(self.settings)
-        fill_prefixed(segments, sequences, batch.rows, end, low, high, mode)
+        fill_prefixed(segments, sequences, batch, end, low, high, mode)
 
 
 class S(PrefixDenoiser):
@@ -182,12 +166,12 @@ def _mode(settings: Settings) -> int:
 
 @compiled()
 def _fill(
-    segments: Segments, sequences: Numbers, rows: Rows, ids: Ids, share: int, mode: int
+    segments: Segments, sequences: Numbers, batch: Batch, ids: Ids, share: int, mode: int
 ) -> None:
     has_mode = int(mode >= 0)
     for sequence in sequences:
         first, last = segments.first[sequence], segments.first[sequence + 1]
-        row, loss_weights = rows.tokens[sequence], rows.loss_weights[sequence]
+        row, loss_weights = batch.tokens[sequence], batch.loss_weights[sequence]
         spare = max(segments.reserved_tokens[sequence] - 2 - has_mode, 0)
         most = min(spare // 2, ids.masks)
         kept = first + longest(segments.lengths[first:last], 2, most)
@@ -203,16 +187,16 @@ def _fill(
                 number += 1
             spans = cuts[done : done + count]
             used = write_body(segments, segment, spans, done, row, used, ids)
-            mark(loss_weights, rows.segment_ids[sequence], start, used, segment - first)
+            mark(loss_weights, batch.segment_ids[sequence], start, used, segment - first)
             done += count
         if done:
             start = used
-            used = _write_answers(segments, kept, counts, cuts, rows, sequence, used, ids)
-            rows.prefix[sequence] = start + 1
+            used = _write_answers(segments, kept, counts, cuts, batch, sequence, used, ids)
+            batch.prefix[sequence] = start + 1
         if mode >= 0:
-            rows.segment_ids[sequence, 0] = 0
-        loss_weights[: max(rows.prefix[sequence], 1)] = 0
-        pad(segments, sequence, rows, used, ids.end)
+            batch.segment_ids[sequence, 0] = 0
+        loss_weights[: max(batch.prefix[sequence], 1)] = 0
+        pad(segments, sequence, batch, used, ids.end)
 
 
 @compiled()
@@ -243,14 +227,14 @@ def _write_answers(
     kept: Numbers,
     counts: Numbers,
     cuts: Numbers,
-    rows: Rows,
+    batch: Batch,
     sequence: int,
     at: int,
     ids: Ids,
 ) -> int:
     """Write <sep>, each mask with its span, and <eom>; return the position behind <eom>."""
-    row: Any = rows.tokens[sequence]
-    loss_weights, segment_ids = rows.loss_weights[sequence], rows.segment_ids[sequence]
+    row: Any = batch.tokens[sequence]
+    loss_weights, segment_ids = batch.loss_weights[sequence], batch.segment_ids[sequence]
     row[at] = ids.sep
     segment_ids[at] = segment_ids[at - 1]
     at += 1
