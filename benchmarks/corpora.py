@@ -15,8 +15,9 @@ from filters.dedup.minhash import load_profile
 from filters.dedup.union_find import U64
 from filters.document_ids import as_binary, document_ids
 from manifests.lineage.manifest import Manifest, Totals, save_manifest
+from manifests.lineage.parts_table import PARTS
 from manifests.lineage.receipts import Receipt, file_record, save_receipt
-from manifests.schemas import DOCUMENTS, PARTS
+from manifests.schemas import DOCUMENTS
 from pipelines.dedup import parts, signatures
 
 KEY = 2305

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from benchmarks.claims import ROOT, Claim, main, medians, say
 from manifests.dataset.dataset import Dataset
-from manifests.dataset.shard_index import SHARD_TABLE
+from manifests.dataset.shard_index import SHARD_TABLE, SHARDS
 from manifests.io import files
 from manifests.lineage.manifest import (
     FILE,
@@ -32,7 +32,6 @@ from manifests.lineage.manifest import (
     save_manifest,
 )
 from manifests.lineage.receipts import ComponentFunnel
-from manifests.schemas import SHARDS
 from manifests.shards import block_table
 from manifests.shards.writer import BLOCK_TOKENS
 from manifests.special_tokens import SpecialTokens

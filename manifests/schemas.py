@@ -1,6 +1,6 @@
 """The columns of the Parquet files that one job writes and another one reads."""
 
-from typing import TypedDict
+from typing import Annotated, Any, TypedDict, get_type_hints
 
 import pyarrow as pa
 
@@ -10,38 +10,52 @@ FORMAT = 1
 PLAN_FILE = "plan.parquet"
 """The plan of license_filter, in the output directory: rows of the schema PLAN."""
 
-PLAN = pa.schema(
-    [
-        pa.field("source", pa.string(), nullable=False),
-        pa.field("input", pa.string(), nullable=False),  # relative to the source's root
-        pa.field("url", pa.string(), nullable=False),
-        pa.field("start", pa.int64(), nullable=False),  # first row group; 0 for a jsonl
-        pa.field("stop", pa.int64()),  # null: to the end, in as many parts as it takes
-        pa.field("bytes", pa.int64(), nullable=False),  # on disk
-        pa.field("version", pa.string(), nullable=False),  # etag or mtime
-        pa.field("step", pa.string(), nullable=False),  # the license_filter digest of its source
-        pa.field("part", pa.string(), nullable=False),  # the name of its (first) part
-        pa.field("error", pa.string()),  # why it is not read; null when it is
-        pa.field("refused", pa.bool_(), nullable=False),  # for its name, which is no fault
-    ]
-)
+UInt32 = Annotated[int, "uint32"]
+"""A field of a row whose column is uint32."""
+
+_TYPES: dict[Any, pa.DataType] = {
+    str: pa.string(),
+    int: pa.int64(),
+    UInt32: pa.uint32(),
+    bool: pa.bool_(),
+    list[str]: pa.list_(pa.string()),
+}
+_COLUMNS = {kind: pa.field("", data_type, nullable=False) for kind, data_type in _TYPES.items()}
+_COLUMNS |= {kind | None: pa.field("", data_type) for kind, data_type in _TYPES.items()}
+
+
+def schema_of(row: type) -> pa.Schema:
+    """Return the columns of a table whose rows are of a class; `| None` makes a column nullable."""
+    kinds = get_type_hints(row, include_extras=True)
+    return pa.schema([_COLUMNS[kind].with_name(name) for name, kind in kinds.items()])
 
 
 class PlanRow(TypedDict):
-    """A row of plan.parquet; PLAN describes its columns."""
+    """A row of plan.parquet."""
 
     source: str
     input: str
+    """Path relative to the source's root."""
     url: str
     start: int
+    """First row group; 0 for a jsonl."""
     stop: int | None
+    """None: to the end, in as many parts as it takes."""
     bytes: int
+    """On disk."""
     version: str
+    """The etag, or the time of modification."""
     step: str
+    """The license_filter digest of its source."""
     part: str
+    """The name of its (first) part."""
     error: str | None
+    """Why the input is not read; None if it is read."""
     refused: bool
+    """Whether the input is not read because of its name, which is no fault."""
 
+
+PLAN = schema_of(PlanRow)
 
 DOCUMENTS = pa.schema(
     [
@@ -71,55 +85,6 @@ DUPLICATES = pa.schema(
         pa.field(
             "rule", pa.string(), nullable=False
         ),  # exact | normalized | minhash | previous_corpus
-    ]
-)
-
-PARTS = pa.schema(
-    [
-        pa.field("part", pa.uint32(), nullable=False),  # upper 32 bits of a part address
-        pa.field("name", pa.string(), nullable=False),
-        pa.field("source", pa.string(), nullable=False),
-        pa.field("input", pa.string(), nullable=False),
-        pa.field("components", pa.list_(pa.string()), nullable=False),
-        pa.field("documents", pa.int64(), nullable=False),
-        pa.field("bytes", pa.int64(), nullable=False),
-        pa.field("sha256", pa.string(), nullable=False),  # of documents/NAME.parquet
-    ]
-)
-
-DEDUP_PARTS = pa.schema(
-    [
-        pa.field("part", pa.uint32(), nullable=False),
-        pa.field("name", pa.string(), nullable=False),
-        pa.field("source", pa.string(), nullable=False),
-        pa.field("documents", pa.int64(), nullable=False),
-        pa.field("sha256", pa.string(), nullable=False),  # of documents/NAME.parquet
-        pa.field("signature", pa.string(), nullable=False),  # name of a file of signatures/
-    ]
-)
-
-PREVIOUS_PARTS = pa.schema(
-    [
-        pa.field("part", pa.uint32(), nullable=False),  # after the last of this corpus
-        pa.field("name", pa.string(), nullable=False),
-        pa.field("source", pa.string(), nullable=False),
-        pa.field("documents", pa.int64(), nullable=False),
-        pa.field("signature", pa.string(), nullable=False),
-        pa.field("corpus", pa.uint32(), nullable=False),  # index in `[dedup] previous_corpora`
-    ]
-)
-
-SHARDS = pa.schema(
-    [
-        pa.field("shard", pa.string(), nullable=False),  # path relative to the dataset
-        pa.field("component", pa.string(), nullable=False),
-        pa.field("heldout", pa.bool_(), nullable=False),
-        pa.field("bytes", pa.int64(), nullable=False),
-        pa.field("blocks", pa.int64(), nullable=False),
-        pa.field("documents", pa.int64(), nullable=False),
-        pa.field("tokens", pa.int64(), nullable=False),
-        pa.field("sha256", pa.string(), nullable=False),  # of the .tar
-        pa.field("table_sha256", pa.string(), nullable=False),  # of the .parquet beside it
     ]
 )
 

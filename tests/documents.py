@@ -10,8 +10,9 @@ import pyarrow.parquet as pq
 
 from filters.document_ids import document_ids
 from manifests.lineage.manifest import Manifest, Totals, save_manifest
+from manifests.lineage.parts_table import PARTS
 from manifests.lineage.receipts import file_record
-from manifests.schemas import DOCUMENTS, PARTS
+from manifests.schemas import DOCUMENTS
 from pipelines.corpus.corpus import Corpus
 from pipelines.corpus.dedup_table import Dedup
 from pipelines.corpus.source_table import Source

@@ -21,6 +21,7 @@ from manifests.lineage.manifest import (
     manifest_digest,
     save_manifest,
 )
+from manifests.lineage.parts_table import DEDUP_PARTS, PARTS
 from manifests.lineage.receipts import (
     ComponentFunnel,
     Count,
@@ -30,7 +31,7 @@ from manifests.lineage.receipts import (
     merge_funnels,
     save_receipt,
 )
-from manifests.schemas import DEDUP_PARTS, DOCUMENTS, DUPLICATES, PARTS, decisions
+from manifests.schemas import DOCUMENTS, DUPLICATES, decisions
 from manifests.tokenizer.tokenizer import describe_tokenizer, encode_documents, load_text_tokenizer
 
 PARTS_OF = {"the-stack": {"python": 40, "c": 20}, "the-pile": {"wikipedia-en": 15}}
@@ -254,13 +255,12 @@ def write_tokenize(directory: Path, rows: Sequence[Row], tokenizer: bytes) -> No
             records.append(write_shard(directory, place, chosen, encoder, lengths))
     summary = finish_dataset(str(directory), records)
     funnel = counted(rows, lengths)
-    sums = {name: getattr(summary, name) for name in ("tokens", "shards", "blocks")}
     manifest = Manifest(
         step="tokenize",
         digest=TOKENIZE,
         config={"tokenize": {"tokenizer": {"train": 380}, "heldout": 0.08}},
         parent=parent_of(directory, "dedup"),
-        totals=totals_of(funnel, parts=len(records), **sums),
+        totals=totals_of(funnel, parts=len(records), **summary.sizes),
         funnel=funnel,
         tables=summary.tables,
         tokenizer=describe_tokenizer(path),

@@ -1,6 +1,5 @@
 """A component of a dataset, read by address or document by document."""
 
-import hashlib
 from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
@@ -9,7 +8,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from manifests.dataset.shard_index import SHARD_TABLE, ShardRow, read_documents, shard_rows
+from manifests.dataset.shard_index import (
+    SHARD_TABLE,
+    ShardRow,
+    digest_of,
+    read_documents,
+    shard_rows,
+)
 from manifests.dataset.token_range import Window
 from manifests.errors import DataError, UsageError
 from manifests.io import files
@@ -41,6 +46,8 @@ class ShardComponent:
         addresses: `tokens + documents`, the length of an epoch.
         digest: SHA-256 over the SHA-256 digests of its shards.
         reader: its blocks, numbered from 0.
+        dtype: of the tokens on disk: uint16 or uint32.
+        is_local: whether its shards are files of this machine.
     """
 
     def __init__(
@@ -60,6 +67,7 @@ class ShardComponent:
         self._shards = dataset.shards.slice(shards.start, len(shards))
         shard_files = _ShardFiles(files.join(dataset.directory, ""), self._shards)
         self.reader = BlockReader(table, shard_files, dataset.tokenizer.dtype, dataset.handles)
+        self.dtype, self.is_local = self.reader.dtype, self.reader.is_local
         self._first_address = _starts(table["documents"].astype(np.int64) + table["tokens"])
         self._check(table, shards, totals)
         block_table.release_pages(dataset.blocks)
@@ -68,8 +76,7 @@ class ShardComponent:
     def _check(self, table: block_table.BlockTable, shards: range, totals: ComponentTotals) -> None:
         """Check the component's shards and blocks against manifest.json and shards.parquet."""
         url = files.join(self._dataset.directory, SHARD_TABLE)
-        digests = b"".join(bytes.fromhex(text) for text in self._shards["sha256"].to_pylist())
-        if hashlib.sha256(digests).hexdigest() != totals.digest:
+        if digest_of(self._shards["sha256"].to_pylist()) != totals.digest:
             raise DataError(f"{url}: the shards of {self.name} are not those of manifest.json")
         url = files.join(self._dataset.directory, block_table.FILE)
         numbers = np.repeat(np.array(shards), self._shards["blocks"].to_numpy())
@@ -85,16 +92,6 @@ class ShardComponent:
     def __reduce__(self) -> tuple[Any, ...]:
         """Another process opens the dataset and the component itself."""
         return self._dataset.component, (self.name, self.heldout)
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Of the tokens on disk: uint16 or uint32."""
-        return self.reader.dtype
-
-    @property
-    def is_local(self) -> bool:
-        """Whether its shards are files of this machine."""
-        return self.reader.is_local
 
     def window(self, address: int, count: int, out: npt.NDArray[Any] | None = None) -> Window:
         """Return `count` addresses from `address` on; address 0 follows the last one.

@@ -1,8 +1,9 @@
 """shards.parquet, and the tables of documents beside the shards: what is read without a shard."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,7 @@ from manifests.io import files
 from manifests.io.parquet import parse_table
 from manifests.lineage.manifest import HEX, Manifest
 from manifests.lineage.receipts import Record
-from manifests.schemas import SHARDS
+from manifests.schemas import schema_of
 
 SHARD_TABLE = "shards.parquet"
 
@@ -58,6 +59,10 @@ class ShardRow(Record):
         return [self.shard, self.index_path, self.table_path]
 
 
+SHARDS = schema_of(ShardRow)
+"""Columns of shards.parquet."""
+
+
 @dataclass(frozen=True)
 class ShardEntry:
     """A shard, with what the shards before it hold.
@@ -88,9 +93,8 @@ def read_shard_table(directory: str, manifest: Manifest) -> pa.Table:
     Raises:
         DataError: the file is missing, or its SHA-256 is not the one in manifest.json.
     """
-    table = _parse(
-        files.join(directory, SHARD_TABLE), manifest.tables.get(SHARD_TABLE), "manifest.json"
-    )
+    url, sha256 = files.join(directory, SHARD_TABLE), manifest.tables.get(SHARD_TABLE)
+    table = _parse(url, sha256, "manifest.json")
     # Arrow keeps the memory that it needed for reading: as much again.
     pa.default_memory_pool().release_unused()
     return table.select(SHARDS.names)
@@ -104,6 +108,29 @@ def read_shard_rows(directory: str, manifest: Manifest) -> list[ShardRow]:
 def shard_rows(shards: pa.Table) -> list[ShardRow]:
     """Return the rows of a table of the schema SHARDS."""
     return [ShardRow.model_validate(row) for row in shards.to_pylist()]
+
+
+Row = TypeVar("Row", bound=ShardRow)
+
+
+def by_component(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    """Return component -> its shards."""
+    shards: dict[str, list[Row]] = {}
+    for row in rows:
+        shards.setdefault(row.component, []).append(row)
+    return shards
+
+
+def sums_of(shards: Sequence[ShardRow]) -> dict[str, Any]:
+    """Return the fields of `ComponentTotals` that follow from the shards of a component."""
+    sums = {"shards": len(shards), "digest": digest_of(row.sha256 for row in shards)}
+    counts = ("documents", "tokens", "blocks")
+    return sums | {name: sum(getattr(row, name) for row in shards) for name in counts}
+
+
+def digest_of(digests: Iterable[str]) -> str:
+    """Return the digest of a component: the SHA-256 over the SHA-256 digests of its shards."""
+    return hashlib.sha256(b"".join(map(bytes.fromhex, digests))).hexdigest()
 
 
 def shard_entries(shards: pa.Table) -> list[ShardEntry]:

@@ -31,35 +31,20 @@ class Window(NamedTuple):
 class Component(Protocol):
     """A component that repeats after `addresses` addresses (an epoch)."""
 
-    @property
-    def name(self) -> str:
-        """`source/slug`."""
-        ...
-
-    @property
-    def documents(self) -> int:
-        """Documents, each with one end address."""
-        ...
-
-    @property
-    def tokens(self) -> int:
-        """Tokens on disk, end addresses not counted."""
-        ...
-
-    @property
-    def addresses(self) -> int:
-        """`tokens + documents`: T, the length of an epoch."""
-        ...
-
-    @property
-    def digest(self) -> str:
-        """Digest of the shards of the component: 64 hexadecimal characters."""
-        ...
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Of the tokens on disk: uint16 or uint32."""
-        ...
+    name: str
+    """`source/slug`."""
+    documents: int
+    """Documents, each with one end address."""
+    tokens: int
+    """Tokens on disk, end addresses not counted."""
+    addresses: int
+    """`tokens + documents`: T, the length of an epoch."""
+    digest: str
+    """Digest of the shards of the component: 64 hexadecimal characters."""
+    dtype: np.dtype[Any]
+    """Of the tokens on disk: uint16 or uint32."""
+    is_local: bool
+    """Whether all shards are files of this machine; then `ahead` does nothing."""
 
     def window(self, address: int, count: int, out: npt.NDArray[Any] | None = None) -> Window:
         """Return `count` addresses from `address` on; address 0 of the next epoch follows the last.
@@ -74,11 +59,6 @@ class Component(Protocol):
 
     def ahead(self, address: int, count: int) -> None:
         """Fetch `count` addresses from `address` on in the background, if they are not local."""
-        ...
-
-    @property
-    def is_local(self) -> bool:
-        """Whether all shards are files of this machine; then `ahead` does nothing."""
         ...
 
     def document_at(self, address: int) -> tuple[int, bool]:

@@ -1,7 +1,5 @@
 """Writes a dataset of token shards: the shards with their side files, then the tables."""
 
-import hashlib
-import io
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,11 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import Field
 
-from manifests.dataset.shard_index import SHARD_TABLE, ShardRow
+from manifests.dataset.shard_index import SHARD_TABLE, SHARDS, ShardRow, by_component, sums_of
 from manifests.io import files
 from manifests.io.digest import canonical_json, short_digest
 from manifests.lineage.manifest import ComponentTotals
-from manifests.schemas import SHARD_DOCUMENTS, SHARDS
+from manifests.schemas import SHARD_DOCUMENTS
 from manifests.shards import block_table
 from manifests.shards.writer import BLOCK_TOKENS, LONGEST_PREFIX, ShardWriter
 
@@ -158,16 +156,21 @@ class DatasetSummary:
     tables: dict[str, str]
     components: dict[str, ComponentTotals]
     heldout_components: dict[str, ComponentTotals]
-    shards: int
-    blocks: int
-    documents: int
-    tokens: int
     licenses: dict[str, int]
+
+    @property
+    def documents(self) -> int:
+        """Number of documents."""
+        return self._sum("documents")
 
     @property
     def sizes(self) -> dict[str, int]:
         """The fields of `Totals` that only a dataset has."""
-        return {"tokens": self.tokens, "shards": self.shards, "blocks": self.blocks}
+        return {name: self._sum(name) for name in ("tokens", "shards", "blocks")}
+
+    def _sum(self, field: str) -> int:
+        totals = [*self.components.values(), *self.heldout_components.values()]
+        return sum(getattr(component, field) for component in totals)
 
 
 def finish_dataset(directory: str, records: Iterable[ShardRecord]) -> DatasetSummary:
@@ -190,10 +193,6 @@ def finish_dataset(directory: str, records: Iterable[ShardRecord]) -> DatasetSum
         tables={path: files.sha256(files.join(directory, path)) for path in written},
         components=_totals(record for record in records if not record.heldout),
         heldout_components=_totals(record for record in records if record.heldout),
-        shards=len(records),
-        blocks=sum(record.blocks for record in records),
-        documents=sum(record.documents for record in records),
-        tokens=sum(record.tokens for record in records),
         licenses=dict(sum((Counter(record.licenses) for record in records), Counter())),
     )
 
@@ -208,26 +207,15 @@ def _key(path: str) -> str:
 
 def _totals(records: Iterable[ShardRecord]) -> dict[str, ComponentTotals]:
     """Return component -> the totals of its shards."""
-    grouped: dict[str, list[ShardRecord]] = {}
-    for record in records:
-        grouped.setdefault(record.component, []).append(record)
     return {
-        component: ComponentTotals(
-            documents=sum(record.documents for record in shards),
-            tokens=sum(record.tokens for record in shards),
-            bytes=sum(record.text_bytes for record in shards),
-            shards=len(shards),
-            blocks=sum(record.blocks for record in shards),
-            digest=hashlib.sha256(b"".join(bytes.fromhex(r.sha256) for r in shards)).hexdigest(),
-        )
-        for component, shards in grouped.items()
+        component: ComponentTotals(bytes=sum(row.text_bytes for row in shards), **sums_of(shards))
+        for component, shards in by_component(records).items()
     }
 
 
 def _write_parquet(url: str, table: pa.Table) -> None:
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer, compression="zstd")
-    files.write_bytes(url, buffer.getvalue())
+    with files.replacing(url) as output:
+        pq.write_table(table, output, compression="zstd")
 
 
 def energon_files(train: Mapping[str, int], heldout: Mapping[str, int]) -> dict[str, bytes]:

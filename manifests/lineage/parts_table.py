@@ -7,6 +7,7 @@ from pydantic import Field
 from manifests.io import files
 from manifests.io.parquet import read_table
 from manifests.lineage.receipts import Record
+from manifests.schemas import UInt32, schema_of
 
 PARTS_TABLE = "parts.parquet"
 
@@ -17,19 +18,23 @@ PREVIOUS_PARTS_TABLE = "previous_parts.parquet"
 class PartRow(Record):
     """What every table of parts says of a part."""
 
-    part: int = Field(ge=0)
+    part: UInt32 = Field(ge=0)
     """The upper 32 bits of the addresses of its documents; the lower ones are the row."""
     name: str
     source: str
     documents: int = Field(ge=0)
 
 
-class FilteredPart(PartRow):
-    """A row of license_filter/parts.parquet."""
+class FilteredPart(Record):
+    """A row of license_filter/parts.parquet; the first fields are those of `PartRow`."""
 
+    part: UInt32 = Field(ge=0)
+    name: str
+    source: str
     input: str
     """Path of the input below the source's root."""
     components: list[str]
+    documents: int = Field(ge=0)
     bytes: int = Field(ge=0)
     """Text of its documents, as UTF-8."""
     sha256: str
@@ -50,11 +55,15 @@ class PreviousPart(PartRow):
 
     signature: str
     """Name of the file with its signatures."""
-    corpus: int = Field(ge=0)
+    corpus: UInt32 = Field(ge=0)
     """Index of its corpus in `[dedup] previous_corpora`."""
 
 
-Row = TypeVar("Row", bound=PartRow)
+PARTS = schema_of(FilteredPart)
+DEDUP_PARTS = schema_of(DedupPart)
+PREVIOUS_PARTS = schema_of(PreviousPart)
+
+Row = TypeVar("Row", FilteredPart, DedupPart)
 
 
 def read_parts(directory: str, row: type[Row]) -> list[Row]:

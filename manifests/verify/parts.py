@@ -18,6 +18,14 @@ PartAddresses = npt.NDArray[np.uint64]
 """Documents as `part << 32 | row`: uint64 [n]."""
 
 
+def check_sha256(url: str, sha256: str, recorded_in: str, what: str = "file") -> None:
+    """Check the SHA-256 of a file; DataError if it differs or if there is no such `what`."""
+    if not files.exists(url):
+        raise DataError(f"{url}: the {what} is missing")
+    if files.sha256(url) != sha256:
+        raise DataError(f"{url}: its SHA-256 is not the one in {recorded_in}")
+
+
 def check_file(directory: str, path: str, record: FileRecord) -> None:
     """Check the size and SHA-256 of a file against its record; DataError if they differ."""
     url = files.join(directory, path)
@@ -42,8 +50,7 @@ def check_part(directory: str, row: FilteredPart) -> None:
     """
     url = files.join(directory, "documents", f"{row.name}.parquet")
     documents = read_table(url, ["id", "component", "bytes"])
-    if files.sha256(url) != row.sha256:
-        raise DataError(f"{url}: its SHA-256 is not the one in {PARTS_TABLE}")
+    check_sha256(url, row.sha256, PARTS_TABLE)
     with open_parquet(url) as file:
         if not file.schema.equals(DOCUMENTS):
             raise DataError(f"{url}: its columns are not those of documents/")

@@ -5,11 +5,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from manifests.dataset.shard_index import ShardRow
+from manifests.dataset.shard_index import SHARD_TABLE, ShardRow
 from manifests.errors import DataError
 from manifests.io import files
 from manifests.io.parquet import read_table
 from manifests.schemas import SHARD_DOCUMENTS
+from manifests.verify.parts import check_sha256
 from manifests.verify.shard import Integers, ShardPlaces
 
 
@@ -28,22 +29,17 @@ def check_documents(url: str, row: ShardRow, starts: ShardPlaces) -> None:
     Raises:
         DataError: names the first row that is wrong.
     """
-    if not files.exists(url):
-        raise DataError(f"{url}: the table of documents is missing")
-    if files.sha256(url) != row.table_sha256:
-        raise DataError(f"{url}: its SHA-256 is not the one in shards.parquet")
+    check_sha256(url, row.table_sha256, SHARD_TABLE, "table of documents")
     table = read_table(url)
     if not table.schema.equals(SHARD_DOCUMENTS):
         raise DataError(f"{url}: its columns are not those of a table of documents")
     if table.num_rows != row.documents:
         raise DataError(f"{url}: has {table.num_rows} rows; the shard {row.documents} documents")
-    base = np.zeros(len(starts.lengths) + 1, np.int64)
-    tokens = table["tokens"].to_numpy().astype(np.int64)
     for column, expected in (("block", starts.blocks), ("start", starts.starts)):
         _same(url, column, table[column].to_numpy(), expected)
-    base[1:] = np.cumsum(starts.lengths)
+    base = np.cumsum([0, *starts.lengths])
     addresses = np.append(base[starts.blocks] + starts.starts, base[-1])
-    _same(url, "tokens", tokens, np.diff(addresses))
+    _same(url, "tokens", table["tokens"].to_numpy(), np.diff(addresses))
     others = [name for name in table["component"].unique().to_pylist() if name != row.component]
     if others:
         raise DataError(f"{url}: holds documents of {others[0]}; the shard is of {row.component}")

@@ -1,6 +1,5 @@
 """Checks every checksum, size, boundary and count of a chain of manifests, in parallel."""
 
-import hashlib
 from collections.abc import Callable, Container, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
@@ -10,19 +9,20 @@ from typing import Any
 
 import numpy as np
 
-from manifests.dataset.shard_index import SHARD_TABLE, ShardRow, read_shard_rows
+from manifests.dataset.shard_index import (
+    SHARD_TABLE,
+    ShardRow,
+    by_component,
+    read_shard_rows,
+    sums_of,
+)
 from manifests.dataset.tombstone_file import FOLDER, SUFFIX
 from manifests.dataset.tombstones import Tombstones
 from manifests.errors import DataError
 from manifests.io import files
 from manifests.lineage.chain import Chain, Link
-from manifests.lineage.manifest import ComponentTotals
-from manifests.lineage.parts_table import (
-    DedupPart,
-    FilteredPart,
-    read_parts,
-    read_previous_parts,
-)
+from manifests.lineage.manifest import FILE, ComponentTotals
+from manifests.lineage.parts_table import DedupPart, FilteredPart, read_parts, read_previous_parts
 from manifests.lineage.receipts import (
     FileRecord,
     Receipt,
@@ -33,7 +33,13 @@ from manifests.lineage.receipts import (
 from manifests.shards import block_table
 from manifests.shards.block_table import BlockTable
 from manifests.shards.writer import sample_index
-from manifests.verify.parts import check_duplicates, check_file, check_part, read_duplicates
+from manifests.verify.parts import (
+    check_duplicates,
+    check_file,
+    check_part,
+    check_sha256,
+    read_duplicates,
+)
 from manifests.verify.shard import check_shard
 from manifests.verify.side_files import check_documents, check_index
 
@@ -79,7 +85,7 @@ def verify(chain: Chain, progress: Progress = lambda done, total: None) -> Verif
         (result.faults if chain.broken else result.notes).append(chain.missing)
     tasks: list[_Task] = []
     for parent, link in zip([None, *chain.links], chain.links, strict=False):
-        for plan in (_handover, _tables, _by_step):
+        for plan in (_handover, _tables, _STEPS[link.manifest.step]):
             try:
                 tasks += plan(parent, link, result)
             except DataError as fault:
@@ -89,11 +95,10 @@ def verify(chain: Chain, progress: Progress = lambda done, total: None) -> Verif
         running = {pool.submit(task.check): task for task in tasks}
         for future in as_completed(running):
             task = running[future]
-            error = future.exception()
-            if isinstance(error, DataError):
-                result.faults.append(str(error))
-            elif error is not None:
-                raise error
+            try:
+                future.result()
+            except DataError as fault:
+                result.faults.append(str(fault))
             result.files += task.files
             done += task.bytes
             progress(done, total)
@@ -127,43 +132,28 @@ def _tables(parent: Link | None, link: Link, result: Verified) -> list[_Task]:
     if link.manifest.tokenizer is not None:
         wanted[link.manifest.tokenizer.file] = link.manifest.tokenizer.sha256
     return [
-        _Task(_size(link.directory, path), 1, partial(_check_digest, link.directory, path, digest))
+        _Task(_size(link.directory, path), 1, partial(check_sha256, url, digest, FILE))
         for path, digest in sorted(wanted.items())
+        for url in [files.join(link.directory, path)]
     ]
 
 
-def _check_digest(directory: str, path: str, digest: str) -> None:
-    """Check the SHA-256 of a file against manifest.json."""
-    url = files.join(directory, path)
-    if not files.exists(url):
-        raise DataError(f"{url}: the file is missing")
-    if files.sha256(url) != digest:
-        raise DataError(f"{url}: its SHA-256 is not the one in manifest.json")
-
-
-def _by_step(parent: Link | None, link: Link, result: Verified) -> Iterator[_Task]:
-    if link.manifest.step == "license_filter":
-        yield from _license_filter(link, result)
-    elif link.manifest.step == "dedup":
-        yield from _dedup(parent, link)
-    else:
-        yield from _tokenize(link, result)
-
-
-def _license_filter(link: Link, result: Verified) -> Iterator[_Task]:
-    parts = read_parts(link.directory, FilteredPart)
-    paths = {row.name: f"documents/{row.name}.parquet" for row in parts}
-    kept = any(files.exists(files.join(link.directory, path)) for path in paths.values())
+def _license_filter(parent: Link | None, link: Link, result: Verified) -> Iterator[_Task]:
+    """Check documents/ and decisions/ of each part, unless documents/ were cleaned away."""
+    paths = {
+        f"documents/{row.name}.parquet": row for row in read_parts(link.directory, FilteredPart)
+    }
+    kept = any(files.exists(files.join(link.directory, path)) for path in paths)
     if not kept:
         place = files.join(link.directory, "documents")
         result.notes.append(f"{place}: was cleaned away, so documents are not checked")
-    for row in parts if kept else []:
-        size = _size(link.directory, paths[row.name])
-        yield _Task(size, 2, partial(check_part, link.directory, row))
-    yield from _receipts(link, set(paths.values()), set() if kept else set(paths.values()))
+    for path, row in paths.items() if kept else ():
+        yield _Task(_size(link.directory, path), 2, partial(check_part, link.directory, row))
+    yield from _receipts(link, set(paths), () if kept else paths)
 
 
-def _dedup(parent: Link | None, link: Link) -> Iterator[_Task]:
+def _dedup(parent: Link | None, link: Link, result: Verified) -> Iterator[_Task]:
+    """Check duplicates/ of each part against documents/ of the job before."""
     parts = read_parts(link.directory, DedupPart)
     previous = read_previous_parts(link.directory)
     counts = {row.part: row.documents for row in [*parts, *previous]}
@@ -208,7 +198,8 @@ def _receipts(
         raise DataError(f"{link.directory}/manifest.json: funnel is not the sum of its receipts")
 
 
-def _tokenize(link: Link, result: Verified) -> Iterator[_Task]:
+def _tokenize(parent: Link | None, link: Link, result: Verified) -> Iterator[_Task]:
+    """Check the totals of components, the tombstones, and each shard with its side files."""
     rows = read_shard_rows(link.directory, link.manifest)
     _check_components(link, rows)
     tombstones = Tombstones(link.directory, link.manifest)
@@ -228,35 +219,26 @@ def _tokenize(link: Link, result: Verified) -> Iterator[_Task]:
         yield _Task(row.bytes, 3, partial(_check_shard, link, row, table, owners, by_digest))
 
 
+_STEPS = {"license_filter": _license_filter, "dedup": _dedup, "tokenize": _tokenize}
+"""Step -> the checks of the files that only this step writes."""
+
+
 def _check_components(link: Link, rows: list[ShardRow]) -> None:
     """Check that the shards of each component add up to its totals in manifest.json."""
     place = f"{link.directory}/manifest.json"
-    for heldout, components in (
-        (False, link.manifest.components),
-        (True, link.manifest.heldout_components),
-    ):
-        shards: dict[str, list[ShardRow]] = {}
-        for row in rows:
-            if row.heldout == heldout:
-                shards.setdefault(row.component, []).append(row)
-        title = "heldout_components" if heldout else "components"
+    for heldout, title in enumerate(("components", "heldout_components")):
+        components: dict[str, ComponentTotals] = getattr(link.manifest, title)
+        shards = by_component(row for row in rows if row.heldout == heldout)
         if shards.keys() != components.keys():
             odd = sorted(shards.keys() ^ components.keys())[0]
             raise DataError(f"{place}: {title}: {odd} is only here or only in {SHARD_TABLE}")
         for name, totals in components.items():
-            _check_totals(f"{place}: {title}.{name}", totals, shards[name])
-
-
-def _check_totals(place: str, totals: ComponentTotals, rows: list[ShardRow]) -> None:
-    digest = hashlib.sha256(b"".join(bytes.fromhex(row.sha256) for row in rows)).hexdigest()
-    sums: dict[str, Any] = {"shards": len(rows), "digest": digest}
-    for name in ("documents", "tokens", "blocks"):
-        sums[name] = sum(getattr(row, name) for row in rows)
-    for name, value in sums.items():
-        if getattr(totals, name) != value:
-            raise DataError(
-                f"{place}.{name} is {getattr(totals, name)}, but {SHARD_TABLE} gives {value}"
-            )
+            for field_name, value in sums_of(shards[name]).items():
+                if (recorded := getattr(totals, field_name)) != value:
+                    raise DataError(
+                        f"{place}: {title}.{name}.{field_name} is {recorded}, "
+                        f"but {SHARD_TABLE} gives {value}"
+                    )
 
 
 def _block_tables(link: Link, rows: list[ShardRow], result: Verified) -> list[BlockTable]:
@@ -303,8 +285,9 @@ def _check_shard(
     other = owners.setdefault(starts.prefix, row.shard)
     if other != row.shard:
         raise DataError(f"{url}: its keys start with {starts.prefix}, like those of {other}")
-    check_index(f"{url}.idx", sample_index(table, np.dtype(tokenizer.dtype).itemsize))
-    check_documents(f"{url.removesuffix('.tar')}.parquet", row, starts)
+    index = sample_index(table, np.dtype(tokenizer.dtype).itemsize)
+    check_index(files.join(link.directory, row.index_path), index)
+    check_documents(files.join(link.directory, row.table_path), row, starts)
 
 
 def _size(directory: str, path: str) -> int:

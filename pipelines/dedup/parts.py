@@ -13,8 +13,8 @@ from filters.dedup.union_find import Indexes
 from manifests.io import files
 from manifests.io.digest import short_digest
 from manifests.io.parquet import read_table
-from manifests.lineage.parts_table import PARTS_TABLE, PREVIOUS_PARTS_TABLE
-from manifests.schemas import DEDUP_PARTS, FORMAT
+from manifests.lineage.parts_table import DEDUP_PARTS, PARTS_TABLE, PREVIOUS_PARTS_TABLE
+from manifests.schemas import FORMAT
 from pipelines.corpus.dedup_table import Dedup
 from pipelines.dedup.previous_corpora import write_previous_parts
 from pipelines.runtime.table import read_rows

@@ -9,8 +9,7 @@ from filters.dedup.minhash import Profile
 from manifests.errors import DataError, UsageError
 from manifests.io import files
 from manifests.lineage.manifest import load_manifest, manifest_digest
-from manifests.lineage.parts_table import PARTS_TABLE, PREVIOUS_PARTS_TABLE
-from manifests.schemas import PREVIOUS_PARTS
+from manifests.lineage.parts_table import PARTS_TABLE, PREVIOUS_PARTS, PREVIOUS_PARTS_TABLE
 from pipelines.corpus.dedup_table import Dedup
 from pipelines.runtime.table import read_rows
 

@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 from manifests.io import files
 from manifests.io.digest import digest
 from manifests.lineage.manifest import FailedInput, Manifest
-from manifests.lineage.parts_table import PARTS_TABLE
+from manifests.lineage.parts_table import PARTS, PARTS_TABLE
 from manifests.lineage.receipts import Receipt, merge_funnels
-from manifests.schemas import FORMAT, PARTS, PLAN_FILE, PlanRow
+from manifests.schemas import FORMAT, PLAN_FILE, PlanRow
 from pipelines.corpus.corpus import Corpus
 from pipelines.license_filter.plan import make_plan
 from pipelines.license_filter.reference_lists import ListDigests, digest_lists
