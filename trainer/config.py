@@ -13,7 +13,7 @@ from pydantic import Field, field_validator, model_validator
 
 from manifests.config import Config, did_you_mean, load_config
 from manifests.errors import UsageError
-from objectives.stream.skip import step_position
+from objectives.stream.positions import step_position
 from trainer.models import MODELS
 from trainer.models.layers import DecoderDims
 

@@ -24,7 +24,7 @@ from torch import Tensor
 from torch.distributed.tensor import DTensor
 
 from manifests.errors import DataError
-from objectives.stream.skip import step_position
+from objectives.stream.positions import step_position
 from objectives.stream.stream import Stream
 from objectives.stream.torch_dataset import batches
 from objectives.tasks.batch import FORGOTTEN, PADDING, Batch

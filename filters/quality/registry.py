@@ -61,6 +61,9 @@ def _document_kinds(batch: Batch) -> tuple[list[tuple[Genre, str, str]], npt.NDA
     return list(numbers), np.array(kind_of_row, np.intp)
 
 
+VERSION = 1
+"""Raised when a score changes: the names of parts depend on it, so documents are scored again."""
+
 FILTERS: dict[str, Filter] = {
     "empty": Filter(text.empty, "at_least", 1, scope.everything),
     "min_alphanumerics": Filter(text.alphanumerics, "at_least", 5, scope.everything),
@@ -149,7 +152,7 @@ def settings(config: Mapping[str, float | bool] | None) -> dict[str, float]:
 
 def identity(config: Mapping[str, float | bool] | None) -> dict[str, Any]:
     """Return everything that the verdicts of filters depend on, for the digest of a step."""
-    return {"thresholds": settings(config), "tables": extensions.digests()}
+    return {"version": VERSION, "thresholds": settings(config), "tables": extensions.digests()}
 
 
 def apply(thresholds: Mapping[str, float], batch: Batch) -> Outcome:

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from manifests.errors import UsageError
-from objectives.stream.skip import step_position
+from objectives.stream.positions import step_position
 from objectives.stream.stream import Stream
 from objectives.tasks.batch import Batch
 
@@ -47,7 +47,7 @@ class StreamDataset(IterableDataset[dict[str, Tensor]]):
             steps: number of steps; None for no end.
             rank: rank of this process.
             world: number of processes.
-            skipped: windows of positions that are left out; see objectives.stream.skip.
+            skipped: windows of positions that are left out; see objectives.stream.positions.
 
         Raises:
             UsageError: the rows cannot be divided among the processes.
@@ -145,7 +145,7 @@ def batches(
         rank: rank of this process.
         world: number of processes.
         workers: processes that compute batches ahead; 0 computes them in this process.
-        skipped: windows of positions that are left out; see objectives.stream.skip.
+        skipped: windows of positions that are left out; see objectives.stream.positions.
 
     Raises:
         UsageError: the rows cannot be divided among the processes.

@@ -24,7 +24,7 @@ def step_digest(corpus: Corpus, source: Source, digests: ListDigests) -> str:
             "format": FORMAT,
             "step": "license_filter",
             "source": source.name,
-            "kind": source.kind,
+            "kind": [source.kind, source.layout.version],
             "columns": source.columns.model_dump() if source.columns else None,
             "component": source.component,
             "components": sorted(source.chosen) if source.chosen is not None else None,

@@ -12,7 +12,7 @@ import pyarrow as pa
 from manifests.errors import InputError
 from manifests.io import files
 from pipelines.sources.layout import MAX_PART_BYTES, PartRows, Range, SourceLayout
-from pipelines.sources.rows import DEFAULTS, ROWS, clean_text
+from pipelines.sources.rows import DEFAULTS, ROWS, clean_text, unicode
 
 CHUNK_BYTES = 1 << 20
 
@@ -83,7 +83,8 @@ class JsonLinesLayout(SourceLayout):
         record, fault = parse(line)
         row = {**DEFAULTS, **self.row(record or {})}
         text, text_fault = clean_text(row["text"])
-        return {**row, "text": text, "fault": fault or text_fault}
+        path = unicode(row["path"]) if isinstance(row["path"], str) else ""
+        return {**row, "path": path, "text": text, "fault": fault or text_fault}
 
 
 def lines(url: str) -> Iterator[bytes]:

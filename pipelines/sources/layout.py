@@ -56,6 +56,9 @@ class SourceLayout(ABC):
     component: str | None = None
     partition_by: tuple[str, ...] = ()
 
+    version: ClassVar[int] = 1
+    """Raised when the layout reads other rows from the same input: the names of parts depend on it,
+    so the jobs read the inputs again."""
     missing: ClassVar[Missing] = "reject"
     """Default of `license.missing`."""
     header: ClassVar[Header] = "veto"

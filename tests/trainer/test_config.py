@@ -4,7 +4,7 @@ import pytest
 
 from manifests.config import parse_config
 from manifests.errors import UsageError
-from objectives.stream.skip import step_position
+from objectives.stream.positions import step_position
 from trainer.config import RunConfig, load_run_config
 
 LEAST = {"output": "runs/x", "mixture": "MIX.toml"}

@@ -4,6 +4,7 @@ import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import zstandard
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manifests.errors import InputError
-from pipelines.sources.jsonl_input import lines, parse
+from pipelines.sources.jsonl_input import JsonLinesLayout, lines, parse
 
 RECORDS = [{"text": f"line {i}", "meta": {"pile_set_name": "Pile-CC"}} for i in range(500)]
 PLAIN = b"".join(json.dumps(record).encode() + b"\n" for record in RECORDS)
@@ -80,3 +81,18 @@ def test_any_text_is_read_unchanged(
     path = tmp_path_factory.mktemp("jsonl") / "a.jsonl.zst"
     path.write_bytes(_zstd("".join(json.dumps({"text": t}) + "\n" for t in texts).encode()))
     assert [json.loads(line)["text"] for line in lines(str(path))] == texts
+
+
+@pytest.mark.parametrize("path", [4, None, ["a"], "\ud800"])
+def test_a_path_of_any_kind_becomes_a_string_that_arrow_takes(tmp_path: Path, path: Any) -> None:
+    file = tmp_path / "a.jsonl"
+    file.write_text(json.dumps({"text": "x", "path": path}) + "\n")
+
+    class Records(JsonLinesLayout):
+        def row(self, record: dict[str, Any]) -> dict[str, Any]:
+            return {"component": "text", "text": record["text"], "path": record["path"]}
+
+    layout = Records()
+    (unit,) = layout.cut(str(file))
+    (part,) = layout.read(str(file), "a.jsonl", unit)
+    assert part.rows["path"].to_pylist() == ["\ufffd" if path == "\ud800" else ""]

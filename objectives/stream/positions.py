@@ -1,4 +1,4 @@
-"""Windows of positions that training leaves out, such as those after a spike of the loss."""
+"""The position of a step: consecutive rows, without the windows that training leaves out."""
 
 from collections.abc import Iterable
 

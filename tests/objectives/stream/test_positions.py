@@ -3,7 +3,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from objectives.stream.skip import step_position
+from objectives.stream.positions import step_position
 
 windows = st.lists(st.integers(0, 300), unique=True, max_size=8).map(
     lambda edges: list(pairwise(sorted(edges)))[::2]
