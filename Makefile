@@ -1,5 +1,5 @@
-# make demo    the whole road on real input, about 5 minutes
-# make test    every check and every test
+# make demo    run every stage on real input, about 5 minutes
+# make test    run every check and every test
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
@@ -8,13 +8,13 @@ SHELL := /bin/bash
 
 BIN := .venv/bin
 
-help:  ## say what can be made
+help:  ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/' | expand -t 12
 
-venv:  ## make .venv with every extra; does nothing when it is whole
+venv:  ## make .venv with every extra, unless it is complete
 	@bash scripts/venv
 
-demo: venv  ## run the whole road on real input, into demo/
+demo: venv  ## run every stage on real input, into demo/
 	@echo "demo: from the packages in .venv to a trained model, into demo/"
 	@$(BIN)/stackpile demo
 
@@ -28,12 +28,12 @@ lint: venv  ## check lint, format, types and imports
 	@echo "lint: mypy";        $(BIN)/mypy
 	@echo "lint: imports";     $(BIN)/lint-imports
 
-format: venv  ## format and fix what a tool can
+format: venv  ## format the code and apply automatic fixes
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 
 bench: venv  ## run every benchmark and write benchmarks/RESULTS.md
 	@$(BIN)/python -m benchmarks
 
-clean:  ## remove what make made
+clean:  ## remove .venv, demo and caches
 	@echo "clean: .venv, peers, demo and caches"
 	@rm -rf .venv .peers demo build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
