@@ -16,7 +16,8 @@ from benchmarks.claims import Claim, main, medians, rate, say
 from benchmarks.prepared import dataset
 from benchmarks.stream import flat_memmap
 from manifests.dataset.dataset import Dataset
-from manifests.mixture.mixture import load_mixture, make_mixture
+from manifests.mixture.config import load_mixture
+from manifests.mixture.mixture import make_mixture
 from manifests.tokenizer.tokenizer import load_text_tokenizer
 from objectives.stream.plan import make_plan
 from objectives.stream.stream import Stream

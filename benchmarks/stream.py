@@ -17,7 +17,8 @@ from benchmarks.peers.environment import ask
 from benchmarks.peers.rates import GROUPS, LENGTH, ROWS
 from benchmarks.prepared import dataset
 from manifests.dataset.dataset import Dataset
-from manifests.mixture.mixture import load_mixture, make_mixture
+from manifests.mixture.config import load_mixture
+from manifests.mixture.mixture import make_mixture
 from objectives.stream.plan import make_plan
 from objectives.stream.stream import Stream
 from objectives.tasks.batch import PADDING

@@ -26,7 +26,8 @@ from manifests.dataset.writer import DatasetShard, ShardRecord, finish_dataset
 from manifests.io import files
 from manifests.lineage.manifest import Manifest, TokenizerRecord, Totals, save_manifest
 from manifests.lineage.receipts import ComponentFunnel
-from manifests.mixture.mixture import load_mixture, make_mixture
+from manifests.mixture.config import load_mixture
+from manifests.mixture.mixture import make_mixture
 from manifests.special_tokens import SpecialTokens
 from objectives.stream.plan import make_plan
 from objectives.stream.stream import Stream

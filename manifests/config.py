@@ -2,7 +2,6 @@
 
 import difflib
 import tomllib
-import types
 import typing
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -135,21 +134,15 @@ def _keys_at(model: type[BaseModel], keys: Sequence[int | str]) -> list[str]:
     models = [model]
     for part in keys:
         if isinstance(part, str):
-            models = [m for outer in models for m in _models_of_field(outer, part)]
+            fields = [item for outer in models for item in outer.model_fields.items()]
+            inner = [field.annotation for name, field in fields if part in (name, field.alias)]
+            models = [model for annotation in inner for model in _models_in(annotation)]
     return [f.alias or n for m in models for n, f in m.model_fields.items()]
 
 
-def _models_of_field(model: type[BaseModel], name: str) -> list[type[BaseModel]]:
-    for field_name, field in model.model_fields.items():
-        if name in (field_name, field.alias):
-            return list(_models_in(field.annotation))
-    return []
-
-
-def _models_in(annotation: Any) -> Iterable[type[BaseModel]]:
-    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
-        if issubclass(annotation, BaseModel):
-            yield annotation
-        return
-    for argument in typing.get_args(annotation):
-        yield from _models_in(argument)
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    """Return the models among the types of an annotation."""
+    arguments = typing.get_args(annotation)
+    if not arguments and isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for argument in arguments for model in _models_in(argument)]

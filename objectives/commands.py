@@ -25,7 +25,7 @@ def preview(
     as_json: AsJson = False,
 ) -> None:
     """Show training sequences as text: documents, spans, control tokens, and their origin."""
-    from manifests.mixture.mixture import load_mixture
+    from manifests.mixture.config import load_mixture
     from objectives.preview import preview_sequences, render_sequences
     from objectives.stream.plan import load_plan, make_plan
     from objectives.stream.stream import Stream

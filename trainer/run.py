@@ -11,7 +11,7 @@ import torch
 from manifests.dataset.dataset import Dataset
 from manifests.errors import UsageError
 from manifests.io import files
-from manifests.mixture.mixture import load_mixture
+from manifests.mixture.config import load_mixture
 from manifests.mixture.resolve import resolve
 from objectives.stream.plan import Plan, load_plan, make_plan, save_plan, tombstones_of
 from objectives.stream.plan_stages import with_recorded_tombstones

@@ -75,12 +75,14 @@ class Gather:
         lengths = self._stops[numbers] - begins
         carried = np.flatnonzero(leads & self._opens_inside[blocks]).tolist()
         before = {place: self._before(int(blocks[place])) for place in carried}
+        sizes = lengths.copy()
+        for place, tokens in before.items():
+            sizes[place] += len(tokens)
         starts = np.zeros(len(numbers) + 1, dtype=np.int64)
-        np.cumsum(lengths + _sizes(before, len(numbers)), out=starts[1:])
+        np.cumsum(sizes, out=starts[1:])
         out = np.empty(int(starts[-1]), dtype=self._reader.dtype)
         places = starts[1:] - lengths
-        read = self._read_local if self._reader.is_local else self._read_remote
-        read(out, blocks, begins, lengths, places)
+        self._read(out, blocks, begins, lengths, places)
         for place, tokens in before.items():
             out[starts[place] : places[place]] = tokens
         return Documents(out, starts)
@@ -104,7 +106,7 @@ class Gather:
             parts.append(self._reader.tokens(block, 0, int(self._reader.table["tokens"][block])))
         return np.concatenate(parts[::-1])
 
-    def _read_local(
+    def _read(
         self,
         out: npt.NDArray[Any],
         blocks: Integers,
@@ -112,7 +114,16 @@ class Gather:
         lengths: Integers,
         places: Integers,
     ) -> None:
-        """Fill `out` shard by shard, in the order of the bytes on disk."""
+        """Fill `out`: local shards in the order of the bytes on disk, remote ones by blocks.
+
+        So each remote block is fetched once.
+        """
+        if not self._reader.is_local:
+            for row in np.argsort(blocks, kind="stable").tolist():
+                start, stop = int(begins[row]), int(begins[row] + lengths[row])
+                tokens = self._reader.tokens(int(blocks[row]), start, stop)
+                out[places[row] : places[row] + lengths[row]] = tokens
+            return
         table, width = self._reader.table, out.itemsize
         positions = table["data_offset"][blocks].astype(np.int64) + begins * width
         shards = table["shard"][blocks]
@@ -131,29 +142,6 @@ class Gather:
                 raise DataError(
                     f"{shard.url}: ends before byte {positions[rows[failed]]}; it became shorter"
                 )
-
-    def _read_remote(
-        self,
-        out: npt.NDArray[Any],
-        blocks: Integers,
-        begins: Integers,
-        lengths: Integers,
-        places: Integers,
-    ) -> None:
-        """Fill `out` block by block, so that each block is fetched once."""
-        for row in np.argsort(blocks, kind="stable").tolist():
-            tokens = self._reader.tokens(
-                int(blocks[row]), int(begins[row]), int(begins[row] + lengths[row])
-            )
-            out[places[row] : places[row] + lengths[row]] = tokens
-
-
-def _sizes(parts: dict[int, npt.NDArray[Any]], count: int) -> Integers:
-    """Return the length of each of `count` arrays, which is 0 without an array: int64 [count]."""
-    sizes = np.zeros(count, dtype=np.int64)
-    for place, tokens in parts.items():
-        sizes[place] = len(tokens)
-    return sizes
 
 
 @compiled()

@@ -12,7 +12,7 @@ import io
 from collections.abc import Collection, Mapping
 from copy import copy
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -69,7 +69,7 @@ class Tombstones:
         self._totals = {False: manifest.components, True: manifest.heldout_components}
         names = files.list_names(files.join(directory, FOLDER))
         self.names = tuple(n.removesuffix(SUFFIX) for n in names if n.endswith(SUFFIX))
-        self._files: dict[str, TombstoneFile] = {}
+        self._file = cache(self._read)
         self._documents: dict[tuple[str, bool, tuple[str, ...]], Ranges] = {}
 
     def __bool__(self) -> bool:
@@ -155,18 +155,17 @@ class Tombstones:
 
     def check(self, name: str) -> None:
         """Raise DataError if a tombstone is missing, was edited, or belongs to another dataset."""
-        _ = self._file(name)
+        self._file(name)
 
     @cached_property
     def _all(self) -> dict[str, TombstoneFile]:
         return {name: self._file(name) for name in self.names}
 
-    def _file(self, name: str) -> TombstoneFile:
-        if name not in self._files:
-            file = read_tombstone(tombstone_url(self.directory, name), name)
-            self._check(file)
-            self._files[name] = file
-        return self._files[name]
+    def _read(self, name: str) -> TombstoneFile:
+        """Return a tombstone, checked."""
+        file = read_tombstone(tombstone_url(self.directory, name), name)
+        self._check(file)
+        return file
 
     def _misfit(self, file: TombstoneFile) -> str | None:
         """Return how a tombstone differs from the dataset; None if they fit."""

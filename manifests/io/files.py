@@ -164,24 +164,24 @@ def replacing(url: str) -> Iterator[IO[bytes]]:
             file.flush()
             object_store.put(file.name, url, os.path.getsize(file.name))
         return
-    path = local_path(url)
+    with _renaming(local_path(url)) as temporary, open(temporary, "xb") as output:
+        yield output
+        output.flush()
+        os.fsync(output.fileno())
+
+
+@contextmanager
+def _renaming(path: str) -> Iterator[str]:
+    """Yield a temporary path beside a local file; after the block it is renamed to the file."""
     directory = os.path.dirname(path) or "."
     os.makedirs(directory, exist_ok=True)
     temporary = os.path.join(directory, f".{os.path.basename(path)}.{uuid.uuid4().hex}.tmp")
     try:
-        with open(temporary, "xb") as output:
-            yield output
-            output.flush()
-            os.fsync(output.fileno())
+        yield temporary
         os.replace(temporary, path)
-    except BaseException:
+    finally:  # os.replace does nothing if both are links to one file
         with suppress(FileNotFoundError):
             os.remove(temporary)
-        raise
-    _sync_directory(directory)
-
-
-def _sync_directory(directory: str) -> None:
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -198,22 +198,14 @@ def link_or_copy(source: str, target: str) -> None:
         DataError: the source does not exist.
     """
     if is_local(source) and is_local(target):
-        path = local_path(target)
-        directory = os.path.dirname(path) or "."
-        os.makedirs(directory, exist_ok=True)
-        temporary = os.path.join(directory, f".{os.path.basename(path)}.{uuid.uuid4().hex}.tmp")
         try:
-            os.link(local_path(source), temporary)
+            with _renaming(local_path(target)) as temporary:
+                os.link(local_path(source), temporary)
+            return
         except FileNotFoundError:
             raise DataError(f"{source}: there is no such file") from None
         except OSError:  # another file system, or one without hard links
             pass
-        else:
-            os.replace(temporary, path)
-            with suppress(FileNotFoundError):
-                os.remove(temporary)  # if both were links to one file, os.replace does nothing
-            _sync_directory(directory)
-            return
     with open_input(source) as data, replacing(target) as output:
         shutil.copyfileobj(data, output, CHUNK)
 

@@ -9,7 +9,7 @@ from manifests.errors import DataError
 from manifests.io import files
 from manifests.io.digest import digest
 from manifests.lineage import StepName
-from manifests.lineage.receipts import ComponentFunnel, Funnel, Record, first_fault
+from manifests.lineage.receipts import Funnel, Record, first_fault
 from manifests.special_tokens import SpecialTokens
 
 VERSION = 1
@@ -107,9 +107,11 @@ class Manifest(Record):
 
     @model_validator(mode="after")
     def _sums_agree(self) -> Self:
+        funnels = [part for components in self.funnel.values() for part in components.values()]
         for field in ("documents_in", "bytes_in", "documents", "bytes", "tokens"):
-            total, parts = getattr(self.totals, field), _sum(self.funnel, field)
-            if total != parts and not (field == "tokens" and parts is None):
+            counts = [n for part in funnels if (n := getattr(part, field)) is not None]
+            total, parts = getattr(self.totals, field), sum(counts)
+            if total != parts and (counts or field != "tokens"):
                 raise ValueError(f"totals.{field} is {total}, but the funnel adds up to {parts}")
         if self.step == "tokenize":
             self._shards_agree()
@@ -124,18 +126,6 @@ class Manifest(Record):
             parts = sum(getattr(component, field) for component in everything)
             if total != parts:
                 raise ValueError(f"totals.{field} is {total}, but components add up to {parts}")
-
-
-def _sum(funnel: Funnel, field: str) -> int | None:
-    """Return the sum of a field over a funnel; None if no component has the field."""
-    values = [getattr(c, field) for components in funnel.values() for c in components.values()]
-    known = [value for value in values if value is not None]
-    return sum(known) if known or field in _ALWAYS_COUNTED else None
-
-
-_ALWAYS_COUNTED = {
-    name for name, field in ComponentFunnel.model_fields.items() if field.annotation is int
-}
 
 
 def save_manifest(directory: str, manifest: Manifest) -> None:

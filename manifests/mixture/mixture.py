@@ -13,19 +13,9 @@ from manifests.config import did_you_mean, parse_config
 from manifests.errors import UsageError
 from manifests.lineage.manifest import load_manifest
 from manifests.mixture.columns import columns_of, pile_epochs
-from manifests.mixture.config import Mixture, MixtureGroup, load_mixture, save_mixture
+from manifests.mixture.config import Mixture, save_mixture
 from manifests.mixture.recipes import load_recipe
 from manifests.mixture.resolve import resolve
-
-__all__ = [
-    "Mixture",
-    "MixtureGroup",
-    "MixtureRow",
-    "load_mixture",
-    "make_mixture",
-    "mixture_table",
-    "save_mixture",
-]
 
 
 class MixtureRow(TypedDict):

@@ -56,24 +56,18 @@ class FileHandlePool:
         Raises:
             DataError: the shard is missing or, at the first read, has another size.
         """
-        try:
-            if files.is_local(shard.url):
-                with self._lock:
-                    data = os.pread(self._descriptor(shard), size, offset)
-            else:
-                data = self._read_remote(shard, offset, size)
-        except FileNotFoundError:
-            raise DataError(f"{shard.url}: the shard is missing") from None
+        if files.is_local(shard.url):
+            with self._lock:
+                data = os.pread(self._descriptor(shard), size, offset)
+        else:
+            data = self._read_remote(shard, offset, size)
         self._check_end(shard, offset, len(data), size)
         return data
 
     def read_into(self, shard: ShardFile, offset: int, out: npt.NDArray[Any]) -> None:
         """Fill `out` with the bytes of a local shard from `offset` on; raises as `read` does."""
-        try:
-            with self._lock:
-                done = os.preadv(self._descriptor(shard), [out.data], offset)
-        except FileNotFoundError:
-            raise DataError(f"{shard.url}: the shard is missing") from None
+        with self._lock:
+            done = os.preadv(self._descriptor(shard), [out.data], offset)
         self._check_end(shard, offset, done, out.nbytes)
 
     def _check_end(self, shard: ShardFile, offset: int, done: int, size: int) -> None:
@@ -88,17 +82,16 @@ class FileHandlePool:
             DataError: as `read` does.
         """
         with self._lock:
-            try:
-                descriptor = self._descriptor(shard)
-            except FileNotFoundError:
-                raise DataError(f"{shard.url}: the shard is missing") from None
-            yield descriptor
+            yield self._descriptor(shard)
 
     def _descriptor(self, shard: ShardFile) -> int:
         if shard.url in self._open:
             self._open.move_to_end(shard.url)
             return self._open[shard.url]
-        descriptor = os.open(files.local_path(shard.url), os.O_RDONLY)
+        try:
+            descriptor = os.open(files.local_path(shard.url), os.O_RDONLY)
+        except FileNotFoundError:
+            raise DataError(f"{shard.url}: the shard is missing") from None
         self._open[shard.url] = descriptor
         if len(self._open) > self._limit:
             os.close(self._open.popitem(last=False)[1])
@@ -106,9 +99,12 @@ class FileHandlePool:
         return descriptor
 
     def _read_remote(self, shard: ShardFile, offset: int, size: int) -> bytes:
-        if shard.url not in self._sized:
-            self._check_size(shard, files.size(shard.url))
-        return files.read_range(shard.url, offset, size)
+        try:
+            if shard.url not in self._sized:
+                self._check_size(shard, files.size(shard.url))
+            return files.read_range(shard.url, offset, size)
+        except FileNotFoundError:
+            raise DataError(f"{shard.url}: the shard is missing") from None
 
     def _check_size(self, shard: ShardFile, size: int) -> None:
         if size != shard.size:

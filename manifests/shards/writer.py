@@ -21,7 +21,6 @@ import tarfile
 import zlib
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import IO, Any, Self
 
 import numpy as np
@@ -110,17 +109,12 @@ class ShardWriter:
         """Return the writer itself."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: Any) -> None:
         """Finish the shard, or discard it if an exception leaves the block."""
-        if kind is None:
+        if error[0] is None:
             self.close()
         elif self._summary is None:
-            self._stack.__exit__(kind, error, trace)
+            self._stack.__exit__(*error)
 
     @property
     def size(self) -> int:
@@ -136,7 +130,8 @@ class ShardWriter:
         Raises:
             DataError: a token does not fit the shard's dtype.
         """
-        if tokens.size and not 0 <= int(tokens.min()) <= int(tokens.max()) < self._limit():
+        limit = 1 << (8 * self._dtype.itemsize)
+        if tokens.size and not 0 <= int(tokens.min()) <= int(tokens.max()) < limit:
             raise DataError(f"{self._url}: a token does not fit {self._dtype.name}")
         tokens = tokens.astype(self._dtype)
         full = self._block.tokens + len(tokens) > self._block_tokens
@@ -152,9 +147,6 @@ class ShardWriter:
         self._block.ended += 1
         self._documents += 1
         return start
-
-    def _limit(self) -> int:
-        return 1 << (8 * self._dtype.itemsize)
 
     def _append(self, tokens: npt.NDArray[Any]) -> None:
         self._block.parts.append(tokens)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from manifests.mixture.mixture import Mixture, MixtureGroup
+from manifests.mixture.config import Mixture, MixtureGroup
 from objectives.preview import preview_sequences
 from objectives.stream.plan import make_plan
 from objectives.stream.plan_stages import with_tombstones

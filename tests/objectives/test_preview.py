@@ -9,7 +9,8 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from manifests.errors import UsageError
-from manifests.mixture.mixture import load_mixture, make_mixture
+from manifests.mixture.config import load_mixture
+from manifests.mixture.mixture import make_mixture
 from manifests.special_tokens import SpecialTokens
 from objectives.commands import register
 from objectives.preview import render_sequences, runs

@@ -9,7 +9,8 @@ import pytest
 from manifests.dataset.dataset import Dataset
 from manifests.errors import DataError
 from manifests.io import files, object_store
-from manifests.mixture.mixture import load_mixture, make_mixture
+from manifests.mixture.config import load_mixture
+from manifests.mixture.mixture import make_mixture
 from manifests.shards.block_cache import BlockCache
 from manifests.shards.scan import scan_shard
 from objectives.stream.plan import make_plan

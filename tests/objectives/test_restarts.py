@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from manifests.io import files
-from manifests.mixture.mixture import load_mixture, make_mixture
+from manifests.mixture.config import load_mixture
+from manifests.mixture.mixture import make_mixture
 from objectives.stream.plan import make_plan
 from objectives.stream.stream import Stream
 from tests.manifests.prng.plain_splitmix import Draws

@@ -9,14 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manifests.errors import UsageError
-from manifests.mixture.mixture import (
-    Mixture,
-    MixtureGroup,
-    load_mixture,
-    make_mixture,
-    mixture_table,
-    save_mixture,
-)
+from manifests.mixture.config import Mixture, MixtureGroup, load_mixture, save_mixture
+from manifests.mixture.mixture import make_mixture, mixture_table
 from manifests.mixture.resolve import Member, Resolved, resolve
 
 TOKENS = {

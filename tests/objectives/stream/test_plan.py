@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from manifests.errors import DataError, UsageError
-from manifests.mixture.mixture import Mixture, MixtureGroup
+from manifests.mixture.config import Mixture, MixtureGroup
 from objectives.stream.epoch_caps import integer_weights
 from objectives.stream.order import SCALE
 from objectives.stream.plan import Plan, load_plan, make_plan, save_plan

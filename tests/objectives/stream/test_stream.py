@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from manifests.errors import DataError, UsageError
-from manifests.mixture.mixture import load_mixture, make_mixture
+from manifests.mixture.config import load_mixture
+from manifests.mixture.mixture import make_mixture
 from manifests.special_tokens import SpecialTokens
 from objectives.stream.order import SCALE
 from objectives.stream.plan import make_plan
