@@ -14,17 +14,7 @@ from pipelines.commands import (
     warm,
 )
 
-MODULES = (
-    demo,
-    prepare,
-    datasets,
-    tokenizer,
-    inspect,
-    mix,
-    locate,
-    repair,
-    warm,
-)
+MODULES = (demo, prepare, datasets, tokenizer, inspect, mix, locate, repair, warm)
 """In the order in which the help lists their subcommands."""
 
 

@@ -84,11 +84,8 @@ def materialize(
     place = out or mixture.removesuffix(".toml")
     engine = Runner(runner, tuple(beam_options or ()))
     result = materializing.materialize(mixture, place, engine)
-    answer(
-        as_json,
-        {"out": place, **result},
-        lambda: materializing.materialized_text(result, place),
-    )
+    values = {"out": place, **result}
+    answer(as_json, values, lambda: materializing.materialized_text(result, place))
 
 
 def _silence_beam() -> None:

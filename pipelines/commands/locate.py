@@ -18,8 +18,7 @@ def register(app: typer.Typer) -> None:
 def show(
     directory: Directory,
     document: Annotated[
-        str,
-        typer.Argument(metavar="ID", help="32 hex digits, the first of them, or a path."),
+        str, typer.Argument(metavar="ID", help="32 hex digits, the first of them, or a path.")
     ],
     as_json: AsJson = False,
 ) -> None:
@@ -85,6 +84,5 @@ def clean(
     plan = cleanup.plan_cleanup(directory, documents)
     if yes:
         cleanup.remove(plan)
-    answer(
-        as_json, {**plan.plain(), "removed": yes}, lambda: cleanup.render_cleanup(plan, removed=yes)
-    )
+    values = {**plan.plain(), "removed": yes}
+    answer(as_json, values, lambda: cleanup.render_cleanup(plan, removed=yes))

@@ -54,7 +54,21 @@ def _command(jobs: Sequence[StepName]) -> Callable[..., None]:
         retry_failed: RetryFailed = False,
         as_json: AsJson = False,
     ) -> None:
-        _run(jobs, corpus, beam_options, out, runner, as_json, retry_failed)
+        _preload(jobs, runner, beam_options or [])
+        # Imports make no garbage, and a search for it takes a tenth of their time.
+        gc.disable()
+        # Beam warns of optional packages when it is imported.
+        logging.getLogger().setLevel(logging.ERROR)
+        from pipelines.preparation import load_preparation
+        from pipelines.prepare import run_jobs
+        from pipelines.runtime.runners import Runner
+        from pipelines.summary import result_table, result_values
+
+        gc.enable()
+        engine = Runner(runner, tuple(beam_options or ()))
+        preparation = load_preparation(corpus, out, engine, retry_failed)
+        results = run_jobs(preparation, jobs)
+        answer(as_json, result_values(results), lambda: result_table(preparation, results))
 
     def without_retry(
         corpus: CorpusFile,
@@ -63,36 +77,9 @@ def _command(jobs: Sequence[StepName]) -> Callable[..., None]:
         runner: RunnerName = None,
         as_json: AsJson = False,
     ) -> None:
-        _run(jobs, corpus, beam_options, out, runner, as_json)
+        with_retry(corpus, beam_options, out, runner, as_json=as_json)
 
     return with_retry if "license_filter" in jobs else without_retry
-
-
-def _run(
-    jobs: Sequence[StepName],
-    corpus: str,
-    beam_options: list[str] | None,
-    out: str | None,
-    runner: str | None,
-    as_json: bool,
-    retry_failed: bool = False,
-) -> None:
-    """Run jobs and print their results."""
-    _preload(jobs, runner, beam_options or [])
-    # Imports make no garbage, and a search for it takes a tenth of their time.
-    gc.disable()
-    # Beam warns of optional packages when it is imported.
-    logging.getLogger().setLevel(logging.ERROR)
-    from pipelines.preparation import load_preparation
-    from pipelines.prepare import run_jobs
-    from pipelines.runtime.runners import Runner
-    from pipelines.summary import result_table, result_values
-
-    gc.enable()
-    engine = Runner(runner, tuple(beam_options or ()))
-    preparation = load_preparation(corpus, out, engine, retry_failed)
-    results = run_jobs(preparation, jobs)
-    answer(as_json, result_values(results), lambda: result_table(preparation, results))
 
 
 def _preload(jobs: Sequence[StepName], runner: str | None, beam_options: list[str]) -> None:

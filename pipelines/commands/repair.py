@@ -19,9 +19,5 @@ def repair(directory: Directory, as_json: AsJson = False) -> None:
     dataset = load_chain(directory).last.directory
     written = rebuild(dataset)
     lines = [f"{dataset}/{path}: rebuilt" for path in written]
-    summary = f"{plural(len(written), 'file')} rebuilt; `stackpile verify` checks all files"
-    answer(
-        as_json,
-        {"directory": dataset, "rebuilt": written},
-        lambda: "\n".join([*lines, summary]),
-    )
+    lines.append(f"{plural(len(written), 'file')} rebuilt; `stackpile verify` checks all files")
+    answer(as_json, {"directory": dataset, "rebuilt": written}, lambda: "\n".join(lines))

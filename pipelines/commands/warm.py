@@ -23,8 +23,6 @@ def warm(as_json: AsJson = False) -> None:
     with tempfile.TemporaryDirectory() as directory:
         compile_kernels(directory)
     seconds = time.monotonic() - start
-    answer(
-        as_json,
-        {"compiled": COMPILATIONS.count, "seconds": round(seconds, 1)},
-        lambda: f"{plural(COMPILATIONS.count, 'kernel')} compiled in {seconds:.0f} s",
-    )
+    values = {"compiled": COMPILATIONS.count, "seconds": round(seconds, 1)}
+    text = f"{plural(COMPILATIONS.count, 'kernel')} compiled in {seconds:.0f} s"
+    answer(as_json, values, lambda: text)

@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Callable
 from itertools import zip_longest
+from operator import itemgetter
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -31,18 +32,14 @@ LINES = 20
 MAX_COMPARED = 2000
 """Lines of a text that are compared. Ours: difflib takes quadratic time."""
 
-Order = Callable[[Row], Any]
-"""Sort key of rows of duplicates/."""
+BY_ID = itemgetter("kept_id", "similarity", "id")
+"""Sort key of the sample: ids are hashes, so the smallest ids are a fair sample."""
 
-
-def _by_id(row: Row) -> tuple[Any, ...]:
-    """Sort key of the sample: ids are hashes, so the smallest ids are a fair sample."""
-    return row["kept_id"], row["similarity"], row["id"]
-
-
-def _by_size(row: Row) -> tuple[Any, ...]:
-    """Sort key of the largest clusters."""
-    return -row["cluster_size"], *_by_id(row)
+ORDERS: dict[str, Callable[[Row], Any]] = {
+    "largest": lambda row: (-row["cluster_size"], *BY_ID(row)),
+    "sample": BY_ID,
+}
+"""Selection of clusters -> sort key of rows of duplicates/."""
 
 
 def sample_clusters(chain: Chain, most: int = CLUSTERS) -> dict[str, Any]:
@@ -61,26 +58,21 @@ def sample_clusters(chain: Chain, most: int = CLUSTERS) -> dict[str, Any]:
     """
     if chain.link("dedup") is None:
         raise UsageError(f"{chain.last.directory}: holds no dedup, so there are no clusters")
-    largest: list[Row] = []
-    sample: list[Row] = []
+    selected: dict[str, list[Row]] = {kind: [] for kind in ORDERS}
     for table in duplicate_tables(chain):
         rows = [{**row, "part": table.number} for row in read_table(table.url).to_pylist()]
-        largest = _first_clusters([*largest, *rows], _by_size, most)
-        sample = _first_clusters([*sample, *rows], _by_id, most)
+        for kind, order in ORDERS.items():
+            ordered = sorted([*selected[kind], *rows], key=order)
+            selected[kind] = _first_of_clusters(ordered)[:most]
     documents = {table.number: table for table in document_tables(chain)}
-    return {
-        "largest": [_cluster(row, documents) for row in largest],
-        "sample": [_cluster(row, documents) for row in sample],
-    }
+    return {kind: [_cluster(row, documents) for row in rows] for kind, rows in selected.items()}
 
 
-def _first_clusters(rows: list[Row], order: Order, most: int) -> list[Row]:
-    """Return the first `most` rows in an order, at most one row of each cluster."""
+def _first_of_clusters(rows: list[Row]) -> list[Row]:
+    """Return the first row of each cluster."""
     clusters: dict[tuple[int, int], Row] = {}
-    for row in sorted(rows, key=order):
+    for row in rows:
         clusters.setdefault((row["kept_part"], row["kept_row"]), row)
-        if len(clusters) == most:
-            break
     return list(clusters.values())
 
 
@@ -99,9 +91,7 @@ def _document(documents: dict[int, DocumentTable], row: Row, prefix: str) -> Row
     """Return a duplicate, or with `kept_` the kept document; nulls without documents/."""
     table = documents.get(row[f"{prefix}part"])
     columns = ["component", "path", "text"]
-    if table is None:
-        return dict.fromkeys(columns)
-    return take_row(table, row[f"{prefix}row"], columns)
+    return take_row(table, row[f"{prefix}row"], columns) if table else dict.fromkeys(columns)
 
 
 def render_clusters(clusters: dict[str, Any]) -> RenderableType:

@@ -3,7 +3,6 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
 from rich.console import Group, RenderableType
 from rich.rule import Rule
 
@@ -14,7 +13,7 @@ from manifests.io.parquet import read_table
 from manifests.lineage.chain import Chain
 from manifests.tokenizer.tokenizer import decode, load_tokenizer
 from pipelines.inspect import forgotten, originals
-from pipelines.inspect.find import find_id, rows_with_id
+from pipelines.inspect.find import find_id, rows_with
 from pipelines.inspect.tables import (
     DocumentTable,
     Row,
@@ -111,12 +110,13 @@ def describe_document(chain: Chain, query: str) -> dict[str, Any]:
         UsageError: no document fits, or several documents fit.
     """
     id = find_id(chain, query)
-    documents = rows_with_id(document_tables(chain), id)
+    documents = rows_with(document_tables(chain), "id", id)
     duplicates = {
-        _address(*row): _duplicate(chain, *row) for row in rows_with_id(duplicate_tables(chain), id)
+        _address(*row): _duplicate(chain, *row)
+        for row in rows_with(duplicate_tables(chain), "id", id)
     }
-    stored = [stored_document(chain, *row) for row in rows_with_id(shard_tables(chain), id)]
-    decisions = [_decision(*row) for row in rows_with_id(decision_tables(chain), id)]
+    stored = [stored_document(chain, *row) for row in rows_with(shard_tables(chain), "id", id)]
+    decisions = [_decision(*row) for row in rows_with(decision_tables(chain), "id", id)]
     kept = (decision for decision in decisions if decision.kept)
     for decision, (table, row) in zip(kept, documents, strict=False):
         decision.document_row = row
@@ -125,9 +125,8 @@ def describe_document(chain: Chain, query: str) -> dict[str, Any]:
     is_forgotten = id in forgotten.forgotten_ids(chain)
     if is_forgotten:
         text = text_from = None
-    elif text is None:
-        text = _text_from_input(chain, decisions)
-        text_from = None if text is None else "input"
+    elif text is None and (text := _text_from_input(chain, decisions)) is not None:
+        text_from = "input"
     return {
         "id": id.hex(),
         "why": _why(decisions, stored),
@@ -167,38 +166,24 @@ def _text_from_input(chain: Chain, decisions: list[Decision]) -> str | None:
 def stored_text(chain: Chain, document: StoredDocument) -> str:
     """Return the text of a document of a shard, decoded from its tokens."""
     dataset = Dataset.open(chain.last.directory)
-    return decode(load_tokenizer(dataset.tokenizer_path), stored_tokens(dataset, document).tolist())
-
-
-def stored_tokens(
-    dataset: Dataset, document: StoredDocument
-) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Return the tokens of a document of a shard: int64 [tokens]."""
-    component = dataset.component(document.component, document.heldout)
+    reader = dataset.component(document.component, document.heldout).reader
     shards = dataset.shard_range(document.component, document.heldout)
-    numbers = range(document.number, document.number + 1)
-    block = dataset.block_range(numbers).start - dataset.block_range(shards).start + document.block
-    spans, start, left = [np.zeros(0, np.int64)], document.start, document.tokens
-    while left:
-        stop = min(int(component.reader.offsets(block)[-1]), start + left)
-        spans.append(component.reader.tokens(block, start, stop).astype(np.int64))
-        left -= stop - start
+    preceding = dataset.block_range(range(shards.start, document.number))
+    block, start = len(preceding) + document.block, document.start
+    tokens: list[int] = []
+    while left := document.tokens - len(tokens):
+        stop = min(int(reader.offsets(block)[-1]), start + left)
+        tokens += reader.tokens(block, start, stop).tolist()
         block, start = block + 1, 0
-    return np.concatenate(spans)
+    return decode(load_tokenizer(dataset.tokenizer_path), tokens)
 
 
 def _decision(table: DocumentTable, row: int) -> Decision:
     """Return a row of decisions/."""
-    values = take_row(table, row)
-    scores = {name: value for name, value in values.items() if name not in DECISION}
-    names = ("input_row", "component", "bytes", "kept", "rule", "evidence")
-    return Decision(
-        part=table.name,
-        source=table.source,
-        input=table.input,
-        scores=scores,
-        **{name: values[name] for name in names},
-    )
+    scores = take_row(table, row)
+    values = {name: scores.pop(name) for name in DECISION}
+    del values["id"]
+    return Decision(table.name, table.source, table.input, **values, scores=scores)
 
 
 def _duplicate(chain: Chain, table: DocumentTable, row: int) -> Duplicate:
@@ -236,19 +221,18 @@ def _why_decision(decision: Decision) -> str:
     """Return the verdict of a row, with its license and its rule."""
     evidence = decision.evidence or {}
     license = evidence.get("license") or "no known license"
-    judged = (
-        f"{license}, known from its {evidence.get('layer')}, judged by {evidence.get('policy')}"
-    )
+    layer, policy = evidence.get("layer"), evidence.get("policy")
+    judged = f"{license}, known from its {layer}, judged by {policy}"
     if not decision.kept:
         return f"rejected by license_filter: {decision.rule} ({judged})"
     duplicate = decision.duplicate
     if duplicate is None:
         return f"kept ({judged})"
     origin = " ".join([*(duplicate.kept_repositories or []), duplicate.kept_path or ""]).strip()
+    kept = f"{duplicate.kept_id} ({origin})" if origin else duplicate.kept_id
     return (
-        f"removed by dedup: {duplicate.rule} copy of {duplicate.kept_id}"
-        + (f" ({origin})" if origin else "")
-        + f", similarity {duplicate.similarity:.2f}, in a cluster of {duplicate.cluster_size}"
+        f"removed by dedup: {duplicate.rule} copy of {kept}, similarity "
+        f"{duplicate.similarity:.2f}, in a cluster of {duplicate.cluster_size}"
     )
 
 
@@ -268,10 +252,12 @@ def render_document(description: dict[str, Any]) -> RenderableType:
             f"{formatting.plural(row['tokens'], 'token')}"
         )
         lines += [f"forgotten    {', '.join(row['forgotten'])}"] if row["forgotten"] else []
+    content: list[RenderableType] = []
     if description["forgotten"]:
-        return unwrapped("\n".join([*lines, "The document is forgotten: its text is not shown."]))
-    if description["text"] is None:
+        lines.append("The document is forgotten: its text is not shown.")
+    elif description["text"] is None:
         lines.append("The text is not available: its input or documents/ is missing or changed.")
-        return unwrapped("\n".join(lines))
-    source = Rule(f"text, {TEXT_FROM[description['text_from']]}")
-    return Group(unwrapped("\n".join(lines)), source, unwrapped(description["text"]))
+    else:
+        source = TEXT_FROM[description["text_from"]]
+        content = [Rule(f"text, {source}"), unwrapped(description["text"])]
+    return Group(unwrapped("\n".join(lines)), *content)

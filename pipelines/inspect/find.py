@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -49,18 +48,6 @@ def only_id(chain: Chain, query: str, ids: Mapping[bytes, str]) -> bytes:
     return next(iter(ids))
 
 
-def rows_with_id(tables: list[DocumentTable], id: bytes) -> list[tuple[DocumentTable, int]]:
-    """Return (table, row number) of every row that has an id, in the order of the tables."""
-    return _rows_with(tables, "id", id)
-
-
-def rows_with_text_hash(
-    shards: list[DocumentTable], text_hash: bytes
-) -> list[tuple[DocumentTable, int]]:
-    """Return (table, row number) of every document of the shards whose text has a hash."""
-    return _rows_with(shards, "text_hash", text_hash)
-
-
 def ids_with_text(tables: list[DocumentTable], text: str) -> list[bytes]:
     """Return the distinct ids of the documents of documents/ that have a text, sorted."""
 
@@ -88,11 +75,14 @@ def ids_with_path(chain: Chain, path: str) -> dict[bytes, str]:
 
 def _ids_by_prefix(chain: Chain, prefix: str) -> dict[bytes, str]:
     """Return id -> component of the documents whose id starts with `prefix`."""
+    first, last = (
+        pa.scalar(bytes.fromhex(prefix.ljust(32, digit)), pa.binary(16)) for digit in "0f"
+    )
 
     def search(table: DocumentTable) -> list[tuple[bytes, str]]:
         rows = read_table(table.url, ["id", "component"])
-        mask = _starts_with(rows["id"].combine_chunks(), prefix)
-        return [(row["id"], row["component"]) for row in rows.filter(pa.array(mask)).to_pylist()]
+        fits = pc.and_(pc.greater_equal(rows["id"], first), pc.less_equal(rows["id"], last))
+        return [(row["id"], row["component"]) for row in rows.filter(fits).to_pylist()]
 
     return dict(_search(search, decision_tables(chain) or _kept_tables(chain)))
 
@@ -102,26 +92,16 @@ def _kept_tables(chain: Chain) -> list[DocumentTable]:
     return document_tables(chain) or shard_tables(chain)
 
 
-def _rows_with(
+def rows_with(
     tables: list[DocumentTable], column: str, value: bytes
 ) -> list[tuple[DocumentTable, int]]:
-    """Return (table, row number) of every row with a 16-byte value in a column."""
+    """Return (table, row number) of every row with a 16-byte value in a column, in table order."""
 
     def search(table: DocumentTable) -> list[tuple[DocumentTable, int]]:
         mask = pc.equal(read_table(table.url, [column])[column], pa.scalar(value, pa.binary(16)))
         return [(table, int(row)) for row in np.flatnonzero(mask.to_numpy())]
 
     return list(_search(search, tables))
-
-
-def _starts_with(ids: pa.Array, prefix: str) -> npt.NDArray[np.bool_]:
-    """Return which ids (binary(16) [n]) start with hexadecimal digits: bool [n]."""
-    data = np.frombuffer(b"".join(ids.to_pylist()), np.uint8).reshape(-1, 16)
-    whole = bytes.fromhex(prefix[: len(prefix) // 2 * 2])
-    mask = (data[:, : len(whole)] == np.frombuffer(whole, np.uint8)).all(axis=1)
-    if len(prefix) % 2:
-        mask &= data[:, len(whole)] >> 4 == int(prefix[-1], 16)
-    return np.asarray(mask, bool)
 
 
 def _search(

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from manifests.console import formatting
@@ -29,22 +28,18 @@ def forgotten_totals(chain: Chain) -> dict[str, Any]:
         `tombstones` (their names), `documents` and `tokens`, and the latter two by component,
         including documents that are held out.
     """
-    link = chain.link("tokenize")
-    if link is None:
-        return {"tombstones": [], "documents": 0, "tokens": 0, "components": {}}
-    tombstones = Tombstones(link.directory, link.manifest)
+    names: list[str] = []
+    total = {"documents": 0, "tokens": 0}
     components: dict[str, dict[str, int]] = {}
-    for name, heldout in tombstones.components:
-        counts = tombstones.forgotten(name, heldout)
-        total = components.setdefault(name, {"documents": 0, "tokens": 0})
-        total["documents"] += counts.documents
-        total["tokens"] += counts.tokens
-    return {
-        "tombstones": list(tombstones.names),
-        "documents": sum(total["documents"] for total in components.values()),
-        "tokens": sum(total["tokens"] for total in components.values()),
-        "components": components,
-    }
+    if link := chain.link("tokenize"):
+        tombstones = Tombstones(link.directory, link.manifest)
+        names += tombstones.names
+        for name, heldout in tombstones.components:
+            counts = tombstones.forgotten(name, heldout)
+            for sums in (total, components.setdefault(name, dict.fromkeys(total, 0))):
+                sums["documents"] += counts.documents
+                sums["tokens"] += counts.tokens
+    return {"tombstones": names, **total, "components": components}
 
 
 def forgotten_sentence(chain: Chain) -> str | None:
@@ -65,17 +60,12 @@ def forgotten_ids(chain: Chain) -> frozenset[bytes]:
     Raises:
         DataError: a tombstone or a table beside a shard is damaged.
     """
-    links = [link for link in chain.links if link.manifest.step == "tokenize"]
-    return frozenset(
-        id
-        for link in links
-        for documents, mask in _touched_shards(link)
-        for id in documents["id"].filter(pa.array(mask)).to_pylist()
-    )
+    links = (link for link in chain.links if link.manifest.step == "tokenize")
+    return frozenset(id for link in links for id in _forgotten_in(link))
 
 
-def _touched_shards(link: Link) -> Iterator[tuple[pa.Table, npt.NDArray[np.bool_]]]:
-    """Yield (table, mask of forgotten rows) of the shards with forgotten documents."""
+def _forgotten_in(link: Link) -> Iterator[bytes]:
+    """Yield the ids of the forgotten documents of a dataset."""
     tombstones = Tombstones(link.directory, link.manifest)
     if not tombstones:
         return
@@ -84,7 +74,8 @@ def _touched_shards(link: Link) -> Iterator[tuple[pa.Table, npt.NDArray[np.bool_
         first = shard.first_address
         if np.diff(addresses.searchsorted([first, first + shard.row.addresses]))[0]:
             documents = read_documents(link.directory, shard.row, ["id", "tokens"])
-            yield documents, np.isin(document_bounds(shard, documents)[:-1], addresses)
+            mask = np.isin(document_bounds(shard, documents)[:-1], addresses)
+            yield from documents["id"].filter(pa.array(mask)).to_pylist()
 
 
 def reasons(chain: Chain, number: int, row: int) -> list[str]:
@@ -96,10 +87,8 @@ def reasons(chain: Chain, number: int, row: int) -> list[str]:
         row: row of the table beside the shard.
     """
     link = chain.link("tokenize")
-    if link is None:
-        return []
-    tombstones = Tombstones(link.directory, link.manifest)
-    if not tombstones:
+    tombstones = Tombstones(link.directory, link.manifest) if link else None
+    if not link or not tombstones:
         return []
     shard = shard_entries(read_shard_table(link.directory, link.manifest))[number]
     address = document_bounds(shard, read_documents(link.directory, shard.row, ["tokens"]))[row]

@@ -18,8 +18,7 @@ from pipelines.inspect.find import (
     ids_with_path,
     ids_with_text,
     only_id,
-    rows_with_id,
-    rows_with_text_hash,
+    rows_with,
 )
 from pipelines.inspect.tables import StoredDocument, document_tables, shard_tables, stored_document
 
@@ -63,11 +62,10 @@ def locate_text(chain: Chain, text: str) -> list[StoredDocument]:
     documents/ has the text before redaction.
     """
     text_hash = hashlib.blake2b(text.encode(), digest_size=16).digest()
-    rows = rows_with_text_hash(shard_tables(chain), text_hash)
-    documents = [stored_document(chain, *row) for row in rows]
+    documents = _stored(chain, "text_hash", text_hash)
     if not documents:
         ids = ids_with_text(document_tables(chain), text)
-        documents = [document for id in ids for document in _stored(chain, id)]
+        documents = [document for id in ids for document in _stored(chain, "id", id)]
     if not documents:
         raise UsageError(
             f"{chain.last.directory}: no document in its shards has this text, id or path (the "
@@ -78,7 +76,7 @@ def locate_text(chain: Chain, text: str) -> list[StoredDocument]:
 
 def _with_id(chain: Chain, id: bytes) -> list[StoredDocument]:
     """Return the documents with an id; UsageError without one."""
-    documents = _stored(chain, id)
+    documents = _stored(chain, "id", id)
     if not documents:
         raise UsageError(
             f"{chain.last.directory}: {id.hex()} is in none of its shards; `stackpile show` says "
@@ -87,9 +85,9 @@ def _with_id(chain: Chain, id: bytes) -> list[StoredDocument]:
     return documents
 
 
-def _stored(chain: Chain, id: bytes) -> list[StoredDocument]:
-    """Return the documents of the shards with an id."""
-    return [stored_document(chain, *row) for row in rows_with_id(shard_tables(chain), id)]
+def _stored(chain: Chain, column: str, value: bytes) -> list[StoredDocument]:
+    """Return the documents of the shards with a value in `id` or `text_hash`."""
+    return [stored_document(chain, *row) for row in rows_with(shard_tables(chain), column, value)]
 
 
 def _document_at(chain: Chain, shard: str, block: int, token: int) -> StoredDocument:
@@ -101,10 +99,7 @@ def _document_at(chain: Chain, shard: str, block: int, token: int) -> StoredDocu
         raise UsageError(f"{row['shard']}: has blocks 0 to {row['blocks'] - 1}, not {block}")
     component = dataset.component(row["component"], row["heldout"])
     first_shard = dataset.shard_range(row["component"], row["heldout"]).start
-    start, first_block = (
-        dataset.block_range(range(index, index + 1)).start for index in (first_shard, number)
-    )
-    index = first_block - start + block
+    index = len(dataset.block_range(range(first_shard, number))) + block
     length = int(component.reader.table["tokens"][index])
     if token >= length:
         raise UsageError(f"{row['shard']}: block {block} has tokens 0 to {length - 1}, not {token}")
@@ -121,13 +116,11 @@ def _shard_number(dataset: Dataset, shard: str) -> int:
     fits = [number for number, path in enumerate(paths) if path == name]
     fits = fits or [number for number, path in enumerate(paths) if name.endswith(f"/{path}")]
     fits = fits or [number for number, path in enumerate(paths) if path.endswith(f"/{name}")]
-    if len(fits) != 1:
+    if not fits:
+        raise UsageError(f"{dataset.directory}: has no shard {shard!r}")
+    if len(fits) > 1:
         some = ", ".join(paths[number] for number in fits[:LISTED])
-        raise UsageError(
-            f"{dataset.directory}: has no shard {shard!r}"
-            if not fits
-            else f"{shard!r} fits {len(fits)} shards of {dataset.directory}: {some}"
-        )
+        raise UsageError(f"{shard!r} fits {len(fits)} shards of {dataset.directory}: {some}")
     return fits[0]
 
 

@@ -4,9 +4,11 @@ import heapq
 import math
 import re
 from collections.abc import Iterator
+from operator import itemgetter
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from rich.console import Group, RenderableType
 from rich.text import Text
 
@@ -84,35 +86,24 @@ def _examples(chain: Chain, rules: list[str], most: int) -> Iterator[tuple[str, 
         (duplicate_tables(chain), _duplicate_row),
     ):
         for table in tables:
-            smallest = _smallest_ids(read_table(table.url, ["id", "rule"]), rules, most)
-            if any(smallest.values()):
-                whole = read_table(table.url)
-                for rule, numbers in smallest.items():
-                    for row in whole.take(pa.array(numbers, pa.int64())).to_pylist():
-                        yield rule, describe(table, row)
-
-
-def _smallest_ids(table: pa.Table, rules: list[str], most: int) -> dict[str, list[int]]:
-    """Return, for each rule, the numbers of its rows that have the smallest ids."""
-    rows: dict[str, list[tuple[bytes, int]]] = {rule: [] for rule in rules}
-    pairs = zip(table["id"].to_pylist(), table["rule"].to_pylist(), strict=True)
-    for number, (id, rule) in enumerate(pairs):
-        if rule in rows:
-            rows[rule].append((id, number))
-    return {rule: [number for _, number in heapq.nsmallest(most, rows[rule])] for rule in rows}
+            rows = read_table(table.url, ["id", "rule"])
+            order = pc.sort_indices(rows["id"])
+            ordered = rows["rule"].combine_chunks().take(order)
+            smallest = [order.filter(pc.equal(ordered, rule)).slice(0, most) for rule in rules]
+            if any(map(len, smallest)):
+                for row in read_table(table.url).take(pa.concat_arrays(smallest)).to_pylist():
+                    yield row["rule"], describe(table, row)
 
 
 def _rejected_row(table: DocumentTable, row: Row) -> Row:
     """Return an example from a row of decisions/."""
+    columns = ("input_row", "component", "bytes", "evidence")
     scores = {name: row[name] for name in row if name not in DECISION and row[name] is not None}
     return {
         "id": row["id"].hex(),
         "source": table.source,
         "input": table.input,
-        "input_row": row["input_row"],
-        "component": row["component"],
-        "bytes": row["bytes"],
-        "evidence": row["evidence"],
+        **{name: row[name] for name in columns},
         "scores": {name: value for name, value in scores.items() if not math.isnan(value)},
     }
 
@@ -130,8 +121,8 @@ def _duplicate_row(table: DocumentTable, row: Row) -> Row:
 
 def _add_lines(chain: Chain, examples: list[Row]) -> None:
     """Add to each example an excerpt of its text."""
-    names = ("source", "input", "input_row", "bytes")
-    rows = [originals.InputRow(*(example[name] for name in names)) for example in examples]
+    values = itemgetter("source", "input", "input_row", "bytes")
+    rows = [originals.InputRow(*values(example)) for example in examples]
     texts = originals.texts(chain, rows)
     for example, row in zip(examples, rows, strict=True):
         first, lines = excerpt(texts[row], example["evidence"]) if row in texts else (None, None)
@@ -146,9 +137,8 @@ def excerpt(text: str, evidence: Row | None) -> tuple[int, list[str]]:
         evidence: evidence of the decision. The excerpt is around the lines that it names, or at the
             start of the text.
     """
-    match = MATCHED_LINES.search((evidence or {}).get("detail") or "")
     start, stop = 0, MAX_LINES
-    if match:
+    if match := MATCHED_LINES.search((evidence or {}).get("detail") or ""):
         start, stop = max(0, int(match[1]) - 1 - CONTEXT), int(match[2]) + CONTEXT
     lines = text.split("\n")[start : min(stop, start + MAX_LINES)]
     return start + 1, [printable(line)[:MAX_WIDTH] for line in lines]

@@ -3,9 +3,11 @@
 Only manifests are read, so the time does not depend on the number of shards.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic_core import to_jsonable_python
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -23,24 +25,18 @@ MAX_ROWS = 40
 def summarize(chain: Chain) -> dict[str, Any]:
     """Return everything that the manifests of a chain say, as plain values for JSON."""
     last, first = chain.last.manifest, chain.links[0].manifest.totals
-    return {
+    parts = flows(chain)
+    summary = {
         "directory": chain.last.directory,
         "step": last.step,
-        "totals": {
-            **last.totals.model_dump(mode="json"),
-            "documents_in": first.documents_in,
-            "bytes_in": first.bytes_in,
-        },
-        "funnel": {name: _plain(flow) for name, flow in flows(chain).items()},
-        "rejected": {
-            step: {rule: count.model_dump() for rule, count in rules.items()}
-            for step, rules in rejected_counts(flows(chain)).items()
-        },
-        "tokenizer": last.tokenizer.model_dump(mode="json") if last.tokenizer else None,
-        "components": {name: totals.model_dump() for name, totals in last.components.items()},
-        "heldout_components": {
-            name: totals.model_dump() for name, totals in last.heldout_components.items()
-        },
+        "totals": last.totals.model_copy(
+            update={"documents_in": first.documents_in, "bytes_in": first.bytes_in}
+        ),
+        "funnel": {name: _plain(flow) for name, flow in parts.items()},
+        "rejected": rejected_counts(parts),
+        "tokenizer": last.tokenizer,
+        "components": last.components,
+        "heldout_components": last.heldout_components,
         "forgotten": forgotten_totals(chain),
         "counts": {link.manifest.step: link.manifest.counts for link in chain.links},
         "chain": [
@@ -55,18 +51,19 @@ def summarize(chain: Chain) -> dict[str, Any]:
             for link in chain.links
         ],
         "chain_ends": chain.missing,
-        "failed": [failure.model_dump() for failure in chain.failed],
+        "failed": chain.failed,
     }
+    plain: dict[str, Any] = to_jsonable_python(summary)
+    return plain
 
 
 def rejected_counts(components: Mapping[str, Flow]) -> dict[str, dict[str, Count]]:
     """Return step -> rule -> what the rule rejected in all components, the largest first."""
-    total: dict[str, dict[str, Count]] = {}
+    total: dict[str, dict[str, Count]] = defaultdict(lambda: defaultdict(Count))
     for flow in components.values():
         for step, rules in flow.rejected.items():
-            counts = total.setdefault(step, {})
             for rule, count in rules.items():
-                counts[rule] = counts.get(rule, Count()) + count
+                total[step][rule] += count
     return {
         step: dict(sorted(rules.items(), key=lambda item: (-item[1].documents, item[0])))
         for step, rules in total.items()
@@ -108,14 +105,9 @@ def add_flows(parts: list[Flow]) -> Flow:
 def render_summary(chain: Chain) -> RenderableType:
     """Return what `inspect` prints."""
     parts = flows(chain)
-    blocks: list[RenderableType] = [
-        _headline(chain, parts),
-        _component_table(parts),
-        _rule_table(parts),
-        _links(chain),
-    ]
-    blocks += [_failures(chain)] if chain.failed else []
-    return Group(*(item for block in blocks for item in (block, Text())))
+    blocks = (_headline(chain, parts), _component_table(parts), _rule_table(parts), _links(chain))
+    failures = [_failures(chain), Text()] if chain.failed else []
+    return Group(*(item for block in blocks for item in (block, Text())), *failures)
 
 
 def _size_order(flow: Flow) -> tuple[int, int, int]:
@@ -206,12 +198,11 @@ def _rule_table(parts: Mapping[str, Flow]) -> Table:
 
 def _largest_loser(parts: Mapping[str, Flow], step: str, rule: str) -> str:
     """Return the component of which a rule rejected most documents."""
-    lost = {
-        name: flow.rejected[step][rule].documents
-        for name, flow in parts.items()
-        if rule in flow.rejected.get(step, {})
-    }
-    return max(sorted(lost), key=lost.__getitem__)
+    nothing = Count()
+    return max(
+        sorted(parts),
+        key=lambda name: parts[name].rejected.get(step, {}).get(rule, nothing).documents,
+    )
 
 
 def _links(chain: Chain) -> Text:
@@ -219,7 +210,8 @@ def _links(chain: Chain) -> Text:
     lines = ["Chain of manifests, by SHA-256"]
     for link in chain.links:
         lines.append(f"  {link.manifest.step:<14}  {link.digest[:16]}  {link.directory}")
-    return unwrapped("\n".join([*lines, *([f"  {chain.missing}"] if chain.missing else [])]))
+    lines += [f"  {chain.missing}"] if chain.missing else []
+    return unwrapped("\n".join(lines))
 
 
 def _failures(chain: Chain) -> Text:
@@ -228,9 +220,8 @@ def _failures(chain: Chain) -> Text:
     for failure in chain.failed[:MAX_ROWS]:
         lines.append(f"  {failure.source}: {failure.input}: {failure.error}")
     more = len(chain.failed) - MAX_ROWS
-    return unwrapped(
-        "\n".join([*lines, *([f"  and {more:,} more: see --json"] if more > 0 else [])])
-    )
+    lines += [f"  and {more:,} more: see --json"] if more > 0 else []
+    return unwrapped("\n".join(lines))
 
 
 def _plain(flow: Flow) -> dict[str, Any]:
@@ -239,10 +230,7 @@ def _plain(flow: Flow) -> dict[str, Any]:
         "source": flow.source,
         "documents_in": flow.came.documents,
         "bytes_in": flow.came.bytes,
-        "rejected": {
-            step: {rule: count.model_dump() for rule, count in rules.items()}
-            for step, rules in flow.rejected.items()
-        },
+        "rejected": flow.rejected,
         "documents": flow.kept.documents,
         "bytes": flow.kept.bytes,
         "tokens": flow.tokens,

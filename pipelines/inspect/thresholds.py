@@ -82,12 +82,12 @@ def compare_thresholds(chain: Chain, changes: Sequence[str]) -> dict[str, Any]:
     declared = link.manifest.config.get("filters")
     before = registry.settings(declared)
     after = registry.settings(changed_filters(declared, changes))
-    unmeasured = [name for name in after if name not in before]
-    if unmeasured:
-        raise UsageError(
-            f"{unmeasured[0]}: was off when the job ran, so it has no scores; turn it on in "
-            "[filters] and run license-filter again"
-        )
+    for name in after:
+        if name not in before:
+            raise UsageError(
+                f"{name}: was off when the job ran, so it has no scores; turn it on in [filters] "
+                "and run license-filter again"
+            )
     by_rule: Counts = {}
     by_component: Counts = {}
     for table in decision_tables(chain):

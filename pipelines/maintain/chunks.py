@@ -66,14 +66,6 @@ def component_chunks(resolved: Resolved) -> list[ComponentChunks]:
         written = round(amount / member.addresses * chunks)
         if member.cap is not None:
             written = min(written, member.cap * chunks // member.addresses)
-        chunked.append(
-            ComponentChunks(
-                member.name,
-                member.dataset,
-                member.documents,
-                chunk,
-                written,
-                member.tombstones,
-            )
-        )
+        identity = (member.name, member.dataset, member.documents)
+        chunked.append(ComponentChunks(*identity, chunk, written, member.tombstones))
     return chunked

@@ -9,12 +9,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, TypedDict
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from manifests.catalog.describe import describe
 from manifests.console import formatting
@@ -27,18 +26,14 @@ from manifests.errors import DataError, UsageError
 from manifests.io import files
 from manifests.io.digest import digest, short_digest
 from manifests.io.parquet import read_table
-from manifests.lineage.manifest import (
-    FILE,
-    Manifest,
-    load_manifest,
-    manifest_digest,
-)
+from manifests.lineage.manifest import FILE, Manifest, load_manifest, manifest_digest
 from manifests.lineage.receipts import Receipt, file_record, save_receipt
 from manifests.schemas import FORMAT
 from manifests.shards import block_table
 from manifests.tokenizer.tokenizer import decode, load_tokenizer
 from manifests.verify.cleanup import strays
 from pipelines.maintain.compact_manifest import KEY, make_manifest
+from pipelines.maintain.part_rows import PartRow, part_table, write_parts
 from pipelines.preparation import write_manifest
 from pipelines.runtime.job import Job
 from pipelines.runtime.runners import Runner
@@ -53,25 +48,14 @@ COPIED = ("id", "text_hash", "repositories", "path", "license")
 
 Mask = npt.NDArray[np.bool_]
 
-ROWS = pa.schema(
-    [
-        pa.field("part", pa.string(), nullable=False),  # the name of the receipt
-        pa.field("source", pa.string(), nullable=False),
-        pa.field("input", pa.string(), nullable=False),  # the shard's path in the old dataset
-        pa.field("number", pa.int64(), nullable=False),  # its row of shards.parquet
-        pa.field("touched", pa.bool_(), nullable=False),
-    ]
-)
-"""Columns of compact.parquet: one row for each shard of the original dataset."""
 
+class ShardRow(PartRow):
+    """A row of compact.parquet: a shard of the original dataset.
 
-class ShardRow(TypedDict):
-    """A row of compact.parquet."""
+    `input` is the path of the shard, `number` its row of shards.parquet, and `touched` says whether
+    any of its documents is forgotten.
+    """
 
-    part: str
-    source: str
-    input: str
-    number: int
     touched: bool
 
 
@@ -97,8 +81,7 @@ def compact(directory: str, out: str, runner: Runner) -> dict[str, Any]:
     job_digest = digest([STEP, FORMAT, manifest_digest(directory), tombstones.names])
     _check_out(directory, out, job_digest)
     table, rows = files.join(out, TABLE), _rows(dataset)
-    with files.replacing(table) as output:
-        pq.write_table(rows, output)
+    write_parts(table, rows)
     receipts = Job(Compact(out, directory, job_digest, tombstones.names), table, STEP).run(runner)
     _check_alone(out, table, rows)
     records = [receipt.extra["shard"] for receipt in receipts if receipt.extra["shard"]]
@@ -170,7 +153,7 @@ def _rows(dataset: Dataset) -> pa.Table:
                 "touched": touched,
             }
         )
-    return pa.Table.from_pylist(rows, schema=ROWS)
+    return part_table(ShardRow, rows)
 
 
 def _part(place: ShardEntry, gone: Ranges) -> tuple[str, bool]:
@@ -215,8 +198,9 @@ class Compact:
         if row["part"] != _part(place, gone)[0]:
             raise _not_alone(self.directory)
         kept = ~np.isin(edges[:-1], gone[:, 0])
-        record = self._rewrite(row, place, documents, kept) if row["touched"] else None
-        if not row["touched"]:
+        if row["touched"]:
+            record = self._rewrite(row, place, documents, kept)
+        else:
             record = self._link(place, documents)
         paths = record.files if record else []
         receipt = Receipt(

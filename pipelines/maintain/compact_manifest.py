@@ -8,7 +8,7 @@ from manifests.dataset.dataset import Dataset
 from manifests.dataset.writer import DatasetSummary
 from manifests.io import files
 from manifests.lineage.manifest import ComponentTotals, Manifest, Parent, manifest_digest
-from manifests.lineage.receipts import ComponentFunnel, Count, Funnel, Receipt
+from manifests.lineage.receipts import ComponentFunnel, Count, Receipt
 from pipelines.preparation import totals_of
 
 KEY = "compact"
@@ -44,7 +44,10 @@ def make_manifest(
     for receipt in receipts:
         name, heldout = receipt.extra["component"]
         gone.setdefault((name, heldout), Counter()).update(receipt.extra["gone"])
-    funnel = _funnel(old, gone)
+    funnel = {
+        source: {name: _less(kept, name, gone) for name, kept in components.items()}
+        for source, components in old.funnel.items()
+    }
     sums = sum(gone.values(), Counter[str]())
     url = files.join(out, dataset.tokenizer.file)
     local = files.is_local(out) and files.is_local(dataset.directory)
@@ -74,14 +77,6 @@ def make_manifest(
     )
 
 
-def _funnel(old: Manifest, gone: Gone) -> Funnel:
-    """Return for each component what the original kept and what is forgotten."""
-    return {
-        source: {name: _less(kept, name, gone) for name, kept in components.items()}
-        for source, components in old.funnel.items()
-    }
-
-
 def _less(before: ComponentFunnel, name: str, gone: Gone) -> ComponentFunnel:
     """Return the funnel of a component without its forgotten documents."""
     lost = gone.get((name, False), Counter()) + gone.get((name, True), Counter())
@@ -104,8 +99,9 @@ def _sized(
     heldout: bool,
 ) -> dict[str, ComponentTotals]:
     """Return totals with bytes of text, which only the original manifest knows."""
-    sizes = {name: old[name].bytes - gone[name, heldout]["bytes"] for name in new}
     return {
-        name: totals.model_copy(update={"bytes": max(0, sizes[name])})
+        name: totals.model_copy(
+            update={"bytes": max(0, old[name].bytes - gone[name, heldout]["bytes"])}
+        )
         for name, totals in new.items()
     }

@@ -92,33 +92,28 @@ class ForgetRequest:
 
     def reasons(self, documents: pa.Table) -> list[str | None]:
         """Return for each document of a table an entry that matches; None where no entry does."""
-        by_license = {
-            expression: self._license(expression)
-            for expression in pc.unique(documents["license"]).to_pylist()
-        }
+        by_license = self._by_license(documents)
+        expressions = documents["license"].to_pylist()
         reasons = self.opt_outs.matches(*(documents[name].to_pylist() for name in IDENTITY))
-        if any(by_license.values()):
-            expressions = documents["license"].to_pylist()
-            reasons = [r or by_license[e] for r, e in zip(reasons, expressions, strict=True)]
-        return reasons
+        return [
+            reason or next(iter(by_license[expression]), None)
+            for reason, expression in zip(reasons, expressions, strict=True)
+        ]
 
     def entries(self, documents: pa.Table) -> set[str]:
         """Return every entry that matches a document of a table."""
         rows = zip(*(documents[name].to_pylist() for name in IDENTITY), strict=True)
         entries = {entry for row in rows for entry in self.opt_outs.entries(*row)}
+        return entries.union(*self._by_license(documents).values())
+
+    def _by_license(self, documents: pa.Table) -> dict[str | None, list[str]]:
+        """Return license expression -> every entry that the expression contains."""
+        entries: dict[str | None, list[str]] = {}
         for expression in pc.unique(documents["license"]).to_pylist():
-            entries.update(self._licenses(expression))
+            present = re.findall(r"[^\s()]+", (expression or UNKNOWN).lower())
+            named = (name for name in sorted(self.licenses) if name.lower() in present)
+            entries[expression] = [f"license {name}" for name in named]
         return entries
-
-    def _license(self, expression: str | None) -> str | None:
-        """Return the first entry that a license expression contains."""
-        return next(iter(self._licenses(expression)), None)
-
-    def _licenses(self, expression: str | None) -> list[str]:
-        """Return every entry that a license expression contains."""
-        names = re.findall(r"[^\s()]+", expression or UNKNOWN)
-        present = {name.lower() for name in names}
-        return [f"license {name}" for name in sorted(self.licenses) if name.lower() in present]
 
 
 def forget(directory: str, request: ForgetRequest) -> dict[str, Any]:
@@ -140,18 +135,14 @@ def forget(directory: str, request: ForgetRequest) -> dict[str, Any]:
     manifest = load_manifest(directory)
     tokenizer_of(directory, manifest)
     places = shard_entries(read_shard_table(directory, manifest))
-
-    def search(place: ShardEntry) -> tuple[pa.Table, set[str]]:
-        return _search_shard(directory, place, request)
-
     with ThreadPoolExecutor(READ_THREADS) as pool:
-        shards = list(pool.map(search, places))
+        shards = list(pool.map(lambda place: _search_shard(directory, place, request), places))
     matching = pa.concat_tables([TOMBSTONE.empty_table(), *(rows for rows, _ in shards)])
     before = Tombstones(directory, manifest)
     new = _is_new(matching, before.fitting())
     added = matching.filter(pa.array(new))
     name = write_tombstone(directory, manifest, matching) if added.num_rows else None
-    used = {entry for _, entries in shards for entry in entries}
+    used = set[str]().union(*(entries for _, entries in shards))
     return {
         "directory": directory,
         "tombstone": name and tombstone_url(directory, name),

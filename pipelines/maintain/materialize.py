@@ -18,7 +18,7 @@ import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, TypedDict
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -41,6 +41,7 @@ from manifests.schemas import FORMAT
 from manifests.shards.writer import ShardWriter
 from pipelines.maintain.chunks import ComponentChunks, component_chunks
 from pipelines.maintain.output_guard import check_output
+from pipelines.maintain.part_rows import PartRow, part_table, write_parts
 from pipelines.runtime.job import Job
 from pipelines.runtime.runners import Runner
 
@@ -51,29 +52,16 @@ TABLE = "materialize.parquet"
 SHARD_BYTES = 256 << 20
 """Bytes of the tokens of a shard. Ours: a worker shuffles a shard in memory."""
 
-ROWS = pa.schema(
-    [
-        pa.field("part", pa.string(), nullable=False),  # the name of the receipt
-        pa.field("source", pa.string(), nullable=False),
-        pa.field("input", pa.string(), nullable=False),
-        pa.field("number", pa.int64(), nullable=False),  # of the shard
-        pa.field("start", pa.int64(), nullable=False),  # its first chunk, in the shuffled order
-        pa.field("stop", pa.int64(), nullable=False),
-    ]
-)
-"""Columns of materialize.parquet: one row a shard."""
 
+class ShardRow(PartRow):
+    """A row of materialize.parquet: a shard, and its chunks in the shuffled order."""
 
-class ShardRow(TypedDict):
-    """A row of materialize.parquet."""
-
-    part: str
-    source: str
-    input: str
-    number: int
     start: int
     stop: int
 
+
+SUMMARY = ("bytes", "blocks", "documents", "tokens", "sha256")
+"""Fields of a `ShardSummary` that mixture.json has."""
 
 DOCUMENTS = pa.schema(
     [
@@ -118,8 +106,7 @@ def materialize(path: str, out: str, runner: Runner) -> dict[str, Any]:
     size = resolved.budget * np.dtype(tokenizer.dtype).itemsize
     table, rows = files.join(out, TABLE), _rows(identity, chunks, -(-size // SHARD_BYTES))
     check_output(out, FILE, identity, TABLE, rows)
-    with files.replacing(table) as output:
-        pq.write_table(rows, output)
+    write_parts(table, rows)
     step = Materialize(out, tuple(members), mixture.seed, tokenizer.dtype, identity)
     receipts = Job(step, table, STEP).run(runner)
     files.link_or_copy(Dataset.open(first).tokenizer_path, files.join(out, "tokenizer.json"))
@@ -153,7 +140,7 @@ def _rows(identity: str, chunks: int, shards: int) -> pa.Table:
         }
         for number, (start, stop) in enumerate(itertools.pairwise(edges))
     ]
-    return pa.Table.from_pylist(rows, schema=ROWS)
+    return part_table(ShardRow, rows)
 
 
 @dataclass
@@ -187,10 +174,8 @@ class Materialize:
         url = files.join(self.directory, path)
         tokens = self._tokens(members, numbers)
         order = shuffled(derive_key(self.seed, STEP, "shard", row["number"]), len(numbers))
-        places = []
         with ShardWriter(url, path[:-4].replace("/", "_"), self.dtype) as shard:
-            for index in order.tolist():
-                places.append(shard.add(tokens[index]))
+            places = [shard.add(tokens[index]) for index in order.tolist()]
             summary = shard.close()
         table = f"{path[:-4]}.parquet"
         lengths = np.array([len(document) for document in tokens], np.int64)[order]
@@ -203,14 +188,7 @@ class Materialize:
                 name: file_record(self.directory, name) for name in (path, f"{path}.idx", table)
             },
             extra={
-                "shard": {
-                    "shard": path,
-                    "bytes": summary.bytes,
-                    "blocks": summary.blocks,
-                    "documents": summary.documents,
-                    "tokens": summary.tokens,
-                    "sha256": summary.sha256,
-                },
+                "shard": {"shard": path, **{name: getattr(summary, name) for name in SUMMARY}},
                 "tokens": self._count_tokens(members[order], lengths),
             },
         )
@@ -276,7 +254,6 @@ def _summary(mixture: Mixture, resolved: Resolved, receipts: Sequence[Receipt]) 
     for receipt in receipts:
         written.update(receipt.extra["tokens"])
     shards = [receipt.extra["shard"] for receipt in receipts]
-    shares = resolved.shares()
     total = max(1, sum(written.values()))
     return {
         "mixture": mixture.model_dump(mode="json", exclude={"datasets"}),
@@ -289,7 +266,7 @@ def _summary(mixture: Mixture, resolved: Resolved, receipts: Sequence[Receipt]) 
                 "share": written[member.name] / total,
                 "epochs": written[member.name] / member.addresses,
             }
-            for member, share in zip(resolved.members, shares, strict=True)
+            for member, share in zip(resolved.members, resolved.shares(), strict=True)
         },
         "tokens": sum(shard["tokens"] for shard in shards),
         "documents": sum(shard["documents"] for shard in shards),

@@ -17,10 +17,9 @@ def mixture(path: str) -> Section:
     Raises:
         UsageError, DataError: as `load_mixture` and `mixture_table` do.
     """
-    rows = sorted(
-        mixture_table(load_mixture(path)), key=lambda row: (-row["share"], row["component"])
-    )
-    groups = list(dict.fromkeys(sorted(row["group"] for row in rows)))
+    table = mixture_table(load_mixture(path))
+    rows = sorted(table, key=lambda row: (-row["share"], row["component"]))
+    groups = sorted({row["group"] for row in rows})
     color = {name: PALETTE[place % len(PALETTE)] for place, name in enumerate(groups)}
     seen = sum(row["tokens"] * row["epochs"] for row in rows)
     return Section(
@@ -29,14 +28,7 @@ def mixture(path: str) -> Section:
         "end token for each document. Epochs of each component and its share of the mixture, the "
         "largest share first. Each group has its own color.",
         [svg.bars("Epochs of components", [_epochs_bar(row, color) for row in rows[:BARS]])],
-        [
-            Table(
-                HEAD,
-                [_cells(row) for row in rows],
-                words=2,
-                summary=f"Every component ({len(rows)})",
-            )
-        ],
+        [Table(HEAD, list(map(_cells, rows)), words=2, summary=f"Every component ({len(rows)})")],
     )
 
 

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from manifests.console import formatting
+from manifests.lineage import STEPS
 from manifests.lineage.chain import Chain, Flow, flows
 from manifests.lineage.receipts import Count
 from pipelines.inspect.forgotten import forgotten_sentence
 from pipelines.inspect.summary import add_flows, group_components, rejected_counts
 from pipelines.inspect.survey import Survey, survey
 from pipelines.report import mixture_section, survey_section, svg
-from pipelines.report.section import Section, Table
+from pipelines.report.section import Section, Table, largest_counts
 from pipelines.report.svg import LOST, PALETTE, Bar, Stage
 
 BARS = 20
@@ -24,11 +25,7 @@ RULES = 6
 SAMPLE_CHARACTERS = 1500
 """Characters of a sample that are shown. A note says how many more there are."""
 
-STAGES = {
-    "license_filter": "license filter",
-    "dedup": "dedup",
-    "tokenize": "tokenize",
-}
+STAGES = {step: step.replace("_", " ") for step in STEPS}
 
 
 def report(chain: Chain, mixture: str | None = None) -> str:
@@ -108,11 +105,8 @@ def _funnel(chain: Chain, parts: Mapping[str, Flow]) -> Section:
     for link in chain.links:
         step, totals = link.manifest.step, link.manifest.totals
         kept = Count(documents=totals.documents, bytes=totals.bytes)
-        text = (
-            _both(kept)
-            if step != "tokenize"
-            else f"{formatting.short_count(totals.tokens or 0)} tokens"
-        )
+        tokens = f"{formatting.short_count(totals.tokens or 0)} tokens"
+        text = tokens if step == "tokenize" else _both(kept)
         stages.append(Stage(STAGES[step], kept.bytes, text, _lost(taken.get(step, {}))))
     rows = [
         [STAGES[step], rule, *_counts(count), formatting.share(count.bytes, came.bytes)]
@@ -130,14 +124,8 @@ def _funnel(chain: Chain, parts: Mapping[str, Flow]) -> Section:
 
 def _lost(rules: Mapping[str, Count]) -> list[Bar]:
     """Return the bars of a stage's rules, largest first; rules beyond RULES share one bar."""
-    ordered = sorted(rules.items(), key=lambda item: (-item[1].bytes, item[0]))
-    alone = ordered if len(ordered) <= RULES else ordered[: RULES - 1]
-    bars = [Bar(rule, count.bytes, _both(count), LOST) for rule, count in alone]
-    rest = ordered[len(alone) :]
-    if rest:
-        count = sum((lost for _, lost in rest), Count())
-        bars.append(Bar(f"{len(rest)} other rules", count.bytes, _both(count), LOST))
-    return bars
+    counts = largest_counts(rules, RULES, "rules")
+    return [Bar(rule, count.bytes, _both(count), LOST) for rule, count in counts]
 
 
 def _components(parts: Mapping[str, Flow], measure: str) -> Section:
@@ -150,15 +138,10 @@ def _components(parts: Mapping[str, Flow], measure: str) -> Section:
     colors = {source: PALETTE[place % len(PALETTE)] for place, source in enumerate(sources)}
     write = formatting.short_count if measure == "tokens" else formatting.size
     total = sum(map(amount, parts.values()))
-    bars = [
-        Bar(
-            label,
-            amount(flow),
-            f"{write(amount(flow))}, {formatting.share(amount(flow), total)}",
-            colors[flow.source],
-        )
-        for label, flow, _ in group_components(parts, BARS)
-    ]
+    bars = []
+    for label, flow, _ in group_components(parts, BARS):
+        text = f"{write(amount(flow))}, {formatting.share(amount(flow), total)}"
+        bars.append(Bar(label, amount(flow), text, colors[flow.source]))
     rows = [
         [
             name,
@@ -169,16 +152,8 @@ def _components(parts: Mapping[str, Flow], measure: str) -> Section:
         ]
         for name, flow, _ in group_components(parts, len(parts))
     ]
-    head = [
-        "component",
-        "documents in",
-        "text in",
-        "rejected",
-        "duplicates",
-        "kept",
-        "text",
-        "tokens",
-    ]
+    first = ("component", "documents in", "text in", "rejected", "duplicates")
+    head = [*first, "kept", "text", "tokens"]
     return Section(
         "Components",
         f"The kept text of each language or set, in {measure}. Each source has its own color.",
@@ -202,13 +177,10 @@ def _failed(chain: Chain) -> Section | None:
 def _provenance(chain: Chain) -> Section:
     """Return the section of digests and configs."""
     rows = [[STAGES[link.manifest.step], link.digest, link.manifest.digest] for link in chain.links]
-    configs = [
-        (
-            f"Config of {STAGES[link.manifest.step]}",
-            json.dumps(link.manifest.config, indent=2, ensure_ascii=False),
-        )
-        for link in chain.links
-    ]
+    configs = []
+    for link in chain.links:
+        config = json.dumps(link.manifest.config, indent=2, ensure_ascii=False)
+        configs.append((f"Config of {STAGES[link.manifest.step]}", config))
     head = ["step", "SHA-256 of manifest.json", "step digest"]
     lead = chain.missing or "The chain reaches the raw files."
     return Section("Provenance", lead, tables=[Table(head, rows, words=3)], texts=configs)

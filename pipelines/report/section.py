@@ -1,8 +1,9 @@
 """What a section of the report holds. templates/report.html lays the sections out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from manifests.lineage.receipts import Count
 from pipelines.inspect.survey import Sample
 
 
@@ -42,3 +43,18 @@ class Section:
     note: tuple[str, str, str] | None = None
     texts: Sequence[tuple[str, str]] = ()
     samples: Sequence[Sample] = ()
+
+
+def largest_counts(counts: Mapping[str, Count], most: int, others: str) -> list[tuple[str, Count]]:
+    """Return at most `most` counts, the largest texts first; the last one may stand for the rest.
+
+    Args:
+        counts: name -> count.
+        most: maximum length of the result.
+        others: noun for the rest: `rules` makes the name "5 other rules".
+    """
+    ordered = sorted(counts.items(), key=lambda item: (-item[1].bytes, item[0]))
+    if len(ordered) <= most:
+        return ordered
+    rest = [count for _, count in ordered[most - 1 :]]
+    return [*ordered[: most - 1], (f"{len(rest)} other {others}", sum(rest, Count()))]

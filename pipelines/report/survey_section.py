@@ -1,14 +1,18 @@
 """Sections of the report about documents: licenses, lengths, duplicates and samples."""
 
+from collections import Counter
+
 from manifests.console import formatting
-from manifests.lineage.receipts import Count
 from pipelines.inspect.survey import Survey
 from pipelines.report import svg
-from pipelines.report.section import Section, Table
+from pipelines.report.section import Section, Table, largest_counts
 from pipelines.report.svg import PALETTE, Bar
 
 BARS = 20
 """Licenses with a bar of their own. The table below the drawing lists every license."""
+
+UNKNOWN = "none known"
+"""Label of documents without a known license."""
 
 SIMILARITY = (
     "The Jaccard similarity of the shingles of a near-duplicate and of the kept document, "
@@ -19,41 +23,24 @@ SIMILARITY = (
 
 def licenses(surveyed: Survey) -> Section:
     """Return the section of the licenses of the kept documents."""
-    ordered = sorted(surveyed.licenses.items(), key=lambda item: (-item[1].bytes, item[0]))
-    total = sum(count.bytes for _, count in ordered)
-    alone = ordered if len(ordered) <= BARS else ordered[: BARS - 1]
-    rest = ordered[len(alone) :]
-    drawn = [
-        (name or "none known", count, PALETTE[0] if name else PALETTE[5]) for name, count in alone
-    ]
-    if rest:
-        count = sum((other for _, other in rest), Count())
-        drawn.append((f"{len(rest)} other expressions", count, PALETTE[5]))
-    bars = [
-        Bar(
-            name,
-            count.bytes,
-            f"{formatting.share(count.bytes, total)}, "
-            f"{formatting.plural(count.documents, 'document')}",
-            color,
-        )
-        for name, count, color in drawn
-    ]
+    counts = surveyed.licenses
+    total = sum(count.bytes for count in counts.values())
+    bars = []
+    for name, count in largest_counts(counts, BARS, "expressions"):
+        share = formatting.share(count.bytes, total)
+        text = f"{share}, {formatting.plural(count.documents, 'document')}"
+        color = PALETTE[0] if name and name in counts else PALETTE[5]
+        bars.append(Bar(name or UNKNOWN, count.bytes, text, color))
     rows = [
-        [name or "none known", formatting.count(count.documents), formatting.count(count.bytes)]
-        for name, count in ordered
+        [name or UNKNOWN, formatting.count(count.documents), formatting.count(count.bytes)]
+        for name, count in largest_counts(counts, len(counts), "expressions")
     ]
+    head = ["license", "documents", surveyed.measure]
     return Section(
         "Licenses",
         f"SPDX expressions of the kept documents, in {surveyed.measure}. " + _read_note(surveyed),
         [svg.bars(f"Licenses by {surveyed.measure}", bars)] if bars else (),
-        [
-            Table(
-                ["license", "documents", surveyed.measure],
-                rows,
-                summary=f"Every expression ({len(rows)})",
-            )
-        ],
+        [Table(head, rows, summary=f"Every expression ({len(rows)})")],
     )
 
 
@@ -62,17 +49,14 @@ def lengths(surveyed: Survey) -> Section | None:
     if not surveyed.lengths:
         return None
     powers = range(min(surveyed.lengths), max(surveyed.lengths) + 1)
+    numbers = [(power, surveyed.lengths.get(power, 0)) for power in powers]
     total = sum(surveyed.lengths.values())
-    bars = [
-        Bar(_short_power(power), number, _percent(number, total))
-        for power in powers
-        for number in [surveyed.lengths.get(power, 0)]
-    ]
+    bars = [Bar(_short_power(power), number, _percent(number, total)) for power, number in numbers]
     title = "Length of documents"
     axis = (
         f"{surveyed.measure} a document (1k is 1,024); each column ends at the next column's number"
     )
-    rows = [[_power(power), formatting.count(surveyed.lengths.get(power, 0))] for power in powers]
+    rows = [[_power(power), formatting.count(number)] for power, number in numbers]
     return Section(
         title,
         f"Percent of documents by their length in {surveyed.measure}. " + _read_note(surveyed),
@@ -85,25 +69,18 @@ def copies(surveyed: Survey) -> Section | None:
     """Return the section of cluster sizes and similarities; None without clusters."""
     if not surveyed.clusters:
         return None
-    binned: dict[int, int] = {}
+    binned: Counter[int] = Counter()
     for size, number in surveyed.clusters.items():
-        power = max(1, size - 1).bit_length() - 1
-        binned[power] = binned.get(power, 0) + number
+        binned[max(1, size - 1).bit_length() - 1] += number
     bars = [
-        Bar(
-            _cluster_label(power),
-            binned.get(power, 0),
-            formatting.short_count(binned.get(power, 0)),
-        )
+        Bar(_cluster_label(power), binned[power], formatting.short_count(binned[power]))
         for power in range(max(binned) + 1)
     ]
-    rows = [
-        [formatting.count(s), formatting.count(n)] for s, n in sorted(surveyed.clusters.items())
-    ]
+    rows = [list(map(formatting.count, item)) for item in sorted(surveyed.clusters.items())]
+    similarity = Counter(surveyed.similarity)
     near = [
-        Bar(f"{place / 20:.2f}", number, formatting.short_count(number), PALETTE[1])
-        for place in range(min(surveyed.similarity, default=0), 21)
-        for number in [surveyed.similarity.get(place, 0)]
+        Bar(f"{end / 20:.2f}", similarity[end], formatting.short_count(similarity[end]), PALETTE[1])
+        for end in range(min(similarity, default=0), 21)
     ]
     title = "Near-duplicates by similarity"
     axis = "Jaccard similarity, each column up to its own number"
@@ -147,11 +124,7 @@ def _percent(part: int, whole: int) -> str:
 def _cluster_label(power: int) -> str:
     """Return the range of cluster sizes of a bin."""
     first, last = (1 << power) + 1, (2 << power)
-    return (
-        formatting.count(first)
-        if first == last
-        else f"{formatting.count(first)}-{formatting.count(last)}"
-    )
+    return "-".join(formatting.count(size) for size in sorted({first, last}))
 
 
 def _read_note(surveyed: Survey) -> str:

@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from manifests.dataset.dataset import Dataset
@@ -138,7 +139,9 @@ def test_those_of_no_known_license(small_dataset, tmp_path):
     [("MIT AND GPL-2.0-only", True), ("(GPL-2.0-only OR MIT)", True), ("LGPL-2.0-only", False)],
 )
 def test_a_license_inside_an_expression(tmp_path, expression, goes):
-    assert bool(asked(tmp_path, licenses=["GPL-2.0-only"])._license(expression)) == goes
+    row = {"repositories": ["a/b"], "path": "c.py", "id": bytes(16), "license": expression}
+    reasons = asked(tmp_path, licenses=["GPL-2.0-only"]).reasons(pa.Table.from_pylist([row]))
+    assert reasons == ["license GPL-2.0-only" if goes else None]
 
 
 def test_what_is_not_there_and_what_was_forgotten_before(small_dataset, tmp_path):
