@@ -93,21 +93,18 @@ def thresholds(
 
 def verify(directory: Directory, as_json: AsJson = False) -> None:
     """Check every checksum, size, boundary and count; on faults, list them and exit with 1."""
-    from manifests.console.output import print_answer, print_json
     from manifests.lineage.chain import load_chain
     from manifests.verify.verify import verify as check
 
     chain = load_chain(directory)
     with _progress("verify") as advance:
         verified = check(chain, advance)
-    if as_json:
-        print_json(verified.plain())
+    if as_json or not verified.faults:
+        answer(as_json, verified.plain(), lambda: _verified_text(verified))
     if verified.faults:
         more = len(verified.faults) - LISTED_FAULTS
         rest = [f"and {more} more faults: --json lists them all"] if more > 0 else []
         raise DataError("\n".join([*verified.faults[:LISTED_FAULTS], *rest]))
-    if not as_json:
-        print_answer(_verified_text(verified))
 
 
 def diff(
@@ -151,17 +148,14 @@ def attribution(
     as_json: AsJson = False,
 ) -> None:
     """List the authors of kept documents: by license the repositories and copyright lines."""
-    from manifests.console.output import print_answer, print_json
     from manifests.io import files
     from manifests.lineage.chain import load_chain
     from pipelines.inspect import attribution
 
     works = attribution.attribution(load_chain(directory))
-    if as_json:
-        print_json(works)
-        return
-    files.write_bytes(out, attribution.as_markdown(works).encode())
-    print_answer(attribution.summary(works, out))
+    if not as_json:
+        files.write_bytes(out, attribution.as_markdown(works).encode())
+    answer(as_json, works, lambda: attribution.summary(works, out))
 
 
 def _verified_text(verified: "Verified") -> str:

@@ -65,9 +65,8 @@ def _chosen_inputs(source: Source) -> list[tuple[Source, str, str]]:
     root = os.path.dirname(source.files[: min(wildcards, default=len(source.files))])
     inputs = [(source, url, url.removeprefix(root).lstrip("/")) for url in urls]
     if source.chosen is not None:
-        only = [source.layout.component_of_input(path) for _, _, path in inputs]
-        chosen = {None, *source.chosen}
-        inputs = [item for item, name in zip(inputs, only, strict=True) if name in chosen]
+        component, chosen = source.layout.component_of_input, {None, *source.chosen}
+        inputs = [item for item in inputs if component(item[-1]) in chosen]
     if not inputs:
         names = ", ".join(source.components or [])
         raise DataError(f"source {source.name}: no file of {source.files} holds {names}")

@@ -1,14 +1,14 @@
 """Loading of CORPUS.toml: paths become absolute, and all files that it names are checked."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 
 from filters.benchmarks import load_benchmarks
 from filters.dedup.minhash import load_profile
 from filters.licenses.policy import load_policy
 from filters.opt_outs import load_opt_outs
-from manifests.config import load_config
+from manifests.config import Config, load_config
 from manifests.errors import UsageError
 from manifests.io import files
 from pipelines.corpus.corpus import Corpus
@@ -28,30 +28,28 @@ def load_corpus(path: str) -> Corpus:
     base = os.path.dirname(os.path.abspath(path))
     faults: list[str] = []
 
-    def expand(table: str, patterns: Sequence[str]) -> tuple[str, ...]:
-        """Return the files that match patterns, each once; note patterns without a match."""
+    def expand(table: str) -> Config:
+        """Return a table of lists with the files that match its patterns, each once."""
+        lists: Decontaminate | OptOut = getattr(corpus, table)
         matches: dict[str, None] = {}
-        for pattern in patterns:
+        for pattern in lists.files:
             urls = files.glob(_absolute(base, pattern))
             if not urls:
                 faults.append(f"{table}.files: {pattern}: there is no such file")
             matches.update(dict.fromkeys(urls))
-        return tuple(matches)
+        return lists.model_copy(update={"files": tuple(matches)})
 
     tokenizer = _resolve_tokenizer(corpus.tokenize.tokenizer, base)
     previous = [_absolute(base, directory) for directory in corpus.dedup.previous_corpora]
     profile = _absolute_file(base, corpus.dedup.profile)
+    dedup = corpus.dedup.model_copy(update={"profile": profile, "previous_corpora": previous})
     resolved = corpus.model_copy(
         update={
             "output": _absolute(base, corpus.output or "out"),
             "source": [_resolve_source(source, base) for source in corpus.source],
-            "decontaminate": Decontaminate(
-                files=expand("decontaminate", corpus.decontaminate.files)
-            ),
-            "opt_out": OptOut(files=expand("opt_out", corpus.opt_out.files)),
-            "dedup": corpus.dedup.model_copy(
-                update={"profile": profile, "previous_corpora": previous}
-            ),
+            "decontaminate": expand("decontaminate"),
+            "opt_out": expand("opt_out"),
+            "dedup": dedup,
             "tokenize": corpus.tokenize.model_copy(update={"tokenizer": tokenizer}),
         }
     )

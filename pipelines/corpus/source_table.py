@@ -76,18 +76,16 @@ class Source(Config):
     @model_validator(mode="after")
     def _fits_layout(self) -> "Source":
         """Check `columns`, `component` and `partition_by` against the layout."""
-        mapping = [kind for kind, layout in LAYOUTS.items() if layout.maps_columns]
+        kinds = " and ".join(kind for kind, layout in LAYOUTS.items() if layout.maps_columns)
         columns = [column for column in self.partition_by if column != LICENSE]
         if not LAYOUTS[self.kind].maps_columns:
             for field in ("columns", "component"):
                 if getattr(self, field) is not None:
-                    raise ValueError(
-                        f"{field} is for kinds {' and '.join(mapping)}; {self.kind} has its own"
-                    )
+                    raise ValueError(f"{field} is for kinds {kinds}; {self.kind} has its own")
             if columns:
                 raise ValueError(
-                    f"partition_by: {columns[0]!r} is for kinds {' and '.join(mapping)}; "
-                    f"{self.kind} has license alone"
+                    f"partition_by: {columns[0]!r} is for kinds {kinds}; {self.kind} has license "
+                    "alone"
                 )
         if self.columns and self.columns.component and self.component:
             raise ValueError("give either component or columns.component, not both")

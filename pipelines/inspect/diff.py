@@ -64,11 +64,7 @@ def _configs(chain: Chain) -> dict[str, Any]:
 
 
 def _totals(chain: Chain) -> dict[str, Any]:
-    return {
-        name: value
-        for link in chain.links
-        for name, value in flat(link.manifest.totals.model_dump(), link.manifest.step).items()
-    }
+    return flat({link.manifest.step: link.manifest.totals.model_dump() for link in chain.links})
 
 
 def _funnel(chain: Chain) -> dict[str, Any]:
@@ -112,21 +108,17 @@ def render_diff(changed: dict[str, Any]) -> RenderableType:
     """Return what `diff` prints."""
     if changed["same"]:
         return unwrapped(f"{changed['before']} and {changed['after']} are the same, to the byte.")
-    blocks: list[RenderableType] = [
-        unwrapped(f"before: {changed['before']}\nafter:  {changed['after']}")
-    ]
-    for title in ("config", "totals", "funnel", "failed"):
-        if changed[title]:
-            blocks.append(_table(title, changed[title]))
+    titles = ("config", "totals", "funnel", "failed")
     shards = changed["shards"]
-    blocks.append(
+    return Group(
+        unwrapped(f"before: {changed['before']}\nafter:  {changed['after']}"),
+        *(_table(title, changed[title]) for title in titles if changed[title]),
         unwrapped(
             f"shards: {formatting.count(shards['same'])} the same, "
             f"{formatting.count(len(shards['removed']))} removed, "
             f"{formatting.count(len(shards['added']))} added"
-        )
+        ),
     )
-    return Group(*blocks)
 
 
 def _table(title: str, changed: Mapping[str, Change]) -> PrintableTable:

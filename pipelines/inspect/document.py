@@ -9,7 +9,6 @@ from rich.rule import Rule
 from manifests.console import formatting
 from manifests.console.output import unwrapped
 from manifests.dataset.dataset import Dataset
-from manifests.io.parquet import read_table
 from manifests.lineage.chain import Chain
 from manifests.tokenizer.tokenizer import decode, load_tokenizer
 from pipelines.inspect import forgotten, originals
@@ -111,10 +110,10 @@ def describe_document(chain: Chain, query: str) -> dict[str, Any]:
     """
     id = find_id(chain, query)
     documents = rows_with(document_tables(chain), "id", id)
-    duplicates = {
-        _address(*row): _duplicate(chain, *row)
-        for row in rows_with(duplicate_tables(chain), "id", id)
-    }
+    duplicates: dict[tuple[str, int], Duplicate] = {}
+    for table, row in rows_with(duplicate_tables(chain), "id", id):
+        values = take_row(table, row)
+        duplicates[table.name, values["row"]] = _duplicate(chain, values)
     stored = [stored_document(chain, *row) for row in rows_with(shard_tables(chain), "id", id)]
     decisions = [_decision(*row) for row in rows_with(decision_tables(chain), "id", id)]
     kept = (decision for decision in decisions if decision.kept)
@@ -186,9 +185,8 @@ def _decision(table: DocumentTable, row: int) -> Decision:
     return Decision(table.name, table.source, table.input, **values, scores=scores)
 
 
-def _duplicate(chain: Chain, table: DocumentTable, row: int) -> Duplicate:
+def _duplicate(chain: Chain, values: Row) -> Duplicate:
     """Return a row of duplicates/ with the origin of the kept document."""
-    values = take_row(table, row)
     kept = next((t for t in document_tables(chain) if t.number == values["kept_part"]), None)
     names = ["component", "repositories", "path", "license"]
     origin = take_row(kept, values["kept_row"], names) if kept else {}
@@ -199,11 +197,6 @@ def _duplicate(chain: Chain, table: DocumentTable, row: int) -> Duplicate:
         values["cluster_size"],
         **{f"kept_{name}": value for name, value in origin.items()},
     )
-
-
-def _address(table: DocumentTable, row: int) -> tuple[str, int]:
-    """Return (part, row of documents/) of a row of duplicates/."""
-    return table.name, int(read_table(table.url, ["row"])["row"][row].as_py())
 
 
 def _why(decisions: list[Decision], stored: list[StoredDocument]) -> str:

@@ -4,7 +4,6 @@ import hashlib
 import re
 
 import numpy as np
-from rich.console import Group, RenderableType
 from rich.text import Text
 
 from manifests.console import formatting
@@ -124,9 +123,9 @@ def _shard_number(dataset: Dataset, shard: str) -> int:
     return fits[0]
 
 
-def render_locations(documents: list[StoredDocument]) -> RenderableType:
+def render_locations(documents: list[StoredDocument]) -> Text:
     """Return what `locate` prints."""
-    blocks: list[RenderableType] = []
+    blocks = []
     for document in documents:
         heldout = ", held out for validation" if document.heldout else ""
         lines = [
@@ -141,5 +140,5 @@ def render_locations(documents: list[StoredDocument]) -> RenderableType:
         ]
         if document.forgotten:
             lines.append(f"  forgotten     {', '.join(document.forgotten)}")
-        blocks += [unwrapped("\n".join(lines)), Text()]
-    return Group(*blocks[:-1])
+        blocks.append("\n".join(lines))
+    return unwrapped("\n\n".join(blocks))

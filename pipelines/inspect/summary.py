@@ -78,11 +78,10 @@ def group_components(
     The `most` largest components have a row each; the smaller ones of a source share a row.
     """
     ordered = sorted(parts, key=lambda name: (_size_order(parts[name]), name))
-    alone = ordered if len(ordered) <= most else ordered[:most]
-    rows = [(name, parts[name], 1) for name in alone]
-    rest: dict[str, list[str]] = {}
-    for name in ordered[len(alone) :]:
-        rest.setdefault(parts[name].source, []).append(name)
+    rows = [(name, parts[name], 1) for name in ordered[:most]]
+    rest: dict[str, list[str]] = defaultdict(list)
+    for name in ordered[most:]:
+        rest[parts[name].source].append(name)
     for source, names in sorted(rest.items()):
         label = f"{source}: {formatting.count(len(names))} smaller ones"
         flow = add_flows([parts[name] for name in names])

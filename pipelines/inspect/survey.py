@@ -1,6 +1,6 @@
 """Statistics that need the tables of documents: licenses, lengths, duplicates, and samples."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -81,23 +81,19 @@ def survey(chain: Chain) -> Survey:
     tables = shard_tables(chain) if tokenized else document_tables(chain)
     measure = "tokens" if tokenized else "bytes"
     chosen = spread(tables, MAX_TABLES)
-    licenses: Counter[str] = Counter()
-    sums: Counter[str] = Counter()
+    licenses: dict[str, Count] = defaultdict(Count)
     lengths: Counter[int] = Counter()
     with ThreadPoolExecutor(READ_THREADS) as pool:
-        for counts in pool.map(lambda table: _count(table, measure), chosen):
-            licenses += counts[0]
-            sums += counts[1]
-            lengths += counts[2]
+        for counts, bins in pool.map(lambda table: _count(table, measure), chosen):
+            lengths += bins
+            for name, count in counts.items():
+                licenses[name] += count
     clusters, similarity = _duplicates(chain)
     return Survey(
         measure=measure,
         read=len(chosen),
         tables=len(tables),
-        licenses={
-            name: Count(documents=number, bytes=sums[name])
-            for name, number in licenses.most_common()
-        },
+        licenses=dict(sorted(licenses.items(), key=lambda item: -item[1].documents)),
         lengths=dict(sorted(lengths.items())),
         clusters=clusters,
         similarity=similarity,
@@ -111,21 +107,21 @@ def spread(tables: Sequence[DocumentTable], most: int) -> list[DocumentTable]:
     return [tables[index * len(tables) // count] for index in range(count)]
 
 
-def _count(table: DocumentTable, measure: str) -> tuple[Counter[str], Counter[str], Counter[int]]:
-    """Return documents by license, sums of lengths by license, and documents by length bin."""
+def _count(table: DocumentTable, measure: str) -> tuple[dict[str, Count], Counter[int]]:
+    """Return documents and sums of lengths by license, and documents by length bin."""
     rows = read_table(table.url, ["license", measure])
     rows = rows.set_column(0, "license", pc.fill_null(rows["license"], ""))
     groups = rows.group_by("license").aggregate([(measure, "count"), (measure, "sum")]).to_pylist()
-    documents = Counter({row["license"]: row[f"{measure}_count"] for row in groups})
-    sums = Counter({row["license"]: row[f"{measure}_sum"] for row in groups})
-    return documents, sums, Counter(length_bins(rows[measure].to_numpy()).tolist())
+    counts = {
+        row["license"]: Count(documents=row[f"{measure}_count"], bytes=row[f"{measure}_sum"])
+        for row in groups
+    }
+    return counts, Counter(length_bins(rows[measure].to_numpy()).tolist())
 
 
 def length_bins(lengths: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.int64]]:
     """Return the number of binary digits of each length: 0 -> 0, 1 -> 1, 2 and 3 -> 2, ..."""
-    exponents: np.ndarray[Any, np.dtype[np.int64]]
-    exponents = np.frexp(lengths.astype(np.float64))[1].astype(np.int64)
-    return exponents
+    return np.asarray(np.frexp(lengths.astype(np.float64))[1], np.int64)
 
 
 def _duplicates(chain: Chain) -> tuple[dict[int, int], dict[int, int]]:
@@ -139,8 +135,7 @@ def _duplicates(chain: Chain) -> tuple[dict[int, int], dict[int, int]]:
         rows = read_table(table.url, ["cluster_size", "similarity", "rule"])
         removed.update(rows["cluster_size"].to_pylist())
         near = rows.filter(pc.equal(rows["rule"], "minhash"))["similarity"].to_numpy()
-        twentieths = np.ceil(near * 20 - 1e-4).astype(np.int64)
-        similarity.update(twentieths.tolist())
+        similarity.update(np.ceil(near * 20 - 1e-4).astype(np.int64).tolist())
     clusters = {size: round(number / max(1, size - 1)) for size, number in sorted(removed.items())}
     return clusters, dict(sorted(similarity.items()))
 

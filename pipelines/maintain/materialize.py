@@ -175,7 +175,7 @@ class Materialize:
         tokens = self._tokens(members, numbers)
         order = shuffled(derive_key(self.seed, STEP, "shard", row["number"]), len(numbers))
         with ShardWriter(url, path[:-4].replace("/", "_"), self.dtype) as shard:
-            places = [shard.add(tokens[index]) for index in order.tolist()]
+            places = np.array([shard.add(tokens[index]) for index in order.tolist()], np.int64)
             summary = shard.close()
         table = f"{path[:-4]}.parquet"
         lengths = np.array([len(document) for document in tokens], np.int64)[order]
@@ -221,22 +221,17 @@ class Materialize:
         return tokens
 
     def _write_table(
-        self,
-        path: str,
-        members: Integers,
-        numbers: Integers,
-        places: Sequence[tuple[int, int]],
-        lengths: Integers,
+        self, path: str, members: Integers, numbers: Integers, places: Integers, lengths: Integers
     ) -> None:
         """Write the table of a shard's documents."""
-        starts = np.array(places, np.uint32).reshape(-1, 2)
+        block, start = places.reshape(-1, 2).astype(np.uint32).T
         names = pa.array([member.name for member in self.members], pa.string())
         indices = pa.array(members, pa.int32())
         columns = {
             "component": pa.DictionaryArray.from_arrays(indices, names),
             "document": numbers,
-            "block": starts[:, 0],
-            "start": starts[:, 1],
+            "block": block,
+            "start": start,
             "tokens": lengths.astype(np.uint64),
         }
         with files.replacing(files.join(self.directory, path)) as output:

@@ -15,6 +15,12 @@ PALETTE = ("#2f6f9f", "#3a8a6e", "#a9741a", "#7c5aa6", "#b04a6f", "#5b6770")
 
 WIDTH = 920
 
+SMALL = 12
+"""Font size of the labels of columns and losses."""
+
+LABEL = {"text_anchor": "start", "fill": INK, "font_size": 13.5, "font_weight": 400}
+"""Attributes of a text."""
+
 
 @dataclass(frozen=True)
 class Bar:
@@ -55,9 +61,9 @@ def bars(title: str, rows: Sequence[Bar]) -> str:
         length = max(1.5, room * bar.value / longest) if bar.value else 0
         shapes = (
             tag("title", escape(f"{bar.label}: {bar.text}"))
-            + _label(left - 10, y + 17, _fitted(bar.label, 28), anchor="end")
+            + _label(left - 10, y + 17, _fitted(bar.label, 28), text_anchor="end")
             + tag("rect", x=left, y=y + 4, width=length, height=step - 8, rx=2, fill=bar.color)
-            + _label(left + length + 8, y + 17, bar.text, color=SOFT)
+            + _label(left + length + 8, y + 17, bar.text, fill=SOFT)
         )
         drawn.append(tag("g", shapes))
     return picture(title, len(rows) * step + 2, drawn)
@@ -71,15 +77,15 @@ def columns(title: str, bins: Sequence[Bar], axis: str) -> str:
     drawn = [tag("line", x1=0, x2=step * len(bins), y1=top + height, y2=top + height, stroke=RULE)]
     for place, bar in enumerate(bins):
         tall = max(1.5, height * bar.value / highest) if bar.value else 0
-        x, y = place * step, top + height - tall
+        x, y, center = place * step, top + height - tall, place * step + step / 2
         shapes = (
             tag("title", escape(f"{bar.label}: {bar.text}"))
             + tag("rect", x=x + 2, y=y, width=step - 4, height=tall, rx=2, fill=bar.color)
-            + _label(x + step / 2, top + height + 16, bar.label, anchor="middle", small=True)
-            + _label(x + step / 2, y - 5, bar.text, anchor="middle", color=SOFT, small=True)
+            + _label(center, top + height + 16, bar.label, text_anchor="middle", font_size=SMALL)
+            + _label(center, y - 5, bar.text, text_anchor="middle", fill=SOFT, font_size=SMALL)
         )
         drawn.append(tag("g", shapes))
-    drawn.append(_label(0, top + height + 38, axis, color=SOFT, small=True))
+    drawn.append(_label(0, top + height + 38, axis, fill=SOFT, font_size=SMALL))
     return picture(title, top + height + 46, drawn)
 
 
@@ -102,8 +108,8 @@ def funnel(title: str, stages: Sequence[Stage]) -> str:
             drawn.append(losses)
             bottom = max(bottom, reached)
         drawn.append(tag("rect", x=x, y=top, width=10, height=tall, rx=1, fill=KEPT))
-        drawn.append(_label(x, 16, stage.name, bold=True))
-        drawn.append(_label(x, 34, stage.text, color=SOFT))
+        drawn.append(_label(x, 16, stage.name, font_weight=600))
+        drawn.append(_label(x, 34, stage.text, fill=SOFT))
     return picture(title, bottom + 8, drawn)
 
 
@@ -121,8 +127,8 @@ def _losses(
             tag("title", escape(f"{bar.label}: {bar.text}"))
             + _band((left, leaves), (right, y), thick, LOST)
             + tag("rect", x=right, y=y, width=5, height=thick, fill=LOST)
-            + _label(right + 10, lands + slot / 2 - 3, _fitted(bar.label, 24), small=True)
-            + _label(right + 10, lands + slot / 2 + 11, bar.text, color=SOFT, small=True)
+            + _label(right + 10, lands + slot / 2 - 3, _fitted(bar.label, 24), font_size=SMALL)
+            + _label(right + 10, lands + slot / 2 + 11, bar.text, fill=SOFT, font_size=SMALL)
         )
         drawn.append(tag("g", shapes))
         leaves += bar.value * scale
@@ -156,26 +162,9 @@ def picture(title: str, height: float, shapes: Iterable[str]) -> str:
     )
 
 
-def _label(
-    x: float,
-    y: float,
-    text: str,
-    *,
-    anchor: str = "start",
-    color: str = INK,
-    small: bool = False,
-    bold: bool = False,
-) -> str:
-    return tag(
-        "text",
-        escape(text),
-        x=x,
-        y=y,
-        text_anchor=anchor,
-        fill=color,
-        font_size=12 if small else 13.5,
-        font_weight=600 if bold else 400,
-    )
+def _label(x: float, y: float, text: str, **style: object) -> str:
+    """Return a text; `style` has attributes that differ from LABEL."""
+    return tag("text", escape(text), x=x, y=y, **(LABEL | style))
 
 
 def _fitted(text: str, most: int) -> str:

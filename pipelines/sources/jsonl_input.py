@@ -42,11 +42,9 @@ class JsonLinesLayout(SourceLayout):
     def cut(self, url: str, max_bytes: int = MAX_PART_BYTES) -> list[Range]:
         """Return one range, the whole input, after a look at its first line."""
         key = self.required_key()
-        for line in lines(url):
-            record, _ = parse(line)
-            if record is not None and key not in record:
-                raise InputError(f"{url}: the key {key!r} is missing; it has {', '.join(record)}")
-            break
+        record, _ = parse(next(lines(url), b""))
+        if record is not None and key not in record:
+            raise InputError(f"{url}: the key {key!r} is missing; it has {', '.join(record)}")
         return [(0, None)]
 
     def read(

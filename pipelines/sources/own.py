@@ -10,6 +10,7 @@ from pipelines.sources.layout import SourceLayout
 from pipelines.sources.parquet_input import ParquetLayout
 from pipelines.sources.partition import LICENSE, with_values
 from pipelines.sources.rows import (
+    DEFAULTS,
     ColumnContent,
     ColumnContents,
     component_slug,
@@ -62,12 +63,9 @@ class OwnParquet(ParquetLayout):
         self, columns: Mapping[str, list[Any]], texts: pa.Array, path: str
     ) -> Mapping[str, Any]:
         """Return the fields of a batch."""
-        metadata = [
-            _metadata(self, {name: columns[name][row] for name in columns})
-            for row in range(len(texts))
-        ]
-        names = ("component", "repositories", "path", "licenses", "stars")
-        return {name: [row[name] for row in metadata] for name in names}
+        records = ({name: columns[name][row] for name in columns} for row in range(len(texts)))
+        rows = [_metadata(self, record) for record in records]
+        return {name: [row[name] for row in rows] for name in DEFAULTS}
 
 
 def _metadata(layout: SourceLayout, record: Mapping[str, Any]) -> dict[str, Any]:
@@ -77,12 +75,11 @@ def _metadata(layout: SourceLayout, record: Mapping[str, Any]) -> dict[str, Any]
     def get(name: str | None) -> Any:
         return record.get(name) if name else None
 
-    named = get(columns.component)
-    component = component_slug(
-        named if isinstance(named, str) else layout.component or DEFAULT_COMPONENT
-    )
+    name = get(columns.component)
+    if not isinstance(name, str):
+        name = layout.component or DEFAULT_COMPONENT
     return {
-        "component": with_values(component, layout.partition_by, record),
+        "component": with_values(component_slug(name), layout.partition_by, record),
         "repositories": repository_names(get(columns.repo)),
         "path": unicode(str(get(columns.path) or "")),
         "licenses": string_list(get(columns.license)),

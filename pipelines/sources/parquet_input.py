@@ -12,6 +12,9 @@ from manifests.io.parquet import ParquetReader, open_parquet
 from pipelines.sources.layout import MAX_PART_BYTES, PartRows, Range, SourceLayout
 from pipelines.sources.rows import DEFAULTS, ROWS, ColumnContents, can_hold, text_column, values
 
+DAMAGED = (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError)
+"""Errors of Arrow about the content of a file; it raises OSError without a number, too."""
+
 
 class ParquetLayout(SourceLayout):
     """Layout of Parquet files: a range is some row groups of an input, and is one part."""
@@ -103,19 +106,13 @@ def opened(url: str) -> Iterator[ParquetReader]:
     try:
         with open_parquet(url) as file:
             yield file
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
-        raise InputError(f"{url}: is not a whole Parquet file: {_first_line(error)}") from None
     except FileNotFoundError:
         raise InputError(f"{url}: there is no such file") from None
-    except OSError as error:
-        if error.errno is not None:
+    except (*DAMAGED, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
             raise
-        raise InputError(f"{url}: is not a whole Parquet file: {_first_line(error)}") from None
-
-
-def _first_line(error: Exception) -> str:
-    """Return the first line of an error's message: Arrow's messages have many."""
-    return str(error).partition("\n")[0]
+        first_line = str(error).partition("\n")[0]
+        raise InputError(f"{url}: is not a whole Parquet file: {first_line}") from None
 
 
 def _check(url: str, schema: Any, columns: ColumnContents) -> None:
@@ -133,8 +130,6 @@ def _check(url: str, schema: Any, columns: ColumnContents) -> None:
 
 def _text_bytes(group: Any, text: str) -> int:
     """Return the uncompressed bytes of a row group's text column, from the footer."""
-    for index in range(group.num_columns):
-        column = group.column(index)
-        if column.path_in_schema == text:
-            return int(column.total_uncompressed_size)
-    return int(group.total_byte_size)
+    columns = map(group.column, range(group.num_columns))
+    sizes = (column.total_uncompressed_size for column in columns if column.path_in_schema == text)
+    return int(next(sizes, group.total_byte_size))

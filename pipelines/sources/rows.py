@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from manifests.components import slug
 from manifests.errors import DataError
@@ -101,13 +102,9 @@ def text_column(column: pa.ChunkedArray) -> tuple[pa.Array, list[str | None]]:
         texts = binary.cast(pa.large_string())
     except pa.ArrowInvalid:
         texts = pa.array([_decoded(value) for value in binary.to_pylist()], pa.large_string())
-    present = binary.is_valid().to_pylist()
-    readable = texts.is_valid().to_pylist()
-    faults = [
-        None if is_readable else "invalid_utf8" if is_present else "null_text"
-        for is_present, is_readable in zip(present, readable, strict=True)
-    ]
-    return texts, faults
+    missing = pc.if_else(binary.is_null(), "null_text", "invalid_utf8")
+    faults = pc.if_else(texts.is_null(), missing, pa.scalar(None, pa.string()))
+    return texts, faults.to_pylist()
 
 
 def _decoded(value: bytes | None) -> str | None:

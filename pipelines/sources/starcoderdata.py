@@ -40,22 +40,15 @@ class StarCoderData(CodeByDirectory):
     ) -> Mapping[str, Any]:
         """Return the fields; the prefix of a text fills missing metadata and is cut off."""
         names, paths = columns["max_stars_repo_name"], columns["max_stars_repo_path"]
-        count = len(names)
-        parsed = [
-            None if text is None else parse_prefix(text, name, path)
-            for text, name, path in zip(texts.to_pylist(), names, paths, strict=True)
-        ]
+        contents = texts.to_pylist()
+        rows = zip(contents, names, paths, strict=True)
+        parsed = [parse_prefix(content or "", name, path) for content, name, path in rows]
+        known = [own or prefix.repository for own, prefix in zip(names, parsed, strict=True)]
         component = self.component_of_input(path) or UNKNOWN
         return {
-            "component": [component] * count,
-            "repositories": [
-                [name] if (name := own or (prefix and prefix.repository)) else []
-                for own, prefix in zip(names, parsed, strict=True)
-            ],
-            "path": [
-                own or (prefix and prefix.path) or ""
-                for own, prefix in zip(paths, parsed, strict=True)
-            ],
+            "component": [component] * len(names),
+            "repositories": [[name] if name else [] for name in known],
+            "path": [own or prefix.path or "" for own, prefix in zip(paths, parsed, strict=True)],
             "stars": [star_count(stars) for stars in columns["max_stars_count"]],
-            "text": [prefix.text if prefix is not None else None for prefix in parsed],
+            "text": [text and prefix.text for text, prefix in zip(contents, parsed, strict=True)],
         }
