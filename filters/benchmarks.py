@@ -144,26 +144,11 @@ def _insertion(row: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [("prompt", re.split("|".join(SOLUTION_STARTS), row["prompt"])[0])]
 
 
-def _question(row: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return the question of APPS or GSM8K."""
-    return [("question", row["question"])]
-
-
 def _described(row: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return description and code of a task of MBPP's test split, nothing of other tasks."""
     in_test_split = str(row.get("task_id")) in MBPP_TEST
     text = row["text"] if "text" in row else row["prompt"]
     return [("text", text), ("code", row["code"])] if in_test_split else []
-
-
-def _choices(row: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return the goal of PIQA and both solutions."""
-    return _prose((key, row[key]) for key in ("goal", "sol1", "sol2"))
-
-
-def _passage(row: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return the text of LAMBADA."""
-    return _prose([("text", row["text"])])
 
 
 def _turns(row: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -178,19 +163,24 @@ def _turns(row: Mapping[str, Any]) -> list[tuple[str, str]]:
     return _prose(pieces)
 
 
+def _items(row: Mapping[str, Any], *keys: str) -> list[tuple[str, str]]:
+    """Return some keys of a row with their values."""
+    return [(key, row[key]) for key in keys]
+
+
 def _prose(pieces: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     """Return the pieces with at least MIN_PROSE_WORDS words."""
     return [(name, text) for name, text in pieces if len(text.split()) >= MIN_PROSE_WORDS]
 
 
-FORMATS: tuple[tuple[frozenset[str], Callable[[Mapping[str, Any]], list[tuple[str, str]]]], ...] = (
-    (frozenset({"prompt", "canonical_solution"}), _program),  # HumanEval, its Infill variants
-    (frozenset({"prompt", "reference_code"}), _insertion),  # DS-1000
-    (frozenset({"prompts", "inputs"}), _turns),  # MTPB
-    (frozenset({"goal", "sol1", "sol2"}), _choices),  # PIQA
-    (frozenset({"question"}), _question),  # APPS, GSM8K
-    (frozenset({"text", "code"}), _described),  # MBPP
-    (frozenset({"prompt", "code", "test_list"}), _described),  # its sanitized form
-    (frozenset({"text"}), _passage),  # LAMBADA
+FORMATS: tuple[tuple[set[str], Callable[[Mapping[str, Any]], list[tuple[str, str]]]], ...] = (
+    ({"prompt", "canonical_solution"}, _program),  # HumanEval, its Infill variants
+    ({"prompt", "reference_code"}, _insertion),  # DS-1000
+    ({"prompts", "inputs"}, _turns),  # MTPB
+    ({"goal", "sol1", "sol2"}, lambda row: _prose(_items(row, "goal", "sol1", "sol2"))),  # PIQA
+    ({"question"}, lambda row: _items(row, "question")),  # APPS, GSM8K
+    ({"text", "code"}, _described),  # MBPP
+    ({"prompt", "code", "test_list"}, _described),  # its sanitized form
+    ({"text"}, lambda row: _prose(_items(row, "text"))),  # LAMBADA
 )
 """Keys of a format, and the function that returns the pieces of a row. The first match counts."""

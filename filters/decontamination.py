@@ -8,16 +8,15 @@ sides, so solutions with other indentation or line ends are found too (MBPP's ha
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from filters.benchmarks import MIN_BYTES, BenchmarkText
-from filters.utf8 import Bytes, Offsets, collapse_whitespace, text_bytes
+from filters.utf8 import Bytes, Offsets, collapse_whitespace, pieces, text_bytes
 from manifests.prng.jit import compiled
 
 Integers = npt.NDArray[np.int64]
@@ -44,12 +43,10 @@ PIECE = 16 << 20
 LOWER = np.array([ord(chr(b).lower()) if b < 128 else b for b in range(256)], np.uint8)
 
 
-@dataclass(frozen=True)
-class BenchmarkIndex:
-    """n texts and a hash table of their last windows.
+class Tables(NamedTuple):
+    """n texts and a hash table of their last windows, in a form that compiled functions accept.
 
     Attributes:
-        texts: the texts [n].
         data: uint8, bytes of all texts in lower case with collapsed whitespace.
         offsets: int64 [n + 1], start of each text in `data`.
         slots: int64, hash table with open addressing: index of a text + 1, or 0.
@@ -58,13 +55,19 @@ class BenchmarkIndex:
         bits: uint8, bitmap over the first FILTER_BITS bits of the hashes.
     """
 
-    texts: Sequence[BenchmarkText]
     data: Bytes
     offsets: Offsets
     slots: Integers
     keys: Hashes
     following: Integers
     bits: Bytes
+
+
+class BenchmarkIndex(NamedTuple):
+    """The texts [n] of benchmarks, and their tables."""
+
+    texts: Sequence[BenchmarkText]
+    tables: Tables
 
 
 def index_benchmarks(texts: Sequence[BenchmarkText]) -> BenchmarkIndex:
@@ -76,20 +79,17 @@ def index_benchmarks(texts: Sequence[BenchmarkText]) -> BenchmarkIndex:
     for text, (start, stop) in zip(texts, pairwise(bounds.tolist()), strict=True):
         if stop - start >= WINDOW:
             first.setdefault(folded[start:stop].tobytes(), text)
-    data = np.frombuffer(b"".join(first), np.uint8)
-    offsets = np.cumsum([0, *map(len, first)]).astype(np.int64)
     size = 1 << max(4, (4 * len(first)).bit_length())
-    index = BenchmarkIndex(
-        texts=list(first.values()),
-        data=data,
-        offsets=offsets,
+    tables = Tables(
+        data=np.frombuffer(b"".join(first), np.uint8),
+        offsets=np.cumsum([0, *map(len, first)]).astype(np.int64),
         slots=np.zeros(size, np.int64),
         keys=np.zeros(size, np.uint64),
         following=np.zeros(len(first), np.int64),
         bits=np.zeros(1 << FILTER_BITS - 3, np.uint8),
     )
-    _fill_tables(data, offsets, index.slots, index.keys, index.following, index.bits)
-    return index
+    _fill_tables(tables)
+    return BenchmarkIndex(list(first.values()), tables)
 
 
 def find(benchmarks: BenchmarkIndex, texts: Any) -> list[BenchmarkText | None]:
@@ -103,30 +103,16 @@ def find(benchmarks: BenchmarkIndex, texts: Any) -> list[BenchmarkText | None]:
     hits = np.full(len(offsets) - 1, -1, np.int64)
     if not benchmarks.texts:
         return [None] * len(hits)
-    start = 0
-    while start < len(hits):
-        stop = int(np.searchsorted(offsets, offsets[start] + PIECE, "right"))
-        stop = min(max(stop - 1, start + 1), len(hits))
+    for start, stop in pieces(offsets, PIECE):
         piece = collapse_whitespace(data, offsets[start : stop + 1])
-        _find(
-            *piece,
-            benchmarks.data,
-            benchmarks.offsets,
-            benchmarks.slots,
-            benchmarks.keys,
-            benchmarks.following,
-            benchmarks.bits,
-            hits[start:stop],
-        )
-        start = stop
+        _find(*piece, benchmarks.tables, hits[start:stop])
     return [None if index < 0 else benchmarks.texts[index] for index in hits.tolist()]
 
 
 @compiled()
-def _fill_tables(
-    data: Bytes, offsets: Offsets, slots: Integers, keys: Hashes, following: Integers, bits: Bytes
-) -> None:
-    """Fill the tables of BenchmarkIndex from `data` and `offsets`."""
+def _fill_tables(tables: Tables) -> None:
+    """Fill the other tables from `data` and `offsets`."""
+    data, offsets, slots, keys, following, bits = tables
     for text in range(len(following) - 1, -1, -1):
         key = np.uint64(0)
         for i in range(offsets[text + 1] - WINDOW, offsets[text + 1]):
@@ -143,18 +129,9 @@ def _fill_tables(
 
 
 @compiled()
-def _find(
-    data: Bytes,
-    offsets: Offsets,
-    sought: Bytes,
-    sought_offsets: Offsets,
-    slots: Integers,
-    keys: Hashes,
-    following: Integers,
-    bits: Bytes,
-    hits: Integers,
-) -> None:
+def _find(data: Bytes, offsets: Offsets, tables: Tables, hits: Integers) -> None:
     """Write the index of the first text in each document to `hits`, int64 [documents]."""
+    bits, starts = tables.bits, tables.offsets
     leaving = np.uint64(1)
     for _ in range(WINDOW):
         leaving *= BASE
@@ -168,11 +145,11 @@ def _find(
             mixed = key * MIX
             bit = mixed >> np.uint64(64 - FILTER_BITS)
             if bits[bit >> np.uint64(3)] >> (bit & np.uint64(7)) & 1:
-                text = _look_up(key, mixed, slots, keys)
+                text = _look_up(key, mixed, tables.slots, tables.keys)
                 while text and not _ends_here(
-                    data, first, i, sought, sought_offsets[text - 1], sought_offsets[text]
+                    data, first, i, tables.data, starts[text - 1], starts[text]
                 ):
-                    text = following[text - 1]
+                    text = tables.following[text - 1]
                 if text:
                     hits[document] = text - 1
                     break

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from filters.utf8 import Bytes, Offsets, collapse_whitespace, text_bytes
+from filters.utf8 import Bytes, Offsets, collapse_whitespace, pieces, text_bytes
 
 WIDTH = 16
 """Number of bytes of an id or a hash."""
@@ -68,13 +68,11 @@ def normalized_hashes(texts: Any) -> Any:
     """
     data, offsets = text_bytes(texts)
     hashes: list[bytes] = []
-    while len(hashes) < len(offsets) - 1:
-        low = len(hashes)
-        high = int(np.searchsorted(offsets, offsets[low] + PIECE, side="right")) - 1
-        if high > low:
-            hashes += _hashes(*collapse_whitespace(data, offsets[low : high + 1]))
+    for start, stop in pieces(offsets, PIECE):
+        if offsets[stop] - offsets[start] <= PIECE:
+            hashes += _hashes(*collapse_whitespace(data, offsets[start : stop + 1]))
         else:
-            hashes.append(_normalized(data[offsets[low] : offsets[low + 1]]))
+            hashes.append(_normalized(data[offsets[start] : offsets[stop]]))
     return _binary(hashes)
 
 

@@ -14,7 +14,9 @@ repositories is listed: data sets name several repositories for one text.
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from operator import or_
+from typing import Any
 
 from manifests.errors import UsageError
 from manifests.io import files
@@ -47,14 +49,13 @@ class OptOuts:
     @property
     def digest(self) -> str:
         """Return a SHA-256 of all entries, independent of their order and of files."""
-        names = (self.owners, self.repositories, self.paths, self.directories)
-        ids = sorted(entry.hex() for entry in self.ids)
-        return hashlib.sha256(canonical_json([*map(sorted, names), ids])).hexdigest()
+        *names, ids = map(sorted, self._kinds())
+        hexadecimal = [id.hex() for id in ids]
+        return hashlib.sha256(canonical_json([*names, hexadecimal])).hexdigest()
 
     def __or__(self, other: "OptOuts") -> "OptOuts":
         """Return the entries of both."""
-        kinds = ("owners", "repositories", "paths", "directories", "ids")
-        return OptOuts(*(getattr(self, kind) | getattr(other, kind) for kind in kinds))
+        return OptOuts(*map(or_, self._kinds(), other._kinds()))
 
     def describe(self) -> list[str]:
         """Return the description of every entry, as in `matches`, sorted."""
@@ -65,8 +66,11 @@ class OptOuts:
 
     def __len__(self) -> int:
         """Return how many entries there are."""
-        names = (self.owners, self.repositories, self.paths, self.directories, self.ids)
-        return sum(map(len, names))
+        return sum(map(len, self._kinds()))
+
+    def _kinds(self) -> list[frozenset[Any]]:
+        """Return the sets of entries, in the order of the fields."""
+        return [getattr(self, field.name) for field in fields(self)]
 
     def matches(
         self,
@@ -125,14 +129,11 @@ def load_opt_outs(urls: Iterable[str]) -> OptOuts:
 
 def parse_opt_outs(entries: Iterable[tuple[str, str]]) -> OptOuts:
     """Parse (place, entry) pairs; UsageError, naming the place, for a bad entry."""
-    names_by_kind: dict[str, set[str]] = {
-        kind: set() for kind in ("owners", "repositories", "paths", "directories", "ids")
-    }
+    by_kind: dict[str, set[Any]] = {field.name: set() for field in fields(OptOuts)}
     for place, entry in entries:
         kind, name = _entry(entry, place)
-        names_by_kind[kind].add(name)
-    ids = frozenset(bytes.fromhex(name) for name in names_by_kind.pop("ids"))
-    return OptOuts(**{kind: frozenset(names) for kind, names in names_by_kind.items()}, ids=ids)
+        by_kind[kind].add(name)
+    return OptOuts(*map(frozenset, by_kind.values()))
 
 
 def _lines(url: str) -> list[str]:
@@ -146,10 +147,10 @@ def _lines(url: str) -> list[str]:
         raise UsageError(f"{url}: is not UTF-8") from None
 
 
-def _entry(entry: str, place: str) -> tuple[str, str]:
+def _entry(entry: str, place: str) -> tuple[str, str | bytes]:
     """Return the kind of an entry and its name in the letter case of comparisons."""
     if ID.fullmatch(entry):
-        return "ids", entry
+        return "ids", bytes.fromhex(entry)
     owner, _, rest = entry.partition("/")
     name, slash, path = rest.partition("/")
     if re.search(r"\s|:", f"{owner}/{name}") or not owner or (slash and not name):

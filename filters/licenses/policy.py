@@ -196,12 +196,8 @@ def judge_licenses(
         _verdict(policy, license_strings(row), missing, tuple(others.get(number, ())))
         for number, row in enumerate(rows)
     ]
-    return LicenseVerdicts(
-        np.array([v.kept for v in verdicts], bool),
-        _objects([v.rule for v in verdicts]),
-        _objects([v.expression for v in verdicts]),
-        _objects([v.layer for v in verdicts]),
-    )
+    kept, rule, layer, expression = np.array(verdicts, object).reshape(-1, 4).T
+    return LicenseVerdicts(kept.astype(bool), rule, expression, layer)
 
 
 def license_strings(licenses: Any) -> tuple[str, ...]:
@@ -213,13 +209,6 @@ def license_strings(licenses: Any) -> tuple[str, ...]:
     if isinstance(licenses, Sequence | np.ndarray):
         return tuple(text for item in licenses for text in license_strings(item))
     return ()
-
-
-def _objects(values: Sequence[Any]) -> npt.NDArray[np.object_]:
-    """Return values as an array of objects [n]."""
-    out = np.empty(len(values), object)
-    out[:] = values
-    return out
 
 
 @lru_cache(maxsize=1 << 16)
@@ -235,9 +224,8 @@ def _judge_header(policy: Policy, expression: str) -> Judged:
     tree = parse(expression)
     if tree is None:
         return Judged("unknown", None)
-    return Judged(
-        evaluate(tree, policy.allowed, permissive_beyond(policy.spdx_list_version)), written(tree)
-    )
+    undecided = permissive_beyond(policy.spdx_list_version)
+    return Judged(evaluate(tree, policy.allowed, undecided), written(tree))
 
 
 @lru_cache(maxsize=1 << 16)

@@ -44,12 +44,8 @@ def is_known(tree: Any) -> bool:
     """Return whether all licenses of a tree are known and not of ScanCode's permissive ids."""
     if tree is None or (hasattr(tree, "key") and _canonical(tree) in permissive_beyond(newest())):
         return False
-    return is_license(tree) or (hasattr(tree, "args") and _all_known(tree))
-
-
-def _all_known(tree: Any) -> bool:
-    """Return whether all operands of a compound tree are known."""
-    return bool(tree.args) and all(is_known(part) for part in tree.args)
+    parts = getattr(tree, "args", ())
+    return is_license(tree) or bool(parts and all(map(is_known, parts)))
 
 
 def evaluate(

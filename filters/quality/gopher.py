@@ -52,7 +52,7 @@ def word_counts(batch: Batch) -> WordCounts:
     """Count the words of a batch. Scores call `batch.once(word_counts)`."""
     data, offsets = text_bytes(batch.texts)
     counts = np.zeros((len(WordCounts._fields), len(offsets) - 1), np.int64)
-    _count(data, offsets, STOP_KEYS, BULLET_KEYS, counts)
+    _count(data, offsets, counts)
     return WordCounts(*counts)
 
 
@@ -111,13 +111,11 @@ WORDS, CHARACTERS, ALPHABETIC, STOP, HASHES, ELLIPSES, LINES, BULLET_LINES, TRAI
 
 
 @compiled()
-def _count(
-    data: Bytes, offsets: Offsets, stop_keys: Integers, bullet_keys: Integers, counts: Integers
-) -> None:
+def _count(data: Bytes, offsets: Offsets, counts: Integers) -> None:
     """Fill `counts`, int64 [fields of WordCounts, texts]."""
     for document in range(counts.shape[1]):
         row = counts[:, document]
-        seen = np.zeros(len(stop_keys), np.bool_)
+        seen = np.zeros(len(STOP_KEYS), np.bool_)
         i = offsets[document]
         stop = offsets[document + 1]
         blank = True
@@ -129,12 +127,12 @@ def _count(
             start = i
             i, key = _word(data, i, stop, row)
             if i - start <= 4:
-                for number in range(len(stop_keys)):
-                    seen[number] |= key == stop_keys[number]
+                for number in range(len(STOP_KEYS)):
+                    seen[number] |= key == STOP_KEYS[number]
             if blank:
                 blank = False
                 row[LINES] += 1
-                row[BULLET_LINES] += _is_bullet(data, start, i, bullet_keys)
+                row[BULLET_LINES] += _is_bullet(data, start, i)
             if i - start >= 3 and _is_ellipsis(data, i - 3):
                 row[TRAILING] += _ends_line(data, i, stop)
         row[STOP] = seen.sum()
@@ -182,12 +180,12 @@ def _is_ellipsis(data: Bytes, i: int) -> bool:
 
 
 @compiled()
-def _is_bullet(data: Bytes, start: int, stop: int, bullet_keys: Integers) -> bool:
+def _is_bullet(data: Bytes, start: int, stop: int) -> bool:
     length = 1 if data[start] < 128 else 3
     key = np.int64(0)
     for i in range(start, min(start + length, stop)):
         key |= np.int64(data[i]) << 8 * (i - start)
-    return bool((bullet_keys == key).any())
+    return bool((key == BULLET_KEYS).any())
 
 
 @compiled()

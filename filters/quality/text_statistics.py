@@ -52,7 +52,7 @@ def character_counts(batch: Batch) -> CharacterCounts:
     data, offsets = text_bytes(batch.texts)
     arrays = (np.empty(len(offsets) - 1, np.int64) for _ in CharacterCounts._fields)
     counts = CharacterCounts(*arrays)
-    _count(data, offsets, _fields(), *counts)
+    _count(data, offsets, _fields(), counts)
     return counts
 
 
@@ -152,19 +152,9 @@ def _fields() -> Fields:
 
 
 @compiled()
-def _count(
-    data: Bytes,
-    offsets: Offsets,
-    fields: Fields,
-    characters: Integers,
-    words: Integers,
-    letters: Integers,
-    controls: Integers,
-    lines: Integers,
-    longest: Integers,
-) -> None:
-    """Fill the arrays of CharacterCounts, int64 [n]."""
-    for document in range(len(characters)):
+def _count(data: Bytes, offsets: Offsets, fields: Fields, counts: CharacterCounts) -> None:
+    """Fill `counts`."""
+    for document in range(len(counts.characters)):
         total = word = letter = control = np.int64(0)
         most = line_start = np.int64(0)
         ends = 0
@@ -197,9 +187,9 @@ def _count(
             word += np.int64(counted >> np.uint64(16) & np.uint64(0xFFFF))
             letter += np.int64(counted >> np.uint64(32) & np.uint64(0xFFFF))
             control += np.int64(counted >> np.uint64(48))
-        characters[document] = total
-        words[document] = word
-        letters[document] = letter
-        controls[document] = control
-        lines[document] = ends + 1
-        longest[document] = max(most, total - line_start)
+        counts.characters[document] = total
+        counts.words[document] = word
+        counts.letters[document] = letter
+        counts.controls[document] = control
+        counts.lines[document] = ends + 1
+        counts.longest[document] = max(most, total - line_start)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -86,15 +87,11 @@ def passages(text: bytes, hits: Sequence[int]) -> list[Passage]:
     at = np.asarray(hits)
     legal, firsts = np.unique(np.searchsorted(ends, at), return_index=True)
     columns = at[firsts] - np.where(legal > 0, ends[legal - 1], 0)
-    known: dict[int, _Line] = dict(
-        (int(number), _read(lines[number], int(column)))
-        for number, column in zip(legal, columns, strict=True)
-    )
+    column_of = dict(zip(legal.tolist(), columns.tolist(), strict=True))
 
+    @cache
     def line(number: int) -> _Line:
-        if number not in known:
-            known[number] = _read(lines[number])
-        return known[number]
+        return _read(lines[number], column_of.get(number, 0))
 
     if len(text) <= LICENSE_BYTES and _is_license(lines, len(legal), line):
         return [Passage(1, len(lines), tuple(lines), whole=True)]
@@ -108,8 +105,8 @@ def passages(text: bytes, hits: Sequence[int]) -> list[Passage]:
             index += 1
         floor = result[-1].last if result else 0
         ceiling = numbers[index] if index < len(numbers) else len(lines)
-        first = first if line(first).code else _start(line, first, floor)
-        last = last if line(last).code else _stop(line, last, ceiling)
+        first = first if line(first).code else _end(line, first, floor - 1)
+        last = last if line(last).code else _end(line, last, ceiling)
         if result and _near(line, result[-1].last, first):
             first = result.pop().first - 1
         contents = tuple(line(number).content for number in range(first, last + 1))
@@ -176,20 +173,13 @@ def _together(line: Callable[[int], _Line], first: int, last: int, following: in
     return True
 
 
-def _start(line: Callable[[int], _Line], first: int, floor: int) -> int:
-    """Return the first line of a license: of its first paragraph that GOES_ON matches."""
-    first = _edge(line, first, floor - 1)
-    while first - 2 >= floor and _goes_on(line, first - 1, first - 2, floor - 1):
-        first = _edge(line, first - 2, floor - 1)
-    return first
-
-
-def _stop(line: Callable[[int], _Line], last: int, ceiling: int) -> int:
-    """Return the last line of a license: of its last paragraph that GOES_ON matches."""
-    last = _edge(line, last, ceiling)
-    while last + 2 < ceiling and _goes_on(line, last + 1, last + 2, ceiling):
-        last = _edge(line, last + 2, ceiling)
-    return last
+def _end(line: Callable[[int], _Line], number: int, bound: int) -> int:
+    """Return the end of a license towards `bound`: of its last paragraph that GOES_ON matches."""
+    step = 1 if bound > number else -1
+    number = _edge(line, number, bound)
+    while abs(bound - number) > 2 and _goes_on(line, number + step, number + 2 * step, bound):
+        number = _edge(line, number + 2 * step, bound)
+    return number
 
 
 def _goes_on(line: Callable[[int], _Line], gap: int, near: int, bound: int) -> bool:

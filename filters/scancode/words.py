@@ -6,6 +6,7 @@ One automaton (Aho and Corasick, 1975) reads every byte once. The words were cho
 """
 
 import re
+from collections.abc import Container
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -96,8 +97,10 @@ GOES_ON = re.compile(
 )
 """Words of paragraphs that belong to a license but hold no legal word."""
 
-CLASSES = 29
-"""Letters of the automaton: a-z, space, hyphen, and one letter for all other bytes."""
+LETTERS = "\0abcdefghijklmnopqrstuvwxyz -"
+"""Letters of the automaton, by number; 0 stands for all other bytes."""
+
+CLASSES = len(LETTERS)
 
 ENDS = np.uint64(1 << 15)
 """Bit of a transition into a state in which a word ends."""
@@ -133,15 +136,8 @@ def find_words(data: Bytes, offsets: Offsets) -> Hits:
 _NONE = np.empty(0, np.int64)
 
 
-def _class_of(byte: int) -> int:
-    """Return the letter of the automaton for a byte."""
-    character = chr(byte).lower()
-    if "a" <= character <= "z":
-        return ord(character) - ord("a") + 1
-    return {" ": 27, "-": 28}.get(character, 0)
-
-
-CLASS_OF = np.array([_class_of(byte) if byte < 128 else 0 for byte in range(256)], np.uint64)
+CLASS_OF = np.array([max(0, LETTERS.find(chr(byte).lower())) for byte in range(256)], np.uint64)
+CLASS_OF[128:] = 0
 
 
 @lru_cache(maxsize=1)
@@ -152,35 +148,21 @@ def _automaton() -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.uint8]]:
     another state, with the bit ENDS if a word ends there. A length of 0 stands for a word that
     counts anywhere.
     """
-    children: list[dict[int, int]] = [{}]
-    lengths: list[int | None] = [None]
-    for word in (*WORDS, *NAMES):
-        state = 0
-        for character in word:
-            letter = _class_of(ord(character))
-            if letter not in children[state]:
-                children[state][letter] = len(children)
-                children.append({})
-                lengths.append(None)
-            state = children[state][letter]
-        lengths[state] = len(word) if word in NAMES else 0
-    step = np.zeros((len(children), CLASSES), np.uint16)
-    fails = [0] * len(children)
-    queue = [0]
-    for state in queue:
-        if lengths[state] is None:
-            lengths[state] = lengths[fails[state]]
-        for letter in range(CLASSES):
-            child = children[state].get(letter)
-            fallback = int(step[fails[state], letter]) if state else 0
-            step[state, letter] = fallback if child is None else child
-            if child is not None:
-                fails[child] = fallback
-                queue.append(child)
-    ends = np.array([0 if length is None else int(ENDS) for length in lengths], np.uint16)
-    names = np.zeros(len(children) * CLASSES, np.uint8)
-    names[::CLASSES] = [length or 0 for length in lengths]
-    return (step * CLASSES | ends[step]).ravel().astype(np.uint16), names
+    lengths = dict.fromkeys(WORDS, 0) | {name: len(name) for name in NAMES}
+    states = sorted({word[:size] for word in lengths for size in range(len(word) + 1)})
+    numbers = {state: number for number, state in enumerate(states)}
+    ending = [_longest_end(state, lengths) for state in states]
+    following = [_longest_end(state + letter, numbers) for state in states for letter in LETTERS]
+    step = np.array([numbers[state or ""] for state in following], np.uint16)
+    ends = np.array([word is not None for word in ending]) * ENDS.astype(np.uint16)
+    names = np.zeros(len(states) * CLASSES, np.uint8)
+    names[::CLASSES] = [lengths.get(word or "", 0) for word in ending]
+    return step * np.uint16(CLASSES) | ends[step], names
+
+
+def _longest_end(text: str, known: Container[str]) -> str | None:
+    """Return the longest end of a text that is known."""
+    return next((text[i:] for i in range(len(text) + 1) if text[i:] in known), None)
 
 
 @compiled()
