@@ -131,7 +131,7 @@ def _fill_tables(tables: Tables) -> None:
 @compiled()
 def _find(data: Bytes, offsets: Offsets, tables: Tables, hits: Integers) -> None:
     """Write the index of the first text in each document to `hits`, int64 [documents]."""
-    bits, starts = tables.bits, tables.offsets
+    sought, starts, slots, keys, following, bits = tables
     leaving = np.uint64(1)
     for _ in range(WINDOW):
         leaving *= BASE
@@ -145,11 +145,11 @@ def _find(data: Bytes, offsets: Offsets, tables: Tables, hits: Integers) -> None
             mixed = key * MIX
             bit = mixed >> np.uint64(64 - FILTER_BITS)
             if bits[bit >> np.uint64(3)] >> (bit & np.uint64(7)) & 1:
-                text = _look_up(key, mixed, tables.slots, tables.keys)
+                text = _look_up(key, mixed, slots, keys)
                 while text and not _ends_here(
-                    data, first, i, tables.data, starts[text - 1], starts[text]
+                    data, first, i, sought, starts[text - 1], starts[text]
                 ):
-                    text = tables.following[text - 1]
+                    text = following[text - 1]
                 if text:
                     hits[document] = text - 1
                     break

@@ -189,13 +189,6 @@ def _funnels(groups: list[Group]) -> dict[str, ComponentFunnel]:
 
 def _kept(groups: list[Group]) -> list[dict[str, object]]:
     """Return the kept documents and bytes by component and split, which tokenize reads."""
-    return [
-        {
-            "component": group.component,
-            "heldout": group.heldout,
-            "documents": group.documents,
-            "bytes": group.bytes,
-        }
-        for group in sorted(groups, key=lambda group: (group.component, group.heldout))
-        if group.rule is None
-    ]
+    kept = sorted(group for group in groups if group.rule is None)
+    fields = ("component", "heldout", "documents", "bytes")
+    return [{field: getattr(group, field) for field in fields} for group in kept]

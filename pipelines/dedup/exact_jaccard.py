@@ -8,6 +8,7 @@ may be missing, so pairs with it keep the similarity that signatures estimate.
 
 from collections.abc import Iterable, Iterator
 from contextlib import closing
+from itertools import groupby
 
 import apache_beam as beam
 import numpy as np
@@ -16,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from filters.dedup.minhash_kernels import jaccard
-from filters.dedup.union_find import U32, Indexes, parts_and_rows
+from filters.dedup.union_find import parts_and_rows
 from manifests.io import files
 from manifests.lineage.parts_table import PARTS_TABLE
 from pipelines.dedup.deduplication import EXACT, Deduplication
@@ -109,8 +110,9 @@ class ExactJaccard(beam.PTransform):
             for owner in sorted(owners):
                 with closing(ShingleSets(self._url(f"{owner}"))) as kept:
                     pairs = np.flatnonzero(kept_parts == owner)
-                    for same in _split_by_row(pairs[np.argsort(kept_rows[pairs])], kept_rows):
-                        kept_set = kept.read(int(kept_rows[same[0]]))
+                    order = pairs[np.argsort(kept_rows[pairs])]
+                    for row, same in groupby(order.tolist(), key=kept_rows.__getitem__):
+                        kept_set = kept.read(int(row))
                         for pair in same:
                             similarity[pair] = jaccard(own.read(int(rows[pair])), kept_set)
         url = self._url(f"{part}.parquet")
@@ -132,10 +134,3 @@ class ExactJaccard(beam.PTransform):
     def _url(self, name: str) -> str:
         """Return the URL of a file of exact/NAME/."""
         return self.dedup.url(self.dedup.path(EXACT, name))
-
-
-def _split_by_row(pairs: Indexes, rows: U32) -> list[Indexes]:
-    """Split indexes of pairs, ordered by the row of the kept document, where that row changes."""
-    if len(pairs) == 0:
-        return []
-    return np.split(pairs, np.flatnonzero(np.diff(rows[pairs].astype(np.int64))) + 1)

@@ -1,8 +1,8 @@
 """dedup/parts.parquet: the parts of documents/ and their signatures."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TypedDict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypedDict
 
 import numpy as np
 import pyarrow as pa
@@ -42,7 +42,7 @@ class SignedPart:
     documents: int
     signatures: str
     """URL of the signatures."""
-    duplicates: str | None
+    duplicates: str | None = None
     """URL of the removed documents of a part of a previous corpus; None for a part of this one."""
 
     @property
@@ -102,24 +102,18 @@ def read_parts(directory: str, previous: list[str]) -> list[SignedPart]:
         directory: dedup/.
         previous: the dedup/ directories of previous corpora.
     """
-    own = [
-        SignedPart(
-            part=row["part"],
-            source=row["source"],
-            documents=row["documents"],
-            signatures=files.join(directory, signature_path(row["signature"])),
-            duplicates=None,
-        )
-        for row in read_rows(files.join(directory, PARTS_TABLE))
-    ]
+    own = read_rows(files.join(directory, PARTS_TABLE))
     rows = read_rows(files.join(directory, PREVIOUS_PARTS_TABLE)) if previous else []
-    return own + [
-        SignedPart(
-            part=row["part"],
-            source=row["source"],
-            documents=row["documents"],
-            signatures=files.join(previous[row["corpus"]], signature_path(row["signature"])),
+    return [_signed_part(directory, row) for row in own] + [
+        replace(
+            _signed_part(previous[row["corpus"]], row),
             duplicates=files.join(previous[row["corpus"]], "duplicates", f"{row['name']}.parquet"),
         )
         for row in rows
     ]
+
+
+def _signed_part(directory: str, row: Mapping[str, Any]) -> SignedPart:
+    """Return the part of a row, whose signatures are in the dedup/ of its corpus."""
+    signatures = files.join(directory, signature_path(row["signature"]))
+    return SignedPart(row["part"], row["source"], row["documents"], signatures)
