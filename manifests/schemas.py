@@ -82,9 +82,8 @@ DUPLICATES = pa.schema(
         pa.field("kept_id", pa.binary(16), nullable=False),
         pa.field("cluster_size", pa.uint32(), nullable=False),
         pa.field("similarity", pa.float32(), nullable=False),
-        pa.field(
-            "rule", pa.string(), nullable=False
-        ),  # exact | normalized | minhash | previous_corpus
+        # exact | normalized | minhash | previous_corpus
+        pa.field("rule", pa.string(), nullable=False),
     ]
 )
 

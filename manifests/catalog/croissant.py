@@ -85,8 +85,8 @@ def croissant(
         "version": "1.0.0",
         "distribution": _distribution(manifest, shards),
         "recordSet": [
-            _records("shards", "All shards.", SHARD_TABLE, "fileObject", SHARD_FIELDS),
-            _records("documents", "All documents.", DOCUMENT_SET, "fileSet", DOCUMENT_FIELDS),
+            _records("shards", {"fileObject": {"@id": SHARD_TABLE}}, SHARD_FIELDS),
+            _records("documents", {"fileSet": {"@id": DOCUMENT_SET}}, DOCUMENT_FIELDS),
         ],
     }
 
@@ -123,26 +123,20 @@ def _distribution(manifest: Manifest, shards: Sequence[str] | None) -> list[dict
 
 
 def _records(
-    name: str,
-    description: str,
-    file: str,
-    kind: str,
-    fields: dict[str, tuple[str, str]],
+    name: str, source: dict[str, Any], fields: dict[str, tuple[str, str]]
 ) -> dict[str, Any]:
     """Return a record set of Parquet rows.
 
     Args:
         name: of the record set.
-        description: of the record set.
-        file: id of the file object or file set that holds the rows.
-        kind: `fileObject` or `fileSet`.
+        source: the file object or the file set that holds the rows.
         fields: column -> (type, description).
     """
     return {
         "@type": "cr:RecordSet",
         "@id": name,
         "name": name,
-        "description": description,
+        "description": f"All {name}.",
         "field": [
             {
                 "@type": "cr:Field",
@@ -150,7 +144,7 @@ def _records(
                 "name": column,
                 "description": text,
                 "dataType": data_type,
-                "source": {kind: {"@id": file}, "extract": {"column": column}},
+                "source": {**source, "extract": {"column": column}},
             }
             for column, (data_type, text) in fields.items()
         ],

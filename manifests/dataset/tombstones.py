@@ -70,7 +70,7 @@ class Tombstones:
         names = files.list_names(files.join(directory, FOLDER))
         self.names = tuple(n.removesuffix(SUFFIX) for n in names if n.endswith(SUFFIX))
         self._file = cache(self._read)
-        self._documents: dict[tuple[str, bool, tuple[str, ...]], Ranges] = {}
+        self._union = cache(self._union_of)  # the same documents are needed for each shard
 
     def __bool__(self) -> bool:
         """Tell whether there are any."""
@@ -121,12 +121,9 @@ class Tombstones:
     ) -> Ranges:
         """Return the addresses of each forgotten document, sorted: int64 [documents, 2]."""
         wanted = self.of(component, heldout) if names is None else tuple(sorted(names))
-        key = component, heldout, wanted
-        if key not in self._documents:  # asked for again for each shard
-            self._documents[key] = self._union(*key)
-        return self._documents[key]
+        return self._union(component, heldout, wanted)
 
-    def _union(self, component: str, heldout: bool, wanted: tuple[str, ...]) -> Ranges:
+    def _union_of(self, component: str, heldout: bool, wanted: tuple[str, ...]) -> Ranges:
         """Return the documents of a component that some tombstones list."""
         parts = [self._file(name).ranges(component, heldout) for name in wanted]
         if not parts:

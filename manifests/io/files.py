@@ -86,10 +86,8 @@ def version(url: str) -> str:
     if is_local(url):
         return str(os.stat(local_path(url)).st_mtime_ns)
     info = _info(url)
-    for field in ("etag", "ETag", "md5Hash", "mtime", "LastModified", "last_modified"):
-        if info.get(field):
-            return str(info[field])
-    return str(info["size"])
+    fields = ("etag", "ETag", "md5Hash", "mtime", "LastModified", "last_modified")
+    return str(next((info[field] for field in fields if info.get(field)), info["size"]))
 
 
 def _info(url: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import io
 import re
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from fsspec.core import url_to_fs
@@ -128,10 +129,8 @@ def put(source: str, url: str, size: int) -> None:
 
 def remove_if_exists(store: Any, path: str) -> None:
     """Delete a file if it exists, by the one call that every store has."""
-    try:
+    with suppress(FileNotFoundError):
         store.rm(path)
-    except FileNotFoundError:
-        return
 
 
 def matching(url: str) -> list[str]:

@@ -151,26 +151,22 @@ def _check_positive(what: str, number: float) -> None:
 def _patterns(columns: Columns, part: str, option: str) -> list[str]:
     """Return the names or patterns of the components that a part of a group's name stands for."""
     column, colon, value = part.partition(":")
-    if not colon:
-        pattern = part if "/" in part else f"{part}/*"
-        if any(fnmatch.fnmatchcase(name, pattern) for name in columns):
-            return [pattern]
-        names = {*columns, *(values["source"] for values in columns.values())}
-        raise UsageError(
-            f"--{option}: {part!r} matches no component; {did_you_mean(part, sorted(names))}"
-        )
-    known = {name for values in columns.values() for name in values}
-    if column not in known:
-        raise UsageError(
-            f"--{option}: {part!r}: no such column; {did_you_mean(column, sorted(known))}"
-        )
-    names = {name for name, values in columns.items() if values.get(column) == slug(value)}
-    if not names:
-        known = {values[column] for values in columns.values() if column in values}
-        raise UsageError(
-            f"--{option}: {part!r} matches no component; {did_you_mean(slug(value), sorted(known))}"
-        )
-    return sorted(names)
+    if colon:
+        names = {name for values in columns.values() for name in values}
+        if column not in names:
+            hint = did_you_mean(column, sorted(names))
+            raise UsageError(f"--{option}: {part!r}: no such column; {hint}")
+        value = slug(value)
+        patterns = sorted(name for name, row in columns.items() if row.get(column) == value)
+        known = {row[column] for row in columns.values() if column in row}
+    else:
+        value, pattern = part, part if "/" in part else f"{part}/*"
+        patterns = [pattern] if fnmatch.filter(columns, pattern) else []
+        known = {*columns, *(row["source"] for row in columns.values())}
+    if not patterns:
+        hint = did_you_mean(value, sorted(known))
+        raise UsageError(f"--{option}: {part!r} matches no component; {hint}")
+    return patterns
 
 
 def _set_max_epochs(groups: Sequence[dict[str, Any]], max_epochs: Mapping[str, float]) -> None:

@@ -127,15 +127,14 @@ def resolve(mixture: Mixture, heldout: bool = False) -> Resolved:
     sizes = [sum(m.addresses for m in members if m.group == g) for g in range(len(mixture.group))]
     budget = total if heldout else _budget(mixture, sizes)
     shares = _group_shares(mixture, sizes, total if heldout else budget, heldout)
-    resolved = Resolved(mixture, members, shares, budget, control)
     if all(member.cap is not None for member in members):
         limit = sum(member.cap or 0 for member in members)
         if budget > limit and (mixture.tokens or mixture.epochs):
             raise UsageError(
                 f"tokens: the budget is {budget:,}, but max_epochs allows only {limit:,}"
             )
-        return Resolved(mixture, members, shares, min(budget, limit), control)
-    return resolved
+        budget = min(budget, limit)
+    return Resolved(mixture, members, shares, budget, control)
 
 
 def _control(manifests: Mapping[str, Manifest]) -> SpecialTokens:

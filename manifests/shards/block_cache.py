@@ -122,11 +122,9 @@ class BlockCache:
         self._ahead.add(name)
 
         def work() -> None:
-            try:
-                with suppress(Exception):
-                    get()
-            finally:
-                self._ahead.discard(name)
+            with suppress(Exception):
+                get()
+            self._ahead.discard(name)
 
         self._pool.submit(work)
 

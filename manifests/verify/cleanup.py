@@ -106,7 +106,7 @@ def plan_cleanup(output: str, documents: bool = False) -> CleanupPlan:
     stale: list[StaleFile] = []
     manifests: dict[str, str | None] = {}
     if output.rstrip("/") not in jobs:
-        stale += _temporaries(output)
+        stale += [file for file in _of_job(output, None) if "/" not in file.path]
         manifests[output] = None
     for directory in jobs:
         ended = files.exists(files.join(directory, FILE))
@@ -181,14 +181,6 @@ def _step_by_name(directory: str) -> str:
     """Return the step in the name of a directory, or an empty string."""
     name = directory.rsplit("/", 1)[-1].partition("-")[0]
     return name if name in STEPS else ""
-
-
-def _temporaries(output: str) -> Iterator[StaleFile]:
-    """Yield temporary files beside the jobs' directories, such as those of plan.parquet."""
-    for path in files.tree(output):
-        url = files.join(output, path)
-        if files.TEMPORARY.fullmatch(path) and "/" not in path and files.idle(url) > HOUR:
-            yield StaleFile(output, path, "temporary", files.size(url))
 
 
 def _of_job(directory: str, manifest: Manifest | None) -> Iterator[StaleFile]:

@@ -63,10 +63,9 @@ def check_part(directory: str, row: FilteredPart) -> None:
     decided_url = files.join(directory, "decisions", f"{row.name}.parquet")
     decided = read_table(decided_url, ["id", "component", "bytes", "kept", "rule"])
     both = pc.equal(decided["kept"], pc.is_null(decided["rule"]))
-    if not pc.all(both).as_py() and decided.num_rows:
-        number = both.to_pylist().index(False)
+    if (row_number := pc.index(both, False).as_py()) >= 0:
         raise DataError(
-            f"{decided_url}: row {number}: a rule is for rejected rows, and only for them"
+            f"{decided_url}: row {row_number}: a rule is for rejected rows, and only for them"
         )
     kept = decided.filter(decided["kept"]).select(documents.column_names)
     if not kept.equals(documents.cast(kept.schema)):

@@ -76,12 +76,8 @@ def check_shard(
             "with the block table"
         )
     blocks = np.repeat(np.arange(len(starts)), [len(block_starts) for block_starts in starts])
-    return ShardPlaces(
-        prefix,
-        blocks.astype(np.int64),
-        np.concatenate([np.zeros(0, np.int64), *starts]),
-        table["tokens"].astype(np.int64),
-    )
+    starts_of_all = np.concatenate([np.zeros(0, np.int64), *starts])
+    return ShardPlaces(prefix, blocks, starts_of_all, table["tokens"].astype(np.int64))
 
 
 def _check_table(url: str, row: ShardRow, table: BlockTable) -> None:
