@@ -55,7 +55,7 @@ class ShardRow(Record):
 
     @property
     def files(self) -> list[str]:
-        """The .tar, the .tar.idx and the .parquet."""
+        """The paths of the .tar, the .tar.idx and the .parquet, for a receipt."""
         return [self.shard, self.index_path, self.table_path]
 
 

@@ -81,15 +81,6 @@ class DatasetShard:
         """Approximate size of the .tar in bytes so far."""
         return self._writer.size
 
-    @property
-    def side_files(self) -> list[str]:
-        """The paths of the three files, relative to the dataset, for a receipt."""
-        return [self._path, f"{self._path}.idx", self._table_path]
-
-    @property
-    def _table_path(self) -> str:
-        return self._path.removesuffix(".tar") + ".parquet"
-
     def add(
         self,
         tokens: npt.NDArray[np.integer[Any]],
@@ -124,7 +115,7 @@ class DatasetShard:
         """Finish the three files and return their record."""
         summary = self._writer.close()
         table = pa.table(self._rows, schema=SHARD_DOCUMENTS)
-        url = files.join(self._directory, self._table_path)
+        url = files.join(self._directory, self._path.removesuffix(".tar") + ".parquet")
         _write_parquet(url, table)
         return ShardRecord(
             shard=self._path,

@@ -104,7 +104,7 @@ def flows(chain: Chain) -> dict[str, Flow]:
         for source, components in link.manifest.funnel.items()
         for component in components
     }
-    return {name: _flow(chain, sources[name], name) for name in sorted(sources)}
+    return {name: _flow(chain, source, name) for name, source in sorted(sources.items())}
 
 
 def _flow(chain: Chain, source: str, component: str) -> Flow:

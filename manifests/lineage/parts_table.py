@@ -75,5 +75,5 @@ def read_parts(directory: str, row: type[Row]) -> list[Row]:
 def read_previous_parts(directory: str) -> list[PreviousPart]:
     """Return the rows of a dedup's previous_parts.parquet; none without previous corpora."""
     url = files.join(directory, PREVIOUS_PARTS_TABLE)
-    table = read_table(url) if files.exists(url) else None
-    return [PreviousPart.model_validate(values) for values in table.to_pylist()] if table else []
+    rows = read_table(url).to_pylist() if files.exists(url) else []
+    return [PreviousPart.model_validate(values) for values in rows]

@@ -107,7 +107,7 @@ class WriteShards:
             digest=self.digest,
             files={
                 path: known if path == record.shard else file_record(self.directory, path)
-                for path in shard.side_files
+                for path in record.files
             },
             counts={"redacted": dict(replaced)} if row["source"] in self.redacted else {},
             funnel=_funnel(row, record),
