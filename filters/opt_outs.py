@@ -15,6 +15,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
+from itertools import accumulate
 from operator import or_
 from typing import Any
 
@@ -105,12 +106,8 @@ class OptOuts:
             if full_path in self.paths:
                 yield f"path {full_path}"
             if self.directories:
-                yield from (f"path {directory}" for directory in self._directories(full_path))
-
-    def _directories(self, full_path: str) -> Iterator[str]:
-        """Yield the listed directories that hold a path."""
-        ends = (i + 1 for i, character in enumerate(full_path) if character == "/")
-        return (full_path[:end] for end in ends if full_path[:end] in self.directories)
+                parents = accumulate(re.findall(".*?/", full_path, re.DOTALL))
+                yield from (f"path {parent}" for parent in parents if parent in self.directories)
 
 
 def load_opt_outs(urls: Iterable[str]) -> OptOuts:

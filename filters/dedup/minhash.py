@@ -188,16 +188,17 @@ def similarity(left: Words, right: Words, permutations: int) -> npt.NDArray[np.f
     Returns:
         float32 [n].
     """
-    counts = np.empty(len(left), np.int64)
-    _count_differing_pairs(left, right, counts)
+    counts = _count_differing_pairs(left, right)
     return np.clip(1 - counts * (4 / 3) / permutations, 0, 1).astype(np.float32)
 
 
 @compiled()
-def _count_differing_pairs(left: Words, right: Words, counts: Offsets) -> None:
-    """Fill `counts`, int64 [n], with the differing minima of n pairs of sketches."""
+def _count_differing_pairs(left: Words, right: Words) -> Offsets:
+    """Return the number of differing minima of n pairs of sketches, int64 [n]."""
+    counts = np.empty(len(left), np.int64)
     for pair in range(len(counts)):
         counts[pair] = count_differing(left[pair], right[pair])
+    return counts
 
 
 def tokenized(texts: Any, profile: Profile) -> tuple[Bytes, Offsets]:

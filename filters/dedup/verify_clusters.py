@@ -7,7 +7,6 @@ leader otherwise.
 """
 
 import numpy as np
-import numpy.typing as npt
 
 from filters.dedup.minhash import Mask, Words
 from filters.dedup.minhash_kernels import count_differing
@@ -35,6 +34,7 @@ def first_with_same_text(starts: Indexes, normalized: Words) -> Indexes:
     return first
 
 
+@compiled()
 def assign_survivors(
     starts: Indexes,
     verified: Mask,
@@ -60,23 +60,6 @@ def assign_survivors(
     """
     kept = np.empty(len(same_text), np.int64)
     leaders = np.empty(MAX_LEADERS, np.int64)
-    _assign(starts, verified, same_text, sketches, no_signature, previous, limit, kept, leaders)
-    return kept
-
-
-@compiled()
-def _assign(
-    starts: Indexes,
-    verified: Mask,
-    same_text: Indexes,
-    sketches: npt.NDArray[np.uint64],
-    no_signature: Mask,
-    previous: Mask,
-    limit: int,
-    kept: Indexes,
-    leaders: Indexes,
-) -> None:
-    """Fill `kept`; `leaders` is scratch space."""
     for cluster in range(len(starts) - 1):
         count = 0
         for document in range(starts[cluster], starts[cluster + 1]):
@@ -97,3 +80,4 @@ def _assign(
             if is_leader and count < len(leaders):
                 leaders[count] = document
                 count += 1
+    return kept

@@ -12,11 +12,6 @@ from filters.scancode.words import GOES_ON, NAMES, WORDS
 VERSION = 2
 
 
-def _escaped(word: str) -> bytes:
-    """Return a pattern that matches a word literally."""
-    return re.escape(word.encode())
-
-
 CUT = 100_000
 """Maximum number of bytes of a normalized text (ours: 99 % of the texts have less than 6,000 bytes,
 and ScanCode's score of a license that is cut is lower)."""
@@ -41,14 +36,8 @@ RESERVED = re.compile(rb"^\W*(?:all rights reserved\W*)+$")
 
 PERSON = re.compile(rb"^(?:@(?:author|version|file)\b|authors?:|written by\b|maintainers?:)")
 
-LEGAL = re.compile(
-    b"|".join(
-        [
-            *map(_escaped, WORDS),
-            rb"(?<![a-z])(?:" + b"|".join(map(_escaped, NAMES)) + rb")(?![a-z])",
-        ]
-    )
-)
+_NAME = "|".join(map(re.escape, NAMES))
+LEGAL = re.compile("|".join([*map(re.escape, WORDS), f"(?<![a-z])(?:{_NAME})(?![a-z])"]).encode())
 """A legal word in a normalized text."""
 
 ADDRESS = re.compile(rb"<?[a-z0-9._+-]+@[a-z0-9.-]+>?")

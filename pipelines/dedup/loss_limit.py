@@ -30,9 +30,7 @@ def check_losses(receipts: Sequence[Receipt], limit: float, directory: str) -> N
     for source, components in funnel.items():
         documents = sum(component.documents_in for component in components.values())
         of_source = [receipt for receipt in receipts if source in receipt.funnel]
-        removed: Counter[str] = Counter()
-        for receipt in of_source:
-            removed.update(receipt.extra["within"])
+        removed = sum((Counter(receipt.extra["within"]) for receipt in of_source), Counter[str]())
         for rule, count in sorted(removed.items()):
             if count > limit * documents:
                 raise DataError(
