@@ -95,9 +95,7 @@ def _distribution(manifest: Manifest, shards: Sequence[str] | None) -> list[dict
     """Return the files of a dataset: its tables, and its shards with their tables."""
     objects = [
         {
-            "@type": "cr:FileObject",
-            "@id": path,
-            "name": path,
+            **_node("FileObject", path),
             "contentUrl": path,
             "encodingFormat": PARQUET if path.endswith(".parquet") else "application/json",
             "sha256": manifest.tables[path],
@@ -112,14 +110,17 @@ def _distribution(manifest: Manifest, shards: Sequence[str] | None) -> list[dict
     sets = [("tars", "application/x-tar", ".tar"), (DOCUMENT_SET, PARQUET, ".parquet")]
     return objects + [
         {
-            "@type": "cr:FileSet",
-            "@id": name,
-            "name": name,
+            **_node("FileSet", name),
             "encodingFormat": encoding,
             "includes": [f"{stem}{suffix}" for stem in stems],
         }
         for name, encoding, suffix in sets
     ]
+
+
+def _node(kind: str, name: str) -> dict[str, Any]:
+    """Return the fields of a node whose id is its name."""
+    return {"@type": f"cr:{kind}", "@id": name, "name": name}
 
 
 def _records(
@@ -133,9 +134,7 @@ def _records(
         fields: column -> (type, description).
     """
     return {
-        "@type": "cr:RecordSet",
-        "@id": name,
-        "name": name,
+        **_node("RecordSet", name),
         "description": f"All {name}.",
         "field": [
             {

@@ -3,6 +3,7 @@
 import base64
 import mmap
 from collections.abc import Iterable
+from itertools import accumulate, pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -51,6 +52,11 @@ def read_blocks(url: str) -> BlockTable:
     if size and files.is_local(url):
         return np.memmap(files.local_path(url), dtype=BLOCK, mode="r")
     return np.frombuffer(files.read_bytes(url), dtype=BLOCK)
+
+
+def cut(table: BlockTable, blocks: Iterable[int]) -> list[BlockTable]:
+    """Return the rows of each shard, given the number of blocks of each."""
+    return [table[start:stop] for start, stop in pairwise(accumulate(blocks, initial=0))]
 
 
 def release_pages(table: BlockTable) -> None:

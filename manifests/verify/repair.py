@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from itertools import pairwise
 
 import numpy as np
 
@@ -55,9 +54,9 @@ def repair(directory: str) -> list[str]:
 def _indexes(directory: str, rows: list[ShardRow], itemsize: int) -> Iterator[tuple[str, bytes]]:
     """Yield the path and the content of each .tar.idx."""
     table = block_table.read_blocks(files.join(directory, block_table.FILE))
-    ends = np.cumsum([0, *(row.blocks for row in rows)])
-    for row, (start, stop) in zip(rows, pairwise(ends), strict=True):
-        yield row.index_path, sample_index(table[start:stop], itemsize)
+    tables = block_table.cut(table, [row.blocks for row in rows])
+    for row, blocks in zip(rows, tables, strict=True):
+        yield row.index_path, sample_index(blocks, itemsize)
 
 
 def _sha256(directory: str, path: str) -> str | None:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Container, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -260,8 +259,7 @@ def _block_tables(link: Link, rows: list[ShardRow], result: Verified) -> list[Bl
             f"{url}: byte {int(wrong[0]) * block_table.BLOCK.itemsize}: block {wrong[0]} is of "
             f"shard {table['shard'][wrong[0]]}, not {numbers[wrong[0]]}"
         )
-    ends = np.cumsum([0, *(row.blocks for row in rows)])
-    return [table[start:stop] for start, stop in pairwise(ends)]
+    return block_table.cut(table, [row.blocks for row in rows])
 
 
 def _check_shard(
