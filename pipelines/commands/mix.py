@@ -25,8 +25,7 @@ def mix(
         typer.Option("--repeat", metavar="GROUP=E", help="A group and its epochs; repeatable."),
     ] = None,
     recipe: Annotated[
-        str | None,
-        typer.Option(help="codegen2-mix, nl-only, pl-only, codegen2.5, or a TOML file."),
+        str | None, typer.Option(help="codegen2-mix, nl-only, pl-only, codegen2.5, or a TOML file.")
     ] = None,
     max_epochs: Annotated[
         list[str] | None,

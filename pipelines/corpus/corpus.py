@@ -37,9 +37,9 @@ class Corpus(Config):
     @model_validator(mode="after")
     def _names_are_unique(self) -> "Corpus":
         names = [source.name for source in self.source]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"source: the name {twice[0]!r} is given twice")
+        for name in sorted(names):
+            if names.count(name) > 1:
+                raise ValueError(f"source: the name {name!r} is given twice")
         return self
 
     @model_validator(mode="after")

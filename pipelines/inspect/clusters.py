@@ -15,13 +15,7 @@ from manifests.console.output import printable, unwrapped
 from manifests.errors import UsageError
 from manifests.io.parquet import read_table
 from manifests.lineage.chain import Chain
-from pipelines.inspect.tables import (
-    DocumentTable,
-    Row,
-    document_tables,
-    duplicate_tables,
-    take_row,
-)
+from pipelines.inspect.tables import DocumentTable, Row, document_tables, duplicate_tables, take_row
 
 CLUSTERS = 3
 """Default number of the largest clusters, and of clusters in the sample."""

@@ -150,8 +150,7 @@ def _difference(old: Any, new: Any) -> str:
     """Return `new - old` with its sign; "" unless both are numbers."""
     if not (_is_number(old) and _is_number(new)):
         return ""
-    sign = "+" if new > old else ""
-    return f"{sign}{new - old:,.6g}" if isinstance(new - old, float) else f"{sign}{new - old:,}"
+    return f"{new - old:+,.6g}" if isinstance(new - old, float) else f"{new - old:+,}"
 
 
 def _is_number(value: Any) -> bool:

@@ -3,22 +3,15 @@
 import hashlib
 import re
 
-import numpy as np
 from rich.text import Text
 
 from manifests.console import formatting
 from manifests.console.output import unwrapped
 from manifests.dataset.dataset import Dataset
+from manifests.dataset.shard_index import shard_entries
 from manifests.errors import UsageError
 from manifests.lineage.chain import Chain
-from pipelines.inspect.find import (
-    PREFIX,
-    find_id,
-    ids_with_path,
-    ids_with_text,
-    only_id,
-    rows_with,
-)
+from pipelines.inspect.find import PREFIX, find_id, ids_with_path, ids_with_text, only_id, rows_with
 from pipelines.inspect.tables import StoredDocument, document_tables, shard_tables, stored_document
 
 TOKEN = re.compile(r"(?P<shard>[^\s:]+):(?P<block>\d+):(?P<token>\d+)")
@@ -93,19 +86,19 @@ def _document_at(chain: Chain, shard: str, block: int, token: int) -> StoredDocu
     """Return the document that holds a token of a block of a shard."""
     dataset = Dataset.open(chain.last.directory)
     number = _shard_number(dataset, shard)
-    row = dataset.shards.slice(number, 1).to_pylist()[0]
-    if block >= row["blocks"]:
-        raise UsageError(f"{row['shard']}: has blocks 0 to {row['blocks'] - 1}, not {block}")
-    component = dataset.component(row["component"], row["heldout"])
-    first_shard = dataset.shard_range(row["component"], row["heldout"]).start
+    place = shard_entries(dataset.shards)[number]
+    row = place.row
+    if block >= row.blocks:
+        raise UsageError(f"{row.shard}: has blocks 0 to {row.blocks - 1}, not {block}")
+    component = dataset.component(*place.component)
+    first_shard = dataset.shard_range(*place.component).start
     index = len(dataset.block_range(range(first_shard, number))) + block
     length = int(component.reader.table["tokens"][index])
     if token >= length:
-        raise UsageError(f"{row['shard']}: block {block} has tokens 0 to {length - 1}, not {token}")
+        raise UsageError(f"{row.shard}: block {block} has tokens 0 to {length - 1}, not {token}")
     document = component.document_of(index, token)
-    before = int(np.sum(dataset.shards["documents"][first_shard:number].to_numpy()))
     component.origin(document)  # checks the digest of the table beside the shard
-    return stored_document(chain, shard_tables(chain)[number], document - before)
+    return stored_document(chain, shard_tables(chain)[number], document - place.first_document)
 
 
 def _shard_number(dataset: Dataset, shard: str) -> int:

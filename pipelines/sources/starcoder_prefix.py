@@ -45,12 +45,9 @@ def parse_prefix(content: str, repository: str | None = None, path: str | None =
     if line or not newline:
         return plain
     name, file, stars = map(fields.get, TAGS)
-    parsed = Prefix(name, file, stars, text)
-    if parsed.stars is not None and parsed.stars not in STARS:
+    if stars not in (None, *STARS) or _differ(name, repository) or _differ(file, path):
         return plain
-    if _differ(parsed.repository, repository) or _differ(parsed.path, path):
-        return plain
-    return parsed
+    return Prefix(name, file, stars, text)
 
 
 def _differ(field: str | None, column: str | None) -> bool:
