@@ -166,7 +166,7 @@ class SpanObjective(Objective[S]):
             names = "<sep>, <eom>" if self.has_sep else "<eom>"
             raise UsageError(f"{names} and masks are not in the tokenizer's vocabulary")
 
-    def infill_prompt(self, prefix: Sequence[int], suffix: Sequence[int]) -> list[int]:
+    def infill_prompt(self, prefix: Sequence[int], suffix: Sequence[int]) -> list[int] | None:
         """Return prefix <mask_1> suffix <|endoftext|> <sep> <mask_1> (model card of codegen2-1B).
 
         <sep> is left out without `has_sep`.
