@@ -1,6 +1,6 @@
 """Operations on one batch of documents: pure functions over Arrow arrays and numpy arrays.
 
-Rooms:
+Folders:
 
 - quality: the document filters, each a score with a threshold, and their registry.
 - licenses: SPDX expressions, license policies, and the licenses of the Pile's sets.

@@ -1,6 +1,6 @@
 """File formats, datasets, mixtures, and the checks of a finished output.
 
-Rooms, each importing only rooms named before it:
+Folders; each imports only folders named before it:
 
 - io: files on local disks and object stores, Parquet, and digests.
 - prng: counter-based random numbers, and the decorator of compiled functions.
@@ -13,6 +13,6 @@ Rooms, each importing only rooms named before it:
 - verify: checks of an output, its repair, and the removal of stale files.
 - catalog: dataset card and Croissant metadata.
 
-Beside the rooms: config (TOML checked by pydantic), errors, schemas (Parquet columns between the
+Modules: config (TOML checked by pydantic), errors, schemas (Parquet columns between the
 jobs), components (names of languages and sets) and special_tokens (control ids).
 """

@@ -1,9 +1,9 @@
 """Training sequences out of tokens, as NumPy arrays; torch is used in stream/torch_dataset alone.
 
-Rooms:
+Folders:
 
 - tasks: the objectives, one module for each family, and their registry.
 - stream: the plan, the order of units, and batches by position.
 
-Beside the rooms: preview (training sequences as text) and commands.
+Modules: preview (training sequences as text) and commands.
 """

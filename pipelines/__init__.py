@@ -1,6 +1,6 @@
 """Apache Beam jobs from raw files to token shards, and the commands around them.
 
-Rooms:
+Folders:
 
 - commands: the subcommands, one module a group.
 - corpus: CORPUS.toml.
@@ -12,6 +12,6 @@ Rooms:
 - report: the HTML page about an output.
 - demo: the demo's corpus, made of installed Python packages.
 
-Beside the rooms: preparation (the input of the jobs), prepare (the jobs in their order) and summary
+Modules: preparation (the input of the jobs), prepare (the jobs in their order) and summary
 (the printed results).
 """

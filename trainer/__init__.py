@@ -1,6 +1,9 @@
 """Training: models, the sharded loop, checkpoints, sampling, evaluation and export.
 
-`train` is the loop, `run` the directory of a run, `config` its RUN.toml, `parallel` its processes.
+train is the loop, optimizer the update and its schedule, checkpoint what is saved and resumed, run
+the directory of a run, config its RUN.toml, parallel its processes, metrics and display what it
+reports, interrupt how it stops. sample, evaluate, export and trace use a finished run. models has
+the decoders.
 """
 
 import os

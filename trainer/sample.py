@@ -74,7 +74,7 @@ def _infill_prompt(
         prompt = objective.infill_prompt(prefix, suffix)
         if prompt is not None:
             return prompt, objective.stop_tokens
-    raise UsageError("--suffix: this run was not trained on an infilling objective")
+    raise UsageError("--suffix: no objective of this run fills in between a prefix and a suffix")
 
 
 @torch.no_grad()

@@ -1,1 +1,1 @@
-"""Licenses: expressions (spdx), versions of the list (list_versions), policy, and pile_sets."""
+"""Licenses: the verdict (policy), SPDX expressions (spdx), list_versions, and pile_sets."""

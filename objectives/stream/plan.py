@@ -224,8 +224,8 @@ def _fit(interleave: int, length: int, epoch: int) -> tuple[int, int]:
         interleave //= 2
     if (per_unit, interleave) != wanted:
         LOG.warning(
-            "the mixture holds only %s tokens: units of %d sequences instead of %d, "
-            "%d of them interleaved instead of %d",
+            "the mixture has only %s tokens: a unit has %d sequences (%d for a large mixture), "
+            "and %d units are interleaved (%d for a large mixture)",
             f"{epoch:,}", per_unit, wanted[0], interleave, wanted[1],
         )  # fmt: skip
     return per_unit, interleave

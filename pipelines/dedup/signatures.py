@@ -16,7 +16,7 @@ from manifests.io.parquet import open_parquet
 from manifests.lineage.receipts import Receipt, file_record, save_receipt
 from pipelines.dedup.deduplication import Deduplication
 from pipelines.dedup.parts import SIGNATURES, DocumentsPart, signature_name, signature_path
-from pipelines.license_filter.decisions import VERDICT
+from pipelines.license_filter.decisions import LAYER_RANK
 
 READ = ["id", "source", "component", "license_layer", "stars", "heldout", "text"]
 """Columns of documents/ that signatures are made of."""
@@ -115,7 +115,7 @@ def sign(documents: pa.Table, profile: minhash.Profile, scope: str) -> pa.Table:
         {
             "id": documents["id"],
             "scope": pa.array(_scopes(documents, scope), pa.uint64()),
-            "verdict": pa.array([VERDICT[layer] for layer in layers], pa.uint8()),
+            "verdict": pa.array([LAYER_RANK[layer] for layer in layers], pa.uint8()),
             "heldout": documents["heldout"],
             "stars": pc.fill_null(documents["stars"], 0),
             "exact": document_ids.text_hashes(texts),

@@ -3,7 +3,7 @@
 - job: `LicenseFilter`, the plan, parts.parquet and the manifest.
 - plan: plan.parquet, and the names of parts.
 - step: the work on one row of the plan.
-- decisions: the verdict on every row of a part.
+- decisions: which rows of a part are kept; filters/licenses/policy makes the license verdicts.
 - header_veto: licenses that file headers state.
 - repository_licenses: licenses of repositories, for sources that do not give them.
 - reference_lists: benchmarks and opt-outs, which documents are compared with.

@@ -26,7 +26,7 @@ from pipelines.sources import partition
 
 NOT_CHOSEN = "component_not_chosen"
 
-VERDICT = {"header": ALLOWED, "repository": ALLOWED, "source": UNKNOWN}
+LAYER_RANK = {"header": ALLOWED, "repository": ALLOWED, "source": UNKNOWN}
 """License layer -> rank of a document among its duplicates."""
 
 

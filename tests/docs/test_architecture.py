@@ -1,4 +1,4 @@
-"""docs/architecture.md names files of the tree and rooms in the order that import-linter checks."""
+"""docs/architecture.md names files of the tree, and folders as import-linter checks them."""
 
 import re
 import tomllib
@@ -24,7 +24,7 @@ def test_rooms_are_listed_in_the_order_of_imports(package: str) -> None:
     [layers] = [
         contract["layers"]
         for contract in contracts["contracts"]
-        if contract["name"] == f"Rooms of {package} import only rooms below them"
+        if contract["name"] == f"Folders of {package} import only folders below them"
     ]
-    rooms = [name.removeprefix(f"{package}.") for layer in layers for name in layer.split(" | ")]
-    assert re.split(r"[;,]\s+", listed) == rooms
+    folders = [name.removeprefix(f"{package}.") for layer in layers for name in layer.split(" | ")]
+    assert re.split(r"[;,]\s+", listed) == folders

@@ -58,7 +58,7 @@ def test_a_run_is_prompted_by_the_objective_it_was_trained_on(trained, learned, 
 
 @pytest.mark.parametrize("learned", [{"clm"}, {"prefix_lm", "ul2_s"}])
 def test_a_run_without_an_infilling_objective_refuses_a_suffix(trained, learned) -> None:
-    with pytest.raises(UsageError, match="not trained on an infilling objective"):
+    with pytest.raises(UsageError, match="no objective of this run fills in"):
         _infill_prompt(_learned(trained, learned), [1, 2], [3])
 
 
