@@ -193,8 +193,10 @@ class Compact:
         place = self._places[row["number"]]
         documents = read_documents(self.origin, place.row)
         edges = document_bounds(place, documents)
-        name, heldout = place.component
-        gone = self._dataset.tombstones.documents(name, heldout, self._names(name, heldout))
+        # Tombstones that were written after the compaction started are not applied.
+        tombstones = self._dataset.tombstones
+        names = [name for name in tombstones.of(*place.component) if name in self.tombstones]
+        gone = tombstones.documents(*place.component, names)
         if row["part"] != _part(place, gone)[0]:
             raise _not_alone(self.directory)
         kept = ~np.isin(edges[:-1], gone[:, 0])
@@ -217,10 +219,6 @@ class Compact:
         )
         save_receipt(self.directory, receipt)
         yield receipt
-
-    def _names(self, component: str, heldout: bool) -> list[str]:
-        """Return the tombstones of a component that existed when the compaction started."""
-        return [n for n in self._dataset.tombstones.of(component, heldout) if n in self.tombstones]
 
     def _link(self, place: ShardEntry, documents: pa.Table) -> ShardRecord:
         """Link or copy a shard with its side files; return its record."""
