@@ -8,12 +8,12 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import Field
 
 from manifests.dataset.shard_index import SHARD_TABLE, SHARDS, ShardRow, by_component, sums_of
 from manifests.io import files
 from manifests.io.digest import canonical_json, short_digest
+from manifests.io.parquet import write_table
 from manifests.lineage.manifest import ComponentTotals
 from manifests.schemas import SHARD_DOCUMENTS
 from manifests.shards import block_table
@@ -116,7 +116,7 @@ class DatasetShard:
         summary = self._writer.close()
         table = pa.table(self._rows, schema=SHARD_DOCUMENTS)
         url = files.join(self._directory, self._path.removesuffix(".tar") + ".parquet")
-        _write_parquet(url, table)
+        write_table(url, table, compression="zstd")
         return ShardRecord(
             shard=self._path,
             component=self._component,
@@ -171,7 +171,9 @@ def finish_dataset(directory: str, records: Iterable[ShardRecord]) -> DatasetSum
     """
     records = sorted(records, key=lambda record: (record.heldout, record.component, record.shard))
     columns = {name: [getattr(record, name) for record in records] for name in SHARDS.names}
-    _write_parquet(files.join(directory, SHARD_TABLE), pa.table(columns, schema=SHARDS))
+    write_table(
+        files.join(directory, SHARD_TABLE), pa.table(columns, schema=SHARDS), compression="zstd"
+    )
     table = block_table.number_tables(
         block_table.from_text(record.block_table) for record in records
     )
@@ -202,11 +204,6 @@ def _totals(records: Iterable[ShardRecord]) -> dict[str, ComponentTotals]:
         component: ComponentTotals(bytes=sum(row.text_bytes for row in shards), **sums_of(shards))
         for component, shards in by_component(records).items()
     }
-
-
-def _write_parquet(url: str, table: pa.Table) -> None:
-    with files.replacing(url) as output:
-        pq.write_table(table, output, compression="zstd")
 
 
 def energon_files(train: Mapping[str, int], heldout: Mapping[str, int]) -> dict[str, bytes]:

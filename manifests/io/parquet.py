@@ -101,3 +101,9 @@ def parse_table(data: bytes, columns: Sequence[str] | None = None) -> pa.Table:
         pyarrow.ArrowException: `data` is not the content of a Parquet file.
     """
     return ParquetReader(pa.BufferReader(data), threads=False).read(columns)
+
+
+def write_table(url: str, table: pa.Table, **options: Any) -> None:
+    """Write a Parquet file atomically, with options of `pyarrow.parquet.write_table`."""
+    with files.replacing(url) as output:
+        pq.write_table(table, output, **options)

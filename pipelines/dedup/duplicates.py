@@ -7,12 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from filters.dedup.union_find import parts_and_rows
 from manifests.io import files
 from manifests.io.digest import short_digest
-from manifests.io.parquet import read_table
+from manifests.io.parquet import read_table, write_table
 from manifests.lineage.receipts import (
     ComponentFunnel,
     Count,
@@ -88,8 +87,7 @@ class ListDuplicates:
         """Write the duplicates of a part, and count them."""
         path = f"{DUPLICATES_STEP}/{row['name']}.parquet"
         duplicates = self._duplicates(row["part"])
-        with files.replacing(self.dedup.url(path)) as output:
-            pq.write_table(duplicates, output, compression="zstd")
+        write_table(self.dedup.url(path), duplicates, compression="zstd")
         groups = self._groups(row["name"], duplicates)
         losses = self._losses(row["source"], duplicates)
         funnels = _funnels(groups)

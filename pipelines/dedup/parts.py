@@ -6,13 +6,12 @@ from typing import Any, TypedDict
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from filters.dedup.minhash import Profile, load_profile
 from filters.dedup.union_find import Indexes
 from manifests.io import files
 from manifests.io.digest import short_digest
-from manifests.io.parquet import read_table
+from manifests.io.parquet import read_table, write_table
 from manifests.lineage.parts_table import DEDUP_PARTS, PARTS_TABLE, PREVIOUS_PARTS_TABLE
 from manifests.schemas import FORMAT
 from pipelines.corpus.dedup_table import Dedup
@@ -89,8 +88,7 @@ def write_tables(directory: str, rows: Iterable[DocumentsPart], config: Dedup) -
         for row in sorted(rows, key=lambda row: row["part"])
     ]
     url = files.join(directory, PARTS_TABLE)
-    with files.replacing(url) as output:
-        pq.write_table(pa.Table.from_pylist(table, schema=DEDUP_PARTS), output)
+    write_table(url, pa.Table.from_pylist(table, schema=DEDUP_PARTS))
     write_previous_parts(directory, len(table), config, profile)
     return url
 

@@ -3,11 +3,11 @@
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from filters.dedup.minhash import Profile
 from manifests.errors import DataError, UsageError
 from manifests.io import files
+from manifests.io.parquet import write_table
 from manifests.lineage.manifest import load_manifest, manifest_digest
 from manifests.lineage.parts_table import PARTS_TABLE, PREVIOUS_PARTS, PREVIOUS_PARTS_TABLE
 from pipelines.corpus.dedup_table import Dedup
@@ -36,8 +36,7 @@ def write_previous_parts(directory: str, parts: int, config: Dedup, profile: Pro
         _check(previous, profile, config.scope)
         for row in read_rows(files.join(previous, PARTS_TABLE)):
             rows.append({**row, "part": parts + len(rows), "corpus": corpus})
-    with files.replacing(url) as output:
-        pq.write_table(pa.Table.from_pylist(rows, schema=PREVIOUS_PARTS), output)
+    write_table(url, pa.Table.from_pylist(rows, schema=PREVIOUS_PARTS))
 
 
 def previous_digests(previous: list[str]) -> list[str]:

@@ -6,7 +6,6 @@ import apache_beam as beam
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from filters.dedup import union_find, verify_clusters
 from filters.dedup.minhash import similarity
@@ -14,7 +13,7 @@ from filters.dedup.survivor_rank import ranked, survivor_keys
 from filters.dedup.union_find import Indexes
 from filters.document_ids import as_uint64
 from manifests.io import files
-from manifests.io.parquet import open_parquet
+from manifests.io.parquet import open_parquet, write_table
 from pipelines.dedup.deduplication import CLUSTERS, Counts, Deduplication
 from pipelines.dedup.parts import SignedPart
 
@@ -205,8 +204,7 @@ def histogram(sizes: npt.NDArray[np.integer]) -> dict[str, int]:
 
 def write_duplicates(url: str, duplicates: pa.Table) -> None:
     """Write a table of the columns REMOVED."""
-    with files.replacing(url) as output:
-        pq.write_table(duplicates, output, compression="zstd", row_group_size=1 << 16)
+    write_table(url, duplicates, compression="zstd", row_group_size=1 << 16)
 
 
 def read_duplicates(dedup: Deduplication, paths: list[str], part: int) -> pa.Table:

@@ -4,10 +4,10 @@ from collections import Counter
 from typing import Any, cast
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from manifests.io import files
 from manifests.io.digest import digest
+from manifests.io.parquet import write_table
 from manifests.lineage.manifest import FailedInput, Manifest
 from manifests.lineage.parts_table import PARTS, PARTS_TABLE
 from manifests.lineage.receipts import Receipt, merge_funnels
@@ -68,8 +68,7 @@ def run(preparation: Preparation) -> Manifest:
     digests = digest_lists(corpus)
     plan = make_plan(corpus, digests)
     table = files.join(preparation.output, PLAN_FILE)
-    with files.replacing(table) as output:
-        pq.write_table(plan, output)
+    write_table(table, plan)
     rows = cast(list[PlanRow], plan.to_pylist())
     step = digest([STEP, FORMAT, sorted({(row["source"], row["step"]) for row in rows})])
     remove_stale_manifest(directory, step)
@@ -135,8 +134,7 @@ def _write_parts(directory: str, receipts: list[Receipt]) -> str:
             }
         )
     url = files.join(directory, PARTS_TABLE)
-    with files.replacing(url) as output:
-        pq.write_table(pa.Table.from_pylist(rows, schema=PARTS), output)
+    write_table(url, pa.Table.from_pylist(rows, schema=PARTS))
     return files.sha256(url)
 
 

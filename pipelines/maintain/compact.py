@@ -25,7 +25,7 @@ from manifests.dataset.writer import DatasetShard, ShardRecord, finish_dataset
 from manifests.errors import DataError, UsageError
 from manifests.io import files
 from manifests.io.digest import digest, short_digest
-from manifests.io.parquet import read_table
+from manifests.io.parquet import read_table, write_table
 from manifests.lineage.manifest import FILE, Manifest, load_manifest, manifest_digest
 from manifests.lineage.receipts import Receipt, file_record, save_receipt
 from manifests.schemas import FORMAT
@@ -33,7 +33,7 @@ from manifests.shards import block_table
 from manifests.tokenizer.tokenizer import decode, load_tokenizer
 from manifests.verify.cleanup import strays
 from pipelines.maintain.compact_manifest import KEY, make_manifest
-from pipelines.maintain.part_rows import PartRow, part_table, write_parts
+from pipelines.maintain.part_rows import PartRow, part_table
 from pipelines.preparation import write_manifest
 from pipelines.runtime.job import Job
 from pipelines.runtime.runners import Runner
@@ -81,7 +81,7 @@ def compact(directory: str, out: str, runner: Runner) -> dict[str, Any]:
     job_digest = digest([STEP, FORMAT, manifest_digest(directory), tombstones.names])
     _check_out(directory, out, job_digest)
     table, rows = files.join(out, TABLE), _rows(dataset)
-    write_parts(table, rows)
+    write_table(table, rows)
     receipts = Job(Compact(out, directory, job_digest, tombstones.names), table, STEP).run(runner)
     _check_alone(out, table, rows)
     records = [receipt.extra["shard"] for receipt in receipts if receipt.extra["shard"]]

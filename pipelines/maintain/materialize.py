@@ -23,7 +23,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from manifests.console import formatting
 from manifests.dataset.dataset import Dataset, tokenizer_of
@@ -31,6 +30,7 @@ from manifests.dataset.writer import energon_files
 from manifests.errors import UsageError
 from manifests.io import files
 from manifests.io.digest import digest, short_digest
+from manifests.io.parquet import write_table
 from manifests.lineage.manifest import load_manifest
 from manifests.lineage.receipts import Receipt, file_record, save_receipt
 from manifests.mixture.config import Mixture, load_mixture
@@ -41,7 +41,7 @@ from manifests.schemas import FORMAT
 from manifests.shards.writer import ShardWriter
 from pipelines.maintain.chunks import ComponentChunks, component_chunks
 from pipelines.maintain.output_guard import check_output
-from pipelines.maintain.part_rows import PartRow, part_table, write_parts
+from pipelines.maintain.part_rows import PartRow, part_table
 from pipelines.runtime.job import Job
 from pipelines.runtime.runners import Runner
 
@@ -106,7 +106,7 @@ def materialize(path: str, out: str, runner: Runner) -> dict[str, Any]:
     size = resolved.budget * np.dtype(tokenizer.dtype).itemsize
     table, rows = files.join(out, TABLE), _rows(identity, chunks, -(-size // SHARD_BYTES))
     check_output(out, FILE, identity, TABLE, rows)
-    write_parts(table, rows)
+    write_table(table, rows)
     step = Materialize(out, tuple(members), mixture.seed, tokenizer.dtype, identity)
     receipts = Job(step, table, STEP).run(runner)
     files.link_or_copy(Dataset.open(first).tokenizer_path, files.join(out, "tokenizer.json"))
@@ -234,8 +234,11 @@ class Materialize:
             "start": start,
             "tokens": lengths.astype(np.uint64),
         }
-        with files.replacing(files.join(self.directory, path)) as output:
-            pq.write_table(pa.table(columns, schema=DOCUMENTS), output, compression="zstd")
+        write_table(
+            files.join(self.directory, path),
+            pa.table(columns, schema=DOCUMENTS),
+            compression="zstd",
+        )
 
     def _count_tokens(self, members: Integers, lengths: Integers) -> dict[str, int]:
         """Return the tokens of each member, with one end token for each document."""

@@ -4,9 +4,6 @@ from collections.abc import Iterable
 from typing import TypedDict, TypeVar, get_type_hints
 
 import pyarrow as pa
-import pyarrow.parquet as pq
-
-from manifests.io import files
 
 TYPES = {str: pa.string(), int: pa.int64(), bool: pa.bool_()}
 
@@ -28,9 +25,3 @@ def part_table(row: type[Row], rows: Iterable[Row]) -> pa.Table:
     columns = get_type_hints(row).items()
     schema = pa.schema([pa.field(name, TYPES[kind], nullable=False) for name, kind in columns])
     return pa.Table.from_pylist(list(rows), schema=schema)
-
-
-def write_parts(url: str, table: pa.Table) -> None:
-    """Write a table of parts, atomically."""
-    with files.replacing(url) as output:
-        pq.write_table(table, output)

@@ -4,7 +4,6 @@ from collections import Counter
 from typing import Any
 
 import apache_beam as beam
-import pyarrow.parquet as pq
 
 from filters import redaction
 from manifests.catalog.describe import describe
@@ -12,6 +11,7 @@ from manifests.dataset.writer import DatasetSummary, ShardRecord, finish_dataset
 from manifests.errors import DataError
 from manifests.io import files
 from manifests.io.digest import digest
+from manifests.io.parquet import write_table
 from manifests.lineage.manifest import FILE as MANIFEST
 from manifests.lineage.manifest import Manifest, TokenizerRecord, load_manifest
 from manifests.lineage.parts_table import PARTS_TABLE
@@ -66,8 +66,7 @@ def run(preparation: Preparation) -> Manifest:
     tokenizer = describe_tokenizer(files.join(directory, TOKENIZER))
     step = digest([STEP, FORMAT, tokenizer_sha256, redaction.VERSION, sorted(redacted)])
     groups = files.join(directory, GROUPS_FILE)
-    with files.replacing(groups) as output:
-        pq.write_table(make_groups(kept, step), output)
+    write_table(groups, make_groups(kept, step))
     job_digest = digest([step, [part.identity for part in kept.parts]])
     remove_stale_manifest(directory, job_digest)
     shards = WriteShards(directory, kept.tables, tokenizer.dtype, step, redacted)

@@ -18,7 +18,7 @@ README = Path(__file__).parents[2] / "README.md"
 
 def block():
     (found,) = re.findall(
-        r"( {4}from manifests\.mixture\.mixture import .*?\n)\n## ", README.read_text(), re.DOTALL
+        r"( {4}from manifests\.mixture\.config import .*?\n)\n## ", README.read_text(), re.DOTALL
     )
     return dedent(found)
 
