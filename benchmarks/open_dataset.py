@@ -51,10 +51,10 @@ INSPECTING_GOAL = 0.8
 """Ours: `inspect` reads only the manifest, whose size does not depend on the number of shards."""
 
 
-def make(directory: Path, shards: int = SHARD_COUNT) -> None:
+def make(directory: Path, shards: int = SHARD_COUNT, languages: int = COMPONENTS) -> None:
     """Write the manifest, shards.parquet and block table of a dataset without shards."""
-    per = shards // COMPONENTS
-    names = [f"the-stack/language-{number:03d}" for number in range(COMPONENTS)]
+    per = shards // languages
+    names = [f"the-stack/language-{number:03d}" for number in range(languages)]
     sums = [hashlib.sha256(number.to_bytes(4, "little")).hexdigest() for number in range(shards)]
     rows = {
         "shard": [
@@ -102,7 +102,7 @@ def _manifest(directory: Path, names: Sequence[str], sums: Sequence[str], per: i
         tokens=one.tokens,
     )
     whole = {
-        field: getattr(one, field) * COMPONENTS
+        field: getattr(one, field) * len(names)
         for field in ("documents", "bytes", "tokens", "shards", "blocks")
     }
     return Manifest(
@@ -110,7 +110,7 @@ def _manifest(directory: Path, names: Sequence[str], sums: Sequence[str], per: i
         digest="0" * 64,
         config={},
         totals=Totals(
-            parts=per * COMPONENTS,
+            parts=per * len(names),
             documents_in=whole["documents"],
             bytes_in=whole["bytes"],
             **whole,

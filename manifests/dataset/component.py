@@ -1,6 +1,6 @@
 """A component of a dataset, read by address or document by document."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -71,7 +71,15 @@ class ShardComponent:
         self._first_address = _starts(table["documents"].astype(np.int64) + table["tokens"])
         self._check(table, shards, totals)
         block_table.release_pages(dataset.blocks)
-        self._tables = lru_cache(CACHED_TABLES)(self._read_table)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the cache of tables: another process reads the tables that it needs."""
+        return {name: value for name, value in vars(self).items() if name != "_tables"}
+
+    @cached_property
+    def _tables(self) -> Callable[[int], tuple[ShardRow, pa.Table]]:
+        """`_read_table` with a cache."""
+        return lru_cache(CACHED_TABLES)(self._read_table)
 
     def _check(self, table: block_table.BlockTable, shards: range, totals: ComponentTotals) -> None:
         """Check the component's shards and blocks against manifest.json and shards.parquet."""

@@ -9,10 +9,11 @@ once need no lock, and the same call twice gives the same file.
 """
 
 import io
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from copy import copy
 from dataclasses import dataclass
 from functools import cache, cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -69,8 +70,22 @@ class Tombstones:
         self._totals = {False: manifest.components, True: manifest.heldout_components}
         names = files.list_names(files.join(directory, FOLDER))
         self.names = tuple(n.removesuffix(SUFFIX) for n in names if n.endswith(SUFFIX))
-        self._file = cache(self._read)
-        self._union = cache(self._union_of)  # the same documents are needed for each shard
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out caches: another process reads the files that it needs."""
+        return {
+            name: value for name, value in vars(self).items() if name not in ("_file", "_union")
+        }
+
+    @cached_property
+    def _file(self) -> Callable[[str], TombstoneFile]:
+        """`_read` with a cache."""
+        return cache(self._read)
+
+    @cached_property
+    def _union(self) -> Callable[..., Ranges]:
+        """`_union_of` with a cache: the same documents are needed for each shard."""
+        return cache(self._union_of)
 
     def __bool__(self) -> bool:
         """Tell whether there are any."""

@@ -9,10 +9,8 @@ from manifests.lineage.chain import load_chain
 from pipelines.inspect.summary import summarize
 
 
-def test_the_made_up_dataset_opens(tmp_path, monkeypatch):
-    monkeypatch.setattr(open_dataset, "SHARD_COUNT", 12)
-    monkeypatch.setattr(open_dataset, "COMPONENTS", 3)
-    open_dataset.make(tmp_path)
+def test_the_made_up_dataset_opens(tmp_path):
+    open_dataset.make(tmp_path, shards=12, languages=3)
     dataset = Dataset.open(str(tmp_path))
     assert len(dataset.components) == 3
     tokens = [dataset.component(name).tokens for name in dataset.components]

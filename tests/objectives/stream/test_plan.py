@@ -65,7 +65,7 @@ def test_a_mixture_below_one_unit_has_the_smallest_units(tmp_path, made_up_datas
     group = {"name": "own", "components": ["own/*"], "weight": 1}
     plan = plan_of(tiny, group, length=2048)
     assert (plan.sequences_per_unit, plan.interleave) == (4, 1)
-    assert "holds only 400 tokens" in caplog.text
+    assert "has only 400 tokens" in caplog.text
     assert sum(Sampler(plan).counts(100)) == 100 * 2048
 
 

@@ -111,7 +111,7 @@ def test_workers_end_with_their_driver(tmp_path: Path, number: signal.Signals, c
         wait_until(lambda: len(processes(str(tmp_path))) == 2)
         # The terminal sends Ctrl-C to all processes of the group.
         (os.killpg if number == signal.SIGINT else os.kill)(driver.pid, number)
-        _, errors = driver.communicate(timeout=SECONDS)
+        _, errors = driver.communicate(timeout=60)
         assert driver.returncode == code
         assert errors.decode().count("Traceback") == (number == signal.SIGINT), "the driver's"
         wait_until(lambda: not any(map(is_alive, processes(str(tmp_path)))))
