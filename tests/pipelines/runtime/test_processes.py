@@ -82,6 +82,7 @@ def test_a_worker_that_is_killed_before_its_first_row_fails_the_job(tmp_path: Pa
 
 
 DRIVER = """
+import signal
 import sys
 from pathlib import Path
 from pipelines.runtime import processes
@@ -90,6 +91,8 @@ from tests.pipelines.runtime.acts import rows
 from tests.pipelines.runtime.test_processes import job
 
 if __name__ == "__main__":
+    # A shell starts background jobs with SIGINT ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     processes.start_server()
     job(Path(sys.argv[1]), rows("block", "block"))
 """
