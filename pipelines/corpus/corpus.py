@@ -1,4 +1,4 @@
-"""`Corpus`: a whole CORPUS.toml."""
+"""`Corpus`: the config of a corpus, CORPUS.toml."""
 
 from typing import Annotated
 
@@ -13,7 +13,7 @@ from pipelines.corpus.tokenize_table import Tokenize
 
 
 class Corpus(Config):
-    """A whole CORPUS.toml."""
+    """The config of a corpus."""
 
     output: str | None = None
     """Output directory or URL, relative to CORPUS.toml; `--out` overrides it."""
