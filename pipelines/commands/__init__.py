@@ -14,11 +14,13 @@ from pipelines.commands import (
     warm,
 )
 
-MODULES = (demo, prepare, datasets, tokenizer, inspect, mix, locate, repair, warm)
-"""In the order in which the help lists their subcommands."""
+MODULES = (demo, prepare, datasets, inspect, mix, locate, repair, warm)
+"""In the order in which the help lists their COMMANDS."""
 
 
 def register(app: typer.Typer) -> None:
     """Add the subcommands of every module."""
     for module in MODULES:
-        module.register(app)
+        for command in module.COMMANDS:
+            app.command()(command)
+    app.add_typer(tokenizer.app, name="tokenizer")
