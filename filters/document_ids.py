@@ -10,8 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from filters.utf8 import Bytes, Offsets, collapse_whitespace, text_bytes
-from manifests.ranges import ranges_within
+from filters.utf8 import Bytes, Offsets, collapse_whitespace, pieces, text_bytes
 
 WIDTH = 16
 """Number of bytes of an id or a hash."""
@@ -69,7 +68,7 @@ def normalized_hashes(texts: Any) -> Any:
     """
     data, offsets = text_bytes(texts)
     hashes: list[bytes] = []
-    for start, stop in ranges_within(offsets, PIECE):
+    for start, stop in pieces(offsets, PIECE):
         if offsets[stop] - offsets[start] <= PIECE:
             hashes += _hashes(*collapse_whitespace(data, offsets[start : stop + 1]))
         else:
@@ -110,7 +109,7 @@ def as_binary(rows: npt.NDArray[np.uint64]) -> Any:
 
 
 def heldout(
-    repositories: Sequence[Sequence[str | None]], ids: Any, share: float
+    repositories: Sequence[Sequence[str | None]], ids: Any, share: float, also: str | None = None
 ) -> npt.NDArray[np.bool_]:
     """Return the mask of held-out documents, bool [n]: a `share` of all repositories.
 
@@ -122,22 +121,31 @@ def heldout(
         repositories: n lists of names.
         ids: Arrow binary(16) array [n].
         share: 0 to 1.
+        also: `group_name` of a repository or document that is held out besides.
     """
-    limit = int(Fraction(share) * 2**64)
-    keys = [names[0].lower().encode() if names and names[0] else None for names in repositories]
-    is_heldout = {key: _heldout_hash(key) < limit for key in set(keys) if key is not None}
-    return np.array(
-        [
-            is_heldout[key] if key is not None else _heldout_hash(id_) < limit
-            for key, id_ in zip(keys, ids.to_pylist(), strict=True)
-        ],
-        bool,
-    )
+    names = group_names(repositories, ids)
+    is_heldout = {name: name == also or is_in_share(name, share) for name in set(names)}
+    return np.array([is_heldout[name] for name in names], bool)
 
 
-def _heldout_hash(key: bytes) -> int:
-    """Return a hash of a repository or an id, 0 to 2^64 - 1."""
-    state = hashlib.blake2b(key, digest_size=8, person=b"stackpile held")
+def group_names(repositories: Sequence[Sequence[str | None]], ids: Any) -> list[str]:
+    """Return the name of the group of each of n documents, which is held out as a whole.
+
+    The name is the first repository in lower case, or the id as hexadecimal digits without one.
+    """
+    firsts = [names[0] if names else None for names in repositories]
+    pairs = zip(firsts, ids.to_pylist(), strict=True)
+    return [first.lower() if first else id_.hex() for first, id_ in pairs]
+
+
+def is_in_share(name: str, share: float) -> bool:
+    """Return whether a group of `group_names` is held out at a share of all groups."""
+    return heldout_hash(name) < int(Fraction(share) * 2**64)
+
+
+def heldout_hash(name: str) -> int:
+    """Return the hash of a group of `group_names`, 0 to 2^64 - 1."""
+    state = hashlib.blake2b(name.encode(), digest_size=8, person=b"stackpile held")
     return int.from_bytes(state.digest(), "little")
 
 

@@ -85,10 +85,10 @@ def redact(texts: Any) -> Redacted:
     counts: Counter[str] = Counter()
     changed: dict[int, str] = {}
     for row, scans in worth.items():
-        after, counted = redact_text(array[row].as_py(), scans)
-        if counted:
+        after, found = redact_text(array[row].as_py(), scans)
+        if found:
             changed[row] = after
-            counts.update(counted)
+            counts.update(found)
     if changed:
         values = array.to_pylist()
         for row, text in changed.items():
@@ -110,15 +110,15 @@ def redact_text(text: str, scans: Sequence["Scan"] | None = None) -> tuple[str, 
         for scan in (SCANS if scans is None else scans)
         for start, stop in scan.find(text)
     ]
-    counted: Counter[str] = Counter()
+    found: Counter[str] = Counter()
     pieces: list[str] = []
     done = 0
     for start, stop, kind in sorted(spans):
         if start >= done:
             pieces += [text[done:start], _replacement(kind, text[start:stop])]
-            counted[kind] += 1
+            found[kind] += 1
             done = stop
-    return ("".join([*pieces, text[done:]]), counted) if pieces else (text, counted)
+    return ("".join([*pieces, text[done:]]), found) if pieces else (text, found)
 
 
 def _emails(text: str) -> Iterator[tuple[int, int]]:

@@ -53,6 +53,9 @@ class PlanRow(TypedDict):
     """Why the input is not read; None if it is read."""
     refused: bool
     """Whether the input is not read because of its name, which is no fault."""
+    heldout: str | None
+    """The repository (or the id of a document without one) that is held out because the share of
+    [tokenize] selects none; the same in all rows."""
 
 
 PLAN = schema_of(PlanRow)

@@ -4,7 +4,8 @@ from typing import Any
 
 from rich.console import Group
 
-from manifests.console.output import numbers_table
+from manifests.console.output import numbers_table, unwrapped
+from pipelines.inspect.notes import notes
 from pipelines.preparation import Preparation, rejections
 from pipelines.prepare import JobResult
 
@@ -41,7 +42,8 @@ def result_table(preparation: Preparation, results: dict[str, JobResult]) -> Gro
             "" if rate is None else f"{rate:.1f}",
         )
     lines = [_losses(job, result) for job, result in results.items()]
-    return Group(table, *filter(None, lines))
+    lines += notes([result.manifest for result in results.values()])
+    return Group(table, *map(unwrapped, filter(None, lines)))
 
 
 def _losses(job: str, result: JobResult) -> str:

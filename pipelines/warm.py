@@ -45,7 +45,6 @@ license = { missing = "accept" }
 [decontaminate]
 files = ["benchmark.jsonl"]
 [dedup]
-verify = "exact"
 max_removed = 1
 [tokenize]
 tokenizer = { train = 512, masks = 100 }

@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Any, Literal, cast
 
 from filters.licenses.list_versions import ids_until, newest
+from filters.licenses.upstream import spdx_form, spdx_id
 
 Judgment = Literal["allow", "deny", "unknown"]
 
@@ -19,7 +20,10 @@ is not parsed."""
 
 @lru_cache(maxsize=1 << 16)
 def parse(text: str) -> Any:
-    """Return the tree of an SPDX expression (license_expression's), or None for other text."""
+    """Return the tree of an SPDX expression (license_expression's), or None for other text.
+
+    The forms of upstream metadata that `upstream.spdx_form` knows are read, too.
+    """
     if len(text) > LONGEST:
         return None
     # Imported where it is used: the base installation loads policies' files without it.
@@ -27,7 +31,7 @@ def parse(text: str) -> Any:
     from license_expression import ExpressionError
 
     try:
-        return _licensing().parse(text)
+        return _licensing().parse(spdx_form(text))
     except (ExpressionError, ParseError, IndexError, AssertionError):
         # boolean.py raises the last two for "()" and "( OR MIT".
         return None
@@ -87,7 +91,10 @@ def permissive_beyond(list_version: str) -> frozenset[str]:
     return frozenset(
         entry["spdx_license_key"]
         for entry in _license_index()
-        if entry.get("is_exception") or (entry.get("category") in PERMISSIVE and is_lacking(entry))
+        if entry.get("spdx_license_key")
+        and (
+            entry.get("is_exception") or (entry.get("category") in PERMISSIVE and is_lacking(entry))
+        )
     )
 
 
@@ -131,18 +138,21 @@ def _licensing() -> Any:
     return get_spdx_licensing()
 
 
-@lru_cache(maxsize=1)
-def _license_index() -> list[dict[str, Any]]:
-    """Return the entries of license_expression's list of licenses that have an SPDX id."""
+def _license_index() -> Any:
+    """Return license_expression's list of licenses."""
     from license_expression import get_license_index
 
-    return [entry for entry in get_license_index() if entry.get("spdx_license_key")]
+    return get_license_index()
 
 
 @lru_cache(maxsize=1)
 def _scancode_keys() -> dict[str, str]:
     """Return ScanCode's key, such as "bsd-new" -> SPDX id."""
-    return {entry["license_key"].lower(): entry["spdx_license_key"] for entry in _license_index()}
+    return {
+        entry["license_key"].lower(): entry["spdx_license_key"]
+        for entry in _license_index()
+        if entry.get("spdx_license_key")
+    }
 
 
 @lru_cache(maxsize=1)
@@ -151,7 +161,7 @@ def _unstated() -> frozenset[str]:
     return frozenset(
         entry["spdx_license_key"]
         for entry in _license_index()
-        if entry.get("category") == "Unstated License"
+        if entry.get("category") == "Unstated License" and entry.get("spdx_license_key")
     )
 
 
@@ -163,6 +173,8 @@ def _canonical(symbol: Any) -> str | None:
     if key.startswith("deprecated_"):
         # go-license-detector's spelling, in The Stack's lists: deprecated_LGPL-3.0+.
         return _canonical_of(key.removeprefix("deprecated_"))
+    if debian := spdx_id(key):
+        return _canonical_of(debian)
     if key.endswith("+"):
         # "This version or later": SPDX's suffix for ids that have no -or-later form.
         return _canonical_of(key[:-1])

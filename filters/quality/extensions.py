@@ -70,6 +70,20 @@ def rules(component: str, extension: str) -> Rules | None:
     return starcoder().get(component, {}).get(extension)
 
 
+def language_of(component: str, path: str) -> str:
+    """Return the language by which the tables know a file of a user's own corpus.
+
+    It is the component, unless the extension belongs to other languages only: Assembly by its
+    name, a file `.s` is `gas` here. Of several such languages one that StarCoder kept is returned,
+    then the first by name.
+    """
+    name = extension_of(path)
+    candidates = languages().get(name, frozenset())
+    if not candidates or component in candidates or component not in _all_languages():
+        return component
+    return min(candidates, key=lambda other: (not _is_kept(other, name), other))
+
+
 def extension(batch: Batch) -> Scores:
     """Score: 1 for extensions of a language that StarCoder kept, 0 for all other extensions.
 

@@ -33,6 +33,8 @@ class Filter:
         threshold: the default; the docstring of the score names its source.
         scope: whether the filter acts on a document, by genre, component and extension.
         on: whether the filter acts if `[filters]` does not name it.
+        published: whether a publication names the filter. The others act by default only on
+            published data sets (`SourceLayout.all_filters`).
     """
 
     score: Callable[[Batch], Scores]
@@ -40,6 +42,7 @@ class Filter:
     threshold: float
     scope: Callable[[Genre, str, str], bool]
     on: bool = True
+    published: bool = True
 
     def keep(self, scores: Scores, threshold: float) -> Mask:
         """Return the mask of the documents that a threshold keeps; NaN is kept."""
@@ -66,9 +69,13 @@ VERSION = 1
 
 FILTERS: dict[str, Filter] = {
     "empty": Filter(text.empty, "at_least", 1, scope.everything),
-    "min_alphanumerics": Filter(text.alphanumerics, "at_least", 5, scope.everything),
-    "max_control_share": Filter(text.control_share, "at_most", 0.01, scope.everything),
-    "language": Filter(extensions.language, "at_least", 1, scope.code),
+    "min_alphanumerics": Filter(
+        text.alphanumerics, "at_least", 5, scope.everything, published=False
+    ),
+    "max_control_share": Filter(
+        text.control_share, "at_most", 0.01, scope.everything, published=False
+    ),
+    "language": Filter(extensions.language, "at_least", 1, scope.code, published=False),
     "extension": Filter(extensions.extension, "at_least", 1, scope.code),
     "max_line_length": Filter(text.line_length, "at_most", 1000, scope.code_lines),
     "max_mean_line_length": Filter(text.mean_line_length, "at_most", 100, scope.code_lines),
@@ -99,6 +106,9 @@ FILTERS: dict[str, Filter] = {
 }
 """In order of precedence: the rule of a rejection is the first filter that rejects."""
 
+OTHERS = "others"
+"""Key of `[filters]`: false turns off the filters that the table does not name."""
+
 
 class Outcome(NamedTuple):
     """Scores and rejections of a batch of n documents.
@@ -121,28 +131,38 @@ def check(config: Mapping[str, float | bool]) -> None:
     """
     faults = []
     for name, threshold in config.items():
-        if name not in FILTERS:
-            faults.append(f"there is no filter {name!r}; {did_you_mean(name, FILTERS)}")
+        if name == OTHERS:
+            if threshold is not False:
+                faults.append(f"{OTHERS}: should be false, which turns off the filters not named")
+        elif name not in FILTERS:
+            faults.append(f"there is no filter {name!r}; {did_you_mean(name, [*FILTERS, OTHERS])}")
         elif not math.isfinite(threshold):
             faults.append(f"{name}: the threshold should be a finite number (it is {threshold})")
     if faults:
         raise ValueError("; ".join(faults))
 
 
-def settings(config: Mapping[str, float | bool] | None) -> dict[str, float]:
+def settings(
+    config: Mapping[str, float | bool] | None, all_filters: bool = True
+) -> dict[str, float]:
     """Return the filters that act and their thresholds, in order of precedence.
 
     Args:
         config: the table `[filters]`: a number is a threshold, false turns a filter off, true
             selects its default. A filter that the table does not name is on or off by default
-            (`Filter.on`).
+            (`Filter.on`); with `others = false` it is off.
+        all_filters: whether filters that no publication names may be on by default.
 
     Raises:
         ValueError: as `check`.
     """
     config = config or {}
     check(config)
-    values = {name: config.get(name, FILTERS[name].on) for name in FILTERS}
+    on = {
+        name: filter.on and (all_filters or filter.published) and OTHERS not in config
+        for name, filter in FILTERS.items()
+    }
+    values = {name: config.get(name, on[name]) for name in FILTERS}
     return {
         name: FILTERS[name].threshold if value is True else float(value)
         for name, value in values.items()
@@ -150,9 +170,10 @@ def settings(config: Mapping[str, float | bool] | None) -> dict[str, float]:
     }
 
 
-def identity(config: Mapping[str, float | bool] | None) -> dict[str, Any]:
-    """Return everything that the verdicts of filters depend on, for the digest of a step."""
-    return {"version": VERSION, "thresholds": settings(config), "tables": extensions.digests()}
+def identity(config: Mapping[str, float | bool] | None, all_filters: bool = True) -> dict[str, Any]:
+    """Return what the verdicts of `settings` depend on, for the digest of a step."""
+    thresholds = settings(config, all_filters)
+    return {"version": VERSION, "thresholds": thresholds, "tables": extensions.digests()}
 
 
 def apply(thresholds: Mapping[str, float], batch: Batch) -> Outcome:

@@ -18,6 +18,10 @@ VERSION = 1
 FILE = "manifest.json"
 HEX = "^[0-9a-f]{64}$"
 
+HELDOUT = "heldout"
+"""Key of `extra` in a license_filter manifest: the repository that is held out because the share
+of [tokenize] selects none, or null."""
+
 
 class Parent(Record):
     """The manifest of the job before this one."""

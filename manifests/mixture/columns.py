@@ -4,10 +4,15 @@ A component is named `source/slug`. Where its source has `partition_by`, the val
 follow as slugs: `ours/python--mit`. No other slug has two adjacent hyphens.
 """
 
+from collections.abc import Iterable, Mapping
+
 from manifests.components import table
-from manifests.lineage.manifest import Manifest
+from manifests.lineage.manifest import Manifest, load_manifest
 
 SEPARATOR = "--"
+
+Columns = Mapping[str, dict[str, str]]
+"""Component -> its columns."""
 
 SOURCES = "sources"
 """Key of `extra` in a tokenize manifest: source -> its kind and its partition_by."""
@@ -25,6 +30,13 @@ def columns_of(name: str, manifest: Manifest) -> dict[str, str]:
     component, *values = slug.split(SEPARATOR)
     columns = {"source": source, "kind": about.get("kind", source), "component": component}
     return columns | dict(zip(about.get("partition_by", []), values, strict=False))
+
+
+def columns_of_datasets(directories: Iterable[str]) -> Columns:
+    """Return the columns of every component of the datasets, sorted by the component's name."""
+    manifests = [load_manifest(directory) for directory in directories]
+    pairs = {name: columns_of(name, m) for m in manifests for name in m.components}
+    return dict(sorted(pairs.items()))
 
 
 def pile_epochs(columns: dict[str, str]) -> float:

@@ -5,15 +5,15 @@ Shares, budgets and epochs count addresses: the tokens of a document and its end
 """
 
 import fnmatch
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
 from manifests.components import slug
 from manifests.config import did_you_mean, parse_config
 from manifests.errors import UsageError
-from manifests.lineage.manifest import load_manifest
-from manifests.mixture.columns import columns_of, pile_epochs
+from manifests.mixture.columns import Columns, columns_of_datasets, pile_epochs
 from manifests.mixture.config import Mixture, save_mixture
+from manifests.mixture.published_sets import MissingSets
 from manifests.mixture.recipes import load_recipe
 from manifests.mixture.resolve import resolve
 
@@ -90,12 +90,14 @@ def make_mixture(
         out: path of the file.
 
     Raises:
-        UsageError: a number is not above 0, a group matches nothing, or `resolve` fails.
+        UsageError: a number is not above 0, a group matches nothing, a group of the recipe has
+            none of its sets, or `resolve` fails.
     """
     if not directories:
         raise UsageError("mix: name at least one dataset directory")
-    columns = _columns(directories)
+    columns = columns_of_datasets(directories)
     groups = _groups(columns, weights or {}, repeats or {}, recipe)
+    missing_sets(directories, recipe)
     _set_max_epochs(groups, max_epochs or {})
     for group in groups:
         patterns = group["components"]
@@ -110,15 +112,15 @@ def make_mixture(
     return rows
 
 
-Columns = Mapping[str, dict[str, str]]
-"""Component -> its columns."""
+def missing_sets(directories: Sequence[str], recipe: str | None) -> list[MissingSets]:
+    """Return the sets of a recipe that the datasets lack, with their shares in the recipe.
 
-
-def _columns(directories: Iterable[str]) -> Columns:
-    """Return the columns of every component of the datasets, sorted by the component's name."""
-    manifests = [load_manifest(directory) for directory in directories]
-    pairs = {name: columns_of(name, m) for m in manifests for name in m.components}
-    return dict(sorted(pairs.items()))
+    Raises:
+        UsageError: there is no such recipe, or one of its groups has none of its sets.
+    """
+    if recipe is None:
+        return []
+    return load_recipe(recipe).missing(recipe, columns_of_datasets(directories))
 
 
 def _groups(

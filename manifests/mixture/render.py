@@ -9,6 +9,7 @@ from manifests.console import formatting
 from manifests.console.output import numbers_table, unwrapped
 from manifests.mixture.config import load_mixture
 from manifests.mixture.mixture import MixtureRow, mixture_table
+from manifests.mixture.published_sets import MissingSets, sentence
 
 ROWS = 60
 """Maximum number of changed components that are listed; --json lists all."""
@@ -18,8 +19,16 @@ CAPPED = (
 )
 
 
-def mixture_view(rows: Sequence[MixtureRow], out: str) -> RenderableType:
-    """Return the rows of `mixture_table` as a table, each component below its group."""
+def mixture_view(
+    rows: Sequence[MixtureRow], out: str, missing: Sequence[MissingSets] = ()
+) -> RenderableType:
+    """Return the rows of `mixture_table` as a table, each component below its group.
+
+    Args:
+        rows: the components.
+        out: path of the file.
+        missing: the sets of the recipe that are missing.
+    """
     table = numbers_table("Mixture", "", "tokens", "requested share", "share", "epochs")
     for group in dict.fromkeys(row["group"] for row in rows):
         members = [row for row in rows if row["group"] == group]
@@ -29,17 +38,14 @@ def mixture_view(rows: Sequence[MixtureRow], out: str) -> RenderableType:
         seen = sum(row["tokens"] * row["epochs"] for row in members)
         table.add_row(group, *_cells(tokens, requested, share, seen / tokens), style="bold")
         for row in members:
-            table.add_row(f"  {row['component']}{'*' if row['capped'] else ''}", *row_cells(row))
+            cells = _cells(row["tokens"], row["requested_share"], row["share"], row["epochs"])
+            table.add_row(f"  {row['component']}{'*' if row['capped'] else ''}", *cells)
     lines = [CAPPED] if any(row["capped"] for row in rows) else []
     if forgotten := sum(row["forgotten"] for row in rows):
         lines.append(f"{formatting.plural(forgotten, 'token')} forgotten, and excluded")
+    lines += map(sentence, missing)
     lines.append(f"{out}: written; tokens include the end token of each document")
     return Group(table, unwrapped("\n".join(lines)))
-
-
-def row_cells(row: MixtureRow) -> list[str]:
-    """Return tokens, requested share, share and epochs of a component as text."""
-    return _cells(row["tokens"], row["requested_share"], row["share"], row["epochs"])
 
 
 def _cells(tokens: float, requested: float, share: float, epochs: float) -> list[str]:

@@ -78,12 +78,19 @@ class BlockCache:
 
     def read(self, name: str, start: int = 0, size: int | None = None) -> bytes | None:
         """Return bytes of a block; None if the block is not cached or cannot be read."""
-        with suppress(OSError), os.fdopen(os.open(self._path(name), os.O_RDONLY), "rb") as block:
+        try:
+            descriptor = os.open(self._path(name), os.O_RDONLY)
+        except OSError:
+            return None
+        try:
             with suppress(OSError):  # a file of another user can be read, but not touched
-                os.utime(block.fileno())
-            block.seek(start)
-            return block.read(size)
-        return None
+                os.utime(descriptor)
+            whole = os.fstat(descriptor).st_size
+            return os.pread(descriptor, whole if size is None else size, start)
+        except OSError:
+            return None
+        finally:
+            os.close(descriptor)
 
     def whole(
         self, name: str, fetch: Callable[[], bytes], is_right: Callable[[bytes], bool]

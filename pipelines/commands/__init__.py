@@ -9,18 +9,17 @@ from pipelines.commands import (
     locate,
     mix,
     prepare,
+    presets,
     repair,
     tokenizer,
     warm,
 )
 
-MODULES = (demo, prepare, datasets, inspect, mix, locate, repair, warm)
-"""In the order in which the help lists their COMMANDS."""
+MODULES = (demo, presets, prepare, datasets, tokenizer, inspect, mix, locate, repair, warm)
+"""In the order in which the help lists their subcommands."""
 
 
 def register(app: typer.Typer) -> None:
     """Add the subcommands of every module."""
     for module in MODULES:
-        for command in module.COMMANDS:
-            app.command()(command)
-    app.add_typer(tokenizer.app, name="tokenizer")
+        module.register(app)

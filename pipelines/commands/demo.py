@@ -57,6 +57,11 @@ NEXT = """\
 Your own code: write a CORPUS.toml as {directory}/CORPUS.toml, then {command} prepare CORPUS.toml"""
 
 
+def register(app: typer.Typer) -> None:
+    """Add the subcommand."""
+    app.command()(demo)
+
+
 def demo(
     ctx: typer.Context,
     directory: Annotated[str, typer.Argument(metavar="[DIR]", help="Output directory.")] = "demo",
@@ -119,6 +124,3 @@ def _next_steps(directory: str) -> str:
         first=losses[0],
         last=mean(losses[-10:]),
     )
-
-
-COMMANDS = (demo,)

@@ -8,6 +8,11 @@ from manifests.console.options import AsJson, answer
 from manifests.errors import UsageError
 
 
+def register(app: typer.Typer) -> None:
+    """Add the subcommand."""
+    app.command()(mix)
+
+
 def mix(
     directories: Annotated[list[str], typer.Argument(metavar="DIR...", help="Tokenized outputs.")],
     *,
@@ -37,11 +42,12 @@ def mix(
     """Write a mixture; a group is a source, SOURCE/COMPONENT, a pattern, COLUMN:VALUE, or A+B."""
     from manifests.lineage.chain import load_chain
     from manifests.mixture import render
-    from manifests.mixture.mixture import make_mixture
+    from manifests.mixture.mixture import make_mixture, missing_sets
 
     caps = [text if "=" in text else f"={text}" for text in max_epochs or []]
+    datasets = [load_chain(directory).last.directory for directory in directories]
     rows = make_mixture(
-        [load_chain(directory).last.directory for directory in directories],
+        datasets,
         _numbers("--weight", weight or []),
         repeats=_numbers("--repeat", repeat or []),
         recipe=recipe,
@@ -51,7 +57,9 @@ def mix(
         seed=seed,
         out=out,
     )
-    answer(as_json, {"out": out, "components": rows}, lambda: render.mixture_view(rows, out))
+    missing = missing_sets(datasets, recipe)
+    values = {"out": out, "components": rows, "missing": missing}
+    answer(as_json, values, lambda: render.mixture_view(rows, out, missing))
 
 
 def _numbers(option: str, texts: list[str]) -> dict[str, float]:
@@ -71,6 +79,3 @@ def _numbers(option: str, texts: list[str]) -> dict[str, float]:
             raise UsageError(f"{option}: a group is given twice")
         numbers[group] = value
     return numbers
-
-
-COMMANDS = (mix,)

@@ -20,13 +20,16 @@ class Corpus(Config):
     source: Annotated[list[Source], Field(min_length=1)]
     """The sources, in the order in which their parts are numbered."""
     filters: dict[str, float | bool] | None = None
-    """Document filters, each with its threshold, or false; by default the published thresholds."""
+    """Document filters, each with its threshold, or false; by default the published thresholds.
+    Filters that no publication names are off by default for kinds `parquet` and `jsonl`. With
+    `others = false` only the filters that the table names act."""
     decontaminate: Decontaminate = Decontaminate()
     opt_out: OptOut = OptOut()
     dedup: Dedup = Dedup()
     tokenize: Tokenize = Tokenize()
     max_failed: Annotated[float, Field(ge=0, le=1)] = 0.01
-    """Maximum share of inputs that cannot be read; above it a job fails."""
+    """Maximum share of inputs that cannot be read; above it a job fails. Ours: a download of
+    thousands of files loses a few, and a wrong path loses more."""
 
     @field_validator("filters")
     @classmethod

@@ -19,13 +19,13 @@ class Dedup(Config):
     """Directories of finished dedups (out/dedup). Only their signatures are read, and none of their
     documents is removed: a document of this corpus is removed if its cluster holds one of theirs.
     """
-    verify: Literal["large", "all", "exact"] = "large"
-    """Which duplicates are verified, and how. `large` compares the documents of large clusters with
-    the document that is kept, by their signatures; `all` those of all clusters; `exact` those of
-    all clusters by exact Jaccard similarity. Documents below the profile's threshold are clustered
-    again among themselves."""
-    large: Annotated[int, Field(ge=2)] = 1000
-    """Clusters of more documents are large: boilerplate links documents with little in common."""
+    verify: Literal["exact", "signatures", "none"] = "exact"
+    """How a document is compared with the document of its cluster that is kept: by exact Jaccard
+    similarity, by their signatures, or not at all. Documents below the profile's threshold are
+    kept. Ours: clusters are transitive, so a license header of three lines can link short files
+    that share nothing else. Published: `none`, which is what BigCode's script does
+    (bigcode-dataset near_deduplication/minhash_deduplication.py)."""
     max_removed: Annotated[float, Field(ge=0, le=1)] = 0.6
     """Maximum share of a source that one rule may remove as duplicates within the source; above it
-    the job stops with an error. BigCode's Java lost 47 % (bigcode-dataset near_deduplication)."""
+    the job stops with an error. Ours: more than the 47 % that BigCode's Java lost
+    (bigcode-dataset near_deduplication/README.md), and less than a wrong profile removes."""

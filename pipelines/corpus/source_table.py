@@ -18,8 +18,8 @@ class License(Config):
 
     policy: str = "strict"
     """`strict`, `stack-v1.1`, `blue-oak-bronze`, or a policy file of your own (TOML).
-    The default stands for CodeGen2's "stronger permissive license guideline" (its paper,
-    section 3.3)."""
+    Ours: the default stands for CodeGen2's "stronger permissive license guideline" (arXiv
+    2305.02309, section 3.3), which names no list."""
     missing: Missing | None = None
     """`accept` or `reject` documents without a known license; the default depends on `kind`:
     `accept` for starcoderdata, `reject` for the others."""
@@ -53,7 +53,8 @@ class Source(Config):
     `license`, the license that was judged, and for `parquet` and `jsonl` any column or key;
     `ours/python` becomes `ours/python--mit`, `ours/python--apache-2-0` ..."""
     priority: Annotated[int, Field(ge=0, le=255)] = 1
-    """Of two duplicates in different sources, the one with the lower number is kept."""
+    """Of two duplicates in different sources, the one with the lower number is kept. Ours: all
+    sources are equal."""
     license: License = License()
     redact: bool | None = None
     """Replace e-mail addresses, keys, tokens and IP addresses before texts become tokens. The

@@ -21,7 +21,8 @@ class Tokenizer(Config):
     """Size of a byte-level BPE vocabulary, special tokens included, to train on the documents that
     dedup keeps."""
     masks: Annotated[int, Field(ge=1, le=899)] = 100
-    """Mask tokens of a trained tokenizer; CodeGen2 has 899, most of which no sequence can use."""
+    """Mask tokens of a trained tokenizer. Ours: CodeGen2 has 899, most of which no sequence of
+    2,048 tokens can use."""
     codegen2: str | None = None
     """The path of GPT-2's `vocab.bpe`, from which CodeGen2's vocabulary is rebuilt."""
     codegen25: str | None = None
@@ -56,7 +57,9 @@ class Tokenize(Config):
     """A path, or a table with `train`, `codegen2` or `codegen25`; by default trained with 32,000
     entries (ours; CodeGen2's base vocabulary has 50,257)."""
     heldout: Annotated[float, Field(ge=0, lt=1)] = 0.001
-    """Share of the repositories whose documents are held out for validation."""
+    """Share of the repositories whose documents are held out for validation. If it selects none,
+    one repository is held out. Ours: of 100 million tokens it holds out some 100,000, enough for a
+    loss."""
 
     @property
     def name(self) -> str:

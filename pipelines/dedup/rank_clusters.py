@@ -14,7 +14,7 @@ from filters.dedup.union_find import Indexes
 from filters.document_ids import as_uint64
 from manifests.io import files
 from manifests.io.parquet import open_parquet, write_table
-from pipelines.dedup.deduplication import CLUSTERS, Counts, Deduplication, DedupTransform
+from pipelines.dedup.deduplication import CLUSTERS, Counts, Deduplication
 from pipelines.dedup.parts import SignedPart
 
 REMOVED = pa.schema(
@@ -54,13 +54,13 @@ class ClusterRange(NamedTuple):
         return dedup.path(CLUSTERS, f"{self.low}-{kind}.parquet")
 
 
-class RankClusters(DedupTransform):
+class RankClusters(beam.PTransform):
     """Write the documents that are removed: ranges of clusters in, the same ranges out."""
 
     def __init__(self, dedup: Deduplication, labels: str) -> None:
         """Rank the clusters that the file `labels`, a path relative to dedup/, numbers."""
-        super().__init__(dedup)
-        self.labels = labels
+        super().__init__()
+        self.dedup, self.labels = dedup, labels
 
     def expand(self, ranges: beam.PCollection) -> beam.PCollection:
         """Return the ranges that are ranked."""
@@ -126,7 +126,7 @@ def select_duplicates(members: pa.Table, dedup: Deduplication) -> tuple[pa.Table
     order, starts = ranked(members["address"].to_numpy(), members["label"].to_numpy(), keys)
     members = members.take(pa.array(order)).combine_chunks()
     sizes = np.diff(starts)
-    verified = sizes > (dedup.config.large if dedup.config.verify == "large" else 0)
+    verified = np.full(len(sizes), dedup.config.verify != "none")
     same_text = verify_clusters.first_with_same_text(starts, as_uint64(members["normalized"]))
     kept = verify_clusters.assign_survivors(
         starts,
@@ -139,15 +139,19 @@ def select_duplicates(members: pa.Table, dedup: Deduplication) -> tuple[pa.Table
     )
     is_verified = np.repeat(verified, sizes)
     survivors = int(((kept == np.arange(len(kept))) & is_verified).sum())
+    duplicates = _duplicates(members, kept, same_text, dedup.profile.permutations)
+    below = duplicates["similarity"].to_numpy() < np.float32(dedup.profile.threshold)
     counts: Counts = {
         "cluster_sizes": histogram(np.bincount(kept)),
         "verified": {
             "clusters": int(verified.sum()),
             "documents": int(is_verified.sum()),
             "kept_apart": survivors - int(verified.sum()),
+            # Of exact verification the last task counts them.
+            "removed_below_threshold": 0 if dedup.exact else int(below.sum()),
         },
     }
-    return _duplicates(members, kept, same_text, dedup.profile.permutations), counts
+    return duplicates, counts
 
 
 def _duplicates(

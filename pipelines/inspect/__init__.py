@@ -1,7 +1,7 @@
 """Reading of an output, or of a corpus before its first job; works on a base installation.
 
 - plan: the inputs of a corpus and their parts, before any job.
-- summary, diff: manifests alone.
+- summary, diff, notes: manifests alone.
 - tables: the tables of documents; find: search in them.
 - document, locate: one document.
 - rejected, clusters, thresholds, attribution, survey: many documents.

@@ -19,9 +19,10 @@ from manifests.console.output import numbers_table
 from manifests.errors import UsageError
 from manifests.io.parquet import read_table
 from manifests.lineage.chain import Chain
-from manifests.lineage.counting import count_documents
+from manifests.lineage.manifest import Manifest
 from manifests.lineage.receipts import Count
 from pipelines.inspect.tables import decision_tables
+from pipelines.sources.registry import LAYOUTS
 
 Counts = dict[str, dict[str, Count]]
 """Name -> {now, then}."""
@@ -80,34 +81,52 @@ def compare_thresholds(chain: Chain, changes: Sequence[str]) -> dict[str, Any]:
         raise UsageError(
             f"{chain.last.directory}: holds no license_filter; its decisions are needed"
         )
-    declared = link.manifest.config.get("filters")
-    before = registry.settings(declared)
-    after = registry.settings(changed_filters(declared, changes))
-    for name in after:
-        if name not in before:
-            raise UsageError(
-                f"{name}: was off when the job ran, so it has no scores; turn it on in [filters] "
-                "and run license-filter again"
-            )
+    before, after = _settings(link.manifest, changes)
     by_rule: Counts = {}
     by_component: Counts = {}
     for table in decision_tables(chain):
         rows = read_table(table.url)
         components = rows["component"].to_pylist()
-        for when, rules in (("now", rows["rule"].to_pylist()), ("then", rules_at(after, rows))):
+        then = rules_at(after[table.source], rows)
+        for when, rules in (("now", rows["rule"].to_pylist()), ("then", then)):
             kept = [None if rule else name for name, rule in zip(components, rules, strict=True)]
             _add(by_rule, when, [rule or KEPT for rule in rules], rows["bytes"])
             _add(by_component, when, kept, rows["bytes"])
     return {
         "directory": link.directory,
         "thresholds": {
-            name: [before.get(name), after.get(name)]
+            name: [before[source].get(name), after[source].get(name)]
+            for source in before
             for name in registry.FILTERS
-            if before.get(name) != after.get(name)
+            if before[source].get(name) != after[source].get(name)
         },
         "rules": _plain(by_rule),
         "components": _plain(by_component),
     }
+
+
+def _settings(
+    manifest: Manifest, changes: Sequence[str]
+) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, float]]]:
+    """Return source -> its filters and their thresholds, before and after some changes.
+
+    Raises:
+        UsageError: a filter was off when the job ran and has no scores.
+    """
+    declared = manifest.config.get("filters")
+    changed = changed_filters(declared, changes)
+    before, after = {}, {}
+    for source in manifest.config.get("source", []):
+        name, all_filters = source["name"], LAYOUTS[source["kind"]].all_filters
+        before[name] = registry.settings(declared, all_filters)
+        after[name] = registry.settings(changed, all_filters)
+        for filter in after[name]:
+            if filter not in before[name]:
+                raise UsageError(
+                    f"{filter}: was off for {name} when the job ran, so it has no scores; turn it "
+                    "on in [filters] and run license-filter again"
+                )
+    return before, after
 
 
 def rules_at(thresholds: Mapping[str, float], rows: pa.Table) -> list[str | None]:
@@ -137,8 +156,10 @@ def _benchmark_rule(detail: str | None) -> str | None:
 def _add(counts: Counts, when: str, names: Sequence[str | None], sizes: Any) -> None:
     """Count documents, whose texts have these sizes, under names; None counts nowhere."""
     table = pa.table({"name": pa.array(names, pa.string()), "bytes": sizes}).drop_null()
-    for name, count in count_documents(table, ["name"]):
-        counts.setdefault(name, {"now": Count(), "then": Count()})[when] += count
+    groups = table.group_by("name").aggregate([("bytes", "count"), ("bytes", "sum")])
+    for row in groups.to_pylist():
+        count = Count(documents=row["bytes_count"], bytes=row["bytes_sum"])
+        counts.setdefault(row["name"], {"now": Count(), "then": Count()})[when] += count
 
 
 def _plain(counts: Counts) -> dict[str, dict[str, dict[str, int]]]:

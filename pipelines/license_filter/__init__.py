@@ -2,6 +2,7 @@
 
 - job: `LicenseFilter`, the plan, parts.parquet and the manifest.
 - plan: plan.parquet, and the names of parts.
+- heldout: the repository that is held out where the share selects none.
 - step: the work on one row of the plan.
 - decisions: which rows of a part are kept; filters/licenses/policy makes the license verdicts.
 - header_veto: licenses that file headers state.

@@ -15,8 +15,7 @@ from filters.opt_outs import RULE as OPTED_OUT
 from filters.quality import registry
 from filters.quality.batch import Batch
 from filters.scancode.client import Detector
-from manifests.lineage.counting import count_documents, funnels
-from manifests.lineage.receipts import Funnel
+from manifests.lineage.receipts import ComponentFunnel, Count, Funnel
 from manifests.schemas import DOCUMENTS, decisions
 from pipelines.corpus.corpus import Corpus
 from pipelines.corpus.source_table import Source
@@ -24,6 +23,7 @@ from pipelines.license_filter.header_veto import NO_HEADERS, Headers, read_heade
 from pipelines.license_filter.reference_lists import ReferenceLists
 from pipelines.license_filter.repository_licenses import Repositories
 from pipelines.sources import partition
+from pipelines.sources.layout import SourceLayout
 
 NOT_CHOSEN = "component_not_chosen"
 
@@ -57,13 +57,13 @@ class Decisions:
 
     def decisions(self) -> pa.Table:
         """Return the decision on every row, with the scores."""
-        schema = decisions(list(self.scores))
-        policy = [self.policy] * self.rows.num_rows
-        parts = (self.columns["license"], self.columns["license_layer"], policy)
-        evidence = pa.StructArray.from_arrays(
-            [pa.array(part, pa.string()) for part in (*parts, self.columns["detail"])],
-            fields=list(schema.field("evidence").type),
-        )
+        evidence = [
+            {"license": license, "layer": layer, "policy": self.policy, "detail": detail}
+            for license, layer, detail in zip(
+                *(self.columns[name] for name in ("license", "license_layer", "detail")),
+                strict=True,
+            )
+        ]
         table = pa.table(
             {
                 "input_row": self.rows["input_row"],
@@ -75,7 +75,7 @@ class Decisions:
                 "evidence": evidence,
                 **{score: self.columns[score] for score in self.scores},
             },
-            schema=schema,
+            schema=decisions(list(self.scores)),
         )
         return _by_component(table)
 
@@ -91,15 +91,31 @@ class Decisions:
 
     def funnel(self) -> Funnel:
         """Return counts by component and rule; a row counts for the first rule that rejects it."""
-        table = pa.table(
-            {
-                "component": self.rows["component"],
-                "rule": pa.array(self.columns["rule"], pa.string()),
-                "bytes": self.columns["bytes"],
-            }
-        )
-        components = funnels(count_documents(table, ["component", "rule"]))
+        counts: dict[str, dict[str | None, list[int]]] = {}
+        sizes = self.columns["bytes"].to_pylist()
+        columns = (self.rows["component"].to_pylist(), self.columns["rule"], sizes)
+        for component, rule, size in zip(*columns, strict=True):
+            cell = counts.setdefault(component, {}).setdefault(rule, [0, 0])
+            cell[0] += 1
+            cell[1] += size
+        components = {component: _funnel(rules) for component, rules in counts.items()}
         return {self.source: components} if components else {}
+
+
+def _funnel(rules: Mapping[str | None, list[int]]) -> ComponentFunnel:
+    """Return the funnel of rule -> [documents, bytes]; the rule None counts the kept documents."""
+    documents, size = rules.get(None, [0, 0])
+    return ComponentFunnel(
+        documents_in=sum(cell[0] for cell in rules.values()),
+        bytes_in=sum(cell[1] for cell in rules.values()),
+        rejected={
+            rule: Count(documents=cell[0], bytes=cell[1])
+            for rule, cell in sorted(rules.items(), key=str)
+            if rule is not None
+        },
+        documents=documents,
+        bytes=size,
+    )
 
 
 def add_repository_licenses(rows: pa.Table, repositories: Repositories | None) -> pa.Table:
@@ -114,7 +130,12 @@ def add_repository_licenses(rows: pa.Table, repositories: Repositories | None) -
 
 
 def decide(
-    source: Source, corpus: Corpus, rows: pa.Table, lists: ReferenceLists, detector: Detector
+    source: Source,
+    corpus: Corpus,
+    rows: pa.Table,
+    lists: ReferenceLists,
+    detector: Detector,
+    heldout: str | None = None,
 ) -> Decisions:
     """Return the decisions on the rows of a part; the first rule that rejects a row is its rule.
 
@@ -124,6 +145,7 @@ def decide(
         rows: table of the schema ROWS.
         lists: the reference lists of the corpus.
         detector: detects licenses in headers.
+        heldout: group of documents that is held out besides the share, as in plan.parquet.
     """
     rows = _by_component(rows)
     texts = pc.fill_null(rows["text"], "").combine_chunks()
@@ -131,23 +153,23 @@ def decide(
     paths = rows["path"].to_pylist()
     ids = document_ids.document_ids(source.name, repositories, paths, texts)
     policy = load_policy(source.license.policy)
-    faults, not_chosen = rows["fault"].to_pylist(), _not_chosen(source, rows)
+    faults, others = rows["fault"].to_pylist(), not_chosen(source, rows)
     headers = NO_HEADERS
     if source.header == "veto":
-        wanted = [not any(reasons) for reasons in zip(faults, not_chosen, strict=True)]
+        wanted = [not any(reasons) for reasons in zip(faults, others, strict=True)]
         headers = read_headers(texts, np.array(wanted, bool), policy, detector)
-    layers = _other_layers(source, rows, headers)
+    layers = other_layers(source, rows, headers)
     stated = rows["licenses"].to_pylist()
     licenses = judge_licenses(policy, stated, source.missing, layers)
-    languages = [partition.base(name) for name in rows["component"].to_pylist()]
-    genres = list(map(source.layout.genre, languages))
-    batch = Batch(genres, languages, paths, texts)
-    scores, filtered = registry.apply(registry.settings(corpus.filters), batch)
+    scores, filtered = registry.apply(
+        registry.settings(corpus.filters, source.layout.all_filters),
+        _batch(source.layout, rows["component"].to_pylist(), paths, texts),
+    )
     opted_out = lists.opt_outs.matches(repositories, paths, ids.to_pylist())
     hits = decontamination.find(lists.benchmarks, texts)
     reasons = (
         faults,
-        not_chosen,
+        others,
         [entry and OPTED_OUT for entry in opted_out],
         licenses.rule,
         filtered,
@@ -156,7 +178,9 @@ def decide(
     columns = {
         "id": ids,
         "bytes": pc.binary_length(texts).cast(pa.int64()),
-        "heldout": pa.array(document_ids.heldout(repositories, ids, corpus.tokenize.heldout)),
+        "heldout": pa.array(
+            document_ids.heldout(repositories, ids, corpus.tokenize.heldout, heldout)
+        ),
         "rule": [next(filter(None, reason), None) for reason in zip(*reasons, strict=True)],
         "detail": [
             "; ".join(filter(None, (entry, headers.details.get(row), hit and str(hit)))) or None
@@ -171,7 +195,16 @@ def decide(
     return Decisions(named, columns, label, tuple(scores), source.name, headers.counts)
 
 
-def _other_layers(source: Source, rows: pa.Table, headers: Headers) -> dict[int, list[Finding]]:
+def _batch(
+    layout: SourceLayout, components: Sequence[str], paths: Sequence[str], texts: Any
+) -> Batch:
+    """Return documents as the filters know them."""
+    names = [partition.base(name) for name in components]
+    languages = list(map(layout.language, names, paths))
+    return Batch(list(map(layout.genre, names)), languages, paths, texts)
+
+
+def other_layers(source: Source, rows: pa.Table, headers: Headers) -> dict[int, list[Finding]]:
     """Return row -> findings about its license, of its own header and of its component."""
     layers = {row: [finding] for row, finding in headers.findings.items()}
     layout = source.layout
@@ -212,7 +245,7 @@ def _named(
     return rows.set_column(index, rows.schema.field(index), pa.array(names, pa.string()))
 
 
-def _not_chosen(source: Source, rows: pa.Table) -> list[str | None]:
+def not_chosen(source: Source, rows: pa.Table) -> list[str | None]:
     """Return the rule NOT_CHOSEN for each row of a component that is not chosen, else None."""
     chosen = source.chosen
     return [

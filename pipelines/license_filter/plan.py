@@ -13,10 +13,13 @@ from pipelines.corpus.corpus import Corpus
 from pipelines.corpus.inputs import list_ranges
 from pipelines.corpus.source_table import Source
 from pipelines.license_filter import header_veto, repository_licenses
+from pipelines.license_filter.heldout import choose_heldout
 from pipelines.license_filter.reference_lists import ListDigests
 
 
-def step_digest(corpus: Corpus, source: Source, digests: ListDigests) -> str:
+def step_digest(
+    corpus: Corpus, source: Source, digests: ListDigests, heldout: str | None = None
+) -> str:
     """Return the digest of everything but the input that decides the output of a source's rows."""
     repositories = source.license.repositories
     return digest(
@@ -36,10 +39,10 @@ def step_digest(corpus: Corpus, source: Source, digests: ListDigests) -> str:
             ),
             "sets": source.layout.component_licenses_digest(),
             "header": header_veto.identity() if source.header == "veto" else None,
-            "filters": registry.identity(corpus.filters),
+            "filters": registry.identity(corpus.filters, source.layout.all_filters),
             "benchmarks": digests.benchmarks,
             "opt_outs": digests.opt_outs,
-            "heldout": corpus.tokenize.heldout,
+            "heldout": [corpus.tokenize.heldout, heldout],
             "table": components.table().digest,
         }
     )
@@ -66,7 +69,9 @@ def make_plan(corpus: Corpus, digests: ListDigests) -> pa.Table:
     Raises:
         DataError: the pattern of a source matches no file, or no file of the chosen components.
     """
-    steps = {source.name: step_digest(corpus, source, digests) for source in corpus.source}
-    units = [{**vars(unit), "step": steps[unit.source]} for unit in list_ranges(corpus)]
+    ranges = list_ranges(corpus)
+    heldout = choose_heldout(corpus, ranges)
+    steps = {source.name: step_digest(corpus, source, digests, heldout) for source in corpus.source}
+    units = [{**vars(unit), "step": steps[unit.source], "heldout": heldout} for unit in ranges]
     rows = [{**unit, "part": part_name(cast(PlanRow, unit))} for unit in units]
     return pa.Table.from_pylist(rows, schema=PLAN)

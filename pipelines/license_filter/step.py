@@ -14,7 +14,14 @@ from filters.scancode import veto
 from filters.scancode.client import Detector
 from manifests.io import files
 from manifests.lineage import StepName
-from manifests.lineage.receipts import Receipt, is_whole, load_receipt, write_receipt
+from manifests.lineage.receipts import (
+    FileRecord,
+    Receipt,
+    file_record,
+    is_whole,
+    load_receipt,
+    save_receipt,
+)
 from manifests.schemas import PlanRow
 from pipelines.corpus.corpus import Corpus
 from pipelines.license_filter.decisions import Decisions, add_repository_licenses, decide
@@ -71,7 +78,9 @@ class FilterLicenses:
                 yield receipt
             else:
                 rows = add_repository_licenses(part.rows, self._repositories.get(source.name))
-                decisions = decide(source, self.corpus, rows, self._lists, self._detector)
+                decisions = decide(
+                    source, self.corpus, rows, self._lists, self._detector, row["heldout"]
+                )
                 write = partial(self._write, decisions, row, name, part.last)
                 yield from self._writer.submit(write, decisions.bytes)
 
@@ -86,16 +95,19 @@ class FilterLicenses:
             f"documents/{name}.parquet": decisions.documents(),
             f"decisions/{name}.parquet": decisions.decisions(),
         }
+        records: dict[str, FileRecord] = {}
         for path, table in tables.items():
             write_by_component(files.join(self.directory, path), table)
-        return write_receipt(
-            self.directory,
-            tables,
+            records[path] = file_record(self.directory, path)
+        receipt = Receipt(
             name=name,
             step=STEP,
             digest=row["step"],
+            files=records,
             counts=decisions.counts,
             funnel=decisions.funnel(),
             last=last,
             extra={"source": row["source"], "input": row["input"]},
         )
+        save_receipt(self.directory, receipt)
+        return receipt

@@ -13,7 +13,9 @@ class Columns(Config):
     path: str | None = None
     """The file's path in its repository."""
     license: str | None = None
-    """SPDX ids or expressions, a string or a list of strings."""
+    """SPDX ids or expressions, a string or a list of strings. A list says that all its licenses
+    hold; a choice is an expression: `A OR B`, Cargo's `A/B`, Debian's `A or B`, or npm's list of
+    objects with a `type`."""
     stars: str | None = None
     """A whole number; it decides which document of a cluster of duplicates is kept."""
     component: str | None = None

@@ -65,6 +65,8 @@ class SourceLayout(ABC):
     """Default of `license.header`."""
     redact: ClassVar[bool] = False
     """Default of `redact`."""
+    all_filters: ClassVar[bool] = True
+    """Whether filters that no publication names act by default; see `registry.settings`."""
     maps_columns: ClassVar[bool] = False
     """Whether CORPUS.toml may give `columns`, `component` and columns to partition by."""
     repository_licenses: ClassVar[Mapping[str, str]] = {}
@@ -117,6 +119,10 @@ class SourceLayout(ABC):
     def genre(self, component: str) -> Genre:
         """Return whether the documents of a component are code or prose: filters ask for it."""
         return genre_of_component(component)
+
+    def language(self, component: str, path: str) -> str:
+        """Return the language by which filters know a document: by default its component."""
+        return component
 
     def component_license(self, component: str) -> "Finding | None":
         """Return what the layout says about the license of a component; None for nothing."""

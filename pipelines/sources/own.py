@@ -5,6 +5,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from filters.licenses.upstream import stated_licenses
+from filters.quality.extensions import language_of
 from pipelines.sources.jsonl_input import JsonLinesLayout
 from pipelines.sources.layout import SourceLayout
 from pipelines.sources.parquet_input import ParquetLayout
@@ -31,10 +33,24 @@ FIELD_CONTENTS: ColumnContents = {
 """Field of a map of columns -> content of its column; columns of other fields hold a name."""
 
 
-class OwnJsonLines(JsonLinesLayout):
-    """Layout of kind `jsonl`."""
+class OwnLayout(SourceLayout):
+    """What the layouts of a user's own files share.
+
+    Filters that no publication names are off by default, and a file is not rejected for the name
+    that the user gives to its language.
+    """
 
     maps_columns = True
+    all_filters = False
+    version = 2
+
+    def language(self, component: str, path: str) -> str:
+        """Return the component, or the language that has the file's extension."""
+        return language_of(component, path)
+
+
+class OwnJsonLines(OwnLayout, JsonLinesLayout):
+    """Layout of kind `jsonl`."""
 
     def required_key(self) -> str:
         """Return the key of the text."""
@@ -45,10 +61,8 @@ class OwnJsonLines(JsonLinesLayout):
         return {**_metadata(self, record), "text": record.get(self.columns.text)}
 
 
-class OwnParquet(ParquetLayout):
+class OwnParquet(OwnLayout, ParquetLayout):
     """Layout of kind `parquet`."""
-
-    maps_columns = True
 
     def required_columns(self) -> tuple[ColumnContents, str]:
         """Return the columns of the map and those of `partition_by`, and the one of the texts."""
@@ -82,6 +96,6 @@ def _metadata(layout: SourceLayout, record: Mapping[str, Any]) -> dict[str, Any]
         "component": with_values(component_slug(name), layout.partition_by, record),
         "repositories": repository_names(get(columns.repo)),
         "path": unicode(str(get(columns.path) or "")),
-        "licenses": string_list(get(columns.license)),
+        "licenses": string_list(stated_licenses(get(columns.license))),
         "stars": star_count(get(columns.stars)),
     }

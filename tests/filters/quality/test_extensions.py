@@ -79,3 +79,20 @@ def test_a_document_without_path_is_kept():
     assert (
         np.isnan(extensions.extension(batch)).all() and np.isnan(extensions.language(batch)).all()
     )
+
+
+@pytest.mark.parametrize(
+    ("component", "path", "language"),
+    [
+        ("assembly", "runtime/asm_amd64.s", "gas"),
+        ("assembly", "boot.asm", "assembly"),
+        ("python", "a.py", "python"),
+        ("python", "setup.unheard-of", "python"),
+        ("python", "", "python"),
+        ("mylang", "a.py", "mylang"),
+        # Of the languages with .h, StarCoder kept those of C and C++.
+        ("python", "a.h", "c"),
+    ],
+)
+def test_a_users_file_has_the_language_of_its_extension(component, path, language):
+    assert extensions.language_of(component, path) == language

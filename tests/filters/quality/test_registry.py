@@ -182,3 +182,20 @@ def test_a_file_of_one_line_of_forty_megabytes_ends_in_a_verdict():
     prose = make_batch([line], component="pile-cc", genre="prose")
     assert list(apply(settings(None), prose).rule) == ["min_words"]
     assert FILTERS["max_encoded_run"].score(make_batch([line]))[0] == 40_000_000
+
+
+def test_filters_that_no_publication_names_can_be_off_by_default():
+    ours = {name for name, filter in FILTERS.items() if not filter.published}
+    assert ours == {"language", "min_alphanumerics", "max_control_share"}
+    assert settings(None).keys() - settings(None, all_filters=False).keys() == ours
+    assert settings({"language": True}, all_filters=False)["language"] == 1
+
+
+def test_others_false_leaves_the_named_filters_alone():
+    assert settings({"others": False}) == {}
+    assert settings({"others": False, "max_line_length": 90, "empty": True}) == {
+        "empty": 1,
+        "max_line_length": 90,
+    }
+    with pytest.raises(ValueError, match="others: should be false"):
+        check({"others": 3})

@@ -5,7 +5,7 @@ import pytest
 from manifests.components import table
 from manifests.errors import UsageError
 from manifests.mixture.config import load_mixture
-from manifests.mixture.mixture import make_mixture, mixture_table
+from manifests.mixture.mixture import make_mixture, missing_sets, mixture_table
 from manifests.mixture.recipes import DIRECTORY, load_recipe
 
 TOKENS = {
@@ -93,3 +93,25 @@ def test_the_piles_epochs_are_those_of_its_table():
     # Gao et al. 2020, Table 1: the epochs of all 22 sets, in its order.
     epochs = [1, 2, 1.5, 2, 2, 1, 1.5, 2, 2, 2, 2.5, 1.5, 3, 2, 2, 1.5, 2, 2, 2, 2, 2, 2]
     assert list(table().pile_epochs.values()) == epochs
+
+
+def test_the_missing_sets_have_their_share_in_the_recipe(dataset):
+    (pile, stack) = missing_sets([dataset], "codegen2-mix")
+    kept = 0.0896 + 0.0153
+    assert pile["share"] == pytest.approx((1 - kept) / 2) and len(pile["sets"]) == 20
+    assert stack["share"] is None and len(stack["sets"]) == 17
+    (nl,) = missing_sets([dataset], "nl-only")
+    assert nl["share"] == pytest.approx(1 - kept)
+    assert [row["sets"] for row in missing_sets([dataset], "codegen2.5")] == [
+        ["github-issues", "git-commits", "jupyter"]
+    ]
+    assert missing_sets([dataset], None) == []
+
+
+def test_a_recipe_none_of_whose_sets_are_there_is_refused(tmp_path, made_up_dataset):
+    kinds = {"prose": "the-pile"}
+    other = made_up_dataset(tmp_path / "tokenize-c", {"prose/notes": 500}, kinds=kinds)
+    out = tmp_path / "MIX.toml"
+    with pytest.raises(UsageError, match="nl-only: nl has none of its sets: pile-cc, pubmed"):
+        make_mixture([other], recipe="nl-only", out=str(out))
+    assert not out.exists()

@@ -10,7 +10,7 @@ from pipelines.dedup.parts import DocumentsPart, write_tables
 from pipelines.dedup.rank_clusters import max_differing
 
 
-def settings(directory: Path, limits: Limits | None = None, verify: str = "large") -> Deduplication:
+def settings(directory: Path, limits: Limits | None = None, verify: str = "none") -> Deduplication:
     config = Dedup(verify=verify)
     return Deduplication(str(directory), "none", config, {}, "test", limits or Limits())
 

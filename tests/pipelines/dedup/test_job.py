@@ -131,22 +131,24 @@ def test_a_rule_that_removes_too_much_within_a_source_stops_the_job(tmp_path: Pa
     assert rejections(deduplicate(tmp_path, max_removed=0.8).funnel) == {"exact": 30}
 
 
-def test_large_clusters_are_verified_and_small_ones_are_not(tmp_path: Path) -> None:
+def similarities(output: Path) -> list[float]:
+    return [row["similarity"] for row in removed_rows(output).values()]
+
+
+def test_documents_below_the_threshold_are_kept_unless_nothing_is_verified(tmp_path: Path) -> None:
     rows = [*chained(60), *[document(code(3), path=f"copy {i}") for i in range(30)]]
-    write_filtered(tmp_path / "small", [rows])
-    small = deduplicate(tmp_path / "small")
-    assert small.totals.documents == 2
-    write_filtered(tmp_path / "large", [rows])
-    large = deduplicate(tmp_path / "large", large=20)
-    verified = large.counts["verified"]
-    assert isinstance(verified, dict) and verified["clusters"] == 2
-    assert 5 < large.totals.documents < 30
-    assert verified["kept_apart"] == large.totals.documents - 2
-    near = [row["similarity"] for row in removed_rows(tmp_path / "large").values()]
-    assert (
-        min(near) >= 0.7
-        and min(r["similarity"] for r in removed_rows(tmp_path / "small").values()) < 0.1
-    )
+    totals = {}
+    for way in ("none", "signatures", "exact"):
+        write_filtered(tmp_path / way, [rows])
+        manifest = deduplicate(tmp_path / way, verify=way)
+        totals[way] = manifest.totals.documents
+        counted = manifest.counts["verified"]
+        assert isinstance(counted, dict)
+        below = sum(value < 0.7 for value in similarities(tmp_path / way))
+        assert counted["removed_below_threshold"] == below
+        assert counted["kept_apart"] == manifest.totals.documents - 2
+        assert (below > 0) == (way == "none")
+    assert totals["none"] == 2 and 5 < totals["signatures"] < 30 and 5 < totals["exact"] < 60
 
 
 def jaccard(left: str, right: str) -> float:
@@ -159,7 +161,7 @@ def jaccard(left: str, right: str) -> float:
 def test_exact_verification_compares_the_texts(tmp_path: Path) -> None:
     rows = [*chained(30), *[document(row["text"], path="again") for row in chained(30)[::3]]]
     write_filtered(tmp_path, [rows[::2], rows[1::2]])
-    manifest = deduplicate(tmp_path, verify="exact", runner=TWO)
+    manifest = deduplicate(tmp_path, runner=TWO)
     parts = [rows[::2], rows[1::2]]
     removed = removed_rows(tmp_path)
     for (part, place), duplicate in removed.items():
@@ -177,14 +179,14 @@ def test_exact_verification_compares_the_texts(tmp_path: Path) -> None:
     assert manifest.counts["cluster_sizes"] == histogram and len(sizes) > 1
     verified = manifest.counts["verified"]
     assert isinstance(verified, dict) and verified["kept_apart"] == len(left) - 1
-    again = deduplicate(tmp_path, verify="exact", runner=ONE)
+    again = deduplicate(tmp_path, runner=ONE)
     assert again == manifest
 
 
 def test_files_of_exact_verification_are_cleaned_away_and_made_again(tmp_path: Path) -> None:
     """The run that wrote them keeps them: another run of the same command may be reading them."""
     write_filtered(tmp_path, [chained(20)])
-    manifest = deduplicate(tmp_path, verify="exact")
+    manifest = deduplicate(tmp_path)
     left = [path for path in (tmp_path / "dedup/exact").rglob("*") if path.is_file()]
     assert {path.suffix for path in left} == {".u32", ".npy", ".parquet"}
     assert not {str(path) for path in left} & {
@@ -194,7 +196,7 @@ def test_files_of_exact_verification_are_cleaned_away_and_made_again(tmp_path: P
         os.utime(path, (0, 0))
     remove(plan_cleanup(str(tmp_path / "dedup")))
     assert not any(path.exists() for path in left)
-    assert deduplicate(tmp_path, verify="exact") == manifest
+    assert deduplicate(tmp_path) == manifest
 
 
 def test_a_previous_corpus_loses_nothing_and_needs_no_documents(tmp_path: Path) -> None:
@@ -225,11 +227,10 @@ def test_removed_documents_of_a_previous_corpus_have_no_duplicates(tmp_path: Pat
     chain = chained(60)
     old, new = tmp_path / "old", tmp_path / "new"
     write_filtered(old, [chain[:1] + chain[1:40]])
-    deduplicate(old)
+    deduplicate(old, verify="none")
     write_filtered(new, [chain[40:]])
-    assert rejections(deduplicate(new, previous_corpora=[str(old / "dedup")]).funnel) == {
-        "minhash": 19
-    }
+    manifest = deduplicate(new, previous_corpora=[str(old / "dedup")], verify="none")
+    assert rejections(manifest.funnel) == {"minhash": 19}
 
 
 def test_a_previous_corpus_has_a_finished_dedup_of_the_same_settings(
@@ -268,7 +269,7 @@ def test_documents_that_share_boilerplate_are_verified_and_counted(tmp_path: Pat
     rows = [document(license + code(seed, lines=10)) for seed in range(100, 160)]
     rows += [document(code(seed)) for seed in range(200, 260)]
     write_filtered(tmp_path, [rows[::2], rows[1::2]])
-    counts = deduplicate(tmp_path, large=20).counts
+    counts = deduplicate(tmp_path, verify="signatures").counts
     verified = counts["verified"]
     assert isinstance(verified, dict)
     assert verified["clusters"] == 1 and verified["documents"] > 50

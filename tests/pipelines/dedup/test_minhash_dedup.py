@@ -27,13 +27,13 @@ def run_transform(dedup: Deduplication, parts: Path, expected: list[Receipt]) ->
         assert_that(receipts, equal_to(expected))
 
 
-@pytest.mark.parametrize("verify", ["large", "exact"])
+@pytest.mark.parametrize("verify", ["none", "signatures", "exact"])
 def test_the_transform_finds_the_duplicates_of_the_command(tmp_path: Path, verify: str) -> None:
     write_filtered(tmp_path / "old", [[document(code(seed)) for seed in range(5)]])
     deduplicate(tmp_path / "old")
     previous = [str(tmp_path / "old/dedup")]
     write_filtered(tmp_path, [*cut(mixed_corpus(), 2, 1), chained(40)])
-    config = Dedup(verify=verify, large=20, max_removed=1, previous_corpora=previous)
+    config = Dedup(verify=verify, max_removed=1, previous_corpora=previous)
     manifest = deduplicate(tmp_path, PRIORITIES, **config.model_dump())
     parts = tmp_path / "license_filter/parts.parquet"
     names = pq.read_table(parts)["name"].to_pylist()

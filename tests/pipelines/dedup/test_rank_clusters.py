@@ -59,7 +59,8 @@ def test_the_rule_names_the_strongest_reason_and_the_best_document_is_kept() -> 
             {"label": 1, "text": 3, "exact": 3},
             {"label": 2, "text": 4, "exact": 4, "previous": True},
             {"label": 2, "text": 4, "exact": 4, "stars": 9},
-        ]
+        ],
+        verify="none",
     )
     assert [(row["address"], row["kept"], row["rule"]) for row in removed] == [
         (0, 1, "normalized"),
@@ -77,7 +78,12 @@ def test_the_rule_names_the_strongest_reason_and_the_best_document_is_kept() -> 
         (4, "exact"),
     ]
     assert counts["cluster_sizes"] == {"2": 1, "4": 1}
-    assert counts["verified"] == {"clusters": 0, "documents": 0, "kept_apart": 0}
+    assert counts["verified"] == {
+        "clusters": 0,
+        "documents": 0,
+        "kept_apart": 0,
+        "removed_below_threshold": 0,
+    }
 
 
 def test_verification_keeps_documents_that_are_not_similar() -> None:
@@ -88,12 +94,13 @@ def test_verification_keeps_documents_that_are_not_similar() -> None:
         {"label": 2, "text": 4, "exact": 4},
         {"label": 2, "text": 5, "exact": 5},
     ]
-    removed, counts = select(rows, verify="all")
+    removed, counts = select(rows, verify="signatures")
     assert [(row["address"], row["kept"]) for row in removed] == [(1, 0), (4, 3)]
-    assert counts["verified"] == {"clusters": 2, "documents": 5, "kept_apart": 1}
-    removed, counts = select(rows, large=2)
-    assert [(row["address"], row["kept"]) for row in removed] == [(1, 0), (4, 3)]
-    assert counts["verified"] == {"clusters": 1, "documents": 3, "kept_apart": 1}
+    numbers = {"clusters": 2, "documents": 5, "kept_apart": 1, "removed_below_threshold": 0}
+    assert counts["verified"] == numbers
+    removed, counts = select(rows, verify="none")
+    assert [(row["address"], row["kept"]) for row in removed] == [(1, 0), (2, 0), (4, 3)]
+    assert counts["verified"]["removed_below_threshold"] == 1
 
 
 def test_documents_without_a_signature_have_no_estimate() -> None:
@@ -102,7 +109,7 @@ def test_documents_without_a_signature_have_no_estimate() -> None:
         {"label": 1, "text": 2, "exact": 2, "has_signature": False},
         {"label": 1, "text": 3, "exact": 3, "sketch": 1},
     ]
-    removed, _ = select(rows)
+    removed, _ = select(rows, verify="none")
     assert [row["similarity"] for row in removed] == [0, 0]
-    assert select(rows[::2])[0][0]["similarity"] == 0
+    assert select(rows[::2], verify="none")[0][0]["similarity"] == 0
     assert select([rows[0], rows[2] | {"sketch": 0}])[0][0]["similarity"] == 1

@@ -129,7 +129,7 @@ def test_no_change_changes_nothing(tmp_path: Path) -> None:
         (["max_line_length"], "'max_line_length' is not written FILTER=NUMBER"),
         (["max_line_length=many"], "is not written FILTER=NUMBER"),
         (["max_line_lengths=3"], "did you mean 'max_line_length'"),
-        (["min_comment_share=true"], "min_comment_share: was off when the job ran"),
+        (["min_comment_share=true"], "min_comment_share: was off for stack when the job ran"),
     ],
 )
 def test_a_change_that_cannot_be_compared_is_an_error(

@@ -1,5 +1,6 @@
 """Rows of decisions/ and documents/ belong to the rows of the input that they name."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -62,3 +63,34 @@ def test_rows_of_several_languages_stay_with_their_texts(tmp_path: Path) -> None
     documents = table(Path(preparation.license_filter, "documents"))
     assert [row["text"] for row in documents] == [row["content"] for row in kept]
     assert [row["path"] for row in documents] == [row["max_stars_repo_path"] for row in kept]
+
+
+OWN = """
+[[source]]
+name = "ours"
+kind = "jsonl"
+files = "ours.jsonl"
+columns = { text = "body", path = "file", component = "language" }
+license = { missing = "accept", header = "off" }
+[tokenize]
+tokenizer = { train = 700 }
+heldout = 0
+"""
+
+
+def test_a_users_own_files_are_rejected_by_published_filters_alone(tmp_path: Path) -> None:
+    records = [
+        {"body": "TEXT start(SB), 4\n\tRET\n", "file": "rt0.s", "language": "Assembly"},
+        {"body": "x=1", "file": "short.py", "language": "Python"},
+        {"body": "\u0001" * 9 + "def f(): return 12\n", "file": "odd.py", "language": "Python"},
+        {"body": "x" * 2000, "file": "long.py", "language": "Python"},
+    ]
+    (tmp_path / "ours.jsonl").write_text("".join(json.dumps(row) + "\n" for row in records))
+    (tmp_path / "CORPUS.toml").write_text(OWN)
+    one = Runner(options=("--direct_num_workers=1",))
+    preparation = load_preparation(str(tmp_path / "CORPUS.toml"), str(tmp_path / "out"), one)
+    run(preparation)
+    decided = table(Path(preparation.license_filter, "decisions"))
+    rules = {row["input_row"]: row["rule"] for row in decided}
+    assert rules == {0: None, 1: None, 2: None, 3: "max_line_length"}
+    assert {row["component"] for row in decided} == {"ours/assembly", "ours/python"}
