@@ -20,7 +20,7 @@ class SpecialTokens(Config):
     mask_1: int | None = Field(default=None, ge=0)
     """Id of `<mask_1>`."""
     mask_step: int = -1
-    """Id of `<mask_2>` minus id of `<mask_1>`; -1 in CodeGen2's vocabulary."""
+    """Id of `<mask_2>` minus id of `<mask_1>`. Published: -1 in CodeGen2's vocabulary."""
     masks: int = Field(default=0, ge=0)
     """Number of mask tokens: 899 in CodeGen2's vocabulary."""
     fim_prefix: int | None = Field(default=None, ge=0)

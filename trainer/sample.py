@@ -21,7 +21,7 @@ class Sampling:
     Attributes:
         tokens: maximum number of tokens of a sample.
         temperature: 0 takes the likeliest token. Default: CodeGen2's for pass@1.
-        top_p: see `sample_top_p`. Default: CodeGen2's for pass@1.
+        top_p: see `sample_top_p`. Published: CodeGen's (arXiv 2203.13474).
         seed: of the random draws.
         samples: number of samples.
     """
