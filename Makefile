@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint format bench clean
+.PHONY: help venv demo test lint kernels format bench clean
 
 BIN := .venv/bin
 
@@ -18,7 +18,9 @@ demo: venv  ## run every stage on real input, into demo/
 	@echo "demo: from the packages in .venv to a trained model, into demo/"
 	@$(BIN)/stackpile demo
 
-test: lint  ## run every check and every test
+# The checks run beside the compilation of the kernels, which both workers of pytest then share.
+test: venv  ## run every check and every test
+	@$(MAKE) --no-print-directory -j 2 lint kernels
 	@echo "test: pytest, on two cores"
 	@$(BIN)/python -m pytest -n 2 --dist worksteal
 
@@ -27,6 +29,9 @@ lint: venv  ## check lint, format, types and imports
 	@echo "lint: ruff format"; $(BIN)/ruff format --check .
 	@echo "lint: mypy";        $(BIN)/mypy
 	@echo "lint: imports";     $(BIN)/lint-imports
+
+kernels: venv
+	@echo "test: compiling the kernels"; $(BIN)/stackpile warm
 
 format: venv  ## format the code and apply automatic fixes
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .

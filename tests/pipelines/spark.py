@@ -21,6 +21,9 @@ POM = Path(__file__).parent / "spark_job_server.pom"
 JAR = "job-server.jar"
 MAIN = "org.apache.beam.runners.spark.SparkJobServerDriver"
 
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+"""The user's cache: tests run with a cache of their own, which would not keep the jar."""
+
 OPENED = (
     "java.io java.lang java.lang.invoke java.lang.reflect java.net java.nio java.util "
     "java.util.concurrent java.util.concurrent.atomic sun.nio.ch sun.nio.cs sun.security.action "
@@ -36,8 +39,7 @@ def job_server_jar() -> Path:
             pytest.skip(f"the Spark tests need {needed}, and there is no `{tool}`")
     beam = version("apache-beam")
     parts = hashlib.sha256(POM.read_bytes()).hexdigest()[:8]
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    place = home / "stackpile" / f"spark-job-server-{beam}-{parts}"
+    place = CACHE / "stackpile" / f"spark-job-server-{beam}-{parts}"
     if not (place / JAR).exists():
         place.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=place.parent) as temporary:

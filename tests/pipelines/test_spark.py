@@ -16,11 +16,15 @@ from tests.pipelines.spark import job_server_jar, manifest
 # The server closes its connection when a job ends, and a thread of the SDK raises.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 
+JVM = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+"""Properties of the JVM that shorten a run of seconds: the fast compiler alone, and one thread."""
+
 
 @pytest.fixture(scope="module")
 def spark() -> Runner:
-    jar = job_server_jar()
-    return Runner("SparkRunner", (f"--spark_job_server_jar={jar}", "--spark_master_url=local[2]"))
+    properties = [f"--job_server_jvm_properties={value}" for value in JVM]
+    jar = f"--spark_job_server_jar={job_server_jar()}"
+    return Runner("SparkRunner", (jar, "--spark_master_url=local[2]", *properties))
 
 
 def digest(corpus: Path, output: Path, runner: Runner) -> str:
