@@ -15,7 +15,7 @@ import webdataset
 
 from benchmarks.claims import Claim, main, medians, rate, say
 from benchmarks.prepared import dataset
-from manifests.dataset.component import ShardComponent
+from manifests.dataset.component import Component
 from manifests.dataset.dataset import Dataset
 
 RUNS = 5
@@ -112,9 +112,7 @@ def measure(data: Path) -> Sequence[Claim]:
     ]
 
 
-def _flat(
-    component: ShardComponent, folder: Path
-) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
+def _flat(component: Component, folder: Path) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
     """Write the tokens of a component to one file; return its memmap and the documents' starts."""
     documents = list(component.read_documents())
     path = folder / component.name.replace("/", "_")

@@ -16,8 +16,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from filters.benchmarks import MIN_BYTES, BenchmarkText
-from filters.utf8 import Bytes, Offsets, collapse_whitespace, pieces, text_bytes
+from filters.utf8 import Bytes, Offsets, collapse_whitespace, text_bytes
 from manifests.prng.jit import compiled
+from manifests.ranges import ranges_within
 
 Integers = npt.NDArray[np.int64]
 Hashes = npt.NDArray[np.uint64]
@@ -103,7 +104,7 @@ def find(benchmarks: BenchmarkIndex, texts: Any) -> list[BenchmarkText | None]:
     hits = np.full(len(offsets) - 1, -1, np.int64)
     if not benchmarks.texts:
         return [None] * len(hits)
-    for start, stop in pieces(offsets, PIECE):
+    for start, stop in ranges_within(offsets, PIECE):
         piece = collapse_whitespace(data, offsets[start : stop + 1])
         _find(*piece, benchmarks.tables, hits[start:stop])
     return [None if index < 0 else benchmarks.texts[index] for index in hits.tolist()]

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from filters.utf8 import Bytes, Offsets, collapse_whitespace, pieces, text_bytes
+from filters.utf8 import Bytes, Offsets, collapse_whitespace, text_bytes
+from manifests.ranges import ranges_within
 
 WIDTH = 16
 """Number of bytes of an id or a hash."""
@@ -68,7 +69,7 @@ def normalized_hashes(texts: Any) -> Any:
     """
     data, offsets = text_bytes(texts)
     hashes: list[bytes] = []
-    for start, stop in pieces(offsets, PIECE):
+    for start, stop in ranges_within(offsets, PIECE):
         if offsets[stop] - offsets[start] <= PIECE:
             hashes += _hashes(*collapse_whitespace(data, offsets[start : stop + 1]))
         else:

@@ -85,10 +85,10 @@ def redact(texts: Any) -> Redacted:
     counts: Counter[str] = Counter()
     changed: dict[int, str] = {}
     for row, scans in worth.items():
-        after, found = redact_text(array[row].as_py(), scans)
-        if found:
+        after, counted = redact_text(array[row].as_py(), scans)
+        if counted:
             changed[row] = after
-            counts.update(found)
+            counts.update(counted)
     if changed:
         values = array.to_pylist()
         for row, text in changed.items():
@@ -110,15 +110,15 @@ def redact_text(text: str, scans: Sequence["Scan"] | None = None) -> tuple[str, 
         for scan in (SCANS if scans is None else scans)
         for start, stop in scan.find(text)
     ]
-    found: Counter[str] = Counter()
+    counted: Counter[str] = Counter()
     pieces: list[str] = []
     done = 0
     for start, stop, kind in sorted(spans):
         if start >= done:
             pieces += [text[done:start], _replacement(kind, text[start:stop])]
-            found[kind] += 1
+            counted[kind] += 1
             done = stop
-    return ("".join([*pieces, text[done:]]), found) if pieces else (text, found)
+    return ("".join([*pieces, text[done:]]), counted) if pieces else (text, counted)
 
 
 def _emails(text: str) -> Iterator[tuple[int, int]]:

@@ -1,6 +1,5 @@
 """The UTF-8 of a column of texts, without a copy or with collapsed whitespace."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -32,16 +31,6 @@ def text_bytes(texts: Any) -> tuple[Bytes, Offsets]:
     _, offsets, data = array.buffers()
     starts = np.frombuffer(offsets, np.int64, len(array) + 1, 8 * array.offset)
     return np.frombuffer(b"" if data is None else data, np.uint8), starts
-
-
-def pieces(offsets: Offsets, size: int) -> Iterator[tuple[int, int]]:
-    """Yield (start, stop) of ranges of texts of at most `size` bytes; a longer text is alone."""
-    start, count = 0, len(offsets) - 1
-    while start < count:
-        stop = int(np.searchsorted(offsets, offsets[start] + size, "right")) - 1
-        stop = max(stop, start + 1)
-        yield start, stop
-        start = stop
 
 
 def collapse_whitespace(data: Bytes, offsets: Offsets) -> tuple[Bytes, Offsets]:

@@ -101,15 +101,8 @@ def sum_funnel(funnel: Funnel) -> ComponentFunnel:
 
 def totals_of(funnel: Funnel, parts: int, **more: int) -> Totals:
     """Return the totals of a job: the sums of its funnel, its parts, and `more` counts."""
-    summed = sum_funnel(funnel)
-    return Totals(
-        parts=parts,
-        documents_in=summed.documents_in,
-        bytes_in=summed.bytes_in,
-        documents=summed.documents,
-        bytes=summed.bytes,
-        **more,
-    )
+    summed = sum_funnel(funnel).model_dump(exclude={"rejected", "tokens"})
+    return Totals(parts=parts, **summed, **more)
 
 
 def rejections(funnel: Funnel) -> dict[str, int]:

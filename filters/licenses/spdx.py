@@ -91,10 +91,7 @@ def permissive_beyond(list_version: str) -> frozenset[str]:
     return frozenset(
         entry["spdx_license_key"]
         for entry in _license_index()
-        if entry.get("spdx_license_key")
-        and (
-            entry.get("is_exception") or (entry.get("category") in PERMISSIVE and is_lacking(entry))
-        )
+        if entry.get("is_exception") or (entry.get("category") in PERMISSIVE and is_lacking(entry))
     )
 
 
@@ -138,21 +135,18 @@ def _licensing() -> Any:
     return get_spdx_licensing()
 
 
-def _license_index() -> Any:
-    """Return license_expression's list of licenses."""
+@lru_cache(maxsize=1)
+def _license_index() -> list[dict[str, Any]]:
+    """Return the entries of license_expression's list of licenses that have an SPDX id."""
     from license_expression import get_license_index
 
-    return get_license_index()
+    return [entry for entry in get_license_index() if entry.get("spdx_license_key")]
 
 
 @lru_cache(maxsize=1)
 def _scancode_keys() -> dict[str, str]:
     """Return ScanCode's key, such as "bsd-new" -> SPDX id."""
-    return {
-        entry["license_key"].lower(): entry["spdx_license_key"]
-        for entry in _license_index()
-        if entry.get("spdx_license_key")
-    }
+    return {entry["license_key"].lower(): entry["spdx_license_key"] for entry in _license_index()}
 
 
 @lru_cache(maxsize=1)
@@ -161,7 +155,7 @@ def _unstated() -> frozenset[str]:
     return frozenset(
         entry["spdx_license_key"]
         for entry in _license_index()
-        if entry.get("category") == "Unstated License" and entry.get("spdx_license_key")
+        if entry.get("category") == "Unstated License"
     )
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from filters.scancode import normalize
 from filters.scancode.detector import Match, detector_version
 
-Found = tuple[Match, ...]
+Matches = tuple[Match, ...]
 
 SEED = Path(__file__).parent / "tables" / "seed.jsonl.gz"
 
@@ -40,22 +40,22 @@ def cache_directory() -> str:
     return os.path.join(base, "stackpile", "headers")
 
 
-def line_of(key: str, found: Iterable[Match]) -> bytes:
+def line_of(key: str, matches: Iterable[Match]) -> bytes:
     """Return the line of a text."""
-    content = json.dumps([key, [list(match) for match in found]], separators=(",", ":"))
+    content = json.dumps([key, [list(match) for match in matches]], separators=(",", ":"))
     return f"{zlib.crc32(content.encode()):08x} {content}\n".encode()
 
 
-def parse_lines(lines: Iterable[bytes]) -> Iterator[tuple[str, Found]]:
+def parse_lines(lines: Iterable[bytes]) -> Iterator[tuple[str, Matches]]:
     """Yield key and matches of every line whose checksum is right."""
     for line in lines:
         checksum, _, content = line.rstrip(b"\n").partition(b" ")
         if checksum == b"%08x" % zlib.crc32(content):
-            key, found = json.loads(content)
-            yield key, tuple(Match(*match) for match in found)
+            key, matches = json.loads(content)
+            yield key, tuple(Match(*match) for match in matches)
 
 
-def load_seed() -> dict[str, Found]:
+def load_seed() -> dict[str, Matches]:
     """Return the matches of common texts that ship with Stackpile; none for other versions."""
     with gzip.open(SEED) as source:
         first = source.readline().decode().strip()
@@ -77,14 +77,14 @@ class Cache:
         if data and not data.endswith(b"\n"):
             self._file.write(b"\n")
 
-    def get(self, key: str) -> Found | None:
+    def get(self, key: str) -> Matches | None:
         """Return the matches of a text, or None if the text was never detected."""
         return self._known.get(key)
 
-    def put(self, key: str, found: Found) -> None:
+    def put(self, key: str, matches: Matches) -> None:
         """Add a text. One write appends one line, so lines of several processes do not mix."""
-        self._known[key] = found
-        self._file.write(line_of(key, found))
+        self._known[key] = matches
+        self._file.write(line_of(key, matches))
 
     def close(self) -> None:
         """Close the file."""

@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from filters.scancode.cache import Found, cache_directory, load_seed, text_key
+from filters.scancode.cache import Matches, cache_directory, load_seed, text_key
 from filters.scancode.detector import Match
 from filters.scancode.server import SOCKET
 from manifests.errors import DataError
@@ -40,7 +40,7 @@ class Answer(NamedTuple):
         timed_out: distinct texts that were given up.
     """
 
-    found: list[Found | None]
+    found: list[Matches | None]
     cached: int
     detected: int
     timed_out: int

@@ -27,7 +27,7 @@ from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
-from filters.scancode.cache import Cache, Found, text_key
+from filters.scancode.cache import Cache, Matches, text_key
 from filters.scancode.detector import Match, detect, load_index
 
 SECONDS = 30.0
@@ -62,7 +62,7 @@ class Child:
         theirs.close()
         self.warning: str | None = json.loads(self._pipe.recv_bytes())
 
-    def detect(self, text: bytes) -> Found | None:
+    def detect(self, text: bytes) -> Matches | None:
         """Return the matches of a text, or None if the child ended or took too long."""
         with contextlib.suppress(EOFError, OSError):
             self._pipe.send_bytes(text)
@@ -122,7 +122,7 @@ class Detections:
         self._permits = threading.Semaphore(children)
         self._retry = threading.Lock()
         self._lock = threading.Lock()
-        self._running: dict[str, Future[Found | None]] = {}
+        self._running: dict[str, Future[Matches | None]] = {}
         self._warning: str | None = None
 
     def answer(self, texts: Sequence[bytes]) -> dict[str, Any]:
@@ -130,45 +130,45 @@ class Detections:
         keys = [text_key(text) for text in texts]
         with self._lock:
             known = [self._cache.get(key) for key in keys]
-            for key, text, found in zip(keys, texts, known, strict=True):
-                if found is None and key not in self._running:
+            for key, text, matches in zip(keys, texts, known, strict=True):
+                if matches is None and key not in self._running:
                     self._running[key] = self._threads.submit(self._detect, key, text)
             futures = {key: self._running[key] for key in keys if key in self._running}
-        cached = sum(found is not None for found in known)
+        cached = sum(matches is not None for matches in known)
         pairs = zip(keys, known, strict=True)
-        results = [futures[key].result() if found is None else found for key, found in pairs]
+        results = [futures[key].result() if matches is None else matches for key, matches in pairs]
         return {"found": results, "cached": cached, "warning": self._warning}
 
-    def _detect(self, key: str, text: bytes) -> Found | None:
+    def _detect(self, key: str, text: bytes) -> Matches | None:
         """Detect a text, a second time alone if the first attempt fails, and keep the matches."""
-        found = None
+        matches = None
         try:
             with self._permits:
-                found = self._attempt(text)
-            if found is None:
+                matches = self._attempt(text)
+            if matches is None:
                 with self._retry, contextlib.ExitStack() as all_permits:
                     for _ in range(self._children):
                         all_permits.enter_context(self._permits)
-                    found = self._attempt(text)
+                    matches = self._attempt(text)
         finally:
             with self._lock:
                 del self._running[key]
-                if found is not None:
-                    self._cache.put(key, found)
-        return found
+                if matches is not None:
+                    self._cache.put(key, matches)
+        return matches
 
-    def _attempt(self, text: bytes) -> Found | None:
+    def _attempt(self, text: bytes) -> Matches | None:
         """Let an idle child, or a new one, detect a text; kill the child if it fails."""
         with self._lock:
             child = self._idle.pop() if self._idle else None
         child = child or self._start_child()
         self._warning = child.warning
-        found = child.detect(text)
-        if found is None:
+        matches = child.detect(text)
+        if matches is None:
             child.kill()
         else:
             self._idle.append(child)
-        return found
+        return matches
 
     def close(self) -> None:
         """End the children and close the cache."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from filters.licenses.policy import Finding, Policy
 from filters.licenses.spdx import is_known, parse
-from filters.scancode.cache import Found
+from filters.scancode.cache import Matches
 from filters.scancode.normalize import normalize
 from filters.scancode.passages import Passage, passages
 from filters.scancode.words import find_words
@@ -36,6 +36,10 @@ ADDRESS = re.compile(rb"\s*https?://\S+\s*")
 
 MAX_PASSAGES = 400
 """Passages of a file that are read, in order (ours: a database of licenses may have thousands)."""
+
+
+Lookup = Callable[[bytes], Matches | None]
+"""Text -> ScanCode's matches; None for a text that was given up, which denies nothing."""
 
 
 class Statement(NamedTuple):
@@ -107,33 +111,31 @@ def distinct_texts(stated: dict[int, list[Statement]]) -> list[bytes]:
 
 
 def denials(
-    stated: dict[int, list[Statement]], found: Callable[[bytes], Found | None], policy: Policy
+    stated: dict[int, list[Statement]], lookup: Lookup, policy: Policy
 ) -> dict[int, Denial]:
     """Return row -> the first denial, for the documents that deny themselves.
 
     Args:
         stated: the result of `statements`.
-        found: text -> ScanCode's matches; None for a text that was given up, which denies nothing.
+        lookup: returns ScanCode's matches of a text.
         policy: judges the licenses.
     """
     denials_by_row = {}
     for row, group in stated.items():
-        candidates = (_denial(statement, found, policy) for statement in group)
+        candidates = (_denial(statement, lookup, policy) for statement in group)
         denial = next(filter(None, candidates), None)
         if denial is not None:
             denials_by_row[row] = denial
     return denials_by_row
 
 
-def _denial(
-    statement: Statement, found: Callable[[bytes], Found | None], policy: Policy
-) -> Denial | None:
+def _denial(statement: Statement, lookup: Lookup, policy: Policy) -> Denial | None:
     """Return the first denial of a statement, or None."""
     named: list[tuple[str, str]]
     if statement.expression is not None:
         named = [(statement.expression, "SPDX-License-Identifier")]
     else:
-        matches = found(statement.text) or ()
+        matches = lookup(statement.text) or ()
         named = [(m.expression, m.rule) for m in matches if m.score >= SCORE and not m.clue]
     for expression, evidence in named:
         judged = policy.judge_header(expression)
@@ -143,6 +145,6 @@ def _denial(
     return None
 
 
-def timed_out(stated: Sequence[Statement], found: Callable[[bytes], Found | None]) -> bool:
+def timed_out(stated: Sequence[Statement], lookup: Lookup) -> bool:
     """Return whether a text of a document was given up."""
-    return any(statement.text and found(statement.text) is None for statement in stated)
+    return any(statement.text and lookup(statement.text) is None for statement in stated)

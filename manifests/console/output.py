@@ -30,6 +30,15 @@ def unwrapped(text: str) -> Text:
 class PrintableTable(Table):
     """A table that replaces control characters in its cells."""
 
+    def __init__(self, title: str, **options: Any) -> None:
+        """Return a table with a title and options of rich.table.Table."""
+        style: dict[str, Any] = {
+            "title_justify": "left",
+            "title_style": "bold",
+            "box": box.SIMPLE_HEAD,
+        }
+        super().__init__(title=title, **style, **options)
+
     def add_row(self, *cells: RenderableType | None, **options: Any) -> None:
         """Add a row of cells."""
         safe = (printable(cell) if isinstance(cell, str) else cell for cell in cells)
@@ -38,14 +47,7 @@ class PrintableTable(Table):
 
 def numbers_table(title: str, *heads: str) -> Table:
     """Return a compact table: the first column has text, the other columns have numbers."""
-    table = PrintableTable(
-        title=title,
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        padding=0,
-    )
+    table = PrintableTable(title, pad_edge=False, padding=0)
     for number, head in enumerate(heads):
         side: Literal["right", "left"] = "right" if number else "left"
         table.add_column(head, justify=side, overflow="fold", no_wrap=not number)

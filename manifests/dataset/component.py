@@ -1,6 +1,6 @@
 """A component of a dataset, read by address or document by document."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -26,14 +26,17 @@ if TYPE_CHECKING:
     from manifests.dataset.dataset import Dataset
     from manifests.dataset.gather import Documents, Gather
 
+GATHERED = 256
+"""Documents that are read at once. Ours: 1 MB of source code."""
+
 CACHED_TABLES = 4
 """Tables of documents kept in memory: up to about 50 MB each."""
 
 Addresses = npt.NDArray[np.int64]
 
 
-class ShardComponent:
-    """A component of a dataset; implements `token_range.Component`.
+class Component:
+    """A component of a dataset. It repeats after `addresses` addresses (an epoch).
 
     An address is an offset into one epoch of the component. A document of n tokens has n + 1
     addresses: its tokens, and its end, which is not on disk.
@@ -71,15 +74,7 @@ class ShardComponent:
         self._first_address = _starts(table["documents"].astype(np.int64) + table["tokens"])
         self._check(table, shards, totals)
         block_table.release_pages(dataset.blocks)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave out the cache of tables: another process reads the tables that it needs."""
-        return {name: value for name, value in vars(self).items() if name != "_tables"}
-
-    @cached_property
-    def _tables(self) -> Callable[[int], tuple[ShardRow, pa.Table]]:
-        """`_read_table` with a cache."""
-        return lru_cache(CACHED_TABLES)(self._read_table)
+        self._tables = lru_cache(CACHED_TABLES)(self._read_table)
 
     def _check(self, table: block_table.BlockTable, shards: range, totals: ComponentTotals) -> None:
         """Check the component's shards and blocks against manifest.json and shards.parquet."""
@@ -229,22 +224,10 @@ class ShardComponent:
         Raises:
             DataError: as `window` does.
         """
-        forgotten = set(self._dataset.tombstones.documents(self.name, self.heldout)[:, 0].tolist())
-        address = 0
-        parts: list[npt.NDArray[Any]] = []
-        for block in range(len(self._first_address) - 1):
-            ends = self.reader.ends(block)
-            length = int(self.reader.offsets(block)[-1])
-            tokens = self.reader.tokens(block, 0, length)
-            start = 0
-            for stop in (ends - np.arange(len(ends))).tolist():
-                document = np.concatenate([*parts, tokens[start:stop]])
-                if address not in forgotten:
-                    yield document
-                address += len(document) + 1
-                parts, start = [], stop
-            if start < length:
-                parts.append(tokens[start:])
+        kept = np.setdiff1d(np.arange(self.documents), self.forgotten)
+        for first in range(0, len(kept), GATHERED):
+            tokens, starts = self.gather(kept[first : first + GATHERED])
+            yield from np.split(tokens, starts[1:-1])
 
 
 class _ShardFiles(Sequence[ShardFile]):

@@ -1,12 +1,12 @@
 """A directory of token shards that the tokenize job finished."""
 
 from functools import cached_property
-from itertools import pairwise
+from itertools import groupby
 from typing import Any, Self
 
 import numpy as np
 
-from manifests.dataset.component import ShardComponent
+from manifests.dataset.component import Component
 from manifests.dataset.shard_index import SHARD_TABLE, read_shard_table
 from manifests.dataset.tombstones import Tombstones
 from manifests.errors import DataError, UsageError
@@ -44,7 +44,7 @@ class Dataset:
             )
         self.tombstones = Tombstones(directory, self.manifest)
         self.handles = FileHandlePool()
-        self._components: dict[tuple[str, bool], ShardComponent] = {}
+        self._components: dict[tuple[str, bool], Component] = {}
 
     @classmethod
     def open(cls, directory: str) -> Self:
@@ -77,7 +77,7 @@ class Dataset:
         """Path or URL of tokenizer.json."""
         return files.join(self.directory, self.tokenizer.file)
 
-    def component(self, name: str, heldout: bool = False) -> ShardComponent:
+    def component(self, name: str, heldout: bool = False) -> Component:
         """Return a component; the same object each time.
 
         Raises:
@@ -90,7 +90,7 @@ class Dataset:
                 kind = "heldout component" if heldout else "component"
                 names = ", ".join(sorted(known)) or "none"
                 raise UsageError(f"{self.directory}: has no {kind} {name!r}; it has: {names}")
-            self._components[name, heldout] = ShardComponent(self, name, heldout, known[name])
+            self._components[name, heldout] = Component(self, name, heldout, known[name])
         return self._components[name, heldout]
 
     def shard_range(self, name: str, heldout: bool) -> range:
@@ -105,15 +105,13 @@ class Dataset:
     @cached_property
     def _runs(self) -> dict[tuple[str, bool], list[range]]:
         """Each component's runs of rows of shards.parquet, from one pass over the rows."""
-        names = self.shards["component"].combine_chunks().dictionary_encode()
-        heldout = self.shards["heldout"].to_numpy()
-        codes = names.indices.to_numpy().astype(np.int64) * 2 + heldout
-        cuts = np.flatnonzero(np.diff(codes)) + 1
-        known = names.dictionary.to_pylist()
+        keys = [self.shards[name].to_pylist() for name in ("component", "heldout")]
         runs: dict[tuple[str, bool], list[range]] = {}
-        for start, stop in pairwise([0, *cuts.tolist(), len(codes)] if len(codes) else []):
-            component, is_heldout = divmod(int(codes[start]), 2)
-            runs.setdefault((known[component], bool(is_heldout)), []).append(range(start, stop))
+        start = 0
+        for key, rows in groupby(zip(*keys, strict=True)):
+            stop = start + len(list(rows))
+            runs.setdefault(key, []).append(range(start, stop))
+            start = stop
         return runs
 
     def block_range(self, shards: range) -> range:

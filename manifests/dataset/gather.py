@@ -78,8 +78,7 @@ class Gather:
         sizes = lengths.copy()
         for place, tokens in before.items():
             sizes[place] += len(tokens)
-        starts = np.zeros(len(numbers) + 1, dtype=np.int64)
-        np.cumsum(sizes, out=starts[1:])
+        starts = np.concatenate([[0], np.cumsum(sizes)])
         out = np.empty(int(starts[-1]), dtype=self._reader.dtype)
         places = starts[1:] - lengths
         self._read(out, blocks, begins, lengths, places)

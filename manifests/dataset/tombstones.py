@@ -9,11 +9,10 @@ once need no lock, and the same call twice gives the same file.
 """
 
 import io
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from copy import copy
 from dataclasses import dataclass
-from functools import cache, cached_property
-from typing import Any
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -70,22 +69,8 @@ class Tombstones:
         self._totals = {False: manifest.components, True: manifest.heldout_components}
         names = files.list_names(files.join(directory, FOLDER))
         self.names = tuple(n.removesuffix(SUFFIX) for n in names if n.endswith(SUFFIX))
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave out caches: another process reads the files that it needs."""
-        return {
-            name: value for name, value in vars(self).items() if name not in ("_file", "_union")
-        }
-
-    @cached_property
-    def _file(self) -> Callable[[str], TombstoneFile]:
-        """`_read` with a cache."""
-        return cache(self._read)
-
-    @cached_property
-    def _union(self) -> Callable[..., Ranges]:
-        """`_union_of` with a cache: the same documents are needed for each shard."""
-        return cache(self._union_of)
+        self._files: dict[str, TombstoneFile] = {}
+        self._unions: dict[tuple[str, bool, tuple[str, ...]], Ranges] = {}
 
     def __bool__(self) -> bool:
         """Tell whether there are any."""
@@ -136,7 +121,10 @@ class Tombstones:
     ) -> Ranges:
         """Return the addresses of each forgotten document, sorted: int64 [documents, 2]."""
         wanted = self.of(component, heldout) if names is None else tuple(sorted(names))
-        return self._union(component, heldout, wanted)
+        key = component, heldout, wanted
+        if key not in self._unions:  # the same documents are needed for each shard
+            self._unions[key] = self._union_of(*key)
+        return self._unions[key]
 
     def _union_of(self, component: str, heldout: bool, wanted: tuple[str, ...]) -> Ranges:
         """Return the documents of a component that some tombstones list."""
@@ -173,11 +161,13 @@ class Tombstones:
     def _all(self) -> dict[str, TombstoneFile]:
         return {name: self._file(name) for name in self.names}
 
-    def _read(self, name: str) -> TombstoneFile:
-        """Return a tombstone, checked."""
-        file = read_tombstone(tombstone_url(self.directory, name), name)
-        self._check(file)
-        return file
+    def _file(self, name: str) -> TombstoneFile:
+        """Return a tombstone, read and checked at the first call."""
+        if name not in self._files:
+            file = read_tombstone(tombstone_url(self.directory, name), name)
+            self._check(file)
+            self._files[name] = file
+        return self._files[name]
 
     def _misfit(self, file: TombstoneFile) -> str | None:
         """Return how a tombstone differs from the dataset; None if they fit."""

@@ -55,14 +55,14 @@ class Flow:
 
     Attributes:
         source: its source.
-        came: documents and bytes of text of the input.
+        incoming: documents and bytes of text of the input.
         rejected: step -> rule -> rejected documents.
         kept: documents and bytes of text that the last job kept.
         tokens: tokens of the kept documents; None before they are tokenized.
     """
 
     source: str
-    came: Count
+    incoming: Count
     rejected: Mapping[str, Mapping[str, Count]]
     kept: Count
     tokens: int | None
@@ -118,7 +118,7 @@ def _flow(chain: Chain, source: str, component: str) -> Flow:
     last = steps[chain.last.manifest.step]
     return Flow(
         source=source,
-        came=Count(documents=first.documents_in, bytes=first.bytes_in),
+        incoming=Count(documents=first.documents_in, bytes=first.bytes_in),
         rejected={step: funnel.rejected for step, funnel in steps.items() if funnel.rejected},
         kept=Count(documents=last.documents, bytes=last.bytes),
         tokens=last.tokens,

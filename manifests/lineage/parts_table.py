@@ -1,11 +1,14 @@
 """parts.parquet: the parts of documents/, numbered, as license_filter and dedup list them."""
 
+from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
+import numpy as np
+import pyarrow as pa
 from pydantic import Field
 
 from manifests.io import files
-from manifests.io.parquet import read_table
+from manifests.io.parquet import open_parquet, read_table
 from manifests.lineage.receipts import Record
 from manifests.schemas import UInt32, schema_of
 
@@ -77,3 +80,30 @@ def read_previous_parts(directory: str) -> list[PreviousPart]:
     url = files.join(directory, PREVIOUS_PARTS_TABLE)
     rows = read_table(url).to_pylist() if files.exists(url) else []
     return [PreviousPart.model_validate(values) for values in rows]
+
+
+def read_kept(
+    documents: str,
+    duplicates: str | None,
+    columns: Sequence[str] | None = None,
+    component: str | None = None,
+) -> Iterator[pa.Table]:
+    """Yield the documents of a part that dedup keeps, a row group at a time.
+
+    Args:
+        documents: URL of documents/PART.parquet.
+        duplicates: URL of duplicates/PART.parquet; None for all documents.
+        columns: columns to read; all by default.
+        component: yield only documents of this component, `source/slug`.
+    """
+    rows = read_table(duplicates, ["row"])["row"].to_numpy() if duplicates else np.empty(0)
+    first = 0
+    with open_parquet(documents) as file:
+        for group in range(file.row_groups):
+            numbers = first + np.arange(file.metadata.row_group(group).num_rows)
+            first += len(numbers)
+            # All documents of a row group are of one component.
+            name = component and file.read_row_group(group, ["component"])["component"][0].as_py()
+            if name == component:
+                kept = pa.array(~np.isin(numbers, rows))
+                yield file.read_row_group(group, columns).filter(kept)

@@ -1,6 +1,8 @@
 """Receipts of parts. A part with a receipt is done; a manifest is the sum of all receipts."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -108,6 +110,26 @@ def file_record(directory: str, path: str) -> FileRecord:
     return FileRecord(bytes=files.size(url), sha256=files.sha256(url))
 
 
+def write_receipt(
+    directory: str,
+    paths: Iterable[str],
+    known: Mapping[str, FileRecord] = MappingProxyType({}),
+    **fields: Any,
+) -> Receipt:
+    """Write the receipt of a finished part in a step's directory, and return it.
+
+    Args:
+        directory: the step's.
+        paths: the files of the part, relative to the directory.
+        known: path -> record of files whose SHA-256 need not be computed.
+        fields: the other fields of the receipt.
+    """
+    records = {path: known.get(path) or file_record(directory, path) for path in paths}
+    receipt = Receipt(files=records, **fields)
+    save_receipt(directory, receipt)
+    return receipt
+
+
 def receipt_url(directory: str, name: str) -> str:
     """Return the URL of the receipt of a part."""
     return files.join(directory, DIRECTORY, f"{name}.json")
@@ -164,6 +186,16 @@ def merge_funnels(funnels: Iterable[Funnel]) -> Funnel:
             for component, counted in components.items():
                 into[component] = into.get(component, ComponentFunnel()) + counted
     return {source: dict(sorted(total[source].items())) for source in sorted(total)}
+
+
+def sum_counts(receipts: Iterable[Receipt], name: str) -> dict[str, int]:
+    """Return the sum of a table of `counts` over receipts, with sorted keys."""
+    total: Counter[str] = Counter()
+    for receipt in receipts:
+        counts = receipt.counts.get(name, {})
+        assert isinstance(counts, dict)
+        total.update(counts)
+    return dict(sorted(total.items()))
 
 
 def first_fault(error: ValidationError) -> str:

@@ -38,14 +38,18 @@ def mixture_view(
         seen = sum(row["tokens"] * row["epochs"] for row in members)
         table.add_row(group, *_cells(tokens, requested, share, seen / tokens), style="bold")
         for row in members:
-            cells = _cells(row["tokens"], row["requested_share"], row["share"], row["epochs"])
-            table.add_row(f"  {row['component']}{'*' if row['capped'] else ''}", *cells)
+            table.add_row(f"  {row['component']}{'*' if row['capped'] else ''}", *row_cells(row))
     lines = [CAPPED] if any(row["capped"] for row in rows) else []
     if forgotten := sum(row["forgotten"] for row in rows):
         lines.append(f"{formatting.plural(forgotten, 'token')} forgotten, and excluded")
     lines += map(sentence, missing)
     lines.append(f"{out}: written; tokens include the end token of each document")
     return Group(table, unwrapped("\n".join(lines)))
+
+
+def row_cells(row: MixtureRow) -> list[str]:
+    """Return tokens, requested share, share and epochs of a component as text."""
+    return _cells(row["tokens"], row["requested_share"], row["share"], row["epochs"])
 
 
 def _cells(tokens: float, requested: float, share: float, epochs: float) -> list[str]:

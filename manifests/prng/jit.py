@@ -14,7 +14,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -106,21 +106,13 @@ def _imported(path: Path) -> frozenset[Path]:
 
     A line of a docstring that reads like an import counts too: that costs a compilation at most.
     """
-    return frozenset(
-        source
-        for name in _imported_names(_read(path).decode())
-        for source in (ROOT / f"{name}.py", ROOT / name / "__init__.py")
-        if source.is_file()
-    )
-
-
-def _imported_names(source: str) -> Iterator[str]:
-    """Yield the modules that a source imports, with / between the parts of a name."""
-    for match in _IMPORT.finditer(source):
-        module, names = match[1], re.findall(r"[\w.]+", match[2])
-        dotted = [module, *(f"{module}.{name}" for name in names)] if module else names
-        for name in dotted:
-            yield name.replace(".", "/")
+    names: list[str] = []
+    for module, imported in _IMPORT.findall(_read(path).decode()):
+        words = re.findall(r"[\w.]+", imported)
+        names += [module, *(f"{module}.{word}" for word in words)] if module else words
+    stems = [name.replace(".", "/") for name in names]
+    sources = [ROOT / f"{stem}{end}" for stem in stems for end in (".py", "/__init__.py")]
+    return frozenset(filter(Path.is_file, sources))
 
 
 @cache

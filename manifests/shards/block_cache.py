@@ -78,19 +78,12 @@ class BlockCache:
 
     def read(self, name: str, start: int = 0, size: int | None = None) -> bytes | None:
         """Return bytes of a block; None if the block is not cached or cannot be read."""
-        try:
-            descriptor = os.open(self._path(name), os.O_RDONLY)
-        except OSError:
-            return None
-        try:
+        with suppress(OSError), os.fdopen(os.open(self._path(name), os.O_RDONLY), "rb") as block:
             with suppress(OSError):  # a file of another user can be read, but not touched
-                os.utime(descriptor)
-            whole = os.fstat(descriptor).st_size
-            return os.pread(descriptor, whole if size is None else size, start)
-        except OSError:
-            return None
-        finally:
-            os.close(descriptor)
+                os.utime(block.fileno())
+            block.seek(start)
+            return block.read(size)
+        return None
 
     def whole(
         self, name: str, fetch: Callable[[], bytes], is_right: Callable[[bytes], bool]

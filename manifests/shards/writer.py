@@ -59,6 +59,11 @@ class ShardSummary:
     sha256: str
     table: BlockTable
 
+    def totals(self) -> dict[str, Any]:
+        """Return the fields but `table`."""
+        names = ("bytes", "blocks", "documents", "tokens", "sha256")
+        return {name: getattr(self, name) for name in names}
+
 
 @dataclass(slots=True)
 class _Block:

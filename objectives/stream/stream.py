@@ -8,8 +8,8 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from manifests.dataset.component import Component
 from manifests.dataset.dataset import Dataset
-from manifests.dataset.token_range import Component
 from manifests.dataset.tombstones import NONE, Ranges, Tombstones
 from manifests.errors import DataError, UsageError
 from objectives.stream.plan import Plan

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from manifests.dataset.token_range import Component
+from manifests.dataset.component import Component
 from manifests.prng.jit import compiled
 from manifests.prng.splitmix import derive
 from objectives.stream.order import address_ranges

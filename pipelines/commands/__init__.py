@@ -15,11 +15,13 @@ from pipelines.commands import (
     warm,
 )
 
-MODULES = (demo, presets, prepare, datasets, tokenizer, inspect, mix, locate, repair, warm)
-"""In the order in which the help lists their subcommands."""
+MODULES = (demo, presets, prepare, datasets, inspect, mix, locate, repair, warm)
+"""In the order in which the help lists their COMMANDS."""
 
 
 def register(app: typer.Typer) -> None:
     """Add the subcommands of every module."""
     for module in MODULES:
-        module.register(app)
+        for command in module.COMMANDS:
+            app.command()(command)
+    app.add_typer(tokenizer.app, name="tokenizer")

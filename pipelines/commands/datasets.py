@@ -12,12 +12,6 @@ Dataset = Annotated[
 ]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the subcommands."""
-    for command in (forget, compact, materialize):
-        app.command()(command)
-
-
 def forget(
     directory: Dataset,
     *,
@@ -91,3 +85,6 @@ def materialize(
 def _silence_beam() -> None:
     """Hide Beam's warnings of optional packages, which it logs when it is imported."""
     logging.getLogger().setLevel(logging.ERROR)
+
+
+COMMANDS = (forget, compact, materialize)

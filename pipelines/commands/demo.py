@@ -57,11 +57,6 @@ NEXT = """\
 Your own code: write a CORPUS.toml as {directory}/CORPUS.toml, then {command} prepare CORPUS.toml"""
 
 
-def register(app: typer.Typer) -> None:
-    """Add the subcommand."""
-    app.command()(demo)
-
-
 def demo(
     ctx: typer.Context,
     directory: Annotated[str, typer.Argument(metavar="[DIR]", help="Output directory.")] = "demo",
@@ -124,3 +119,6 @@ def _next_steps(directory: str) -> str:
         first=losses[0],
         last=mean(losses[-10:]),
     )
+
+
+COMMANDS = (demo,)

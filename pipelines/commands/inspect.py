@@ -19,12 +19,6 @@ LISTED_FAULTS = 20
 """Maximum number of faults that an error lists; --json has all of them."""
 
 
-def register(app: typer.Typer) -> None:
-    """Add the subcommands."""
-    for command in (plan, inspect, thresholds, verify, diff, report, attribution):
-        app.command()(command)
-
-
 def plan(corpus: CorpusFile, as_json: AsJson = False) -> None:
     """Print the inputs of a corpus, the parts that they are cut into, and inputs not read."""
     from pipelines.corpus.loading import load_corpus
@@ -182,3 +176,6 @@ def _progress(label: str) -> Iterator[Callable[[int, int], None]]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(label, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+COMMANDS = (plan, inspect, thresholds, verify, diff, report, attribution)

@@ -9,12 +9,6 @@ from manifests.console.options import AsJson, Directory, answer
 from manifests.errors import UsageError
 
 
-def register(app: typer.Typer) -> None:
-    """Add the subcommands."""
-    for command in (show, locate, clean):
-        app.command()(command)
-
-
 def show(
     directory: Directory,
     document: Annotated[
@@ -86,3 +80,6 @@ def clean(
         cleanup.remove(plan)
     values = {**plan.plain(), "removed": yes}
     answer(as_json, values, lambda: cleanup.render_cleanup(plan, removed=yes))
+
+
+COMMANDS = (show, locate, clean)

@@ -8,11 +8,6 @@ from manifests.console.options import AsJson, answer
 from manifests.errors import UsageError
 
 
-def register(app: typer.Typer) -> None:
-    """Add the subcommand."""
-    app.command()(mix)
-
-
 def mix(
     directories: Annotated[list[str], typer.Argument(metavar="DIR...", help="Tokenized outputs.")],
     *,
@@ -79,3 +74,6 @@ def _numbers(option: str, texts: list[str]) -> dict[str, float]:
             raise UsageError(f"{option}: a group is given twice")
         numbers[group] = value
     return numbers
+
+
+COMMANDS = (mix,)

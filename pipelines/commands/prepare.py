@@ -33,17 +33,15 @@ PRELOADED: dict[StepName, str] = {
 """Job -> the module that its worker processes share; the workers of dedup are threads."""
 
 
-def register(app: typer.Typer) -> None:
-    """Add the subcommands of this module."""
-    app.command("prepare", help=PREPARE)(_command(STEPS))
-    for step in STEPS:
-        app.command(step.replace("_", "-"), help=HELP[step])(_command([step]))
-
-
-def _command(jobs: Sequence[StepName]) -> Callable[..., None]:
+def _command(name: str, text: str, jobs: Sequence[StepName]) -> Callable[..., None]:
     """Return the function of a subcommand that runs `jobs` in their order.
 
     Only the first job reads inputs, so only its subcommands have `--retry-failed`.
+
+    Args:
+        name: of the function; the subcommand has hyphens for underscores.
+        text: its docstring, which is the help of the subcommand.
+        jobs: names of jobs.
     """
 
     def with_retry(
@@ -79,7 +77,9 @@ def _command(jobs: Sequence[StepName]) -> Callable[..., None]:
     ) -> None:
         with_retry(corpus, beam_options, out, runner, as_json=as_json)
 
-    return with_retry if "license_filter" in jobs else without_retry
+    command = with_retry if "license_filter" in jobs else without_retry
+    command.__name__, command.__doc__ = name, text
+    return command
 
 
 def _preload(jobs: Sequence[StepName], runner: str | None, beam_options: list[str]) -> None:
@@ -89,3 +89,9 @@ def _preload(jobs: Sequence[StepName], runner: str | None, beam_options: list[st
     modules = [module for job, module in PRELOADED.items() if job in jobs]
     if modules and runner in (None, "FnApiRunner") and "--direct_num_workers=1" not in beam_options:
         processes.start_server(*modules)
+
+
+COMMANDS = (
+    _command("prepare", PREPARE, STEPS),
+    *(_command(step, HELP[step], [step]) for step in STEPS),
+)

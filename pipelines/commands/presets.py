@@ -8,11 +8,6 @@ from manifests.console.options import AsJson, answer
 from manifests.errors import UsageError
 
 
-def register(app: typer.Typer) -> None:
-    """Add the subcommand."""
-    app.command()(presets)
-
-
 def presets(
     name: Annotated[str | None, typer.Argument(help="A preset; all are listed without.")] = None,
     *,
@@ -36,3 +31,6 @@ def presets(
     files.write_bytes(out, content.encode())
     values = {"out": out, "preset": name}
     answer(as_json, values, lambda: f"{out}: written; set the `files` of its sources")
+
+
+COMMANDS = (presets,)

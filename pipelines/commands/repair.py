@@ -1,13 +1,6 @@
 """The subcommand that writes lost or wrong files of a dataset again."""
 
-import typer
-
 from manifests.console.options import AsJson, Directory, answer
-
-
-def register(app: typer.Typer) -> None:
-    """Add the subcommand."""
-    app.command()(repair)
 
 
 def repair(directory: Directory, as_json: AsJson = False) -> None:
@@ -21,3 +14,6 @@ def repair(directory: Directory, as_json: AsJson = False) -> None:
     lines = [f"{dataset}/{path}: rebuilt" for path in written]
     lines.append(f"{plural(len(written), 'file')} rebuilt; `stackpile verify` checks all files")
     answer(as_json, {"directory": dataset, "rebuilt": written}, lambda: "\n".join(lines))
+
+
+COMMANDS = (repair,)

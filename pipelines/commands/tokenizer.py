@@ -20,11 +20,6 @@ app = typer.Typer(
 )
 
 
-def register(parent: typer.Typer) -> None:
-    """Add the subcommand and its own."""
-    parent.add_typer(app, name="tokenizer")
-
-
 @app.command()
 def train(
     corpus: CorpusFile,

@@ -1,13 +1,6 @@
 """The subcommand that compiles the kernels."""
 
-import typer
-
 from manifests.console.options import AsJson, answer
-
-
-def register(app: typer.Typer) -> None:
-    """Add the subcommand."""
-    app.command()(warm)
 
 
 def warm(as_json: AsJson = False) -> None:
@@ -26,3 +19,6 @@ def warm(as_json: AsJson = False) -> None:
     values = {"compiled": COMPILATIONS.count, "seconds": round(seconds, 1)}
     text = f"{plural(COMPILATIONS.count, 'kernel')} compiled in {seconds:.0f} s"
     answer(as_json, values, lambda: text)
+
+
+COMMANDS = (warm,)

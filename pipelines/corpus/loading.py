@@ -63,11 +63,12 @@ def load_corpus(path: str) -> Corpus:
 
 def _faults_of_files(corpus: Corpus) -> list[str]:
     """Read the tables and lists that a corpus names; return their distinct faults."""
+    policies = dict.fromkeys(source.license.policy for source in corpus.source)
     reads: list[Callable[[], object]] = [
         *(partial(load_benchmarks, [url]) for url in corpus.decontaminate.files),
         *(partial(load_opt_outs, [url]) for url in corpus.opt_out.files),
         partial(load_profile, corpus.dedup.profile),
-        *(partial(load_policy, source.license.policy) for source in corpus.source),
+        *(partial(load_policy, policy) for policy in policies),
     ]
     faults: dict[str, None] = {}
     for read in reads:

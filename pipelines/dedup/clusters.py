@@ -1,7 +1,7 @@
 """Clusters: merge spanning forests with union-find and keep one document of each cluster."""
 
-from collections import Counter
 from collections.abc import Iterator
+from itertools import starmap
 
 import apache_beam as beam
 import numpy as np
@@ -9,8 +9,9 @@ import numpy as np
 from filters.dedup.union_find import U32, UNCLUSTERED, Union, parts_and_rows
 from manifests.errors import DataError
 from manifests.io import files
-from manifests.lineage.receipts import Receipt
-from pipelines.dedup.deduplication import CLUSTERS, Counts, Deduplication
+from manifests.lineage.receipts import Receipt, sum_counts
+from manifests.ranges import ranges_within
+from pipelines.dedup.deduplication import CLUSTERS, Deduplication, DedupTransform
 from pipelines.dedup.exact_jaccard import ExactJaccard
 from pipelines.dedup.exact_threshold import THRESHOLD, ApplyExactThreshold
 from pipelines.dedup.rank_clusters import RANKED, ClusterRange, RankClusters
@@ -22,13 +23,8 @@ LABELS = "labels"
 """File with the cluster of each document, and name of the task that writes it."""
 
 
-class FindClusters(beam.PTransform):
+class FindClusters(DedupTransform):
     """Cluster documents and select duplicates: paths of forests in, the receipt of all out."""
-
-    def __init__(self, dedup: Deduplication) -> None:
-        """Cluster the documents of `dedup`."""
-        super().__init__()
-        self.dedup = dedup
 
     def expand(self, forests: beam.PCollection) -> beam.PCollection:
         """Return one element, the receipt that names the files of duplicates."""
@@ -85,22 +81,18 @@ class FindClusters(beam.PTransform):
 
     def finish(self, ranges: list[ClusterRange]) -> Receipt:
         """Write the receipt of all clusters: the files of duplicates, and their counts."""
-        counts: dict[str, Counter[str]] = {"cluster_sizes": Counter(), "verified": Counter()}
         tasks = [RANKED, THRESHOLD] if self.dedup.exact else [RANKED]
-        for task in tasks:
-            # The sizes and files of the last task hold.
-            counts["cluster_sizes"].clear()
-            paths: list[str] = []
-            for clusters in sorted(ranges):
-                receipt = self.dedup.done(task, clusters.low)
-                assert receipt is not None
-                paths += receipt.files
-                for name, numbers in receipt.counts.items():
-                    assert isinstance(numbers, dict)
-                    counts[name].update(numbers)
-        sizes = sorted(counts["cluster_sizes"].items(), key=lambda item: int(item[0]))
-        total: Counts = {"cluster_sizes": dict(sizes), "verified": dict(counts["verified"])}
-        return self.dedup.save(CLUSTERS, paths=paths, counts=total)
+        done = [self.dedup.done(task, low) for task in tasks for low, _ in sorted(ranges)]
+        receipts = [receipt for receipt in done if receipt is not None]
+        assert len(receipts) == len(done)
+        # The sizes and files of the last task hold.
+        last = receipts[-len(ranges) :]
+        counts = {
+            "cluster_sizes": sum_counts(last, "cluster_sizes"),
+            "verified": sum_counts(receipts, "verified"),
+        }
+        paths = [path for receipt in last for path in receipt.files]
+        return self.dedup.save(CLUSTERS, paths=paths, counts=counts)
 
 
 def cluster_ranges(sizes: U32, documents: int) -> list[ClusterRange]:
@@ -108,14 +100,8 @@ def cluster_ranges(sizes: U32, documents: int) -> list[ClusterRange]:
 
     A cluster of more documents is a range of its own.
     """
-    ends = np.cumsum(sizes, dtype=np.int64)
-    ranges, low = [], 0
-    while low < len(sizes):
-        before = ends[low - 1] if low else 0
-        high = max(low + 1, int(np.searchsorted(ends, before + documents, side="right")))
-        ranges.append(ClusterRange(low, high))
-        low = high
-    return ranges
+    ends = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
+    return list(starmap(ClusterRange, ranges_within(ends, documents)))
 
 
 def find_clusters(dedup: Deduplication, runner: Runner) -> Receipt:

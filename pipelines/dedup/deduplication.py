@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import apache_beam as beam
+
 from filters.dedup.minhash import Profile, load_profile
 from manifests.io import files
 from manifests.io.digest import short_digest
-from manifests.lineage.receipts import Receipt, file_record, is_whole, load_receipt, save_receipt
+from manifests.lineage.receipts import Receipt, is_whole, load_receipt, write_receipt
 from pipelines.corpus.dedup_table import Dedup
 from pipelines.dedup.parts import SignedPart, read_parts
 
@@ -85,26 +87,20 @@ class Deduplication:
         receipt = load_receipt(self.directory, self._name(step, *task))
         return receipt if receipt and is_whole(self.directory, receipt) else None
 
-    def save(
-        self,
-        step: str,
-        *task: object,
-        paths: Iterable[str],
-        counts: Counts | None = None,
-        extra: dict[str, Any] | None = None,
-    ) -> Receipt:
+    def save(self, step: str, *task: object, paths: Iterable[str], **fields: Any) -> Receipt:
         """Write the receipt of a task that has written the files at `paths`, and return it."""
-        receipt = Receipt(
-            name=self._name(step, *task),
-            step=step,
-            digest=self.digest,
-            files={path: file_record(self.directory, path) for path in paths},
-            counts=counts or {},
-            extra=extra or {},
-        )
-        save_receipt(self.directory, receipt)
-        return receipt
+        fields |= {"name": self._name(step, *task), "step": step, "digest": self.digest}
+        return write_receipt(self.directory, paths, **fields)
 
     def _name(self, step: str, *task: object) -> str:
         """Return the name of the receipt of a task, or of the folder of a step."""
         return short_digest([step, self.digest, *task])
+
+
+class DedupTransform(beam.PTransform):
+    """Base of the transforms of a deduplication."""
+
+    def __init__(self, dedup: Deduplication) -> None:
+        """Transform by the settings `dedup`."""
+        super().__init__()
+        self.dedup = dedup

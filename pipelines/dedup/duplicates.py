@@ -12,13 +12,8 @@ from filters.dedup.union_find import parts_and_rows
 from manifests.io import files
 from manifests.io.digest import short_digest
 from manifests.io.parquet import read_table, write_table
-from manifests.lineage.receipts import (
-    ComponentFunnel,
-    Count,
-    Receipt,
-    file_record,
-    save_receipt,
-)
+from manifests.lineage.counting import count_documents, funnels
+from manifests.lineage.receipts import Count, Receipt, write_receipt
 from manifests.schemas import DUPLICATES
 from pipelines.dedup.deduplication import CLUSTERS, Deduplication
 from pipelines.dedup.parts import DocumentsPart, SignedPart
@@ -30,15 +25,8 @@ LARGEST = 3
 """Clusters of a part that its receipt names, for the message of `check_losses`."""
 
 
-class Group(NamedTuple):
-    """Documents of a part with the same component, split and rule."""
-
-    component: str
-    heldout: bool
-    rule: str | None
-    """The rule that removes the documents; None if they are kept."""
-    bytes: int
-    documents: int
+Groups = list[tuple[str, bool, str | None, Count]]
+"""Component, split, the rule that removes documents (None if they are kept), and the documents."""
 
 
 class Loss(NamedTuple):
@@ -90,22 +78,21 @@ class ListDuplicates:
         write_table(self.dedup.url(path), duplicates, compression="zstd")
         groups = self._groups(row["name"], duplicates)
         losses = self._losses(row["source"], duplicates)
-        funnels = _funnels(groups)
-        receipt = Receipt(
+        by_component = funnels((component, rule, count) for component, _, rule, count in groups)
+        yield write_receipt(
+            self.directory,
+            [path],
             name=next(self.receipts(row)),
             step=DUPLICATES_STEP,
             digest=self.dedup.digest,
-            files={path: file_record(self.directory, path)},
             counts={"lost_to": _sum((loss.sources, loss.documents) for loss in losses)},
-            funnel={row["source"]: funnels} if funnels else {},
+            funnel={row["source"]: by_component} if by_component else {},
             extra={
                 "kept": _kept(groups),
                 "within": _sum((loss.rule, loss.documents) for loss in losses if loss.within),
                 "largest": _largest(duplicates),
             },
         )
-        save_receipt(self.directory, receipt)
-        yield receipt
 
     def _duplicates(self, part: int) -> pa.Table:
         """Return the table of duplicates/ for a part."""
@@ -126,18 +113,14 @@ class ListDuplicates:
             schema=DUPLICATES,
         )
 
-    def _groups(self, name: str, duplicates: pa.Table) -> list[Group]:
+    def _groups(self, name: str, duplicates: pa.Table) -> Groups:
         """Count the documents of a part by component, split and rule."""
         url = files.join(self.dedup.documents, f"{name}.parquet")
         documents = read_table(url, ["component", "bytes", "heldout"])
         rules = np.full(documents.num_rows, None, object)
         rules[duplicates["row"].to_numpy()] = duplicates["rule"].to_pylist()
-        counted = (
-            documents.append_column("rule", pa.array(rules, pa.string()))
-            .group_by(["component", "heldout", "rule"], use_threads=False)
-            .aggregate([("bytes", "sum"), ("bytes", "count")])
-        )
-        return [Group(*row.values()) for row in counted.to_pylist()]
+        ruled = documents.append_column("rule", pa.array(rules, pa.string()))
+        return count_documents(ruled, ["component", "heldout", "rule"])
 
     def _losses(self, source: str, duplicates: pa.Table) -> list[Loss]:
         """Count the duplicates of a part by the part of the kept document, and by rule."""
@@ -169,24 +152,10 @@ def _largest(duplicates: pa.Table) -> list[tuple[int, str]]:
     return [(row["cluster_size"], row["kept_id"].hex()) for row in rows]
 
 
-def _funnels(groups: list[Group]) -> dict[str, ComponentFunnel]:
-    """Return component -> its funnel."""
-    funnels: dict[str, ComponentFunnel] = {}
-    for group in groups:
-        removed = Count(documents=group.documents, bytes=group.bytes)
-        funnel = ComponentFunnel(
-            documents_in=group.documents,
-            bytes_in=group.bytes,
-            rejected={group.rule: removed} if group.rule else {},
-            documents=0 if group.rule else group.documents,
-            bytes=0 if group.rule else group.bytes,
-        )
-        funnels[group.component] = funnels.get(group.component, ComponentFunnel()) + funnel
-    return dict(sorted(funnels.items()))
-
-
-def _kept(groups: list[Group]) -> list[dict[str, object]]:
+def _kept(groups: Groups) -> list[dict[str, object]]:
     """Return the kept documents and bytes by component and split, which tokenize reads."""
-    kept = sorted(group for group in groups if group.rule is None)
-    fields = ("component", "heldout", "documents", "bytes")
-    return [{field: getattr(group, field) for field in fields} for group in kept]
+    kept = sorted((name, heldout, count) for name, heldout, rule, count in groups if rule is None)
+    return [
+        {"component": name, "heldout": heldout, **count.model_dump()}
+        for name, heldout, count in kept
+    ]

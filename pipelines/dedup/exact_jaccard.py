@@ -19,12 +19,11 @@ import pyarrow.parquet as pq
 from filters.dedup.minhash_kernels import jaccard
 from filters.dedup.union_find import parts_and_rows
 from manifests.io import files
-from manifests.lineage.parts_table import PARTS_TABLE
-from pipelines.dedup.deduplication import EXACT, Deduplication
+from manifests.lineage.parts_table import DedupPart, read_parts
+from pipelines.dedup.deduplication import EXACT, DedupTransform
 from pipelines.dedup.exact_threshold import THRESHOLD
 from pipelines.dedup.rank_clusters import ClusterRange, read_duplicates
 from pipelines.dedup.shingle_sets import ShingleSets, write_shingle_sets
-from pipelines.runtime.table import read_rows
 
 SIMILARITIES = pa.schema(
     [
@@ -35,13 +34,8 @@ SIMILARITIES = pa.schema(
 """Columns of exact/NAME/PART.parquet: near-duplicates of documents of this corpus."""
 
 
-class ExactJaccard(beam.PTransform):
+class ExactJaccard(DedupTransform):
     """Compare near-duplicates: ranges of ranked clusters in, URLs of exact similarities out."""
-
-    def __init__(self, dedup: Deduplication) -> None:
-        """Compare the documents of `dedup`."""
-        super().__init__()
-        self.dedup = dedup
 
     def expand(self, ranges: beam.PCollection) -> beam.PCollection:
         """Return the URLs of the similarities, one for each part with near-duplicates."""
@@ -128,8 +122,7 @@ class ExactJaccard(beam.PTransform):
 
     def _part_names(self) -> dict[int, str]:
         """Return number -> name of the parts of this corpus."""
-        rows = read_rows(files.join(self.dedup.directory, PARTS_TABLE))
-        return {int(row["part"]): str(row["name"]) for row in rows}
+        return {row.part: row.name for row in read_parts(self.dedup.directory, DedupPart)}
 
     def _url(self, name: str) -> str:
         """Return the URL of a file of exact/NAME/."""

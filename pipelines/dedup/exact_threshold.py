@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from filters.dedup.union_find import U64, parts_and_rows
 from manifests.io import files
 from manifests.io.parquet import read_table
-from pipelines.dedup.deduplication import EXACT, Deduplication
+from pipelines.dedup.deduplication import EXACT, DedupTransform
 from pipelines.dedup.rank_clusters import ClusterRange, histogram, write_duplicates
 
 THRESHOLD = "exact_threshold"
@@ -18,13 +18,8 @@ THRESHOLD = "exact_threshold"
 Similarity = npt.NDArray[np.float32]
 
 
-class ApplyExactThreshold(beam.PTransform):
+class ApplyExactThreshold(DedupTransform):
     """Write the duplicates that remain: ranges of ranked clusters in, the same ranges out."""
-
-    def __init__(self, dedup: Deduplication) -> None:
-        """Apply the threshold of the profile of `dedup`."""
-        super().__init__()
-        self.dedup = dedup
 
     def expand(self, ranges: beam.PCollection) -> beam.PCollection:
         """Return the ranges that are done."""
@@ -39,16 +34,9 @@ class ApplyExactThreshold(beam.PTransform):
             path = clusters.path(self.dedup, THRESHOLD)
             write_duplicates(self.dedup.url(path), remaining)
             _, removed = np.unique(remaining["kept"].to_numpy(), return_counts=True)
-            kept_apart = duplicates.num_rows - remaining.num_rows
-            self.dedup.save(
-                THRESHOLD,
-                clusters.low,
-                paths=[path],
-                counts={
-                    "cluster_sizes": histogram(removed + 1),
-                    "verified": {"kept_apart": kept_apart},
-                },
-            )
+            kept_apart = {"kept_apart": duplicates.num_rows - remaining.num_rows}
+            counts = {"cluster_sizes": histogram(removed + 1), "verified": kept_apart}
+            self.dedup.save(THRESHOLD, clusters.low, paths=[path], counts=counts)
         return clusters
 
     def _exact_similarity(self, duplicates: pa.Table) -> Similarity:

@@ -4,7 +4,6 @@ The shuffles move hashes and addresses, and no text. `MinHashDedup` is the same 
 transform.
 """
 
-from collections import Counter
 from typing import cast
 
 from filters.dedup.minhash import Profile, load_profile
@@ -12,7 +11,7 @@ from manifests.io import files
 from manifests.io.digest import digest
 from manifests.lineage.manifest import Manifest, load_manifest
 from manifests.lineage.parts_table import PARTS_TABLE, PREVIOUS_PARTS_TABLE
-from manifests.lineage.receipts import Receipt, merge_funnels
+from manifests.lineage.receipts import merge_funnels, sum_counts
 from manifests.schemas import FORMAT
 from pipelines.corpus.dedup_table import Dedup
 from pipelines.dedup.clusters import find_clusters
@@ -60,7 +59,23 @@ def run(preparation: Preparation, limits: Limits | None = None) -> Manifest:
     clusters = find_clusters(dedup, runner)
     receipts = Job(ListDuplicates(dedup), table, DUPLICATES_STEP).run(runner)
     check_losses(receipts, config.max_removed, directory)
-    return write_manifest(directory, _manifest(preparation, profile, step, clusters, receipts))
+    funnel = merge_funnels(receipt.funnel for receipt in receipts)
+    tables = [PARTS_TABLE, *([PREVIOUS_PARTS_TABLE] if config.previous_corpora else [])]
+    manifest = Manifest(
+        step="dedup",
+        digest=step,
+        config={"dedup": preparation.declared["dedup"]},
+        parent=parent_record(preparation.license_filter, "license_filter"),
+        totals=totals_of(funnel, len(receipts)),
+        funnel=funnel,
+        counts={**clusters.counts, "lost_to": sum_counts(receipts, "lost_to")},
+        tables={
+            **{name: files.sha256(files.join(directory, name)) for name in tables},
+            **{path: record.sha256 for path, record in clusters.files.items()},
+        },
+        extra={"profile": profile.model_dump(mode="json"), "profile_digest": profile.digest},
+    )
+    return write_manifest(directory, manifest)
 
 
 def _step_digest(
@@ -70,40 +85,3 @@ def _step_digest(
     declared = config.model_dump(exclude={"profile", "previous_corpora", "max_removed"})
     previous = previous_digests(config.previous_corpora)
     return digest(["dedup", FORMAT, profile.digest, declared, previous, priorities, parts_digest])
-
-
-def _manifest(
-    preparation: Preparation,
-    profile: Profile,
-    step: str,
-    clusters: Receipt,
-    receipts: list[Receipt],
-) -> Manifest:
-    """Return the manifest of the finished job."""
-    funnel = merge_funnels(receipt.funnel for receipt in receipts)
-    previous = preparation.corpus.dedup.previous_corpora
-    tables = [PARTS_TABLE, *([PREVIOUS_PARTS_TABLE] if previous else [])]
-    return Manifest(
-        step="dedup",
-        digest=step,
-        config={"dedup": preparation.declared["dedup"]},
-        parent=parent_record(preparation.license_filter, "license_filter"),
-        totals=totals_of(funnel, len(receipts)),
-        funnel=funnel,
-        counts={**clusters.counts, "lost_to": _lost_to(receipts)},
-        tables={
-            **{name: files.sha256(files.join(preparation.dedup, name)) for name in tables},
-            **{path: record.sha256 for path, record in clusters.files.items()},
-        },
-        extra={"profile": profile.model_dump(mode="json"), "profile_digest": profile.digest},
-    )
-
-
-def _lost_to(receipts: list[Receipt]) -> dict[str, int]:
-    """Return `source -> source of the kept document` and the number of removed documents."""
-    total: Counter[str] = Counter()
-    for receipt in receipts:
-        lost = receipt.counts["lost_to"]
-        assert isinstance(lost, dict)
-        total.update(lost)
-    return dict(sorted(total.items()))

@@ -3,7 +3,7 @@
 import apache_beam as beam
 
 from pipelines.dedup.clusters import FindClusters
-from pipelines.dedup.deduplication import Deduplication
+from pipelines.dedup.deduplication import Deduplication, DedupTransform
 from pipelines.dedup.duplicates import ListDuplicates
 from pipelines.dedup.parts import DocumentsPart, write_tables
 from pipelines.dedup.signatures import ComputeSignatures
@@ -11,16 +11,11 @@ from pipelines.dedup.spanning_forests import SpanningForests
 from pipelines.runtime.job import ProcessParts
 
 
-class MinHashDedup(beam.PTransform):
+class MinHashDedup(DedupTransform):
     """Find near-duplicates: rows of license_filter/parts.parquet in, receipts of duplicates/ out.
 
     The files are those of `stackpile dedup`, which runs the same steps as several pipelines.
     """
-
-    def __init__(self, dedup: Deduplication) -> None:
-        """Deduplicate by the settings `dedup`."""
-        super().__init__()
-        self.dedup = dedup
 
     def expand(self, rows: beam.PCollection) -> beam.PCollection:
         """Return the receipts of duplicates/."""

@@ -14,7 +14,7 @@ from filters.dedup.union_find import Indexes
 from filters.document_ids import as_uint64
 from manifests.io import files
 from manifests.io.parquet import open_parquet, write_table
-from pipelines.dedup.deduplication import CLUSTERS, Counts, Deduplication
+from pipelines.dedup.deduplication import CLUSTERS, Counts, Deduplication, DedupTransform
 from pipelines.dedup.parts import SignedPart
 
 REMOVED = pa.schema(
@@ -54,13 +54,13 @@ class ClusterRange(NamedTuple):
         return dedup.path(CLUSTERS, f"{self.low}-{kind}.parquet")
 
 
-class RankClusters(beam.PTransform):
+class RankClusters(DedupTransform):
     """Write the documents that are removed: ranges of clusters in, the same ranges out."""
 
     def __init__(self, dedup: Deduplication, labels: str) -> None:
         """Rank the clusters that the file `labels`, a path relative to dedup/, numbers."""
-        super().__init__()
-        self.dedup, self.labels = dedup, labels
+        super().__init__(dedup)
+        self.labels = labels
 
     def expand(self, ranges: beam.PCollection) -> beam.PCollection:
         """Return the ranges that are ranked."""

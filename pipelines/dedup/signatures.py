@@ -13,7 +13,7 @@ from filters.dedup import minhash
 from manifests.io import files
 from manifests.io.digest import short_digest
 from manifests.io.parquet import open_parquet
-from manifests.lineage.receipts import Receipt, file_record, save_receipt
+from manifests.lineage.receipts import Receipt, write_receipt
 from pipelines.dedup.deduplication import Deduplication
 from pipelines.dedup.parts import SIGNATURES, DocumentsPart, signature_name, signature_path
 from pipelines.license_filter.decisions import LAYER_RANK
@@ -84,15 +84,14 @@ class ComputeSignatures:
                     del texts
                 writer.write_table(signed.cast(columns), row_group_size=max(1, signed.num_rows))
         # The receipt holds for every deduplication of this profile and scope.
-        receipt = Receipt(
+        yield write_receipt(
+            self.directory,
+            [path],
             name=name,
             step=SIGNATURES,
             digest=profile.digest,
-            files={path: file_record(self.directory, path)},
             counts={"documents": row["documents"]},
         )
-        save_receipt(self.directory, receipt)
-        yield receipt
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from filters.dedup import union_find
 from filters.dedup.union_find import U64, Indexes
 from filters.document_ids import as_uint64
 from manifests.io import files
-from pipelines.dedup.deduplication import CLUSTERS, Deduplication
+from pipelines.dedup.deduplication import CLUSTERS, Deduplication, DedupTransform
 from pipelines.dedup.parts import SignedPart
 from pipelines.dedup.signatures import band_column
 
@@ -24,7 +24,7 @@ Key = tuple[int, int]
 """A column, and a range of its hashes."""
 
 
-class SpanningForests(beam.PTransform):
+class SpanningForests(DedupTransform):
     """Link the documents that share a hash in some columns: parts in, paths of forests out.
 
     Equal hashes of a part are linked before the shuffle, so each part shuffles a hash only once: 16
@@ -33,8 +33,8 @@ class SpanningForests(beam.PTransform):
 
     def __init__(self, dedup: Deduplication, columns: tuple[int, ...]) -> None:
         """Link by the hashes of `columns`."""
-        super().__init__()
-        self.dedup, self.columns = dedup, columns
+        super().__init__(dedup)
+        self.columns = columns
 
     def expand(self, parts: beam.PCollection) -> beam.PCollection:
         """Return the paths of the forests, relative to dedup/."""

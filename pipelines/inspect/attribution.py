@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from manifests.console import formatting
-from manifests.io.parquet import open_parquet, read_table
+from manifests.io.parquet import read_table
 from manifests.lineage.chain import Chain
+from manifests.lineage.parts_table import read_kept
 from pipelines.inspect.forgotten import forgotten_ids
 from pipelines.inspect.tables import document_tables, duplicate_tables, shard_tables
 
@@ -109,19 +109,9 @@ def summary(works: dict[str, Any], out: str) -> str:
 
 def _kept_documents(chain: Chain) -> Iterator[pa.Table]:
     """Yield the documents of documents/ that are no duplicates, a row group at a time."""
-    duplicates = {
-        table.name: read_table(table.url, ["row"])["row"].to_numpy()
-        for table in duplicate_tables(chain)
-    }
+    duplicates = {table.name: table.url for table in duplicate_tables(chain)}
     for table in document_tables(chain):
-        removed = duplicates.get(table.name, np.zeros(0, np.int64))
-        first = 0
-        with open_parquet(table.url) as file:
-            for group in range(file.row_groups):
-                rows = file.read_row_group(group, [*COLUMNS, "text"])
-                numbers = np.arange(first, first + rows.num_rows)
-                first += rows.num_rows
-                yield rows.filter(pa.array(~np.isin(numbers, removed)))
+        yield from read_kept(table.url, duplicates.get(table.name), [*COLUMNS, "text"])
 
 
 def _stored_documents(chain: Chain) -> Iterator[pa.Table]:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from rich import box
 from rich.console import Group, RenderableType
 
 from manifests.console import formatting
@@ -71,7 +70,7 @@ def _funnel(chain: Chain) -> dict[str, Any]:
     """Return documents in, rejected and kept of every component, flat."""
     table: dict[str, Any] = {}
     for name, flow in flows(chain).items():
-        table[f"{name}: documents in"] = flow.came.documents
+        table[f"{name}: documents in"] = flow.incoming.documents
         for step, rules in flow.rejected.items():
             for rule, count in rules.items():
                 table[f"{name}: {step} {rule}"] = count.documents
@@ -123,9 +122,7 @@ def render_diff(changed: dict[str, Any]) -> RenderableType:
 
 def _table(title: str, changed: Mapping[str, Change]) -> PrintableTable:
     """Return the table of one group of changes."""
-    table = PrintableTable(
-        title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD
-    )
+    table = PrintableTable(title)
     table.add_column("what", overflow="fold")
     table.add_column("before", justify="right", overflow="fold")
     table.add_column("after", justify="right", overflow="fold")

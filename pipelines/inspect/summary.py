@@ -101,7 +101,7 @@ def add_flows(parts: list[Flow]) -> Flow:
     tokens = [flow.tokens for flow in parts if flow.tokens is not None]
     return Flow(
         source=parts[0].source if parts else "",
-        came=sum((flow.came for flow in parts), Count()),
+        incoming=sum((flow.incoming for flow in parts), Count()),
         rejected=rejected_counts({str(number): flow for number, flow in enumerate(parts)}),
         kept=sum((flow.kept for flow in parts), Count()),
         tokens=sum(tokens) if tokens else None,
@@ -118,7 +118,7 @@ def render_summary(chain: Chain) -> RenderableType:
 
 def _size_order(flow: Flow) -> tuple[int, int, int]:
     """Sort key of components, the largest first: tokens, bytes kept, bytes that came in."""
-    return (-(flow.tokens or 0), -flow.kept.bytes, -flow.came.bytes)
+    return (-(flow.tokens or 0), -flow.kept.bytes, -flow.incoming.bytes)
 
 
 def _headline(chain: Chain, parts: Mapping[str, Flow]) -> Text:
@@ -127,11 +127,11 @@ def _headline(chain: Chain, parts: Mapping[str, Flow]) -> Text:
     total = add_flows(list(parts.values()))
     lines = [
         f"{chain.last.directory}: {last.step}",
-        f"  came in    {formatting.plural(total.came.documents, 'document')}, "
-        f"{formatting.size(total.came.bytes)} of text",
+        f"  came in    {formatting.plural(total.incoming.documents, 'document')}, "
+        f"{formatting.size(total.incoming.bytes)} of text",
         f"  kept       {formatting.plural(total.kept.documents, 'document')}, "
         f"{formatting.size(total.kept.bytes)} "
-        f"({formatting.share(total.kept.bytes, total.came.bytes)} of the text)",
+        f"({formatting.share(total.kept.bytes, total.incoming.bytes)} of the text)",
     ]
     if last.tokenizer is not None:
         totals, tokenizer = last.totals, last.tokenizer
@@ -178,7 +178,7 @@ def _component_cells(label: str, flow: Flow) -> tuple[str, ...]:
     others = sum(flow.lost(step).documents for step in flow.rejected) - duplicates
     return (
         label,
-        formatting.count(flow.came.documents),
+        formatting.count(flow.incoming.documents),
         formatting.count(others),
         formatting.count(duplicates),
         formatting.count(flow.kept.documents),
@@ -190,7 +190,7 @@ def _component_cells(label: str, flow: Flow) -> tuple[str, ...]:
 def _rule_table(parts: Mapping[str, Flow]) -> Table:
     """Return what each rule rejected, by step."""
     table = numbers_table("Rejected, by rule", "", "documents", "text", "of all text", "mostly in")
-    came = add_flows(list(parts.values())).came
+    incoming = add_flows(list(parts.values())).incoming
     for step, rules in rejected_counts(parts).items():
         table.add_row(step, style="bold")
         for rule, count in rules.items():
@@ -198,7 +198,7 @@ def _rule_table(parts: Mapping[str, Flow]) -> Table:
                 f"  {rule}",
                 formatting.count(count.documents),
                 formatting.size(count.bytes),
-                formatting.share(count.bytes, came.bytes),
+                formatting.share(count.bytes, incoming.bytes),
                 _largest_loser(parts, step, rule),
             )
     if not table.rows:
@@ -238,8 +238,8 @@ def _plain(flow: Flow) -> dict[str, Any]:
     """Return a flow for JSON."""
     return {
         "source": flow.source,
-        "documents_in": flow.came.documents,
-        "bytes_in": flow.came.bytes,
+        "documents_in": flow.incoming.documents,
+        "bytes_in": flow.incoming.bytes,
         "rejected": flow.rejected,
         "documents": flow.kept.documents,
         "bytes": flow.kept.bytes,

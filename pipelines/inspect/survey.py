@@ -13,6 +13,7 @@ from manifests.io import files
 from manifests.io.files import READ_THREADS
 from manifests.io.parquet import read_table
 from manifests.lineage.chain import Chain
+from manifests.lineage.counting import count_documents
 from manifests.lineage.receipts import Count
 from manifests.prng.splitmix import below, derive_key
 from pipelines.inspect.document import stored_text
@@ -111,11 +112,7 @@ def _count(table: DocumentTable, measure: str) -> tuple[dict[str, Count], Counte
     """Return documents and sums of lengths by license, and documents by length bin."""
     rows = read_table(table.url, ["license", measure])
     rows = rows.set_column(0, "license", pc.fill_null(rows["license"], ""))
-    groups = rows.group_by("license").aggregate([(measure, "count"), (measure, "sum")]).to_pylist()
-    counts = {
-        row["license"]: Count(documents=row[f"{measure}_count"], bytes=row[f"{measure}_sum"])
-        for row in groups
-    }
+    counts = dict(count_documents(rows, ["license"], measure))
     return counts, Counter(length_bins(rows[measure].to_numpy()).tolist())
 
 

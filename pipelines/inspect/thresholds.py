@@ -19,6 +19,7 @@ from manifests.console.output import numbers_table
 from manifests.errors import UsageError
 from manifests.io.parquet import read_table
 from manifests.lineage.chain import Chain
+from manifests.lineage.counting import count_documents
 from manifests.lineage.manifest import Manifest
 from manifests.lineage.receipts import Count
 from pipelines.inspect.tables import decision_tables
@@ -156,10 +157,8 @@ def _benchmark_rule(detail: str | None) -> str | None:
 def _add(counts: Counts, when: str, names: Sequence[str | None], sizes: Any) -> None:
     """Count documents, whose texts have these sizes, under names; None counts nowhere."""
     table = pa.table({"name": pa.array(names, pa.string()), "bytes": sizes}).drop_null()
-    groups = table.group_by("name").aggregate([("bytes", "count"), ("bytes", "sum")])
-    for row in groups.to_pylist():
-        count = Count(documents=row["bytes_count"], bytes=row["bytes_sum"])
-        counts.setdefault(row["name"], {"now": Count(), "then": Count()})[when] += count
+    for name, count in count_documents(table, ["name"]):
+        counts.setdefault(name, {"now": Count(), "then": Count()})[when] += count
 
 
 def _plain(counts: Counts) -> dict[str, dict[str, dict[str, int]]]:

@@ -15,7 +15,8 @@ from filters.opt_outs import RULE as OPTED_OUT
 from filters.quality import registry
 from filters.quality.batch import Batch
 from filters.scancode.client import Detector
-from manifests.lineage.receipts import ComponentFunnel, Count, Funnel
+from manifests.lineage.counting import count_documents, funnels
+from manifests.lineage.receipts import Funnel
 from manifests.schemas import DOCUMENTS, decisions
 from pipelines.corpus.corpus import Corpus
 from pipelines.corpus.source_table import Source
@@ -57,13 +58,13 @@ class Decisions:
 
     def decisions(self) -> pa.Table:
         """Return the decision on every row, with the scores."""
-        evidence = [
-            {"license": license, "layer": layer, "policy": self.policy, "detail": detail}
-            for license, layer, detail in zip(
-                *(self.columns[name] for name in ("license", "license_layer", "detail")),
-                strict=True,
-            )
-        ]
+        schema = decisions(list(self.scores))
+        policy = [self.policy] * self.rows.num_rows
+        parts = (self.columns["license"], self.columns["license_layer"], policy)
+        evidence = pa.StructArray.from_arrays(
+            [pa.array(part, pa.string()) for part in (*parts, self.columns["detail"])],
+            fields=list(schema.field("evidence").type),
+        )
         table = pa.table(
             {
                 "input_row": self.rows["input_row"],
@@ -75,7 +76,7 @@ class Decisions:
                 "evidence": evidence,
                 **{score: self.columns[score] for score in self.scores},
             },
-            schema=decisions(list(self.scores)),
+            schema=schema,
         )
         return _by_component(table)
 
@@ -91,31 +92,15 @@ class Decisions:
 
     def funnel(self) -> Funnel:
         """Return counts by component and rule; a row counts for the first rule that rejects it."""
-        counts: dict[str, dict[str | None, list[int]]] = {}
-        sizes = self.columns["bytes"].to_pylist()
-        columns = (self.rows["component"].to_pylist(), self.columns["rule"], sizes)
-        for component, rule, size in zip(*columns, strict=True):
-            cell = counts.setdefault(component, {}).setdefault(rule, [0, 0])
-            cell[0] += 1
-            cell[1] += size
-        components = {component: _funnel(rules) for component, rules in counts.items()}
+        table = pa.table(
+            {
+                "component": self.rows["component"],
+                "rule": pa.array(self.columns["rule"], pa.string()),
+                "bytes": self.columns["bytes"],
+            }
+        )
+        components = funnels(count_documents(table, ["component", "rule"]))
         return {self.source: components} if components else {}
-
-
-def _funnel(rules: Mapping[str | None, list[int]]) -> ComponentFunnel:
-    """Return the funnel of rule -> [documents, bytes]; the rule None counts the kept documents."""
-    documents, size = rules.get(None, [0, 0])
-    return ComponentFunnel(
-        documents_in=sum(cell[0] for cell in rules.values()),
-        bytes_in=sum(cell[1] for cell in rules.values()),
-        rejected={
-            rule: Count(documents=cell[0], bytes=cell[1])
-            for rule, cell in sorted(rules.items(), key=str)
-            if rule is not None
-        },
-        documents=documents,
-        bytes=size,
-    )
 
 
 def add_repository_licenses(rows: pa.Table, repositories: Repositories | None) -> pa.Table:

@@ -1,6 +1,5 @@
 """The first job: raw files to documents/ and decisions/, one part at a time."""
 
-from collections import Counter
 from typing import Any, cast
 
 import pyarrow as pa
@@ -10,7 +9,7 @@ from manifests.io.digest import digest
 from manifests.io.parquet import write_table
 from manifests.lineage.manifest import HELDOUT, FailedInput, Manifest
 from manifests.lineage.parts_table import PARTS, PARTS_TABLE
-from manifests.lineage.receipts import Receipt, merge_funnels
+from manifests.lineage.receipts import Receipt, merge_funnels, sum_counts
 from manifests.schemas import FORMAT, PLAN_FILE, PlanRow
 from pipelines.corpus.corpus import Corpus
 from pipelines.license_filter.plan import make_plan
@@ -80,13 +79,14 @@ def run(preparation: Preparation) -> Manifest:
     receipts = _of_whole_inputs(receipts, failed)
     refused = {f"{row['source']}: {row['error']}" for row in rows if row["refused"]}
     funnel = merge_funnels(receipt.funnel for receipt in receipts)
+    headers = sum_counts(receipts, "headers")
     manifest = Manifest(
         step=STEP,
         digest=step,
         config={key: preparation.declared[key] for key in CONFIG},
         totals=totals_of(funnel, len(receipts)),
         funnel=funnel,
-        counts=_sum_counts(receipts),
+        counts={"headers": headers} if headers else {},
         tables={PARTS_TABLE: _write_parts(directory, receipts)},
         failed=failed,
         extra={"refused": sorted(refused), HELDOUT: rows[0]["heldout"], **digests.as_extra()},
@@ -136,13 +136,3 @@ def _write_parts(directory: str, receipts: list[Receipt]) -> str:
     url = files.join(directory, PARTS_TABLE)
     write_table(url, pa.Table.from_pylist(rows, schema=PARTS))
     return files.sha256(url)
-
-
-def _sum_counts(receipts: list[Receipt]) -> dict[str, int | dict[str, int]]:
-    """Return the sums of the header counts of parts; an empty dict if no header was read."""
-    headers: Counter[str] = Counter()
-    for receipt in receipts:
-        counts = receipt.counts.get("headers", {})
-        assert isinstance(counts, dict)
-        headers.update(counts)
-    return {"headers": dict(sorted(headers.items()))} if headers else {}

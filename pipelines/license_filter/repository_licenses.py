@@ -120,16 +120,14 @@ def merge(inputs: Iterable[Pairs]) -> Repositories:
     all_hashes, all_numbers = np.concatenate(hashes), np.concatenate(numbers)
     order = np.lexsort((all_numbers, all_hashes))
     all_hashes, all_numbers = all_hashes[order], all_numbers[order]
-    is_first = np.concatenate([[True], all_hashes[1:] != all_hashes[:-1]])[: len(all_hashes)]
-    firsts = np.flatnonzero(is_first)
-    stops = np.append(firsts[1:], len(all_hashes))[: len(firsts)]
+    known, firsts, counts = np.unique(all_hashes, return_index=True, return_counts=True)
+    stops = firsts + counts
     merged, sets_by_number = all_numbers[firsts], list(numbers_of_sets)
-    for row in np.flatnonzero(all_numbers[firsts] != all_numbers[stops - 1]):
+    for row in np.flatnonzero(merged != all_numbers[stops - 1]):
         several = set(all_numbers[firsts[row] : stops[row]].tolist())
         union = frozenset().union(*(sets_by_number[number] for number in several))
         merged[row] = numbers_of_sets.setdefault(union, len(numbers_of_sets))
-        sets_by_number = list(numbers_of_sets)
-    return Repositories(all_hashes[firsts], merged, [sorted(one) for one in numbers_of_sets])
+    return Repositories(known, merged, [sorted(one) for one in numbers_of_sets])
 
 
 def _read(license_columns: Mapping[str, str], url: str) -> Pairs:

@@ -14,14 +14,7 @@ from filters.scancode import veto
 from filters.scancode.client import Detector
 from manifests.io import files
 from manifests.lineage import StepName
-from manifests.lineage.receipts import (
-    FileRecord,
-    Receipt,
-    file_record,
-    is_whole,
-    load_receipt,
-    save_receipt,
-)
+from manifests.lineage.receipts import Receipt, is_whole, load_receipt, write_receipt
 from manifests.schemas import PlanRow
 from pipelines.corpus.corpus import Corpus
 from pipelines.license_filter.decisions import Decisions, add_repository_licenses, decide
@@ -95,19 +88,16 @@ class FilterLicenses:
             f"documents/{name}.parquet": decisions.documents(),
             f"decisions/{name}.parquet": decisions.decisions(),
         }
-        records: dict[str, FileRecord] = {}
         for path, table in tables.items():
             write_by_component(files.join(self.directory, path), table)
-            records[path] = file_record(self.directory, path)
-        receipt = Receipt(
+        return write_receipt(
+            self.directory,
+            tables,
             name=name,
             step=STEP,
             digest=row["step"],
-            files=records,
             counts=decisions.counts,
             funnel=decisions.funnel(),
             last=last,
             extra={"source": row["source"], "input": row["input"]},
         )
-        save_receipt(self.directory, receipt)
-        return receipt

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import groupby
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from manifests.io import files
 from manifests.lineage.receipts import Receipt
+from manifests.ranges import ranges_within
 
 ROW_GROUP_BYTES = 32 << 20
 """Maximum of a row group of documents/, in bytes of text. Ours: readers hold one row group."""
@@ -30,16 +33,14 @@ def write_by_component(url: str, table: pa.Table) -> None:
 
 def _row_groups(table: pa.Table) -> Iterator[tuple[int, int]]:
     """Yield the row groups of a table as ranges [start, stop) of rows."""
-    components = table["component"].to_pylist()
-    sizes = table["bytes"].to_pylist()
-    start = total = 0
-    for row, (component, size) in enumerate(zip(components, sizes, strict=True)):
-        if row > start and (component != components[start] or total + size > ROW_GROUP_BYTES):
-            yield start, row
-            start, total = row, 0
-        total += size
-    if start < len(components):
-        yield start, len(components)
+    first = 0
+    sizes = table["bytes"].to_numpy()
+    for _, rows in groupby(table["component"].to_pylist()):
+        after = first + len(list(rows))
+        ends = np.concatenate([[0], np.cumsum(sizes[first:after])])
+        for start, stop in ranges_within(ends, ROW_GROUP_BYTES):
+            yield first + start, first + stop
+        first = after
 
 
 class BackgroundWriter:

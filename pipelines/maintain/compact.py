@@ -27,13 +27,13 @@ from manifests.io import files
 from manifests.io.digest import digest, short_digest
 from manifests.io.parquet import read_table, write_table
 from manifests.lineage.manifest import FILE, Manifest, load_manifest, manifest_digest
-from manifests.lineage.receipts import Receipt, file_record, save_receipt
-from manifests.schemas import FORMAT
+from manifests.lineage.receipts import Receipt, write_receipt
+from manifests.schemas import FORMAT, schema_of
 from manifests.shards import block_table
 from manifests.tokenizer.tokenizer import decode, load_tokenizer
 from manifests.verify.cleanup import strays
 from pipelines.maintain.compact_manifest import KEY, make_manifest
-from pipelines.maintain.part_rows import PartRow, part_table
+from pipelines.maintain.part_rows import PartRow
 from pipelines.preparation import write_manifest
 from pipelines.runtime.job import Job
 from pipelines.runtime.runners import Runner
@@ -153,7 +153,7 @@ def _rows(dataset: Dataset) -> pa.Table:
                 "touched": touched,
             }
         )
-    return part_table(ShardRow, rows)
+    return pa.Table.from_pylist(rows, schema=schema_of(ShardRow))
 
 
 def _part(place: ShardEntry, gone: Ranges) -> tuple[str, bool]:
@@ -204,12 +204,12 @@ class Compact:
             record = self._rewrite(row, place, documents, kept)
         else:
             record = self._link(place, documents)
-        paths = record.files if record else []
-        receipt = Receipt(
+        yield write_receipt(
+            self.directory,
+            record.files if record else [],
             name=row["part"],
             step=STEP,
             digest=self.digest,
-            files={path: file_record(self.directory, path) for path in paths},
             extra={
                 "shard": record.model_dump(mode="json") if record else None,
                 "touched": row["touched"],
@@ -217,8 +217,6 @@ class Compact:
                 "gone": self._gone(place, documents, kept),
             },
         )
-        save_receipt(self.directory, receipt)
-        yield receipt
 
     def _link(self, place: ShardEntry, documents: pa.Table) -> ShardRecord:
         """Link or copy a shard with its side files; return its record."""

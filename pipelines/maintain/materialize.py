@@ -32,16 +32,16 @@ from manifests.io import files
 from manifests.io.digest import digest, short_digest
 from manifests.io.parquet import write_table
 from manifests.lineage.manifest import load_manifest
-from manifests.lineage.receipts import Receipt, file_record, save_receipt
+from manifests.lineage.receipts import Receipt, write_receipt
 from manifests.mixture.config import Mixture, load_mixture
 from manifests.mixture.resolve import Resolved, resolve
 from manifests.prng.permutation import permute
 from manifests.prng.splitmix import derive_key, shuffled
-from manifests.schemas import FORMAT
+from manifests.schemas import FORMAT, schema_of
 from manifests.shards.writer import ShardWriter
 from pipelines.maintain.chunks import ComponentChunks, component_chunks
 from pipelines.maintain.output_guard import check_output
-from pipelines.maintain.part_rows import PartRow, part_table
+from pipelines.maintain.part_rows import PartRow
 from pipelines.runtime.job import Job
 from pipelines.runtime.runners import Runner
 
@@ -59,9 +59,6 @@ class ShardRow(PartRow):
     start: int
     stop: int
 
-
-SUMMARY = ("bytes", "blocks", "documents", "tokens", "sha256")
-"""Fields of a `ShardSummary` that mixture.json has."""
 
 DOCUMENTS = pa.schema(
     [
@@ -140,7 +137,7 @@ def _rows(identity: str, chunks: int, shards: int) -> pa.Table:
         }
         for number, (start, stop) in enumerate(itertools.pairwise(edges))
     ]
-    return part_table(ShardRow, rows)
+    return pa.Table.from_pylist(rows, schema=schema_of(ShardRow))
 
 
 @dataclass
@@ -180,20 +177,17 @@ class Materialize:
         table = f"{path[:-4]}.parquet"
         lengths = np.array([len(document) for document in tokens], np.int64)[order]
         self._write_table(table, members[order], numbers[order], places, lengths)
-        receipt = Receipt(
+        yield write_receipt(
+            self.directory,
+            [path, f"{path}.idx", table],
             name=row["part"],
             step=STEP,
             digest=self.digest,
-            files={
-                name: file_record(self.directory, name) for name in (path, f"{path}.idx", table)
-            },
             extra={
-                "shard": {"shard": path, **{name: getattr(summary, name) for name in SUMMARY}},
+                "shard": {"shard": path, **summary.totals()},
                 "tokens": self._count_tokens(members[order], lengths),
             },
         )
-        save_receipt(self.directory, receipt)
-        yield receipt
 
     def _documents(self, row: ShardRow) -> tuple[Integers, Integers]:
         """Return member and number of each document of a shard: int64 [n] each."""
@@ -234,11 +228,8 @@ class Materialize:
             "start": start,
             "tokens": lengths.astype(np.uint64),
         }
-        write_table(
-            files.join(self.directory, path),
-            pa.table(columns, schema=DOCUMENTS),
-            compression="zstd",
-        )
+        table = pa.table(columns, schema=DOCUMENTS)
+        write_table(files.join(self.directory, path), table, compression="zstd")
 
     def _count_tokens(self, members: Integers, lengths: Integers) -> dict[str, int]:
         """Return the tokens of each member, with one end token for each document."""

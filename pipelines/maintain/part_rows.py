@@ -1,11 +1,6 @@
-"""Tables of parts of `compact` and `materialize`: one row for each shard that a job looks at."""
+"""Rows of the tables of parts of `compact` and `materialize`."""
 
-from collections.abc import Iterable
-from typing import TypedDict, TypeVar, get_type_hints
-
-import pyarrow as pa
-
-TYPES = {str: pa.string(), int: pa.int64(), bool: pa.bool_()}
+from typing import TypedDict
 
 
 class PartRow(TypedDict):
@@ -15,13 +10,3 @@ class PartRow(TypedDict):
     source: str
     input: str
     number: int
-
-
-Row = TypeVar("Row", bound=PartRow)
-
-
-def part_table(row: type[Row], rows: Iterable[Row]) -> pa.Table:
-    """Return rows as a table whose columns are the fields of the class `row`, without nulls."""
-    columns = get_type_hints(row).items()
-    schema = pa.schema([pa.field(name, TYPES[kind], nullable=False) for name, kind in columns])
-    return pa.Table.from_pylist(list(rows), schema=schema)

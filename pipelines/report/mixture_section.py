@@ -3,6 +3,7 @@
 from manifests.console import formatting
 from manifests.mixture.config import load_mixture
 from manifests.mixture.mixture import MixtureRow, mixture_table
+from manifests.mixture.render import row_cells
 from pipelines.report import svg
 from pipelines.report.section import Section, Table
 from pipelines.report.svg import PALETTE, Bar
@@ -41,11 +42,4 @@ def _epochs_bar(row: MixtureRow, color: dict[str, str]) -> Bar:
 
 
 def _cells(row: MixtureRow) -> list[str]:
-    return [
-        row["component"],
-        row["group"],
-        formatting.count(row["tokens"]),
-        formatting.share(row["requested_share"], 1),
-        formatting.share(row["share"], 1),
-        f"{row['epochs']:.2f}",
-    ]
+    return [row["component"], row["group"], *row_cells(row)]

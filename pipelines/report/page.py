@@ -90,7 +90,7 @@ def _figures(chain: Chain, parts: Mapping[str, Flow]) -> dict[str, str]:
         "held out": heldout and formatting.short_count(heldout),
         "documents": formatting.short_count(total.kept.documents),
         "text": formatting.size(total.kept.bytes),
-        "of the text kept": formatting.share(total.kept.bytes, total.came.bytes),
+        "of the text kept": formatting.share(total.kept.bytes, total.incoming.bytes),
         "components": formatting.count(len(parts)),
         "shards": totals.shards and formatting.count(totals.shards),
     }
@@ -100,8 +100,8 @@ def _figures(chain: Chain, parts: Mapping[str, Flow]) -> dict[str, str]:
 def _funnel(chain: Chain, parts: Mapping[str, Flow]) -> Section:
     """Return the section of what each step kept and rejected."""
     taken = rejected_counts(parts)
-    came = add_flows(list(parts.values())).came
-    stages = [Stage("input", came.bytes, _both(came))]
+    incoming = add_flows(list(parts.values())).incoming
+    stages = [Stage("input", incoming.bytes, _both(incoming))]
     for link in chain.links:
         step, totals = link.manifest.step, link.manifest.totals
         kept = Count(documents=totals.documents, bytes=totals.bytes)
@@ -109,7 +109,7 @@ def _funnel(chain: Chain, parts: Mapping[str, Flow]) -> Section:
         text = tokens if step == "tokenize" else _both(kept)
         stages.append(Stage(STAGES[step], kept.bytes, text, _lost(taken.get(step, {}))))
     rows = [
-        [STAGES[step], rule, *_counts(count), formatting.share(count.bytes, came.bytes)]
+        [STAGES[step], rule, *_counts(count), formatting.share(count.bytes, incoming.bytes)]
         for step in STAGES
         for rule, count in taken.get(step, {}).items()
     ]
@@ -145,7 +145,7 @@ def _components(parts: Mapping[str, Flow], measure: str) -> Section:
     rows = [
         [
             name,
-            *_counts(flow.came),
+            *_counts(flow.incoming),
             *(formatting.count(flow.lost(step).documents) for step in ("license_filter", "dedup")),
             *_counts(flow.kept),
             "-" if flow.tokens is None else formatting.count(flow.tokens),

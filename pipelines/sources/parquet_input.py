@@ -5,10 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
+import numpy as np
 import pyarrow as pa
 
 from manifests.errors import InputError
 from manifests.io.parquet import ParquetReader, open_parquet
+from manifests.ranges import ranges_within
 from pipelines.sources.layout import MAX_PART_BYTES, PartRows, Range, SourceLayout
 from pipelines.sources.rows import DEFAULTS, ROWS, ColumnContents, can_hold, text_column, values
 
@@ -48,14 +50,7 @@ class ParquetLayout(SourceLayout):
             _check(url, file.schema, columns)
             groups = range(file.row_groups)
             sizes = [_text_bytes(file.metadata.row_group(group), text) for group in groups]
-        ranges: list[Range] = []
-        start = total = 0
-        for group, size in enumerate(sizes):
-            if group > start and total + size > max_bytes:
-                ranges.append((start, group))
-                start, total = group, 0
-            total += size
-        return [*ranges, (start, len(sizes))]
+        return list(ranges_within(np.cumsum([0, *sizes]), max_bytes)) or [(0, 0)]
 
     def read(
         self, url: str, path: str, unit: Range, max_bytes: int = MAX_PART_BYTES

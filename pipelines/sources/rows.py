@@ -171,11 +171,9 @@ def repository_names(value: Any) -> list[str]:
 
 def unicode(text: str) -> str:
     """Return a string that UTF-8 can encode: lone surrogates become U+FFFD."""
-    return (
-        text
-        if _is_unicode(text)
-        else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    )
+    if _is_unicode(text):
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def star_count(value: Any) -> int | None:

@@ -1,21 +1,20 @@
 """The third job: documents without their duplicates become a dataset of token shards."""
 
-from collections import Counter
 from typing import Any
 
 import apache_beam as beam
 
 from filters import redaction
 from manifests.catalog.describe import describe
-from manifests.dataset.writer import DatasetSummary, ShardRecord, finish_dataset
+from manifests.dataset.writer import ShardRecord, finish_dataset
 from manifests.errors import DataError
 from manifests.io import files
 from manifests.io.digest import digest
 from manifests.io.parquet import write_table
 from manifests.lineage.manifest import FILE as MANIFEST
-from manifests.lineage.manifest import Manifest, TokenizerRecord, load_manifest
+from manifests.lineage.manifest import Manifest, load_manifest
 from manifests.lineage.parts_table import PARTS_TABLE
-from manifests.lineage.receipts import Receipt, load_receipt, merge_funnels
+from manifests.lineage.receipts import load_receipt, merge_funnels, sum_counts
 from manifests.mixture.columns import SOURCES
 from manifests.schemas import FORMAT
 from manifests.tokenizer.tokenizer import describe_tokenizer
@@ -74,13 +73,22 @@ def run(preparation: Preparation) -> Manifest:
     summary = finish_dataset(
         directory, (ShardRecord.model_validate(receipt.extra["shard"]) for receipt in receipts)
     )
-    tables = {
-        **summary.tables,
-        TOKENIZER: tokenizer_sha256,
-        GROUPS_FILE: files.sha256(groups),
-    }
+    funnel = merge_funnels(receipt.funnel for receipt in receipts)
+    manifest = Manifest(
+        step="tokenize",
+        digest=job_digest,
+        config={"tokenize": preparation.declared["tokenize"]},
+        parent=parent_record(preparation.dedup, "dedup"),
+        totals=totals_of(funnel, len(receipts), **summary.sizes),
+        funnel=funnel,
+        counts={"redacted": sum_counts(receipts, "redacted")},
+        tables=summary.tables | {TOKENIZER: tokenizer_sha256, GROUPS_FILE: files.sha256(groups)},
+        tokenizer=tokenizer,
+        components=summary.components,
+        heldout_components=summary.heldout_components,
+        extra={SOURCES: _sources(preparation)},
+    )
     is_new = not files.exists(files.join(directory, MANIFEST))
-    manifest = _manifest(preparation, job_digest, receipts, summary, tokenizer, tables)
     write_manifest(directory, manifest)
     describe(directory, manifest, summary.licenses, overwrite=is_new)
     return manifest
@@ -132,45 +140,9 @@ def _why(preparation: Preparation) -> str:
     return f"no document was kept ({rules or 'the inputs are empty'})"
 
 
-def _manifest(
-    preparation: Preparation,
-    job_digest: str,
-    receipts: list[Receipt],
-    summary: DatasetSummary,
-    tokenizer: TokenizerRecord,
-    tables: dict[str, str],
-) -> Manifest:
-    """Return the manifest of the job, folded over its receipts."""
-    funnel = merge_funnels(receipt.funnel for receipt in receipts)
-    return Manifest(
-        step="tokenize",
-        digest=job_digest,
-        config={"tokenize": preparation.declared["tokenize"]},
-        parent=parent_record(preparation.dedup, "dedup"),
-        totals=totals_of(funnel, len(receipts), **summary.sizes),
-        funnel=funnel,
-        counts={"redacted": _redacted(receipts)},
-        tables=tables,
-        tokenizer=tokenizer,
-        components=summary.components,
-        heldout_components=summary.heldout_components,
-        extra={SOURCES: _sources(preparation)},
-    )
-
-
 def _sources(preparation: Preparation) -> dict[str, dict[str, Any]]:
     """Return the columns by which a mixture selects components, source by source."""
     return {
         source.name: {"kind": source.kind, "partition_by": source.partition_by}
         for source in preparation.corpus.source
     }
-
-
-def _redacted(receipts: list[Receipt]) -> dict[str, int]:
-    """Return how often personal data was replaced, by kind."""
-    total: Counter[str] = Counter()
-    for receipt in receipts:
-        counts = receipt.counts.get("redacted", {})
-        assert isinstance(counts, dict)
-        total.update(counts)
-    return dict(sorted(total.items()))

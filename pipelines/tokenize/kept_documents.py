@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import TypedDict
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from manifests.io import files
-from manifests.io.parquet import ParquetReader, open_parquet, read_table
+from manifests.lineage.parts_table import read_kept
 
 
 class KeptCount(TypedDict):
@@ -51,21 +50,12 @@ class KeptTables:
             component: yield only documents of this component, `source/slug`.
             heldout: yield only documents that are, or are not, held out for validation.
         """
-        name = f"{part}.parquet"
-        removed = read_table(files.join(self.duplicates, name), ["row"])["row"].to_numpy()
-        with open_parquet(files.join(self.documents, name)) as file:
-            first = 0
-            for group in range(file.row_groups):
-                count = file.metadata.row_group(group).num_rows
-                rows = np.arange(first, first + count)
-                first += count
-                if component is not None and _component(file, group) != component:
-                    continue
-                table = file.read_row_group(group).filter(pa.array(~np.isin(rows, removed)))
-                if heldout is not None:
-                    table = table.filter(pc.equal(table["heldout"], heldout))
-                if table.num_rows:
-                    yield table
+        documents = files.join(self.documents, f"{part}.parquet")
+        duplicates = files.join(self.duplicates, f"{part}.parquet")
+        for table in read_kept(documents, duplicates, component=component):
+            kept = table if heldout is None else table.filter(pc.equal(table["heldout"], heldout))
+            if kept.num_rows:
+                yield kept
 
 
 @dataclass(frozen=True)
@@ -77,8 +67,3 @@ class KeptDocuments:
     """The parts in the order of license_filter/parts.parquet."""
     bytes: int
     """Bytes of the texts of all kept documents."""
-
-
-def _component(file: ParquetReader, group: int) -> Any:
-    """Return the component of a row group; all its documents are of one component."""
-    return file.read_row_group(group, ["component"])["component"][0].as_py()

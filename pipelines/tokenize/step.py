@@ -8,21 +8,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
+import numpy as np
 import pyarrow as pa
 
 from filters import document_ids, redaction
 from manifests.dataset.writer import DatasetShard, ShardRecord
 from manifests.io import files
 from manifests.io.digest import short_digest
-from manifests.lineage.receipts import (
-    ComponentFunnel,
-    FileRecord,
-    Receipt,
-    file_record,
-    save_receipt,
-)
+from manifests.lineage.receipts import ComponentFunnel, FileRecord, Receipt, write_receipt
+from manifests.ranges import ranges_within
+from manifests.schemas import schema_of
 from pipelines.tokenize.encoder import load_encoder
-from pipelines.tokenize.kept_documents import KeptDocuments, KeptTables
+from pipelines.tokenize.kept_documents import KeptDocuments, KeptPart, KeptTables
 
 STEP = "tokenize"
 
@@ -33,29 +30,19 @@ bytes on disk for each token, shards have about 512 MB)."""
 BATCH_BYTES = 8 << 20
 """Bytes of text that are encoded in one call (ours: larger batches are not faster)."""
 
-GROUPS = pa.schema(
-    [
-        pa.field("part", pa.string(), nullable=False),  # the name of the receipt
-        pa.field("source", pa.string(), nullable=False),
-        pa.field("component", pa.string(), nullable=False),
-        pa.field("heldout", pa.bool_(), nullable=False),
-        pa.field("number", pa.int64(), nullable=False),  # of the shard within its component
-        pa.field("documents", pa.list_(pa.string()), nullable=False),  # names of parts
-        pa.field("text_bytes", pa.int64(), nullable=False),
-    ]
-)
-"""Columns of groups.parquet, which has one row for each shard."""
-
 
 class Group(TypedDict):
-    """A row of groups.parquet."""
+    """A row of groups.parquet, which has one row for each shard."""
 
     part: str
+    """Name of the receipt."""
     source: str
     component: str
     heldout: bool
     number: int
+    """Number of the shard within its component."""
     documents: list[str]
+    """Names of parts."""
     text_bytes: int
 
 
@@ -100,21 +87,17 @@ class WriteShards:
             for batch in self._batches(row):
                 self._write(shard, self._redact(row["source"], batch, replaced))
             record = shard.close()
-        known = FileRecord(bytes=record.bytes, sha256=record.sha256)
-        receipt = Receipt(
+        yield write_receipt(
+            self.directory,
+            record.files,
+            {record.shard: FileRecord(bytes=record.bytes, sha256=record.sha256)},
             name=row["part"],
             step=STEP,
             digest=self.digest,
-            files={
-                path: known if path == record.shard else file_record(self.directory, path)
-                for path in record.files
-            },
             counts={"redacted": dict(replaced)} if row["source"] in self.redacted else {},
             funnel=_funnel(row, record),
             extra={"shard": record.model_dump(mode="json")},
         )
-        save_receipt(self.directory, receipt)
-        yield receipt
 
     def _batches(self, group: Group) -> Iterator[pa.Table]:
         """Yield tables of about BATCH_BYTES of text; a row group can be much larger."""
@@ -175,36 +158,26 @@ def make_groups(kept: KeptDocuments, digest: str) -> pa.Table:
         kept: the documents.
         digest: the step digest, which the names of receipts depend on.
     """
-    current: dict[tuple[str, bool], tuple[Group, list[list[str]]]] = {}
-    groups: list[tuple[Group, list[list[str]]]] = []
+    parts_of: dict[tuple[str, bool], list[tuple[KeptPart, int]]] = {}
     for part in kept.parts:
         for count in part.counts:
             key = count["component"], count["heldout"]
-            group, identity = current.get(key, (None, []))
-            if group is None or group["text_bytes"] + count["bytes"] > GROUP_BYTES:
-                number = group["number"] + 1 if group else 0
-                group, identity = _empty_group(part.source, *key, number), []
-                current[key] = group, identity
-                groups.append(current[key])
-            group["documents"].append(part.name)
-            group["text_bytes"] += count["bytes"]
-            identity.append(part.identity)
-    rows = []
-    for group, identity in groups:
-        place = [group["component"], group["heldout"], group["number"]]
-        rows.append({**group, "part": short_digest([STEP, digest, *place, identity])})
-    rows.sort(key=lambda row: (row["component"], row["heldout"], row["number"]))
-    return pa.Table.from_pylist(rows, schema=GROUPS)
-
-
-def _empty_group(source: str, component: str, heldout: bool, number: int) -> Group:
-    """Return a group without parts; `part` is the digest of what is in it in the end."""
-    return Group(
-        part="",
-        source=source,
-        component=component,
-        heldout=heldout,
-        number=number,
-        documents=[],
-        text_bytes=0,
-    )
+            parts_of.setdefault(key, []).append((part, count["bytes"]))
+    rows: list[Group] = []
+    for (component, heldout), sized in sorted(parts_of.items()):
+        ends = np.cumsum([0, *(size for _, size in sized)])
+        for number, (start, stop) in enumerate(ranges_within(ends, GROUP_BYTES)):
+            parts = [part for part, _ in sized[start:stop]]
+            identity = [component, heldout, number, [part.identity for part in parts]]
+            rows.append(
+                {
+                    "part": short_digest([STEP, digest, *identity]),
+                    "source": parts[0].source,
+                    "component": component,
+                    "heldout": heldout,
+                    "number": number,
+                    "documents": [part.name for part in parts],
+                    "text_bytes": int(ends[stop] - ends[start]),
+                }
+            )
+    return pa.Table.from_pylist(rows, schema=schema_of(Group))

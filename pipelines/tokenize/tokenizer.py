@@ -10,7 +10,7 @@ from filters import redaction
 from manifests.io import files
 from manifests.io.digest import digest, short_digest
 from manifests.lineage.manifest import FILE as MANIFEST
-from manifests.lineage.receipts import Receipt, file_record, is_whole, load_receipt, save_receipt
+from manifests.lineage.receipts import Receipt, is_whole, load_receipt, write_receipt
 from manifests.tokenizer.published import codegen2_tokenizer, codegen25_tokenizer
 from manifests.tokenizer.tokenizer import train_tokenizer
 from pipelines.corpus.tokenize_table import Tokenize, Tokenizer
@@ -54,14 +54,7 @@ def make_tokenizer(
     # The manifest of another tokenizer must not stand beside this one.
     files.remove(files.join(directory, MANIFEST))
     files.write_bytes(files.join(directory, FILE), content)
-    receipt = Receipt(
-        name=name,
-        step=STEP,
-        digest=digest(identity),
-        files={FILE: file_record(directory, FILE)},
-    )
-    save_receipt(directory, receipt)
-    return receipt
+    return write_receipt(directory, [FILE], name=name, step=STEP, digest=digest(identity))
 
 
 def _content(origin: Tokenizer, kept: KeptDocuments, redacted: Collection[str]) -> bytes:

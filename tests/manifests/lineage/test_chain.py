@@ -73,8 +73,8 @@ def test_a_newer_version_is_refused(output):
 
 def test_flows_follow_a_component_through_every_step(output):
     flow = flows(load_chain(str(output)))["the-stack/python"]
-    assert flow.came.documents == 40
+    assert flow.incoming.documents == 40
     taken = sum(flow.lost(step).documents for step in ("license_filter", "dedup", "tokenize"))
-    assert flow.came.documents == flow.kept.documents + taken
+    assert flow.incoming.documents == flow.kept.documents + taken
     assert set(flow.rejected) == {"license_filter", "dedup"}
     assert flow.tokens

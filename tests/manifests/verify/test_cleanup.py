@@ -16,7 +16,7 @@ from manifests.lineage.manifest import load_manifest, save_manifest
 from manifests.lineage.receipts import load_receipt, save_receipt
 from manifests.verify.cleanup import HOUR, plan_cleanup, remove, render_cleanup
 from manifests.verify.verify import verify
-from pipelines.commands.locate import register
+from pipelines.commands import register
 from tests.outputs import DEDUP_SIGNATURE, printed
 
 TEMPORARY = ".python-00000.tar.0123456789abcdef0123456789abcdef.tmp"

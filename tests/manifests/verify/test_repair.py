@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from manifests.errors import DataError
 from manifests.verify.repair import repair
-from pipelines.commands.repair import register
+from pipelines.commands import register
 
 REBUILT = [
     "blocks.bin",

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from manifests.dataset.dataset import Dataset
 from manifests.errors import UsageError
 from manifests.lineage.chain import load_chain
-from pipelines.commands.locate import register
+from pipelines.commands import register
 from pipelines.inspect import find
 from pipelines.inspect.document import describe_document
 from pipelines.inspect.locate import locate, locate_text, render_locations
