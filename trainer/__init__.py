@@ -2,8 +2,8 @@
 
 train is the loop, optimizer the update and its schedule, checkpoint what is saved and resumed, run
 the directory of a run, config its RUN.toml, parallel its processes, metrics and display what it
-reports, interrupt how it stops. sample, evaluate, export and trace use a finished run. models has
-the decoders.
+reports, interrupt how it stops. sampling, evaluate and trace use a finished run. interop reads and
+writes model directories of Hugging Face. models has the decoders.
 """
 
 import os

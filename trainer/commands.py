@@ -1,19 +1,27 @@
-"""`stackpile train`, `sample`, `evaluate`, `export` and `trace`."""
+"""`stackpile train`, `sample`, `evaluate`, `export`, `import` and `trace`."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from manifests.console.options import AsJson, answer
 
 RunPath = Annotated[str, typer.Argument(metavar="RUN", help="Directory of a run.")]
+ModelPath = Annotated[
+    str, typer.Argument(metavar="MODEL", help="Directory of a run, an export, or an import.")
+]
+NewDirectory = Annotated[
+    str, typer.Argument(metavar="DIR", help="Directory to write; it must not exist.")
+]
 Step = Annotated[int | None, typer.Option(help="Step of the checkpoint; default: the last one.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the subcommands of this package."""
-    for command in (train, sample, evaluate, export, trace):
+    for command in (train, sample, evaluate, export):
         app.command()(command)
+    app.command("import")(import_)
+    app.command()(trace)
 
 
 def train(
@@ -37,32 +45,64 @@ def train(
 
 
 def sample(
-    run: RunPath,
-    prefix: Annotated[str, typer.Option(help="Text before the generated text.")],
+    model: ModelPath,
+    prefix: Annotated[str | None, typer.Option(help="Text before the generated text.")] = None,
     suffix: Annotated[
         str | None,
         typer.Option(help="Text after the generated text, for a model that learned infilling."),
     ] = None,
-    samples: Annotated[int, typer.Option("-n", "--samples", min=1, help="Number of samples.")] = 1,
+    prompts: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="JSON lines with prefix and suffix, instead of --prefix."
+        ),
+    ] = None,
+    samples: Annotated[
+        int, typer.Option("-n", "--samples", min=1, help="Number of samples of each prompt.")
+    ] = 1,
     tokens: Annotated[int, typer.Option(min=1, help="Maximum number of tokens of a sample.")] = 128,
     temperature: Annotated[float, typer.Option(min=0, help="0 takes the likeliest token.")] = 0.2,
     top_p: Annotated[
         float, typer.Option(min=0, max=1, help="Probability mass of the tokens to sample from.")
     ] = 0.95,
     seed: Annotated[int, typer.Option(help="Seed of the random draws.")] = 0,
+    rows: Annotated[
+        int, typer.Option(min=1, help="Maximum number of samples that are decoded at once.")
+    ] = 32,
     step: Step = None,
     as_json: AsJson = False,
 ) -> None:
     """Generate text after a prefix, or between a prefix and a suffix."""
-    from trainer.run import Run
-    from trainer.sample import Sampling, sample_text, samples_text
+    from rich.console import Console
+    from rich.progress import Progress
 
-    sampling = Sampling(
-        tokens=tokens, temperature=temperature, top_p=top_p, seed=seed, samples=samples
+    from manifests.errors import UsageError
+    from trainer.sampling.generate import Sampling
+    from trainer.sampling.language_model import LanguageModel
+    from trainer.sampling.text import (
+        Prompt,
+        answer_values,
+        read_prompts,
+        sample_texts,
+        samples_text,
     )
-    texts = sample_text(Run.open(run), prefix, suffix, sampling, step)
-    values = {"prefix": prefix, "suffix": suffix, "samples": texts}
-    answer(as_json, values, lambda: samples_text(prefix, texts, suffix))
+
+    if (prefix is None) == (prompts is None) or (prompts and suffix is not None):
+        raise UsageError("sample: give --prefix, with or without --suffix, or --prompts")
+    given = read_prompts(prompts) if prompts else [Prompt(prefix or "", suffix)]
+    sampling = Sampling(
+        tokens=tokens, temperature=temperature, top_p=top_p, seed=seed, samples=samples, rows=rows
+    )
+    opened, console = LanguageModel.open(model, step), Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("sample", total=len(given) * samples)
+        made = sample_texts(opened, given, sampling, lambda done: bar.update(task, completed=done))
+    values = answer_values(given, made)
+    answer(
+        as_json,
+        {"prompts": values} if prompts else values[0],
+        lambda: samples_text(given, made),
+    )
 
 
 def evaluate(
@@ -83,18 +123,43 @@ def evaluate(
 
 def export(
     run: RunPath,
-    directory: Annotated[
-        str, typer.Argument(metavar="DIR", help="Directory to write; it must not exist.")
-    ],
+    directory: NewDirectory,
     step: Step = None,
+    dtype: Annotated[
+        Literal["float32", "bfloat16", "float16"],
+        typer.Option(help="Type of the weights in the files."),
+    ] = "float32",
     as_json: AsJson = False,
 ) -> None:
     """Write a checkpoint as a Hugging Face directory."""
-    from trainer.export import export_run
+    from trainer.interop.export import export_run
     from trainer.run import Run
 
-    config = export_run(Run.open(run), directory, step)
+    config = export_run(Run.open(run), directory, step, dtype)
     message = f'{directory}: AutoModelForCausalLM.from_pretrained("{directory}") loads it'
+    answer(as_json, {"directory": directory, "config": config}, lambda: message)
+
+
+def import_(
+    source: Annotated[
+        str, typer.Argument(metavar="SOURCE", help="Hugging Face directory with safetensors.")
+    ],
+    directory: NewDirectory,
+    mp_num: Annotated[
+        int | None,
+        typer.Option(help="Chunks of CodeGen's fused projections, 4 or 8; default: as published."),
+    ] = None,
+    tokenizer: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="A tokenizer.json, for a directory without one."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read a published CodeGen, CodeGen2 or Llama directory, and write it as `export` does."""
+    from trainer.interop.import_folder import import_folder
+
+    config = import_folder(source, directory, mp_num, tokenizer)
+    message = f"{directory}: `stackpile sample {directory} --prefix TEXT` samples from it"
     answer(as_json, {"directory": directory, "config": config}, lambda: message)
 
 

@@ -54,8 +54,12 @@ class ModelConfig(Config):
     name: str = "codegen2"
     """A model of trainer/models: "codegen2" (GPT-J's block) or "llama" (CodeGen2.5)."""
     size: str | DecoderDims = "demo"
-    """A named size of the model ("demo", "1B", "3.7B", "7B", "16B"; llama: "demo", "7B"), or a
-    table of layers, width, heads and inner."""
+    """A named size of the model ("demo"; CodeGen2's "1B", "3.7B", "7B", "16B"; CodeGen's "350M",
+    "2B", "6B", "16B"; llama: "demo", "7B"), or a table of layers, width, heads, inner, and
+    optionally rotary, rotary_base and norm_epsilon."""
+    initialization: Literal["gpt2", "jaxformer"] = "gpt2"
+    """How initial weights are drawn; see trainer/models/initialization.py. The published configs
+    name GPT-2's (initializer_range 0.02); CodeGen was trained from JAXFORMER's."""
 
     @property
     def dims(self) -> DecoderDims:
@@ -73,12 +77,10 @@ class ModelConfig(Config):
             raise ValueError(
                 f"size: {self.name} has no size {self.size!r}; it has {', '.join(model.sizes)}"
             )
-        if self.dims.width % (2 * self.dims.heads):
-            raise ValueError("size: width must be a multiple of twice the heads")
-        if self.dims.heads % model.heads_multiple:
-            raise ValueError(
-                f"size: heads must be a multiple of {model.heads_multiple} for {self.name}"
-            )
+        try:
+            model.check_dims(self.dims)
+        except UsageError as error:
+            raise ValueError(f"size: {error}") from None
         return self
 
 

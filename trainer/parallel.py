@@ -3,7 +3,6 @@
 A single process uses the same code as many, with a process group of size one.
 """
 
-import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,16 +10,12 @@ from dataclasses import dataclass
 
 import torch
 import torch.distributed as dist
-from torch import Tensor
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
-from manifests.prng.splitmix import derive_key
+from trainer.models.initialization import Initialization, initial_weight
 from trainer.models.layers import Block, Decoder
-
-INITIAL_DEVIATION = 0.02
-"""Standard deviation of initial weights (GPT-2; `initializer_range` of codegen2's config.json)."""
 
 
 @dataclass(frozen=True)
@@ -108,15 +103,13 @@ def prepare_blocks(model: Decoder, compiled: bool, recompute: bool) -> None:
 
 
 @torch.no_grad()
-def initialize(model: Decoder, seed: int) -> None:
+def initialize(model: Decoder, seed: int, initialization: Initialization = "gpt2") -> None:
     """Set the initial weights. They depend on the seed and each weight's name, not on world size.
 
-    Matrices are normal with standard deviation 0.02. Matrices that write into the residual stream
-    are divided by the square root of twice the number of layers (GPT-2, section 2.3). Biases are 0
-    and norms 1.
+    See `trainer.models.initialization` for the laws.
     """
     for name, parameter in model.named_parameters():
-        full = _initial(model, name, parameter.shape, parameter.device, seed)
+        full = initial_weight(model, name, parameter, seed, initialization)
         if isinstance(parameter, DTensor):
             sharded = distribute_tensor(
                 full, parameter.device_mesh, parameter.placements, src_data_rank=None
@@ -124,18 +117,3 @@ def initialize(model: Decoder, seed: int) -> None:
             parameter.to_local().copy_(sharded.to_local())
         else:
             parameter.copy_(full)
-
-
-def _initial(
-    model: Decoder, name: str, shape: torch.Size, device: torch.device, seed: int
-) -> Tensor:
-    """Return the initial value of a parameter, not sharded."""
-    if name.endswith(".bias"):
-        return torch.zeros(shape, device=device)
-    if len(shape) == 1:
-        return torch.ones(shape, device=device)
-    generator = torch.Generator(device).manual_seed(derive_key(seed, name) >> 1)
-    deviation = INITIAL_DEVIATION
-    if name.endswith(model.residual_outputs):
-        deviation /= math.sqrt(2 * model.dims.layers)
-    return torch.randn(shape, device=device, generator=generator) * deviation

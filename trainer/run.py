@@ -162,6 +162,7 @@ def _check_same(existing: Run, config: RunConfig, plan: Plan) -> None:
         "seed": (old.seed, new.seed),
         "model.name": (old.model.name, new.model.name),
         "model.size": (old.model.dims, new.model.dims),
+        "model.initialization": (old.model.initialization, new.model.initialization),
         "data.objective": (old.data.objective, new.data.objective),
         "data.settings": (old.data.settings, new.data.settings),
         "data.sequence_length": (existing.plan.sequence_length, plan.sequence_length),

@@ -136,7 +136,7 @@ class Training:
         torch.manual_seed(self.config.seed)
         steps = complete_steps(self.run.checkpoints)
         if not steps:
-            initialize(self.model, self.config.seed)
+            initialize(self.model, self.config.seed, self.config.model.initialization)
             return Progress()
         state = read_run_state(self.run.checkpoints, steps[-1])
         self.checkpoints.load(steps[-1], self.model, self.optimizer)

@@ -6,7 +6,7 @@ and a shift (Lemire, "Fast random integer generation in an interval", 2019, with
 with bounds below 2^40 the bias is under 2^-24).
 
 Kernels call `mix`, `draw`, `derive`, `below` and `subset`; keys and numbers are uint64, bounds are
-int64 above 0. Other code calls `derive_key` and `shuffled`, which take Python ints.
+int64 above 0. Other code calls `derive_key`, `shuffled` and `uniforms`, which take Python ints.
 """
 
 import hashlib
@@ -116,6 +116,12 @@ def _draw_many(key: np.uint64, count: int) -> npt.NDArray[np.uint64]:
 def shuffled(key: int, count: int) -> npt.NDArray[np.intp]:
     """Return a permutation of `range(count)`: the order of the first `count` numbers of `key`."""
     return np.argsort(_draw_many(np.uint64(key), count), kind="stable")
+
+
+def uniforms(key: int, count: int) -> npt.NDArray[np.float32]:
+    """Return the first `count` numbers of `key` as numbers from 0 to below 1, float32 [count]."""
+    bits = _draw_many(np.uint64(key), count) >> np.uint64(40)
+    return np.ldexp(bits.astype(np.float32), -24)
 
 
 def derive_key(key: int, *parts: int | str) -> int:

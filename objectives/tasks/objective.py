@@ -177,8 +177,8 @@ class SpanObjective(Objective[S]):
 
     @property
     def stop_tokens(self) -> frozenset[int]:
-        """<eom> and the end token."""
-        return frozenset(i for i in (self.control.eom, self.control.end) if i is not None)
+        """<eom> alone (arXiv 2305.02309, section 3.3: "we only use the end-of-mask token")."""
+        return frozenset(() if self.control.eom is None else {self.control.eom})
 
 
 def require_below_vocabulary(control: SpecialTokens, name: str, number: int | None) -> None:

@@ -46,7 +46,7 @@ def test_sample_is_deterministic_with_and_without_a_suffix(call, run: str) -> No
 
 
 def test_a_prompt_longer_than_the_model_sees_is_refused(call, run: str) -> None:
-    with pytest.raises(UsageError, match="trained on 64 at once"):
+    with pytest.raises(UsageError, match="the model has a context of 64"):
         call("sample", run, "--prefix", "x " * 100)
 
 
@@ -66,17 +66,40 @@ def test_a_step_without_a_checkpoint_is_refused(call, run: str, command: str, tm
         call(command, run, *rest, "--step", "2")
 
 
-def test_transformers_continues_a_prompt_as_sample_does(call, run: str, tmp_path) -> None:
-    transformers = pytest.importorskip("transformers")
-    place = str(tmp_path / "hf")
-    call("export", run, place)
-    model = transformers.AutoModelForCausalLM.from_pretrained(place)
-    tokenizer = transformers.AutoTokenizer.from_pretrained(place)
-    prompt = tokenizer("def value(", return_tensors="pt").input_ids
-    theirs = model.generate(prompt, max_new_tokens=8, do_sample=False)[0, prompt.shape[1] :]
-    greedy = ["--tokens", "8", "--temperature", "0"]
-    ours = json.loads(call("sample", run, "--prefix", "def value(", *greedy, "--json"))
-    assert tokenizer.decode(theirs, skip_special_tokens=True) == ours["samples"][0]
+def test_prompts_of_a_file_are_sampled_together(call, run: str, tmp_path) -> None:
+    path = tmp_path / "prompts.jsonl"
+    path.write_text('{"prefix": "def "}\n{"prefix": "a", "suffix": "b"}\n')
+    command = ["sample", run, "--prompts", str(path), "--tokens", "5", "-n", "3", "--rows", "2"]
+    first, second = json.loads(call(*command, "--json"))["prompts"]
+    assert (first["prefix"], first["suffix"]) == ("def ", None)
+    assert (second["prefix"], second["suffix"]) == ("a", "b")
+    for prompt in (first, second):
+        assert len(prompt["samples"]) == len(prompt["tokens"]) == len(prompt["ended"]) == 3
+        assert max(prompt["tokens"]) <= 5
+    alone = json.loads(call("sample", run, "--prefix", "def ", "--tokens", "5", "--json"))
+    assert alone["samples"] == first["samples"][:1]
+
+
+@pytest.mark.parametrize(
+    "options", [[], ["--prefix", "a", "--prompts", "F"], ["--prompts", "F", "--suffix", "b"]]
+)
+def test_sample_takes_a_prefix_or_a_file(call, run: str, options: list[str]) -> None:
+    with pytest.raises(UsageError, match="give --prefix, with or without --suffix, or --prompts"):
+        call("sample", run, *options)
+
+
+def test_an_export_is_imported_and_sampled_from(call, run: str, tmp_path) -> None:
+    hf, again = str(tmp_path / "hf"), str(tmp_path / "again")
+    made = json.loads(call("export", run, hf, "--json"))
+    assert made["config"]["dtype"] == "float32"
+    assert "samples from it" in call("import", hf, again)
+    prompt = ["--prefix", "def value(", "--tokens", "8", "--json"]
+    assert len({call("sample", path, *prompt) for path in (run, hf, again)}) == 1
+    with pytest.raises(UsageError, match=r"--step: .* is a model directory"):
+        call("sample", hf, "--prefix", "a", "--step", "3")
+    call("export", run, str(tmp_path / "half"), "--dtype", "bfloat16")
+    sizes = [(tmp_path / name / "model.safetensors").stat().st_size for name in ("hf", "half")]
+    assert sizes[0] > 1.9 * sizes[1]
 
 
 def test_trace_names_the_documents_of_a_row(call, run: str) -> None:

@@ -16,10 +16,10 @@ def parse(**tables):
 
 def test_all_faults_are_listed_at_once() -> None:
     with pytest.raises(UsageError) as caught:
-        parse(batch={"sequence": 8}, model={"size": "2B"}, schedule={"steps": 0})
+        parse(batch={"sequence": 8}, model={"size": "3B"}, schedule={"steps": 0})
     message = str(caught.value)
     assert "did you mean 'sequences'" in message
-    assert "codegen2 has no size '2B'; it has demo, 1B, 3.7B, 7B, 16B" in message
+    assert "codegen2 has no size '3B'; it has demo, 350M, 1B, 2B, 3.7B, 6B, 7B, 16B" in message
     assert "schedule.steps" in message
 
 
@@ -30,7 +30,7 @@ def test_an_unknown_model_is_refused_with_the_known_ones() -> None:
 
 def test_heads_must_be_a_multiple_of_four_for_codegen2() -> None:
     size = {"layers": 1, "width": 60, "heads": 6, "inner": 64}
-    with pytest.raises(UsageError, match="multiple of 4 for codegen2"):
+    with pytest.raises(UsageError, match="multiple of 4 for CodeGen2"):
         parse(model={"size": size})
     assert parse(model={"name": "llama", "size": size}).model.dims.head_dim == 10
 

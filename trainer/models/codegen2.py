@@ -1,7 +1,7 @@
-"""CodeGen2's decoder: GPT-J's block, in which attention and MLP read the same normalized input.
+"""The decoder of CodeGen and CodeGen2: GPT-J's block, whose attention and MLP read one norm.
 
 Norm epsilon 1e-5, tanh GELU and a head with a bias are those of `codegen2-1B`'s published
-config.json and modeling_codegen.py.
+config.json and modeling_codegen.py. `tests/trainer/models/configs` holds the published configs.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainer.models.layers import Attention, Block, Decoder, DecoderDims, KVCache
+from manifests.errors import UsageError
+from trainer.models.kv_cache import KVCache
+from trainer.models.layers import Attention, Block, Decoder, DecoderDims
 
 EPSILON = 1e-5
 
@@ -19,9 +21,9 @@ MP_NUM = 4
 """Chunks of heads in the fused projection of `transformers`' CodeGenAttention."""
 
 
-def _dims(layers: int, width: int, heads: int) -> DecoderDims:
+def _dims(layers: int, width: int, heads: int, rotary: int | None = None) -> DecoderDims:
     """Return dimensions with an MLP of four times the width."""
-    return DecoderDims(layers=layers, width=width, heads=heads, inner=4 * width)
+    return DecoderDims(layers=layers, width=width, heads=heads, inner=4 * width, rotary=rotary)
 
 
 class CodeGen2Block(Block):
@@ -45,20 +47,25 @@ class CodeGen2Block(Block):
 
 
 class CodeGen2(Decoder):
-    """CodeGen2 (arXiv 2305.02309)."""
+    """CodeGen (arXiv 2203.13474: 350M, 2B, 6B, 16B) and CodeGen2 (arXiv 2305.02309: the others)."""
 
     sizes: ClassVar[Mapping[str, DecoderDims]] = {
         "demo": _dims(4, 256, 4),  # ours: learns something in a minute on two cores
-        "1B": _dims(16, 2048, 16),  # Salesforce/codegen2-1B config.json
-        "3.7B": _dims(16, 4096, 16),  # Salesforce/codegen2-3_7B config.json
-        "7B": _dims(33, 4096, 16),  # CodeGen's 6B (jaxformer config/codegen_6B_nl), 7.06e9 here
-        "16B": _dims(34, 6144, 24),  # Salesforce/codegen2-16B config.json
+        "350M": _dims(20, 1024, 16, rotary=32),  # Salesforce/codegen-350M-mono config.json
+        "1B": _dims(16, 2048, 16),  # Salesforce/codegen2-1B_P config.json
+        "2B": _dims(32, 2560, 32),  # Salesforce/codegen-2B-multi config.json
+        "3.7B": _dims(16, 4096, 16),  # Salesforce/codegen2-3_7B_P config.json
+        "6B": _dims(33, 4096, 16),  # Salesforce/codegen-6B-multi config.json
+        "7B": _dims(32, 4096, 16),  # Katonic/codegen2-7b config.json, a copy of Salesforce's
+        # Salesforce/codegen-16B-mono config.json; Katonic/codegen2-16b has the same shape.
+        "16B": _dims(34, 6144, 24),
     }
     norm_type, norm_epsilon = nn.LayerNorm, EPSILON
     head_bias = True
     max_rotary = 64
     heads_multiple = MP_NUM
     residual_outputs = ("attention.out.weight", "down.weight")
+    hf_model_type = "codegen"
     hf_names: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "embed": ("transformer.wte",),
         "blocks.*.norm": ("transformer.h.*.ln_1",),
@@ -84,6 +91,7 @@ class CodeGen2(Decoder):
             "embd_pdrop": 0.0,
             "resid_pdrop": 0.0,
             "layer_norm_epsilon": EPSILON,
+            "mp_num": MP_NUM,  # ours: transformers has this number fixed
             "n_ctx": context,
             "n_positions": context,
             "n_embd": self.dims.width,
@@ -94,6 +102,26 @@ class CodeGen2(Decoder):
             "tie_word_embeddings": False,
             "vocab_size": self.vocabulary,
         }
+
+    @classmethod
+    def from_hf_config(cls, config: Mapping[str, Any]) -> tuple[DecoderDims, int]:
+        """Return dimensions and context; see `Decoder.from_hf_config`."""
+        width = config["n_embd"]
+        dims = DecoderDims(
+            layers=config["n_layer"],
+            width=width,
+            heads=config["n_head"],
+            inner=config.get("n_inner") or 4 * width,
+            rotary=config["rotary_dim"],
+        )
+        return dims, config["n_positions"]
+
+    @classmethod
+    def check_dims(cls, dims: DecoderDims) -> None:
+        """Raise UsageError if `transformers` cannot say these dimensions of CodeGen."""
+        super().check_dims(dims)
+        if dims.rotary_base != 10000 or dims.norm_epsilon not in (None, EPSILON):
+            raise UsageError("CodeGen's rotary_base is 10000, and its norm_epsilon is 1e-5")
 
     def hf_layout(self, module: str, tensor: Tensor) -> Tensor:
         """Return a parameter in the row order of `transformers`: only `qkv` differs."""

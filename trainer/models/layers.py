@@ -1,4 +1,4 @@
-"""The parts of every decoder: rotary positions, causal attention, a key-value cache, the model.
+"""The parts of every decoder: rotary positions, causal attention, the model.
 
 The rotary dimensions of a head form two halves: dimension i is rotated with dimension
 i + rotary_dim / 2, as in Llama. GPT-J's and CodeGen's checkpoints pair neighbors instead;
@@ -17,10 +17,9 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from manifests.config import Config
+from manifests.errors import DataError, UsageError
+from trainer.models.kv_cache import KVCache
 from trainer.models.loss import Loss, weighted_loss
-
-ROTARY_BASE = 10000
-"""Published: RoFormer (arXiv 2104.09864), section 3.2.2; the same in GPT-J and Llama."""
 
 
 class DecoderDims(Config):
@@ -34,6 +33,14 @@ class DecoderDims(Config):
     """Attention heads; `width` is a multiple of twice the heads."""
     inner: int = Field(gt=0)
     """Features inside the MLP."""
+    rotary: int | None = Field(default=None, gt=0, multiple_of=2)
+    """Dimensions of a head that are rotated. Default: the model's; 64 or the whole head in
+    CodeGen2, the whole head in Llama. CodeGen's 350M has 32 of 64."""
+    rotary_base: float = Field(default=10000.0, gt=0)
+    """Base of the rotary angles. Published: RoFormer (arXiv 2104.09864), section 3.2.2; the same in
+    GPT-J and in CodeGen2.5's Llama."""
+    norm_epsilon: float | None = Field(default=None, gt=0)
+    """Epsilon of the norms. Default: the model's; Llama 2 has 1e-5 where CodeGen2.5 has 1e-6."""
 
     @property
     def head_dim(self) -> int:
@@ -41,42 +48,23 @@ class DecoderDims(Config):
         return self.width // self.heads
 
 
-class KVCache:
-    """Keys and values of the previous tokens, for decoding token by token."""
-
-    def __init__(self, layers: int) -> None:
-        """Make an empty cache for a model of `layers` blocks."""
-        self.layers: list[tuple[Tensor, Tensor] | None] = [None] * layers
-
-    @property
-    def length(self) -> int:
-        """Number of tokens in the cache."""
-        entry = self.layers[-1]
-        return 0 if entry is None else entry[0].shape[2]
-
-    def extend(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Append `keys` and `values` [B, H, n, head]; return all of them [B, H, length, head]."""
-        entry = self.layers[layer]
-        if entry is not None:
-            keys, values = torch.cat((entry[0], keys), 2), torch.cat((entry[1], values), 2)
-        self.layers[layer] = keys, values
-        return keys, values
-
-
-def rotary_table(start: int, length: int, rotary_dim: int, device: torch.device) -> Tensor:
-    """Return cosines and sines of positions `start` .. `start + length - 1`.
+def rotary_table(positions: Tensor, rotary_dim: int, base: float) -> Tensor:
+    """Return cosines and sines of `positions` int64 [...].
 
     Returns:
-        float32 [2, length, 1, 1, rotary_dim / 2].
+        float32 [2, ..., 1, 1, rotary_dim / 2].
     """
+    device = positions.device
     exponents = torch.arange(0, rotary_dim, 2, dtype=torch.float32, device=device) / rotary_dim
-    positions = torch.arange(start, start + length, dtype=torch.float32, device=device)
-    angles = torch.outer(positions, 1.0 / ROTARY_BASE**exponents)
-    return torch.stack((angles.cos(), angles.sin()))[:, :, None, None]
+    angles = positions[..., None] * (1.0 / base**exponents)
+    return torch.stack((angles.cos(), angles.sin()))[..., None, None, :]
 
 
 def apply_rotary(features: Tensor, rotary: Tensor) -> Tensor:
-    """Rotate the first dimensions of `features` [B, L, 2, H, head] by a `rotary_table`."""
+    """Rotate the first dimensions of `features` [B, L, 2, H, head].
+
+    `rotary` is the `rotary_table` of positions [L] or [B, L].
+    """
     cos, sin = rotary
     half = cos.shape[-1]
     first, second, rest = features.split((half, half, features.shape[-1] - 2 * half), dim=-1)
@@ -119,8 +107,8 @@ class Attention(nn.Module):
         values = split[:, :, 2].transpose(1, 2)
         if cache is not None:
             keys, values = cache.extend(self.layer, keys, values)
-        # A cache is either empty before this call, or this call has one token, which attends to
-        # every key.
+        # A call with a cache is either the prefill, or it has one token, which attends to every
+        # key or has a mask.
         causal = mask is None and length > 1
         mixed = F.scaled_dot_product_attention(queries, keys, values, mask, is_causal=causal)
         return cast(Tensor, self.out(mixed.transpose(1, 2).reshape(rows, length, width)))
@@ -168,6 +156,9 @@ class Decoder(nn.Module, ABC):
     hf_names: ClassVar[Mapping[str, tuple[str, ...]]]
     """Module -> modules of the same meaning in `transformers`. `*` stands for the layer. Where a
     module has several names, its rows are cut into as many equal parts."""
+    hf_model_type: ClassVar[str | None] = None
+    """`model_type` of the folders of `transformers` that can be imported, by `from_hf_config`; None
+    if import is not possible."""
     head_bias: ClassVar[bool] = False
     """Whether the head has a bias."""
     max_rotary: ClassVar[int] = 1 << 30
@@ -176,18 +167,38 @@ class Decoder(nn.Module, ABC):
     """The number of heads must be a multiple of this number."""
 
     def __init__(self, dims: DecoderDims, vocabulary: int) -> None:
-        """Make the layers; `parallel.initialize` sets their weights."""
+        """Make the layers; `parallel.initialize` sets their weights.
+
+        Raises:
+            UsageError: the model cannot have these dimensions.
+        """
         super().__init__()
+        self.check_dims(dims)
         self.dims, self.vocabulary = dims, vocabulary
         self.embed = nn.Embedding(vocabulary, dims.width)
         self.blocks = nn.ModuleList(self.make_block(layer) for layer in range(dims.layers))
-        self.norm = self.norm_type(dims.width, eps=self.norm_epsilon)
+        self.norm = self.norm_type(dims.width, eps=dims.norm_epsilon or self.norm_epsilon)
         self.head = nn.Linear(dims.width, vocabulary, bias=self.head_bias)
+
+    @classmethod
+    def check_dims(cls, dims: DecoderDims) -> None:
+        """Raise UsageError if the model cannot have these dimensions."""
+        if dims.width % (2 * dims.heads):
+            raise UsageError("width must be a multiple of twice the heads")
+        if dims.heads % cls.heads_multiple:
+            raise UsageError(f"heads must be a multiple of {cls.heads_multiple} for {cls.__name__}")
+        if (dims.rotary or 0) > dims.head_dim:
+            raise UsageError(f"rotary is {dims.rotary}, and a head has {dims.head_dim} dimensions")
 
     @property
     def rotary_dim(self) -> int:
         """Number of dimensions of each head that are rotated."""
-        return min(self.max_rotary, self.dims.head_dim)
+        return self.dims.rotary or min(self.max_rotary, self.dims.head_dim)
+
+    @property
+    def epsilon(self) -> float:
+        """Epsilon of the norms."""
+        return self.dims.norm_epsilon or self.norm_epsilon
 
     @abstractmethod
     def make_block(self, layer: int) -> Block:
@@ -205,30 +216,77 @@ class Decoder(nn.Module, ABC):
         """Return a parameter of `module` in the row order of `transformers`."""
         return tensor
 
+    @classmethod
+    def from_hf_config(cls, config: Mapping[str, Any]) -> tuple[DecoderDims, int]:
+        """Return the dimensions and the context that a config.json of `transformers` describes.
+
+        Only for a model with an `hf_model_type`. What `hf_config` says beyond dimensions and
+        context is compared by the caller.
+
+        Raises:
+            UsageError: the model cannot do what the config describes.
+            KeyError: the config lacks a key.
+        """
+        raise NotImplementedError
+
+    def hf_tensor_names(self, name: str) -> list[str]:
+        """Return the names in `transformers` of a parameter; several if its rows are cut."""
+        module, _, kind = name.rpartition(".")
+        layer = "".join(re.findall(r"^blocks\.(\d+)", module))
+        hf_modules = self.hf_names[re.sub(r"^blocks\.\d+", "blocks.*", module)]
+        return [f"{hf_module.replace('*', layer)}.{kind}" for hf_module in hf_modules]
+
     def hf_tensors(self) -> dict[str, Tensor]:
         """Return the weights by their names in `transformers`."""
         tensors = {}
         for name, tensor in self.state_dict().items():
-            module, _, kind = name.rpartition(".")
-            layer = "".join(re.findall(r"^blocks\.(\d+)", module))
-            names = self.hf_names[re.sub(r"^blocks\.\d+", "blocks.*", module)]
-            parts = self.hf_layout(module, tensor).chunk(len(names))
-            for hf_name, part in zip(names, parts, strict=True):
+            hf_names = self.hf_tensor_names(name)
+            parts = self.hf_layout(name.rpartition(".")[0], tensor).chunk(len(hf_names))
+            for hf_name, part in zip(hf_names, parts, strict=True):
                 # Several chunks share memory, and safetensors does not save tensors that do.
-                own = part.clone() if len(names) > 1 else part
-                tensors[f"{hf_name.replace('*', layer)}.{kind}"] = own
+                tensors[hf_name] = part.clone() if len(hf_names) > 1 else part
         return tensors
+
+    def load_hf_tensors(self, read: Callable[[str], Tensor], ends: str = "") -> None:
+        """Copy weights from their tensors in `transformers`: the inverse of `hf_tensors`.
+
+        Args:
+            read: returns a tensor by its name in `transformers`. One parameter's tensors are in
+                memory at a time.
+            ends: of the names of the parameters to copy; default: all of them.
+
+        Raises:
+            DataError: a tensor has another shape than the parameter.
+        """
+        chosen = {n: p for n, p in self.state_dict().items() if n.endswith(ends)}
+        for name, parameter in chosen.items():
+            hf_names = self.hf_tensor_names(name)
+            rows = torch.cat([read(hf_name) for hf_name in hf_names])
+            if rows.shape != parameter.shape:
+                raise DataError(
+                    f"{' and '.join(hf_names)}: shape {list(rows.shape)}, "
+                    f"and the model has {list(parameter.shape)}"
+                )
+            order = self.hf_layout(name.rpartition(".")[0], torch.arange(len(rows)))
+            parameter[order] = rows.to(parameter.dtype)
 
     def hidden(
         self, tokens: Tensor, cache: KVCache | None = None, prefix: Tensor | None = None
     ) -> Tensor:
         """Return the input of the head, [B, L, width], for `tokens` int64 [B, L].
 
-        The first `prefix` int [B] positions of a sequence attend to each other.
+        Args:
+            tokens: whole sequences; with a cache that is not empty, the next token of each row.
+            cache: of the tokens before. The caller tells it the lengths after the prefill, and of
+                each step (`KVCache.set_lengths`, `KVCache.advance`).
+            prefix: int [B], the positions at the front of a sequence that attend to each other.
         """
-        start = 0 if cache is None else cache.length
-        rotary = rotary_table(start, tokens.shape[1], self.rotary_dim, tokens.device)
-        mask = None if prefix is None else prefix_mask(prefix, tokens.shape[1])
+        if cache is None or cache.is_empty:
+            positions = torch.arange(tokens.shape[1], device=tokens.device)
+            mask = None if prefix is None else prefix_mask(prefix, tokens.shape[1])
+        else:
+            positions, mask = cache.lengths[:, None], cache.mask()
+        rotary = rotary_table(positions, self.rotary_dim, self.dims.rotary_base)
         x = self.embed(tokens)
         for block in self.blocks:
             x = block(x, rotary, cache, mask)
@@ -256,7 +314,6 @@ class Decoder(nn.Module, ABC):
             hidden, self.head.weight, bias, targets.flatten(), shifted.flatten(), z_loss=z_loss
         )
 
-    def logits(self, tokens: Tensor, cache: KVCache | None = None, last: bool = False) -> Tensor:
-        """Return the logits [B, L, vocabulary] after each token, or [B, 1, vocabulary] (`last`)."""
-        hidden = self.hidden(tokens, cache)
-        return cast(Tensor, self.head(hidden[:, -1:] if last else hidden))
+    def logits(self, tokens: Tensor) -> Tensor:
+        """Return the logits [B, L, vocabulary] after each token of `tokens` int64 [B, L]."""
+        return cast(Tensor, self.head(self.hidden(tokens)))

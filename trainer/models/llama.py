@@ -10,7 +10,9 @@ from typing import Any, ClassVar, cast
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainer.models.layers import Attention, Block, Decoder, DecoderDims, KVCache
+from manifests.errors import UsageError
+from trainer.models.kv_cache import KVCache
+from trainer.models.layers import Attention, Block, Decoder, DecoderDims
 
 EPSILON = 1e-6
 
@@ -21,9 +23,10 @@ class LlamaBlock(Block):
     def __init__(self, dims: DecoderDims, layer: int) -> None:
         """Make the block of a layer."""
         super().__init__()
-        self.attention_norm = nn.RMSNorm(dims.width, eps=EPSILON)
+        epsilon = dims.norm_epsilon or EPSILON
+        self.attention_norm = nn.RMSNorm(dims.width, eps=epsilon)
         self.attention = Attention(dims, layer)
-        self.mlp_norm = nn.RMSNorm(dims.width, eps=EPSILON)
+        self.mlp_norm = nn.RMSNorm(dims.width, eps=epsilon)
         self.gate = nn.Linear(dims.width, dims.inner, bias=False)
         self.up = nn.Linear(dims.width, dims.inner, bias=False)
         self.down = nn.Linear(dims.inner, dims.width, bias=False)
@@ -42,11 +45,12 @@ class Llama(Decoder):
 
     sizes: ClassVar[Mapping[str, DecoderDims]] = {
         "demo": DecoderDims(layers=4, width=256, heads=4, inner=768),  # ours
-        # Salesforce/codegen25-7b-multi config.json
+        # Salesforce/codegen25-7b-multi_P config.json
         "7B": DecoderDims(layers=32, width=4096, heads=32, inner=11008),
     }
     norm_type, norm_epsilon = nn.RMSNorm, EPSILON
     residual_outputs = ("attention.out.weight", "down.weight")
+    hf_model_type = "llama"
     hf_names: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "embed": ("model.embed_tokens",),
         "blocks.*.attention_norm": ("model.layers.*.input_layernorm",),
@@ -82,9 +86,36 @@ class Llama(Decoder):
             "num_attention_heads": self.dims.heads,
             "num_hidden_layers": self.dims.layers,
             "num_key_value_heads": self.dims.heads,
-            "rms_norm_eps": EPSILON,
-            "rope_parameters": {"rope_theta": 10000.0, "rope_type": "default"},
-            "rope_theta": 10000.0,
+            "rms_norm_eps": self.epsilon,
+            "rope_parameters": {"rope_theta": self.dims.rotary_base, "rope_type": "default"},
+            "rope_theta": self.dims.rotary_base,
             "tie_word_embeddings": False,
             "vocab_size": self.vocabulary,
         }
+
+    @classmethod
+    def from_hf_config(cls, config: Mapping[str, Any]) -> tuple[DecoderDims, int]:
+        """Return dimensions and context; see `Decoder.from_hf_config`."""
+        heads, rope = config["num_attention_heads"], config.get("rope_parameters") or {}
+        if config.get("num_key_value_heads") not in (None, heads):
+            raise UsageError("num_key_value_heads must be num_attention_heads")
+        if config.get("rope_scaling") or rope.get("rope_type", "default") != "default":
+            raise UsageError("scaled rotary positions are not supported")
+        if config.get("head_dim") not in (None, config["hidden_size"] // heads):
+            raise UsageError("head_dim must be hidden_size / num_attention_heads")
+        dims = DecoderDims(
+            layers=config["num_hidden_layers"],
+            width=config["hidden_size"],
+            heads=heads,
+            inner=config["intermediate_size"],
+            rotary_base=rope.get("rope_theta") or config.get("rope_theta") or 10000.0,
+            norm_epsilon=config.get("rms_norm_eps", EPSILON),
+        )
+        return dims, config["max_position_embeddings"]
+
+    @classmethod
+    def check_dims(cls, dims: DecoderDims) -> None:
+        """Raise UsageError if `transformers` cannot say these dimensions of Llama."""
+        super().check_dims(dims)
+        if dims.rotary not in (None, dims.head_dim):
+            raise UsageError("Llama rotates the whole head")

@@ -1,19 +1,13 @@
-"""The decoders: causality, cache, and the published sizes."""
+"""The decoders: causality, cache, prefixes, recomputation, and dimensions."""
 
 import pytest
 import torch
 
+from manifests.errors import UsageError
 from trainer.models import MODELS, DecoderDims
-from trainer.models.layers import KVCache
+from trainer.models.kv_cache import KVCache
 
 SMALL = DecoderDims(layers=2, width=64, heads=4, inner=160)
-PUBLISHED = {
-    ("codegen2", "1B"): 1.015e9,
-    ("codegen2", "3.7B"): 3.64e9,
-    ("codegen2", "7B"): 7.06e9,
-    ("codegen2", "16B"): 16.0e9,
-    ("llama", "7B"): 6.9e9,
-}
 
 
 def make(name: str, dims: DecoderDims = SMALL, vocabulary: int = 97):
@@ -22,14 +16,6 @@ def make(name: str, dims: DecoderDims = SMALL, vocabulary: int = 97):
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.2)
     return model
-
-
-@pytest.mark.parametrize(("name", "size"), PUBLISHED)
-def test_published_sizes_have_the_published_parameters(name: str, size: str) -> None:
-    with torch.device("meta"):
-        model = MODELS[name](MODELS[name].sizes[size], 51200)
-    count = sum(p.numel() for p in model.parameters())
-    assert count == pytest.approx(PUBLISHED[name, size], rel=0.005)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -68,12 +54,49 @@ def test_positions_of_a_prefix_attend_to_each_other(name: str) -> None:
 @torch.no_grad()
 def test_decoding_with_the_cache_gives_the_same_logits(name: str) -> None:
     model = make(name)
-    tokens = torch.randint(0, 97, (2, 20))
-    whole = model.logits(tokens)
-    cache = KVCache(SMALL.layers)
-    parts = [model.logits(tokens[:, :7], cache)]
-    parts += [model.logits(tokens[:, i : i + 1], cache) for i in range(7, 20)]
-    torch.testing.assert_close(torch.cat(parts, 1), whole, rtol=1e-4, atol=1e-4)
+    tokens, lengths = torch.randint(0, 97, (3, 20)), torch.tensor([7, 3, 7])
+    cache = KVCache.allocate(
+        SMALL.layers, 3, SMALL.heads, 20, SMALL.head_dim, device=torch.device("cpu"),
+        dtype=torch.float32,
+    )  # fmt: skip
+    model.hidden(tokens[:, :7], cache)
+    cache.set_lengths(lengths)
+    for step in range(12):
+        places = lengths + step
+        next_tokens = tokens[torch.arange(3), places][:, None]
+        got = model.head(model.hidden(next_tokens, cache)[:, 0])
+        cache.advance()
+        for row, place in enumerate(places.tolist()):
+            wanted = model.logits(tokens[row : row + 1, : place + 1])[0, -1]
+            torch.testing.assert_close(got[row], wanted, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "changed", "message"),
+    [
+        ("llama", {"width": 60}, "width must be a multiple of twice the heads"),
+        ("codegen2", {"width": 60, "heads": 6}, "heads must be a multiple of 4"),
+        ("codegen2", {"rotary": 18}, "rotary is 18, and a head has 16 dimensions"),
+        ("codegen2", {"rotary_base": 1e6}, "CodeGen's rotary_base is 10000"),
+        ("llama", {"rotary": 8}, "Llama rotates the whole head"),
+    ],
+)
+def test_dimensions_that_a_model_cannot_have_are_refused(name, changed, message) -> None:
+    with pytest.raises(UsageError, match=message):
+        MODELS[name](SMALL.model_copy(update=changed), 97)
+
+
+@torch.no_grad()
+def test_rotary_dimensions_base_and_epsilon_change_the_computation() -> None:
+    tokens = torch.randint(0, 97, (1, 24))
+
+    def logits(name: str, **changed):
+        return make(name, SMALL.model_copy(update=changed)).logits(tokens)
+
+    assert not torch.allclose(logits("codegen2"), logits("codegen2", rotary=8))
+    assert torch.equal(logits("codegen2"), logits("codegen2", rotary=16))
+    assert not torch.allclose(logits("llama"), logits("llama", rotary_base=100.0))
+    assert not torch.allclose(logits("llama"), logits("llama", norm_epsilon=0.1))
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -1,0 +1,150 @@
+"""Texts: prompts by objective, stop tokens, control tokens, files of prompts."""
+
+import json
+
+import pytest
+import torch
+
+from manifests.errors import DataError, UsageError
+from manifests.special_tokens import SpecialTokens
+from objectives.tasks.registry import make_objective
+from trainer.models import MODELS, DecoderDims
+from trainer.run import Run
+from trainer.sampling.generate import Sampling
+from trainer.sampling.language_model import LanguageModel
+from trainer.sampling.text import Prompt, Sample, read_prompts, sample_texts, samples_text
+from trainer.train import train
+
+CONTROL = SpecialTokens(end=90, sep=91, eom=92, mask_1=96, masks=4, vocabulary=97)
+FIM = {"fim": {"sentinels": [93, 94, 95]}}
+
+
+def learned(objectives: set[str]) -> LanguageModel:
+    """Return a model as if it had been trained on these objectives."""
+    model = MODELS["codegen2"](DecoderDims(layers=1, width=16, heads=4, inner=16), 97)
+    made = {name: make_objective(name, CONTROL, FIM.get(name, {})) for name in sorted(objectives)}
+    return LanguageModel(model, "none", CONTROL, 64, made)
+
+
+@pytest.mark.parametrize(
+    ("objectives", "prompt", "stop"),
+    [
+        ({"clm", "causal_masking"}, [1, 2, 96, 3, 90, 96], 92),
+        ({"clm", "span_corruption"}, [1, 2, 96, 3, 90, 91, 96], 92),
+        ({"ul2_s", "ul2_x64"}, [1, 2, 96, 3, 90, 91, 96], 92),
+        ({"clm", "fim"}, [93, 1, 2, 94, 3, 95], 90),
+    ],
+)
+def test_a_gap_has_the_prompt_and_the_stop_token_of_its_objective(objectives, prompt, stop) -> None:
+    model = learned(objectives)
+    assert model.infill([1, 2], [3]) == prompt
+    assert model._infiller.stop_tokens == {stop}
+
+
+@pytest.mark.parametrize("objectives", [{"clm"}, {"prefix_lm", "ul2_s"}])
+def test_a_model_without_an_infilling_objective_refuses_a_suffix(objectives) -> None:
+    with pytest.raises(UsageError, match="no objective of this model fills in"):
+        learned(objectives).infill([1], [2])
+
+
+@pytest.fixture
+def language_model(trained: str) -> LanguageModel:
+    return LanguageModel.open(trained)
+
+
+@pytest.mark.parametrize(
+    ("objectives", "both_ways"),
+    [
+        ({"clm"}, False),
+        ({"span_corruption"}, False),
+        ({"prefix_lm"}, True),
+        ({"clm", "prefix_lm"}, False),
+        ({"ul2_s", "ul2_x64"}, True),
+    ],
+)
+def test_a_prefix_lm_sees_its_prompt_in_both_directions(
+    language_model, objectives, both_ways
+) -> None:
+    made = learned(objectives).objectives
+    changed = LanguageModel(
+        language_model.model, language_model.tokenizer, language_model.control, 64, made
+    )
+    assert (changed.continuation().prefix == 0) == both_ways
+
+
+def test_no_sample_has_a_control_token(language_model) -> None:
+    control = language_model.control
+    names = {control.end, control.sep, control.eom, control.mask(1), control.mask(control.masks)}
+    with torch.no_grad():  # every control token is far likelier than any text
+        language_model.model.head.bias[sorted(names)] += 50
+    for decoding in (language_model.continuation(), language_model.infilling()):
+        allowed = set(torch.nonzero(decoding.allowed)[:, 0].tolist())
+        assert not names & allowed
+        assert len(decoding.stop) == 1
+    hot = Sampling(tokens=20, temperature=1.0, top_p=1.0, samples=8)
+    prompts = [Prompt("def value("), Prompt("def value(", "\nreturn x")]
+    for samples in sample_texts(language_model, prompts, hot):
+        assert all(sample.ended == "stop" for sample in samples)
+        assert not any("<mask_" in sample.text or "<sep>" in sample.text for sample in samples)
+
+
+def test_prompts_of_both_kinds_come_back_in_their_order(language_model) -> None:
+    prompts = [Prompt("a", "b"), Prompt("def value("), Prompt(""), Prompt("x = ", "\n")]
+    sampling = Sampling(tokens=5, samples=2, temperature=1.0)
+    together = sample_texts(language_model, prompts, sampling)
+    assert together == [sample_texts(language_model, [p], sampling)[0] for p in prompts]
+
+
+def test_a_run_of_fim_is_prompted_with_its_sentinels(configure) -> None:
+    sentinels = "data.settings={ fim = { sentinels = [300, 301, 302] } }"
+    train(config := configure("data.objective=fim", sentinels, "schedule.steps=1"))
+    model = LanguageModel.open(config.output)
+    assert model.infill([1, 2], [3]) == [300, 1, 2, 301, 3, 302]
+    assert model.infilling().stop == {Run.open(config.output).plan.control.end}
+    allowed = model.infilling().allowed
+    assert allowed is not None and not allowed[[300, 301, 302]].any()
+    [made] = sample_texts(model, [Prompt("def ", "return")], Sampling(tokens=4, samples=2))
+    assert len(made) == 2
+
+
+def test_a_path_that_is_no_model_is_refused(tmp_path) -> None:
+    with pytest.raises(UsageError, match=r"neither a run, for it has no plan\.json, nor a model"):
+        LanguageModel.open(str(tmp_path))
+
+
+def test_prompts_are_read_from_json_lines(tmp_path) -> None:
+    path = tmp_path / "prompts.jsonl"
+    rows = [{"prefix": "a"}, {"prefix": "b", "suffix": "c"}, {"prefix": "d", "suffix": None}]
+    path.write_text("\n\n".join(map(json.dumps, rows)))
+    assert read_prompts(str(path)) == [Prompt("a"), Prompt("b", "c"), Prompt("d")]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("{", "line 2 is not JSON"),
+        ("[]", "line 2 is not an object with a text `prefix`"),
+        ('{"prefix": 3}', "line 2 is not an object with a text `prefix`"),
+        ('{"prefix": "a", "suffix": 3}', "line 2: `suffix` is not a text"),
+    ],
+)
+def test_a_bad_line_is_named(tmp_path, line: str, message: str) -> None:
+    path = tmp_path / "prompts.jsonl"
+    path.write_text('{"prefix": "a"}\n' + line)
+    with pytest.raises(DataError, match=message):
+        read_prompts(str(path))
+
+
+def test_a_file_without_prompts_is_refused(tmp_path) -> None:
+    path = tmp_path / "prompts.jsonl"
+    path.write_text("\n")
+    with pytest.raises(UsageError, match="has no prompt"):
+        read_prompts(str(path))
+
+
+def test_text_says_why_a_sample_ended_and_replaces_control_characters() -> None:
+    prompts = [Prompt("a\x1b[2J", "c\x1b[31m"), Prompt("p")]
+    samples = [[Sample("b\x1b]0;title\x07", 3, "stop")], [Sample("q", 1, "context")]]
+    shown = samples_text(prompts, samples).plain
+    assert "\x1b" not in shown
+    assert shown.endswith("pq[the end of the model's context]")
