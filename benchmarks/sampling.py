@@ -32,7 +32,8 @@ def small_model() -> Decoder:
     torch.manual_seed(1)
     model = MODELS["codegen2"](DIMS, VOCABULARY)
     for name, parameter in model.named_parameters():
-        torch.nn.init.normal_(parameter, std=0.05 if name == "head.weight" else 0.02)
+        if parameter.ndim > 1:
+            torch.nn.init.normal_(parameter, std=0.2 if name == "head.weight" else 0.02)
     return model.eval()
 
 

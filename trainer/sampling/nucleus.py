@@ -4,8 +4,9 @@ import torch
 from torch import Tensor
 
 CANDIDATES = 256
-"""Likeliest tokens that are looked at first. Ours: at a temperature below 1 they nearly always hold
-the nucleus, and finding them takes a tenth of the time of sorting 51,200 tokens."""
+"""Likeliest tokens that are looked at first; 16 times as many if they do not hold the nucleus.
+Ours: at a temperature below 1 they nearly always do, and finding them takes a tenth of the time of
+sorting 51,200 tokens."""
 
 
 def draw_tokens(logits: Tensor, temperature: float, top_p: float, uniforms: Tensor) -> Tensor:
@@ -28,22 +29,19 @@ def draw_tokens(logits: Tensor, temperature: float, top_p: float, uniforms: Tens
     if top_p >= 1:
         return _pick(torch.softmax(scaled, 1), uniforms)
     log_total = scaled.logsumexp(1, keepdim=True)
-    vocabulary = logits.shape[1]
-    values, ids = scaled.topk(min(CANDIDATES, vocabulary), dim=1)
-    before = _mass_before(values, log_total)
-    if ids.shape[1] < vocabulary and not bool((before[:, -1] >= top_p).all()):
-        values, ids = scaled.sort(1, descending=True)
-        before = _mass_before(values, log_total)
-    kept = before < top_p
-    kept[:, 0] = True
-    ranks = _pick((values - log_total).exp().masked_fill(~kept, 0), uniforms)
+    vocabulary, count = logits.shape[1], CANDIDATES
+    while True:
+        count = min(count, vocabulary)
+        values, ids = scaled.topk(count, dim=1)
+        probabilities = (values - log_total).exp()
+        before = probabilities.cumsum(1) - probabilities
+        if count == vocabulary or bool((before[:, -1] >= top_p).all()):
+            break
+        count *= 16
+    excluded = before >= top_p
+    excluded[:, 0] = False
+    ranks = _pick(probabilities.masked_fill(excluded, 0), uniforms)
     return ids.gather(1, ranks[:, None])[:, 0]
-
-
-def _mass_before(values: Tensor, log_total: Tensor) -> Tensor:
-    """Return the probability of all tokens before each one, [rows, n]; `values` descend."""
-    probabilities = (values - log_total).exp()
-    return probabilities.cumsum(1) - probabilities
 
 
 def _pick(weights: Tensor, uniforms: Tensor) -> Tensor:
