@@ -37,9 +37,9 @@ class Sampling:
 
     Attributes:
         tokens: maximum number of tokens of a sample.
-        temperature: 0 takes the likeliest token. Default: CodeGen2's for pass@1 (arXiv 2305.02309,
-            table 3).
-        top_p: see `draw_tokens`. Default: CodeGen's (arXiv 2203.13474, section 4.1).
+        temperature: 0 takes the likeliest token. Published: CodeGen2's for pass@1 (arXiv
+            2305.02309, Table 3).
+        top_p: see `draw_tokens`. Published: CodeGen's (arXiv 2203.13474).
         seed: of the random draws.
         samples: number of samples of each prompt.
         rows: maximum number of samples that are decoded at once. Ours: the cache of 32 rows of

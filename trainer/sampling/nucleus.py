@@ -1,4 +1,4 @@
-"""Nucleus sampling (Holtzman et al., arXiv 1904.09751, section 3.1), with given random numbers."""
+"""Nucleus sampling (Holtzman et al., arXiv 1904.09751), with given random numbers."""
 
 import torch
 from torch import Tensor
