@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,77 +26,116 @@ INNER = (
 )
 
 
-@pytest.fixture
-def copy(tmp_path: Path) -> Path:
+RUNS = """
+import os, sys
+import numba
+numba.njit(lambda x: x)(1)
+for line in sys.stdin:
+    directory = line.rstrip()
+    child = os.fork()
+    if child == 0:
+        os.chdir(directory)
+        sys.path.insert(0, directory)
+        for number, name in ((1, "stdout"), (2, "stderr")):
+            os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+        from filters.outer import outer
+        print(outer(1), flush=True)
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+"""Call the compiled function of each directory named on stdin, in a process of its own that has
+imported no module of ours, but numba, which takes a second to compile its first function. Print
+the exit code."""
+
+
+class Copy:
     """A tree in which a compiled function calls another, which freezes a third file's constant."""
-    for package in ("filters", "manifests/prng"):
-        (tmp_path / package).mkdir(parents=True)
-    (tmp_path / "manifests/prng/jit.py").write_text(Path(jit.__file__).read_text())
-    (tmp_path / "filters/outer.py").write_text(OUTER.format(imported="inner"))
-    (tmp_path / "filters/inner.py").write_text(INNER)
-    (tmp_path / "filters/constant.py").write_text("OFFSET = 1\n")
-    (tmp_path / "filters/unrelated.py").write_text("OFFSET = 1\n")
-    return tmp_path
+
+    def __init__(self, path: Path, runs: "subprocess.Popen[str]") -> None:
+        """Write the tree."""
+        self.path, self._runs = path, runs
+        for package in ("filters", "manifests/prng"):
+            (path / package).mkdir(parents=True)
+        (path / "manifests/prng/jit.py").write_text(Path(jit.__file__).read_text())
+        (path / "filters/outer.py").write_text(OUTER.format(imported="inner"))
+        (path / "filters/inner.py").write_text(INNER)
+        (path / "filters/constant.py").write_text("OFFSET = 1\n")
+        (path / "filters/unrelated.py").write_text("OFFSET = 1\n")
+
+    def edit(self, edited: str, old: str, new: str) -> None:
+        """Edit a file and keep its time."""
+        path = self.path / edited
+        path.write_text(path.read_text().replace(old, new))
+        os.utime(path, (0, 0))
+
+    def run(self) -> tuple[int, str]:
+        """Call the compiled function of 1; return its result and what is said on stderr."""
+        assert self._runs.stdin and self._runs.stdout
+        print(self.path, file=self._runs.stdin, flush=True)
+        assert self._runs.stdout.readline() == "0\n", (self.path / "stderr").read_text()
+        return int((self.path / "stdout").read_text()), (self.path / "stderr").read_text()
+
+    def outer(self, edited: str, old: str, new: str) -> int:
+        """Return the result of the compiled function of 1 after an edit."""
+        self.edit(edited, old, new)
+        return self.run()[0]
+
+    def directories(self) -> set[Path]:
+        """Return the cache directories."""
+        return set(self.path.glob("manifests/__pycache__/kernels-*"))
 
 
-def outer(copy: Path, edited: str, old: str, new: str) -> int:
-    """The result of the compiled function of 1, after an edit that keeps the file's time."""
-    path = copy / edited
-    path.write_text(path.read_text().replace(old, new))
-    os.utime(path, (0, 0))
-    return int(run(copy).stdout)
-
-
-def run(copy: Path) -> "subprocess.CompletedProcess[str]":
-    """Call the compiled function in a process of its own."""
-    code = "from filters.outer import outer; print(outer(1))"
+@pytest.fixture(scope="module")
+def runs() -> Iterator["subprocess.Popen[str]"]:
+    """The process of RUNS."""
     variables = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}
-    return subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=copy,
+    with subprocess.Popen(
+        [sys.executable, "-c", RUNS],
         env={**variables, "PYTHONPATH": ""},
-        capture_output=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
         text=True,
-        check=True,
-    )
+    ) as process:
+        yield process
 
 
-def directories(copy: Path) -> set[Path]:
-    return set(copy.glob("manifests/__pycache__/kernels-*"))
+@pytest.fixture
+def copy(tmp_path: Path, runs: "subprocess.Popen[str]") -> Copy:
+    return Copy(tmp_path, runs)
 
 
 def test_an_edited_function_is_compiled_again_into_its_callers(copy):
-    assert outer(copy, "filters/inner.py", "", "") == 2
-    assert outer(copy, "filters/inner.py", "x + OFFSET", "x * 7") == 7
+    assert copy.outer("filters/inner.py", "", "") == 2
+    assert copy.outer("filters/inner.py", "x + OFFSET", "x * 7") == 7
 
 
 def test_an_edited_constant_of_an_indirect_import_is_compiled_again(copy):
-    assert outer(copy, "filters/constant.py", "", "") == 2
-    assert outer(copy, "filters/constant.py", "1", "8") == 9
+    assert copy.outer("filters/constant.py", "", "") == 2
+    assert copy.outer("filters/constant.py", "1", "8") == 9
 
 
 def test_a_file_that_is_not_imported_leaves_the_cache_valid(copy):
-    outer(copy, "filters/unrelated.py", "", "")
-    before = directories(copy)
-    outer(copy, "filters/unrelated.py", "1", "2")
-    assert directories(copy) == before
+    copy.outer("filters/unrelated.py", "", "")
+    before = copy.directories()
+    copy.outer("filters/unrelated.py", "1", "2")
+    assert copy.directories() == before
     assert len(before) == 2  # outer.py and inner.py
 
 
 def test_a_process_that_compiles_says_so_once(copy):
     message = "compiling kernels, once for each version; `stackpile warm` does so beforehand\n"
-    assert run(copy).stderr == message
-    assert run(copy).stderr == ""
+    assert copy.run() == (2, message)
+    assert copy.run() == (2, "")
 
 
 def test_directories_that_were_not_used_for_long_are_removed(copy):
-    outer(copy, "filters/constant.py", "", "")
-    unused = directories(copy)
+    copy.outer("filters/constant.py", "", "")
+    unused = copy.directories()
     for directory in unused:
         os.utime(directory, (0, 0))
-    outer(copy, "filters/constant.py", "1", "2")
-    assert len(directories(copy)) == 2
-    assert not directories(copy) & unused
+    copy.outer("filters/constant.py", "1", "2")
+    assert len(copy.directories()) == 2
+    assert not copy.directories() & unused
     assert STALE > 3600
 
 
