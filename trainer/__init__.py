@@ -1,7 +1,7 @@
 """Training: models, the sharded loop, checkpoints, sampling, evaluation and export.
 
-train is the loop, optimizer the update and its schedule, checkpoint what is saved and resumed, run
-the directory of a run, config its RUN.toml, parallel its processes, metrics and display what it
+train is the loop, optimization the update of the weights, checkpoints what is saved and resumed,
+run the directory of a run, config its RUN.toml, parallel its processes, metrics and display what it
 reports, interrupt how it stops. sampling, evaluate and trace use a finished run. interop reads and
 writes model directories of Hugging Face. models has the decoders.
 """

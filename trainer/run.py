@@ -15,7 +15,7 @@ from manifests.mixture.config import load_mixture
 from manifests.mixture.resolve import resolve
 from objectives.stream.plan import Plan, load_plan, make_plan, save_plan, tombstones_of
 from objectives.stream.plan_stages import with_recorded_tombstones
-from trainer.checkpoint import complete_steps, load_model, read_run_state
+from trainer.checkpoints.checkpoint import complete_steps, load_model, read_run_state
 from trainer.config import RunConfig, load_run_config
 from trainer.metrics import Metrics, read_metrics
 from trainer.models import MODELS, Decoder

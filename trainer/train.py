@@ -28,13 +28,13 @@ from objectives.stream.positions import step_position
 from objectives.stream.stream import Stream
 from objectives.stream.torch_dataset import batches
 from objectives.tasks.batch import FORGOTTEN, PADDING, Batch
-from trainer.checkpoint import Checkpoints, complete_steps, read_run_state
+from trainer.checkpoints.checkpoint import Checkpoints, complete_steps, read_run_state
 from trainer.config import RunConfig
 from trainer.display import Display
 from trainer.interrupt import Interrupted, catch_stop_signals
 from trainer.metrics import Metrics, append_metrics, truncate_metrics
 from trainer.models import Decoder
-from trainer.optimizer import learning_rate, make_optimizer, set_learning_rate
+from trainer.optimization.optimizer import learning_rate, make_optimizer, set_learning_rate
 from trainer.parallel import (
     DistributedContext,
     distributed_context,

@@ -15,7 +15,7 @@ import torch
 from manifests.errors import DataError, UsageError
 from objectives.stream.stream import Stream
 from trainer import train as module
-from trainer.checkpoint import complete_steps
+from trainer.checkpoints.checkpoint import complete_steps
 from trainer.interrupt import Interrupted
 from trainer.metrics import read_metrics
 from trainer.run import Run

@@ -18,7 +18,7 @@ from objectives.stream.plan import PlanComponent
 from objectives.stream.sampler import Sampler
 from objectives.tasks.objective import Objective
 from objectives.tasks.registry import OBJECTIVES, make_objective
-from trainer.checkpoint import read_run_state
+from trainer.checkpoints.checkpoint import read_run_state
 from trainer.run import Run
 
 FILE = "stackpile.json"

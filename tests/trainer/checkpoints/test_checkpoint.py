@@ -7,10 +7,16 @@ import pytest
 import torch
 
 from manifests.errors import DataError
-from trainer.checkpoint import Checkpoints, RunState, complete_steps, load_model, read_run_state
+from trainer.checkpoints.checkpoint import (
+    Checkpoints,
+    RunState,
+    complete_steps,
+    load_model,
+    read_run_state,
+)
 from trainer.config import OptimizerConfig
 from trainer.models import MODELS, DecoderDims
-from trainer.optimizer import make_optimizer
+from trainer.optimization.optimizer import make_optimizer
 from trainer.parallel import distributed_context, initialize, shard
 
 STATE: RunState = {"progress": {"step": 1}, "stream": {"position": 8}, "world_size": 1}

@@ -25,7 +25,7 @@ from torch.optim import AdamW
 
 from manifests.errors import DataError
 from manifests.io import files
-from trainer.optimizer import optimizer_tensors
+from trainer.optimization.optimizer import optimizer_tensors
 
 STATE_FILE = "checkpoint.json"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from trainer.optimizer import learning_rate
+from trainer.optimization.optimizer import learning_rate
 
 
 @pytest.mark.parametrize(

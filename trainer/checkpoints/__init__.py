@@ -1,0 +1,1 @@
+"""Checkpoints of a run: what they contain, and how they are written and read."""
