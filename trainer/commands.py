@@ -14,6 +14,14 @@ NewDirectory = Annotated[
     str, typer.Argument(metavar="DIR", help="Directory to write; it must not exist.")
 ]
 Step = Annotated[int | None, typer.Option(help="Step of the checkpoint; default: the last one.")]
+Start = Annotated[
+    int | None,
+    typer.Option(
+        "--from",
+        metavar="STEP",
+        help="Continue from the checkpoint of this step, and rename later ones. Use it once.",
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -32,15 +40,32 @@ def train(
             metavar="[KEY=VALUE ...]", help="Replace values of RUN.toml: schedule.steps=100."
         ),
     ] = None,
+    start: Start = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Show size, memory, epochs and time, and do not train.")
+    ] = False,
+    processes: Annotated[int, typer.Option(min=1, help="With --plan: number of processes.")] = 1,
+    mfu: Annotated[
+        float, typer.Option(min=0.001, max=1, help="With --plan: share of the peak of a GPU.")
+    ] = 0.4,
+    tflops: Annotated[
+        float, typer.Option(min=0.001, help="With --plan: peak of a GPU; default: H100, bf16.")
+    ] = 989.4,
     as_json: AsJson = False,
 ) -> None:
-    """Train a model, or continue from the last checkpoint. Use torchrun for several GPUs."""
+    """Train a model, or continue from the newest whole checkpoint. torchrun starts several GPUs."""
     from trainer.config import load_run_config
+    from trainer.display import loss_text
+    from trainer.estimate import estimate, estimate_table
     from trainer.train import train as train_run
 
     run_config = load_run_config(config, overrides or ())
-    metrics = train_run(run_config)
-    message = f"{run_config.output}: {metrics['step']} steps, loss {metrics['loss']:.3f}"
+    if plan:
+        needed = estimate(run_config, processes, mfu, tflops)
+        answer(as_json, needed, lambda: estimate_table(run_config, needed))
+        return
+    metrics = train_run(run_config, start)
+    message = f"{run_config.output}: {metrics['step']} steps, loss {loss_text(metrics)}"
     answer(as_json, {"run": run_config.output, **metrics}, lambda: message)
 
 

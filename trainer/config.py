@@ -13,12 +13,10 @@ from pydantic import Field, field_validator, model_validator
 
 from manifests.config import Config, did_you_mean, load_config
 from manifests.errors import UsageError
+from manifests.io import files
 from objectives.stream.positions import step_position
 from trainer.models import MODELS
 from trainer.models.layers import DecoderDims
-
-WARMUP = 3000
-"""Updates of warmup in long runs."""
 
 
 class DataConfig(Config):
@@ -108,17 +106,41 @@ class OptimizerConfig(Config):
     """Maximum norm of the gradient."""
     z_loss: float = Field(default=1e-4, ge=0)
     """Factor of the squared log-partition (jaxformer model.py; PaLM, section 5)."""
+    on_nonfinite: Literal["stop", "skip"] = "stop"
+    """What happens at an update whose loss or gradient norm is not finite. "stop" ends the run
+    before the update. "skip" leaves the weights as they are and continues with the next update; it
+    also skips updates whose gradient norm is an outlier."""
+    outlier_deviations: float = Field(default=6.0, gt=0)
+    """With "skip": a gradient norm is an outlier if it is more than so many standard deviations
+    above the mean of the last norms (OLMo-core, SkipStepOptimizer); inf: no norm is an outlier."""
+    norm_window: int = Field(default=128, ge=2)
+    """Number of the last norms (OLMo-core). The first half of it is never compared."""
+    max_skips: int = Field(default=10, ge=0)
+    """Updates in a row that are skipped before the run ends (ours: a bad part of the data is
+    shorter, and a diverged model does not recover)."""
 
 
 class ScheduleConfig(Config):
-    """The length of the run and its learning rate."""
+    """The length of the run and its learning rate.
+
+    The rate is a function of the update's number and of the schedule. If a run continues with
+    another schedule, its next update has the rate of the new one: a longer cosine has a higher
+    rate. With "wsd" an extended run keeps its rate until the annealing begins.
+    """
 
     steps: int | None = Field(default=None, ge=1)
     """Updates of the run; default: as many as the mixture's budget has."""
+    shape: Literal["cosine", "wsd"] = "cosine"
+    """"cosine" anneals by a cosine from the end of the warmup on; "wsd" (warmup-stable-decay) keeps
+    the peak and anneals linearly at the end of the run."""
     warmup: int | None = Field(default=None, ge=0)
     """Updates of linear warmup; default: 3000, but at most a tenth of the run."""
+    anneal: int | None = Field(default=None, ge=1)
+    """Updates of the annealing. Default for "cosine": the rest of the run (CodeGen2.5); jaxformer
+    anneals for 300,000 of 350,000 updates, and keeps the final rate after it. Default for "wsd":
+    a tenth of the run (MiniCPM, arXiv 2404.06395)."""
     final: float = Field(default=2e-5, ge=0)
-    """Learning rate at the end of the cosine, which spans the whole run."""
+    """Learning rate at the end of the annealing."""
 
 
 class CheckpointConfig(Config):
@@ -128,6 +150,16 @@ class CheckpointConfig(Config):
     """Updates between two checkpoints (ours). The last update always has a checkpoint."""
     keep: int = Field(default=3, ge=1)
     """Number of the last checkpoints that are kept (ours)."""
+    keep_every: int | None = Field(default=None, ge=1)
+    """Checkpoints of steps that are a multiple of this number are kept too; default: none."""
+
+
+class MetricsConfig(Config):
+    """What metrics.jsonl records."""
+
+    components_every: int = Field(default=100, ge=1)
+    """Updates between two lines with the counts and the losses of each component (ours: such a line
+    has 32 kB for 380 components). The last update always has them."""
 
 
 class RunConfig(Config):
@@ -136,17 +168,20 @@ class RunConfig(Config):
     output: str
     """Directory of the run, relative to RUN.toml, on a file system that all processes share."""
     mixture: str
-    """Path of the mixture, a MIX.toml, relative to RUN.toml."""
+    """Path of the mixture, a MIX.toml, relative to RUN.toml, or a URL."""
     seed: int = Field(default=0, ge=0, lt=1 << 63)
     """Seed of the initial weights. The order of the data depends on the mixture's seed."""
     precision: Literal["auto", "bf16", "float32"] = "auto"
     """Precision of matrix products; weights, reductions and optimizer state are float32. "auto" is
-    bf16 on GPUs and on CPUs with AMX (twice as fast there), otherwise float32."""
+    bf16 on GPUs and on CPUs that multiply it (`parallel.has_fast_bf16`), otherwise float32."""
     compile: bool = False
     """Compile each block with torch.compile: takes minutes at the start, trains faster on GPUs."""
     activation_checkpointing: bool = False
     """Keep only the input of each block and recompute its activations in the backward pass, for
     models that do not fit in memory otherwise."""
+    threads: int | None = Field(default=None, ge=1)
+    """Threads of each process on a CPU; default: the cores divided by the processes of the machine.
+    The number changes the rounding of sums."""
     data: DataConfig = DataConfig()
     """[data]"""
     model: ModelConfig = ModelConfig()
@@ -159,6 +194,28 @@ class RunConfig(Config):
     """[schedule]"""
     checkpoint: CheckpointConfig = CheckpointConfig()
     """[checkpoint]"""
+    metrics: MetricsConfig = MetricsConfig()
+    """[metrics]"""
+
+    @field_validator("output")
+    @classmethod
+    def _output_is_local(cls, output: str) -> str:
+        if not files.is_local(output):
+            raise ValueError(
+                f"{output!r} is a URL; a run needs a directory of a file system, because its "
+                "checkpoints are renamed and its lease is a file that only one process can create"
+            )
+        return files.local_path(output)
+
+    @model_validator(mode="after")
+    def _rate_falls(self) -> Self:
+        peak, final = self.optimizer.learning_rate, self.schedule.final
+        if final > peak:
+            raise ValueError(
+                f"schedule.final: {final:g} is above optimizer.learning_rate, {peak:g}: the rate "
+                "would rise at the end"
+            )
+        return self
 
     def steps(self, positions: int, done: int = 0, position: int = 0) -> int:
         """Return the number of updates of the run.
@@ -184,12 +241,6 @@ class RunConfig(Config):
         if not done + remaining:
             raise UsageError(f"data.skip: excludes all {positions} sequences of the budget")
         return done + remaining
-
-    def warmup(self, steps: int) -> int:
-        """Return the number of warmup updates in a run of `steps` updates."""
-        if self.schedule.warmup is None:
-            return min(WARMUP, steps // 10)
-        return min(self.schedule.warmup, steps)
 
     def micro_batches(self, world_size: int) -> int:
         """Return the number of micro-batches of each process in an update.
@@ -218,5 +269,10 @@ def load_run_config(path: str, overrides: Sequence[str] = ()) -> RunConfig:
     """
     config = load_config(path, RunConfig, overrides)
     base = os.path.dirname(os.path.abspath(path))
-    paths = {name: os.path.join(base, getattr(config, name)) for name in ("output", "mixture")}
-    return config.model_copy(update={n: os.path.normpath(path) for n, path in paths.items()})
+    paths = {name: absolute(getattr(config, name), base) for name in ("output", "mixture")}
+    return config.model_copy(update=paths)
+
+
+def absolute(path: str, base: str) -> str:
+    """Return a path that is relative to the directory `base` as an absolute one; a URL as it is."""
+    return os.path.normpath(os.path.join(base, path)) if files.is_local(path) else path

@@ -32,7 +32,7 @@ class Display(Progress):
     def show(self, metrics: Metrics) -> None:
         """Show the metrics of an update."""
         figures = (
-            f"loss {metrics['loss']:.3f}  lr {metrics['learning_rate']:.1e}  "
+            f"loss {loss_text(metrics)}  lr {metrics['learning_rate']:.1e}  "
             f"{metrics['tokens_per_second']:,.0f} tokens/s"
         )
         self.update(self.bar, completed=metrics["step"], figures=figures)
@@ -41,3 +41,9 @@ class Display(Progress):
             self.last_line = now
             line = f"train: step {metrics['step']} of {self.steps}  {figures}"
             self.console.print(line, highlight=False, soft_wrap=True)
+
+
+def loss_text(metrics: Metrics) -> str:
+    """Return the loss of an update as text."""
+    loss = metrics["loss"]
+    return "not finite" if loss is None else f"{loss:.3f}"

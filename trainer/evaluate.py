@@ -151,7 +151,7 @@ def _entropy(model: Decoder, pieces: list[Tokens]) -> float:
     for row, piece in enumerate(pieces):
         tokens[row, : len(piece)] = torch.from_numpy(piece)
         weights[row, 1 : len(piece)] = 1
-    return float(model(tokens.to(device), weights.to(device)).entropy)
+    return float(model(tokens.to(device), weights.to(device)).entropy.sum(dtype=torch.float64))
 
 
 def scores_table(run: str, scores: RunScores) -> Table:

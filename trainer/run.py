@@ -2,6 +2,8 @@
 
 import logging
 import os
+import tomllib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,15 +17,23 @@ from manifests.mixture.config import load_mixture
 from manifests.mixture.resolve import resolve
 from objectives.stream.plan import Plan, load_plan, make_plan, save_plan, tombstones_of
 from objectives.stream.plan_stages import with_recorded_tombstones
-from trainer.checkpoints.checkpoint import complete_steps, load_model, read_run_state
+from objectives.stream.positions import step_position
+from trainer.checkpoints.checkpoint import load_model
+from trainer.checkpoints.state import RunState, chosen_step
 from trainer.config import RunConfig, load_run_config
-from trainer.metrics import Metrics, read_metrics
+from trainer.metrics import Metrics, Progress, find_metrics, last_metrics
 from trainer.models import MODELS, Decoder
+from trainer.optimization.schedule import Schedule, make_schedule
 from trainer.parallel import DistributedContext
 
 LOG = logging.getLogger(__name__)
 
 CONFIG, PLAN, TOKENIZER = "run.toml", "plan.json", "tokenizer.json"
+
+
+def checkpoints_path(run: str) -> str:
+    """Return the directory of the checkpoints of the run in a directory."""
+    return files.join(run, "checkpoints")
 
 
 @dataclass(frozen=True)
@@ -55,7 +65,7 @@ class Run:
     @property
     def checkpoints(self) -> str:
         """The directory of the checkpoints."""
-        return files.join(self.path, "checkpoints")
+        return checkpoints_path(self.path)
 
     @property
     def tokenizer(self) -> str:
@@ -73,12 +83,7 @@ class Run:
         Raises:
             UsageError: the run has no such checkpoint.
         """
-        steps = complete_steps(self.checkpoints)
-        if not steps:
-            raise UsageError(f"{self.path}: has no checkpoint yet")
-        if step is not None and step not in steps:
-            raise UsageError(f"{self.path}: has no checkpoint of step {step}, only of {steps}")
-        return steps[-1] if step is None else step
+        return chosen_step(self.checkpoints, step)
 
     def model(self, step: int | None = None) -> Decoder:
         """Return the float32 model of a checkpoint (default: the last one), on the CPU."""
@@ -95,30 +100,53 @@ class Run:
 
     def metrics_of(self, step: int) -> Metrics:
         """Return the metrics of update `step`; UsageError where the run has not made it."""
-        for metrics in read_metrics(self.metrics):
-            if metrics["step"] == step:
-                return metrics
-        raise UsageError(f"{self.path}: has not made step {step}")
+        metrics = find_metrics(self.metrics, step)
+        if metrics is None:
+            raise UsageError(f"{self.path}: has not made step {step}")
+        return metrics
+
+    def rows_of(self, step: int) -> tuple[int, int]:
+        """Return the position of the first sequence of update `step`, and how many it has.
+
+        The update after the last one, which may have ended the run, is known too.
+
+        Raises:
+            UsageError: the run has not begun the update.
+        """
+        last = last_metrics(self.metrics)
+        if step != (last["step"] if last else 0) + 1:
+            metrics = self.metrics_of(step)
+            return metrics["position"], metrics["sequences"]
+        done, rows = (
+            last["position"] + last["sequences"] if last else 0,
+            self.config.batch.sequences,
+        )
+        return step_position(done, 0, rows, self.config.data.skip), rows
 
 
-def open_or_create_run(config: RunConfig, context: DistributedContext) -> Run:
+def open_or_create_run(
+    config: RunConfig, context: DistributedContext, state: RunState | None = None
+) -> Run:
     """Create the run of a config, or open it where it exists and write the config again.
+
+    Args:
+        config: of the run.
+        context: the processes, all of which call this function.
+        state: of the checkpoint that the run continues from.
 
     Raises:
         UsageError: the directory has a run of other data, another model or another seed.
     """
     path = config.output
     existing = Run.open(path) if files.exists(files.join(path, PLAN)) else None
-    plan = _plan(config, existing)
+    plan = plan_of(config, existing)
     if existing is not None:
         _check_same(existing, config, plan)
-        plan = _with_new_tombstones(config, existing, plan)
+        plan = _with_new_tombstones(config, existing, plan, state)
     context.barrier()
     if context.rank == 0:
         dataset = Dataset.open(plan.components[0].dataset)
-        relative = {"output": ".", "mixture": os.path.relpath(config.mixture, path)}
-        text = tomli_w.dumps(config.model_dump(exclude_none=True) | relative)
-        files.write_bytes(files.join(path, CONFIG), text.encode())
+        files.write_bytes(files.join(path, CONFIG), config_text(config).encode())
         files.write_bytes(files.join(path, TOKENIZER), files.read_bytes(dataset.tokenizer_path))
         # plan.json is written last, because it marks the directory as a run.
         save_plan(plan, files.join(path, PLAN))
@@ -127,7 +155,55 @@ def open_or_create_run(config: RunConfig, context: DistributedContext) -> Run:
     return Run(path, config, load_plan(files.join(path, PLAN)))
 
 
-def _plan(config: RunConfig, existing: Run | None) -> Plan:
+def config_text(config: RunConfig) -> str:
+    """Return the run.toml of a config: its paths are relative to the directory of the run."""
+    mixture = config.mixture
+    if files.is_local(mixture):
+        mixture = os.path.relpath(mixture, config.output)
+    paths = {"output": ".", "mixture": mixture}
+    return tomli_w.dumps(config.model_dump(exclude_none=True) | paths)
+
+
+def resume_changes(
+    state: RunState, run: Run, progress: Progress, schedule: Schedule
+) -> Iterator[str]:
+    """Yield what differs from the config of a checkpoint, and what it does to the learning rate.
+
+    Args:
+        state: of the checkpoint.
+        run: the run that continues.
+        progress: of the checkpoint.
+        schedule: of the run that continues.
+    """
+    tables = tomllib.loads(state["config"]), tomllib.loads(config_text(run.config))
+    before, after = (dict(_flat(table)) for table in tables)
+    changed = [
+        f"{name} was {before.get(name, 'not set')} and is {after.get(name, 'not set')}"
+        for name in sorted(before.keys() | after.keys())
+        if before.get(name) != after.get(name) and name not in ("output", "mixture")
+    ]
+    yield from changed
+    if not changed:
+        return
+    old = RunConfig.model_validate(tables[0])
+    steps = old.steps(run.plan.positions, progress.step, progress.position)
+    rate = make_schedule(old, steps).rate(progress.step - 1)
+    yield (
+        f"the learning rate was {rate:.3g} at step {progress.step} and is "
+        f"{schedule.rate(progress.step):.3g} at step {progress.step + 1}"
+    )
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the dotted name and the value of each key of nested tables."""
+    for name, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def plan_of(config: RunConfig, existing: Run | None = None) -> Plan:
     """Return the plan of a config, with the tombstones that the existing run began with."""
     mixture, data = load_mixture(config.mixture), config.data
     # The batch size of a run may change; the number of interleaved units may not.
@@ -142,10 +218,10 @@ def _plan(config: RunConfig, existing: Run | None) -> Plan:
     )
 
 
-def _with_new_tombstones(config: RunConfig, existing: Run, plan: Plan) -> Plan:
+def _with_new_tombstones(
+    config: RunConfig, existing: Run, plan: Plan, state: RunState | None
+) -> Plan:
     """Return the plan that excludes newly forgotten documents from the next stage on."""
-    steps = complete_steps(existing.checkpoints)
-    state = read_run_state(existing.checkpoints, steps[-1]) if steps else None
     position = state["stream"]["position"] if state else 0
     tombstones = tombstones_of(resolve(load_mixture(config.mixture)))
     start = -(-position // plan.group) * plan.group

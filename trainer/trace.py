@@ -17,12 +17,12 @@ def trace(run: Run, step: int, row: int) -> dict[str, Any]:
         `step`, `row`, `position`, and the values of `Stream.origin`.
 
     Raises:
-        UsageError: the run has not made the update, or the update has no such row.
+        UsageError: the run has not begun the update, or the update has no such row.
     """
-    metrics = run.metrics_of(step)
-    if not 0 <= row < metrics["sequences"]:
-        raise UsageError(f"--row {row}: step {step} has rows 0 to {metrics['sequences'] - 1}")
-    position = metrics["position"] + row
+    first, rows = run.rows_of(step)
+    if not 0 <= row < rows:
+        raise UsageError(f"--row {row}: step {step} has rows 0 to {rows - 1}")
+    position = first + row
     origin = Stream.open(run.plan).origin(position)
     return {"step": step, "row": row, "position": position, **origin}
 

@@ -6,149 +6,151 @@ r of w takes the r-th w-th of them, so the world size does not change what the m
 
 1. counts tokens and loss weights of the batch, summed over all processes;
 2. runs forward and backward for each micro-batch; the loss is a mean over the global batch;
-3. stops the run if the loss is not finite;
+3. computes the norm of the gradient, and skips the update or stops the run if it or the loss is not
+   finite;
 4. clips the gradient, sets the learning rate, and makes the optimizer step;
 5. appends a line to metrics.jsonl.
+
+Each process computes the same decision in step 3, because loss and norm are those of the global
+batch. A checkpoint is written in the background while the next updates are made.
 """
 
+import logging
 import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from typing import Protocol
 
 import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor
-from torch.distributed.tensor import DTensor
 
 from manifests.errors import DataError
 from objectives.stream.positions import step_position
 from objectives.stream.stream import Stream
 from objectives.stream.torch_dataset import batches
 from objectives.tasks.batch import FORGOTTEN, PADDING, Batch
-from trainer.checkpoints.checkpoint import Checkpoints, complete_steps, read_run_state
+from trainer.checkpoints.checkpoint import Checkpoints
+from trainer.checkpoints.lease import Lease, exclusive
+from trainer.checkpoints.state import RunState
 from trainer.config import RunConfig
 from trainer.display import Display
 from trainer.interrupt import Interrupted, catch_stop_signals
-from trainer.metrics import Metrics, append_metrics, truncate_metrics
+from trainer.losses import LossTable, Sums
+from trainer.metrics import BatchStats, Metrics, Progress, append_metrics, truncate_metrics
 from trainer.models import Decoder
-from trainer.optimization.optimizer import learning_rate, make_optimizer, set_learning_rate
+from trainer.optimization.guard import UpdateGuard
+from trainer.optimization.optimizer import clip_and_step, gradient_norm, make_optimizer
+from trainer.optimization.schedule import make_schedule
 from trainer.parallel import (
     DistributedContext,
     distributed_context,
-    has_fast_bf16,
     initialize,
     prepare_blocks,
     shard,
+    uses_bf16,
 )
-from trainer.run import Run, open_or_create_run
+from trainer.run import checkpoints_path, config_text, open_or_create_run, resume_changes
+
+LOG = logging.getLogger(__name__)
 
 
-class BatchStats(NamedTuple):
-    """Counts of a global batch."""
+class BatchSource(Protocol):
+    """`objectives.stream.torch_dataset.batches`, or a function that wraps it."""
 
-    loss_tokens: float
-    """Sum of the loss weights."""
-    padding: int
-    """Padding tokens, those in place of forgotten documents excluded."""
-    forgotten: int
-    """Padding tokens in place of forgotten documents."""
-    documents: int
-    """Documents, and parts of documents that sequences cut."""
-    stop_requests: int
-    """Processes that received a stop signal."""
-
-
-@dataclass
-class Progress:
-    """Counters of a run since its start, as checkpoints hold them."""
-
-    step: int = 0
-    """Updates made."""
-    position: int = 0
-    """Stream position after the last update."""
-    tokens: int = 0
-    """Tokens, padding included."""
-    loss_tokens: float = 0.0
-    """Sum of the loss weights."""
-    padding: int = 0
-    """As in `BatchStats`."""
-    forgotten: int = 0
-    """As in `BatchStats`."""
-    documents: int = 0
-    """As in `BatchStats`."""
-
-    def advanced(self, position: int, rows: int, length: int, stats: BatchStats) -> "Progress":
-        """Return the progress after an update of `rows` sequences that starts at `position`."""
-        return Progress(
-            step=self.step + 1,
-            position=position + rows,
-            tokens=self.tokens + rows * length,
-            loss_tokens=self.loss_tokens + stats.loss_tokens,
-            padding=self.padding + stats.padding,
-            forgotten=self.forgotten + stats.forgotten,
-            documents=self.documents + stats.documents,
-        )
+    def __call__(
+        self,
+        stream: Stream,
+        position: int,
+        rows: int,
+        *,
+        rank: int,
+        world: int,
+        workers: int,
+        skipped: Sequence[tuple[int, int]],
+    ) -> Iterator[Batch]:
+        """Yield the batches of a process from a position on."""
 
 
-def train(config: RunConfig) -> Metrics:
+def train(config: RunConfig, start: int | None = None, source: BatchSource = batches) -> Metrics:
     """Start or continue the run of a config; return the metrics of its last update.
 
+    Args:
+        config: of the run.
+        start: step of the checkpoint to continue from; default: the newest whole one.
+        source: makes the batches.
+
     Raises:
-        UsageError: the config does not fit the run's directory, the mixture, or the processes.
-        DataError: the loss is not finite, or a shard is damaged.
-        Interrupted: SIGINT or SIGTERM was received; a checkpoint has the last update.
+        UsageError: the config does not fit the run's directory, the mixture, or the processes; or
+            another trainer is at work on the run.
+        DataError: the loss or the gradient is not finite, a shard is damaged, or checkpoints exist
+            and none of them is whole.
+        Interrupted: SIGINT, SIGTERM or SIGUSR1 was received; a checkpoint has the last update.
+        LeaseLostError: another trainer has taken over the run.
     """
-    with distributed_context() as context:
+    with distributed_context(config.threads) as context:
         config.micro_batches(context.world_size)
-        return Training(open_or_create_run(config, context), context).fit()
+        with exclusive(config.output, context) as lease:
+            return Training(config, context, lease, start).fit(source)
 
 
 class Training:
     """The training of a run, in one of its processes."""
 
-    def __init__(self, run: Run, context: DistributedContext) -> None:
-        """Make the model, and read the last checkpoint if there is one."""
-        self.run, self.context, self.config = run, context, run.config
-        self.stream = Stream.open(run.plan)
+    def __init__(
+        self,
+        config: RunConfig,
+        context: DistributedContext,
+        lease: Lease | None = None,
+        start: int | None = None,
+    ) -> None:
+        """Make the model, and read the checkpoint of `start`, or the newest whole one."""
+        self.config, self.context, self.lease = config, context, lease
+        directory = checkpoints_path(config.output)
+        self.checkpoints = Checkpoints(directory, config.checkpoint, context, lease)
+        state = self.checkpoints.select(start)
+        self.run = open_or_create_run(config, context, state)
+        self.stream = Stream.open(self.run.plan)
         self.model = self._make_model()
-        self.optimizer = make_optimizer(self.model, self.config.optimizer)
-        self.checkpoints = Checkpoints(run.checkpoints, self.config.checkpoint.keep, context.rank)
-        self.progress = progress = self._restore()
-        self.steps = self.config.steps(run.plan.positions, progress.step, progress.position)
+        self.optimizer = make_optimizer(self.model, config.optimizer)
+        self.guard, self.losses = UpdateGuard(config.optimizer), LossTable(self.run.plan)
+        self.progress = progress = self._restore(state)
+        self.steps = config.steps(self.run.plan.positions, progress.step, progress.position)
+        self.schedule = make_schedule(config, self.steps)
+        if state is not None and context.rank == 0:
+            for change in resume_changes(state, self.run, progress, self.schedule):
+                LOG.warning("%s: %s", self.run.path, change)
         self.saved_step = progress.step
         self.update_started = time.perf_counter()
 
     def _make_model(self) -> Decoder:
         """Return the sharded model; its weights are not set yet."""
-        precision = self.config.precision
-        bf16 = has_fast_bf16(self.context.device) if precision == "auto" else precision == "bf16"
         with torch.device("meta"):
             model = self.run.empty_model()
         prepare_blocks(model, self.config.compile, self.config.activation_checkpointing)
-        shard(model, self.context, bf16)
+        shard(model, self.context, uses_bf16(self.config, self.context.device))
         return model
 
-    def _restore(self) -> Progress:
-        """Set weights and optimizer state: from the last checkpoint, or initial ones."""
+    def _restore(self, state: RunState | None) -> Progress:
+        """Set weights and optimizer state: from the checkpoint of `state`, or initial ones."""
         torch.manual_seed(self.config.seed)
-        steps = complete_steps(self.run.checkpoints)
-        if not steps:
+        if state is None:
             initialize(self.model, self.config.seed, self.config.model.initialization)
             return Progress()
-        state = read_run_state(self.run.checkpoints, steps[-1])
-        self.checkpoints.load(steps[-1], self.model, self.optimizer)
+        self.checkpoints.load(state["progress"]["step"], self.model, self.optimizer)
+        self.guard.load_state_dict(state["guard"])
+        self.losses.load_state_dict(state["losses"])
         position = self.stream.load_state_dict(state["stream"])
         return Progress(position=position, **state["progress"])
 
-    def fit(self) -> Metrics:
+    def fit(self, source: BatchSource = batches) -> Metrics:
         """Make the remaining updates; return the metrics of the last one."""
         first = self.context.rank == 0
         if first:
             truncate_metrics(self.run.metrics, self.progress.step)
-        source = batches(
+        batch_iterator = source(
             self.stream,
             self.progress.position,
             self.config.batch.sequences,
@@ -161,7 +163,7 @@ class Training:
         with display, catch_stop_signals() as stop_requested:
             try:
                 while self.progress.step < self.steps:
-                    if not self._update(next(source), stop_requested, display):
+                    if not self._update(next(batch_iterator), stop_requested, display):
                         break
                     self.checkpoints.poll()
                     if self.progress.step % self.config.checkpoint.every == 0:
@@ -169,7 +171,7 @@ class Training:
                 if self.saved_step != self.progress.step:
                     self._save()
             finally:
-                self.checkpoints.finish()
+                self.checkpoints.close()
         if self.progress.step < self.steps:
             raise Interrupted(
                 f"{self.run.path}: stopped after step {self.progress.step} of {self.steps}; "
@@ -182,10 +184,16 @@ class Training:
         stats = self._count(batch, stop_requested())
         if stats.stop_requests:
             return False
-        loss = self._forward_backward(batch, max(stats.loss_tokens, 1.0))
-        self._check_finite(loss)
-        gradient_norm, rate = self._optimizer_step()
-        self._record(loss, gradient_norm, rate, stats, display)
+        sums, loss = self._forward_backward(batch, max(stats.loss_tokens, 1.0))
+        norm_tensor, norm = gradient_norm(self.model)
+        rate = self.schedule.rate(self.progress.step)
+        skipped = self._must_skip(loss, norm)
+        if not skipped:
+            clip = self.config.optimizer.clip
+            clip_and_step(self.model, self.optimizer, norm_tensor, clip, rate)
+            self.losses.add(sums)
+        self.optimizer.zero_grad()
+        self._record(loss, norm, rate, stats, skipped, display)
         return True
 
     def _count(self, batch: Batch, stop: bool) -> BatchStats:
@@ -201,8 +209,8 @@ class Training:
         weight, *integers = sums.tolist()
         return BatchStats(weight, *map(int, integers))
 
-    def _forward_backward(self, batch: Batch, weight: float) -> float:
-        """Accumulate the gradient over the micro-batches; return the loss of the global batch.
+    def _forward_backward(self, batch: Batch, weight: float) -> tuple[Sums, float]:
+        """Accumulate the gradient over the micro-batches; return the sums and the mean of the loss.
 
         Args:
             batch: the sequences of this process.
@@ -212,15 +220,15 @@ class Training:
         tokens = torch.from_numpy(batch.tokens).to(device).split(size)
         weights = torch.from_numpy(batch.loss_weights).to(device).split(size)
         prefixes = self._prefixes(batch, len(tokens))
-        entropy = torch.zeros((), device=device)
+        entropies = []
         for micro_batch in zip(tokens, weights, prefixes, strict=True):
             micro_tokens, micro_weights, prefix = micro_batch
             loss = self.model(micro_tokens, micro_weights, self.config.optimizer.z_loss, prefix)
             # FSDP averages gradients over processes; the loss is a mean over the global batch.
             (loss.total * (self.context.world_size / weight)).backward()
-            entropy += loss.entropy
-        dist.all_reduce(entropy)
-        return entropy.item() / weight
+            entropies.append(loss.entropy)
+        sums = self.losses.batch_sums(batch, torch.cat(entropies).cpu().numpy())
+        return sums, self.losses.entropy(sums) / weight
 
     def _prefixes(self, batch: Batch, parts: int) -> Sequence[Tensor | None]:
         """Return the prefix lengths of each micro-batch; None if no objective of the run has any.
@@ -233,56 +241,69 @@ class Training:
         prefix = torch.from_numpy(batch.prefix).to(self.context.device)
         return list(prefix.split(self.config.batch.micro_batch))
 
-    def _check_finite(self, loss: float) -> None:
-        """Raise DataError if the loss is not finite."""
-        if not math.isfinite(loss):
-            step = self.progress.step + 1
+    def _must_skip(self, loss: float, norm: float) -> bool:
+        """Tell whether the update is skipped; DataError if it ends the run instead."""
+        step, position = self.progress.step + 1, self._position()
+        try:
+            fault = self.guard.fault(loss, norm)
+        except DataError as error:
+            self.checkpoints.finish()
+            saved = f"of step {self.saved_step}" if self.saved_step else "not written yet"
             raise DataError(
-                f"{self.run.path}: the loss of step {step} is {loss}; "
-                f"the last checkpoint is of step {self.saved_step}; `stackpile trace "
-                f"{self.run.path} --step {step}` names the documents of that step"
-            )
+                f"{self.run.path}: step {step}: {error}; the weights are unchanged, and the newest "
+                f"checkpoint is {saved}; `stackpile trace {self.run.path} --step {step} --row 0` "
+                "names the documents of a row, and data.skip=[["
+                f"{position}, {position + self.config.batch.sequences}]] leaves the step's "
+                "sequences out"
+            ) from None
+        if fault is not None and self.context.rank == 0:
+            LOG.warning("%s: step %d is skipped: %s", self.run.path, step, fault)
+        return fault is not None
 
-    def _optimizer_step(self) -> tuple[float, float]:
-        """Clip the gradient and step; return its norm before clipping, and the learning rate."""
-        optimizer, schedule = self.config.optimizer, self.config.schedule
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), optimizer.clip)
-        warmup = self.config.warmup(self.steps)
-        rate = learning_rate(
-            self.progress.step, self.steps, warmup, optimizer.learning_rate, schedule.final
-        )
-        set_learning_rate(self.optimizer, rate)
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        return float(norm.full_tensor() if isinstance(norm, DTensor) else norm), rate
+    def _position(self) -> int:
+        """Return the stream position of the first sequence of the next update."""
+        rows, skip = self.config.batch.sequences, self.config.data.skip
+        return step_position(self.progress.position, 0, rows, skip)
 
     def _record(
-        self, loss: float, gradient_norm: float, rate: float, stats: BatchStats, display: Display
+        self,
+        loss: float,
+        norm: float,
+        rate: float,
+        stats: BatchStats,
+        skipped: bool,
+        display: Display,
     ) -> None:
         """Advance the progress; in the first process, write and show the metrics."""
         rows, length = self.config.batch.sequences, self.config.data.sequence_length
-        position = step_position(self.progress.position, 0, rows, self.config.data.skip)
-        self.progress = self.progress.advanced(position, rows, length, stats)
+        position = self._position()
+        self.progress = self.progress.advanced(position, rows, length, stats, skipped)
         started, self.update_started = self.update_started, time.perf_counter()
         seconds = self.update_started - started
-        if self.context.rank:
-            return
         metrics: Metrics = {
             "step": self.progress.step,
             "position": position,
             "sequences": rows,
-            "loss": loss,
+            "loss": loss if math.isfinite(loss) else None,
             "learning_rate": rate,
-            "gradient_norm": gradient_norm,
+            "gradient_norm": norm if math.isfinite(norm) else None,
             "tokens": self.progress.tokens,
             "loss_tokens": self.progress.loss_tokens,
             "padding": self.progress.padding,
             "forgotten": self.progress.forgotten,
             "documents": self.progress.documents,
+            "skipped": self.progress.skipped,
             "seconds": round(seconds, 4),
             "tokens_per_second": round(rows * length / seconds, 1),
-            "components": self.stream.counts(position + rows),
         }
+        every = self.config.metrics.components_every
+        if self.progress.step % every == 0 or self.progress.step == self.steps:
+            metrics["losses"] = self.losses.report()
+            metrics["components"] = self.stream.counts(position + rows)
+        if self.context.rank:
+            return
+        if self.lease is not None:
+            self.lease.check()
         append_metrics(self.run.metrics, metrics)
         display.show(metrics)
 
@@ -290,14 +311,13 @@ class Training:
         """Start writing a checkpoint."""
         progress = asdict(self.progress)
         del progress["position"]  # `Stream.state_dict` has it.
-        self.checkpoints.save(
-            self.progress.step,
-            self.model,
-            self.optimizer,
-            {
-                "progress": progress,
-                "stream": self.stream.state_dict(self.progress.position),
-                "world_size": self.context.world_size,
-            },
-        )
+        state: RunState = {
+            "progress": progress,
+            "stream": self.stream.state_dict(self.progress.position),
+            "guard": self.guard.state_dict(),
+            "losses": self.losses.state_dict(),
+            "config": config_text(self.config),
+            "world_size": self.context.world_size,
+        }
+        self.checkpoints.save(self.progress.step, self.model, self.optimizer, state)
         self.saved_step = self.progress.step

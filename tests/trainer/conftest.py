@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from manifests.mixture.mixture import make_mixture
-from trainer import parallel
 from trainer.config import RunConfig, load_run_config
 from trainer.train import train
 
@@ -15,6 +14,7 @@ output = "run"
 mixture = "MIX.toml"
 seed = 5
 precision = "float32"
+threads = 1
 [data]
 sequence_length = 64
 [model]
@@ -36,9 +36,6 @@ every = 3
 def one_thread():
     """Small products are quickest on one thread, above all beside other tests."""
     torch.set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(parallel, "_cores", lambda: 1)
-        yield
 
 
 def write_run(directory: Path, dataset: Path) -> str:

@@ -36,6 +36,13 @@ def test_train_prints_the_metrics_of_the_last_step(call, run_toml: str) -> None:
     assert "1 steps, loss" in call("train", run_toml, "schedule.steps=1")
 
 
+def test_a_plan_trains_nothing(call, run_toml: str, tmp_path) -> None:
+    needed = json.loads(call("train", run_toml, "--plan", "--processes", "4", "--json"))
+    assert needed["steps"] == 8
+    assert "epochs of the-stack/python" in call("train", run_toml, "--plan")
+    assert not (tmp_path / "run").exists()
+
+
 def test_sample_is_deterministic_with_and_without_a_suffix(call, run: str) -> None:
     for options in ([], ["--suffix", "\nreturn x"]):
         command = ["sample", run, "--prefix", "def value(", "--tokens", "6", "-n", "2", *options]
@@ -109,5 +116,7 @@ def test_trace_names_the_documents_of_a_row(call, run: str) -> None:
     assert answer["component"] in call("trace", run, "--step", "3", "--row", "2")
     with pytest.raises(UsageError, match="has rows 0 to 7"):
         call("trace", run, "--step", "3", "--row", "8")
-    with pytest.raises(UsageError, match="has not made step 5"):
-        call("trace", run, "--step", "5", "--row", "0")
+    # The update after the last one, which may have ended the run, can be traced too.
+    assert json.loads(call("trace", run, "--step", "5", "--row", "0", "--json"))["position"] == 32
+    with pytest.raises(UsageError, match="has not made step 6"):
+        call("trace", run, "--step", "6", "--row", "0")

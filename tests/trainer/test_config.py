@@ -77,14 +77,22 @@ def test_a_budget_that_is_skipped_whole_is_refused() -> None:
         config.steps(41)
 
 
-@pytest.mark.parametrize(
-    ("given", "steps", "wanted"), [(None, 50, 5), (None, 10**6, 3000), (80, 50, 50)]
-)
-def test_warmup_is_at_most_a_tenth_of_the_run_by_default(
-    given: int | None, steps: int, wanted: int
-) -> None:
-    schedule = {} if given is None else {"warmup": given}
-    assert parse(schedule=schedule).warmup(steps) == wanted
+def test_a_rate_that_would_rise_at_the_end_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"final: 2e-05 is above optimizer.learning_rate, 1e-05"):
+        parse(optimizer={"learning_rate": 1e-5})
+    assert parse(optimizer={"learning_rate": 2e-5}).schedule.final == 2e-5
+
+
+def test_an_output_in_an_object_store_is_refused(tmp_path) -> None:
+    with pytest.raises(UsageError, match=r"output: 's3://bucket/run' is a URL; a run needs a dir"):
+        parse(output="s3://bucket/run")
+    assert parse(output="file:///x/run").output == "/x/run"
+
+
+def test_a_mixture_may_be_a_url(tmp_path) -> None:
+    path = tmp_path / "RUN.toml"
+    path.write_text('output = "runs/x"\nmixture = "s3://bucket/MIX.toml"\n')
+    assert load_run_config(str(path)).mixture == "s3://bucket/MIX.toml"
 
 
 def test_paths_are_relative_to_the_file(tmp_path) -> None:

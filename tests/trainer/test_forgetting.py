@@ -8,7 +8,7 @@ import pytest
 from objectives.stream.stream import Stream
 from pipelines.maintain.forget import ForgetRequest, forget
 from tests.trainer.conftest import write_run
-from trainer import train as module
+from tests.trainer.recorder import Recorder
 from trainer.config import load_run_config
 from trainer.evaluate import evaluate_run
 from trainer.run import Run
@@ -24,24 +24,13 @@ def own_run(tmp_path, small_dataset):
     return write_run(tmp_path, small_dataset)
 
 
-@pytest.fixture
-def seen(monkeypatch):
-    """The tokens of each update, as they are trained on."""
-    batches = []
-    update = module.Training._update
-
-    def updating(self, batch, *rest):
-        made = update(self, batch, *rest)
-        batches.append(batch.tokens.copy())
-        return made
-
-    monkeypatch.setattr(module.Training, "_update", updating)
-    return batches
-
-
 def forget_repositories(dataset, tmp_path):
     (tmp_path / "list.txt").write_text("\n".join(GONE))
     return forget(dataset, ForgetRequest.of([str(tmp_path / "list.txt")]))
+
+
+def tokens_of(seen):
+    return np.concatenate([batch.tokens for batch in seen.batches])
 
 
 def repositories(stream, position):
@@ -49,23 +38,23 @@ def repositories(stream, position):
     return {name for document in documents for name in document["row"]["repositories"]}
 
 
-def test_forgotten_documents_are_excluded_from_the_next_stage_on(
-    own_run, small_dataset, tmp_path, seen
-):
+def test_forgotten_documents_are_excluded_from_the_next_stage_on(own_run, small_dataset, tmp_path):
     whole = tmp_path / "whole"
     shutil.copytree(small_dataset, whole / "tokenize-small")
-    train(load_run_config(write_run(whole, whole / "tokenize-small"), ["schedule.steps=12"]))
-    unchanged = np.concatenate(seen)
-    seen.clear()
+    seen = Recorder()
+    undisturbed = load_run_config(write_run(whole, whole / "tokenize-small"), ["schedule.steps=12"])
+    train(undisturbed, source=seen)
+    unchanged = tokens_of(seen)
 
     config = load_run_config(own_run, ["schedule.steps=3"])
-    train(config)
+    seen = Recorder()
+    train(config, source=seen)
     before = Run.open(config.output).plan
     assert len(before.stages) == 1
     assert not before.stages[0].tombstones
     forget_repositories(small_dataset, tmp_path)
-    train(load_run_config(own_run, ["schedule.steps=12"]))
-    changed = np.concatenate(seen)
+    train(load_run_config(own_run, ["schedule.steps=12"]), source=seen)
+    changed = tokens_of(seen)
 
     plan = Run.open(config.output).plan
     start = -(-3 * 8 // plan.group) * plan.group
@@ -84,21 +73,22 @@ def test_forgotten_documents_are_excluded_from_the_next_stage_on(
         np.testing.assert_array_equal(stream.batch(position, 1).tokens[0], changed[position])
 
 
-def test_a_run_keeps_the_stages_of_all_its_starts(own_run, small_dataset, tmp_path, seen):
+def test_a_run_keeps_the_stages_of_all_its_starts(own_run, small_dataset, tmp_path):
+    seen = Recorder()
     config = load_run_config(own_run, ["schedule.steps=3"])
-    train(config)
+    train(config, source=seen)
     forget_repositories(small_dataset, tmp_path)
-    train(load_run_config(own_run, ["schedule.steps=9"]))
+    train(load_run_config(own_run, ["schedule.steps=9"]), source=seen)
     second = Run.open(config.output).plan
     forget(small_dataset, ForgetRequest.of(licenses=["MIT"]))
-    train(load_run_config(own_run, ["schedule.steps=17"]))
+    train(load_run_config(own_run, ["schedule.steps=17"]), source=seen)
     third = Run.open(config.output).plan
     assert third.stages[:2] == second.stages
     assert len(third.stages) == 3
     assert third.stages[2].tombstones.keys() > second.stages[1].tombstones.keys()
     before = [third.stages_digest(position) for position in (1, second.stages[1].position + 1)]
     assert before == [second.stages_digest(1), second.stages_digest(second.stages[1].position + 1)]
-    assert len(np.concatenate(seen)) == 17 * 8 > third.stages[2].position
+    assert len(tokens_of(seen)) == 17 * 8 > third.stages[2].position
 
 
 def test_a_later_run_excludes_forgotten_documents_from_its_start(own_run, small_dataset, tmp_path):

@@ -14,8 +14,8 @@ import torch
 
 from manifests.errors import DataError, UsageError
 from objectives.stream.stream import Stream
-from trainer import train as module
-from trainer.checkpoints.checkpoint import complete_steps
+from tests.trainer.recorder import Recorder, kill
+from trainer.checkpoints.state import checkpoint_steps, read_state
 from trainer.interrupt import Interrupted
 from trainer.metrics import read_metrics
 from trainer.run import Run
@@ -38,89 +38,64 @@ def equal(one: list[torch.Tensor], other: list[torch.Tensor]) -> bool:
     return all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
 
 
-def stop_after(monkeypatch, step: int, how) -> list[tuple[bytes, bytes]]:
-    """Make `how` happen as the update after `step` begins; return the batches that are seen."""
-    seen: list[tuple[bytes, bytes]] = []
-    update = module.Training._update
-
-    def updating(self, batch, *rest):
-        if self.progress.step == step:
-            how()
-        made = update(self, batch, *rest)
-        if made:
-            seen.append((batch.tokens.tobytes(), batch.loss_weights.tobytes()))
-        return made
-
-    monkeypatch.setattr(module.Training, "_update", updating)
-    return seen
-
-
-def kill():
-    raise MemoryError
-
-
-def test_a_resumed_run_of_several_objectives_repeats_the_whole_run(monkeypatch, configure) -> None:
+def test_a_resumed_run_of_several_objectives_repeats_the_whole_run(configure) -> None:
     """With prefixes, which positions at the front see; stopped in between and resumed."""
     chosen = (
         "data.objective={ ul2_x8 = 1, prefix_lm = 1, fim = 2 }",
         "data.settings={ fim = { sentinels = [300, 301, 302] }, prefix_lm = { ratio_low = 0.5 } }",
     )
     train(whole := configure("output=whole", *chosen))
-    with monkeypatch.context() as patch, pytest.raises(MemoryError):
-        stop_after(patch, 5, kill)
-        train(configure(*chosen))
+    with pytest.raises(MemoryError):
+        train(configure(*chosen), source=Recorder(5, kill))
     train(stopped := configure(*chosen))
     assert figures(stopped.output) == figures(whole.output)
     with pytest.raises(UsageError, match=r"data.settings was .* when this run began and is"):
         train(configure(chosen[0]))
 
 
-def test_a_range_of_positions_can_be_skipped_when_a_run_continues(monkeypatch, configure) -> None:
+def test_a_range_of_positions_can_be_skipped_when_a_run_continues(configure) -> None:
     first = configure("schedule.steps=6")
     rows = first.batch.sequences
-    with monkeypatch.context() as patch, pytest.raises(MemoryError):
-        stop_after(patch, 3, kill)
-        train(first)
+    with pytest.raises(MemoryError):
+        train(first, source=Recorder(3, kill))
     window = f"data.skip=[[{4 * rows + 1}, {4 * rows + 3}]]"
-    seen = stop_after(monkeypatch, -1, kill)
-    train(going_on := configure("schedule.steps=6", window))
+    seen = Recorder()
+    train(going_on := configure("schedule.steps=6", window), source=seen)
     expected = [0, rows, 2 * rows, 3 * rows, 4 * rows + 3, 5 * rows + 3]
     assert [line[1] for line in figures(going_on.output)] == expected
     stream = Stream.open(Run.open(going_on.output).plan)
     batches = [stream.batch(position, rows).tokens.tobytes() for position in expected[3:]]
-    assert [tokens for tokens, _ in seen] == batches
+    assert [tokens for tokens, _ in seen.content] == batches
     assert Run.open(going_on.output).config.data.skip == [(4 * rows + 1, 4 * rows + 3)]
     with pytest.raises(UsageError, match="skip: ranges"):
         configure("data.skip=[[5, 9], [7, 12]]")
 
 
 @pytest.mark.parametrize("precision", ["float32", "bf16"])
-def test_a_resumed_run_is_bit_equal_to_an_uninterrupted_one(
-    monkeypatch, configure, precision: str
-) -> None:
-    options = [f"precision={precision}"]
+def test_a_resumed_run_is_bit_equal_to_an_uninterrupted_one(configure, precision: str) -> None:
+    options = [f"precision={precision}", "metrics.components_every=4"]
     whole_run, killed = configure(*options, "output=a"), configure(*options, "output=b")
-    with monkeypatch.context() as patch:
-        wanted = stop_after(patch, -1, kill)
-        train(whole_run)
-    with monkeypatch.context() as patch, pytest.raises(MemoryError):
-        got = stop_after(patch, 5, kill)
-        train(killed)
-    assert complete_steps(os.path.join(killed.output, "checkpoints")) == [3]
-    with monkeypatch.context() as patch:
-        rest = stop_after(patch, -1, kill)
-        train(killed)
-    assert got[:3] + rest == wanted
+    wanted, got, rest = Recorder(), Recorder(5, kill), Recorder()
+    last = train(whole_run, source=wanted)
+    with pytest.raises(MemoryError):
+        train(killed, source=got)
+    assert checkpoint_steps(os.path.join(killed.output, "checkpoints")) == [3]
+    resumed = train(killed, source=rest)
+    assert got.content[:3] + rest.content == wanted.content
     assert figures(killed.output) == figures(whole_run.output)
     assert equal(weights(killed.output), weights(whole_run.output))
+    assert resumed["losses"] == last["losses"]
 
 
 def test_the_loss_falls(configure) -> None:
     config = configure("schedule.steps=40", "batch.micro_batch=8", "checkpoint.every=100")
     metrics = train(config)
     losses = [line["loss"] for line in read_metrics(os.path.join(config.output, "metrics.jsonl"))]
-    assert metrics["loss"] == losses[-1] < 0.6 * losses[0]
-    assert complete_steps(os.path.join(config.output, "checkpoints")) == [40]
+    assert losses[0] is not None
+    assert metrics["loss"] is not None
+    assert metrics["loss"] == losses[-1]
+    assert metrics["loss"] < 0.6 * losses[0]
+    assert checkpoint_steps(os.path.join(config.output, "checkpoints")) == [40]
 
 
 def test_micro_batches_change_nothing_but_rounding(configure) -> None:
@@ -131,32 +106,15 @@ def test_micro_batches_change_nothing_but_rounding(configure) -> None:
         assert left == pytest.approx(right, rel=1e-4)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_saves_a_checkpoint_and_the_same_command_continues(
-    monkeypatch, configure, number
-) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
+def test_a_signal_saves_a_checkpoint_and_the_same_command_continues(configure, number) -> None:
     config = configure()
-    with monkeypatch.context() as patch:
-        stop_after(patch, 4, lambda: signal.raise_signal(number))
-        with pytest.raises(Interrupted, match="after step 4 of 8; the same command continues"):
-            train(config)
+    with pytest.raises(Interrupted, match="after step 4 of 8; the same command continues"):
+        train(config, source=Recorder(4, lambda: signal.raise_signal(number)))
     assert signal.getsignal(number) is not None
-    assert complete_steps(os.path.join(config.output, "checkpoints"))[-1] == 4
+    assert checkpoint_steps(os.path.join(config.output, "checkpoints"))[-1] == 4
     assert train(config)["step"] == 8
     assert [line[0] for line in figures(config.output)] == list(range(1, 9))
-
-
-def test_a_loss_that_is_not_finite_stops_before_the_update(monkeypatch, configure) -> None:
-    config = configure()
-    forward_backward = module.Training._forward_backward
-
-    def spoil(self, *rest):
-        return float("nan") if self.progress.step == 4 else forward_backward(self, *rest)
-
-    monkeypatch.setattr(module.Training, "_forward_backward", spoil)
-    with pytest.raises(DataError, match="loss of step 5 is nan; the last checkpoint is of step 3"):
-        train(config)
-    assert complete_steps(os.path.join(config.output, "checkpoints")) == [3]
 
 
 def test_seed_model_and_data_may_not_change_during_a_run(configure) -> None:
@@ -169,6 +127,51 @@ def test_seed_model_and_data_may_not_change_during_a_run(configure) -> None:
     ]:
         with pytest.raises(UsageError, match=message):
             train(configure(change))
+
+
+def said(caplog) -> list[str]:
+    return [record.message for record in caplog.records if record.name.startswith("trainer")]
+
+
+def test_what_changes_when_a_run_continues_is_said(configure, caplog) -> None:
+    for _ in range(2):
+        train(configure("schedule.steps=4", "optimizer.learning_rate=2e-3"))
+    assert said(caplog) == []
+    train(configure("schedule.steps=8", "optimizer.weight_decay=0.2"))
+    assert said(caplog) == [
+        f"{configure().output}: {change}"
+        for change in (
+            "optimizer.learning_rate was 0.002 and is 0.01",
+            "optimizer.weight_decay was 0.1 and is 0.2",
+            "schedule.steps was 4 and is 8",
+            "the learning rate was 2e-05 at step 4 and is 0.00501 at step 5",
+        )
+    ]
+    rates = [line[3] for line in figures(configure().output)]
+    assert rates[3:5] == pytest.approx([2e-5, 0.00501], rel=1e-3)
+    states = [read_state(os.path.join(configure().output, "checkpoints"), n) for n in (4, 8)]
+    assert ["learning_rate = 0.002" in state["config"] for state in states] == [True, False]
+
+
+def test_a_run_can_go_back_to_an_earlier_checkpoint(configure) -> None:
+    train(config := configure("schedule.steps=6", "checkpoint.every=2"))
+    wanted = figures(config.output)
+    train(config, start=2)
+    assert figures(config.output) == wanted
+    names = set(os.listdir(os.path.join(config.output, "checkpoints")))
+    assert names == {"00000002", "00000004", "00000006", "00000004.unused", "00000006.unused"}
+
+
+def test_a_run_with_a_damaged_checkpoint_continues_from_the_one_before(configure) -> None:
+    train(config := configure())
+    wanted = figures(config.output)
+    for name in os.listdir(last := os.path.join(config.output, "checkpoints", "00000008")):
+        os.truncate(os.path.join(last, name), 10)
+    with pytest.raises(DataError, match="00000008"):
+        Run.open(config.output).model()
+    Run.open(config.output).model(6)
+    train(config)
+    assert figures(config.output) == wanted
 
 
 def test_the_batch_size_may_change_during_a_run(configure) -> None:
@@ -205,7 +208,7 @@ def test_two_processes_make_the_same_run_and_one_continues_it(run_toml, configur
     for name in os.listdir(last):
         os.remove(os.path.join(last, name))
     train(together)
-    assert complete_steps(os.path.join(together.output, "checkpoints")) == [3, 6, 8]
+    assert checkpoint_steps(os.path.join(together.output, "checkpoints")) == [3, 6, 8]
     for left, right in zip(figures(together.output), wanted, strict=True):
         assert left == pytest.approx(right, rel=1e-3)
 
@@ -225,7 +228,7 @@ def test_metrics_count_tokens_padding_and_documents(configure) -> None:
 def test_a_run_has_these_files_and_can_be_opened(configure) -> None:
     config = configure("schedule.steps=2")
     train(config)
-    names = {"run.toml", "plan.json", "tokenizer.json", "metrics.jsonl", "checkpoints"}
+    names = {"run.toml", "plan.json", "tokenizer.json", "metrics.jsonl", "checkpoints", "lease"}
     assert set(os.listdir(config.output)) == names
     assert Run.open(config.output).config == config
     with pytest.raises(UsageError, match=re.escape("is not a run")):

@@ -1,1 +1,5 @@
-"""Checkpoints of a run: what they contain, and how they are written and read."""
+"""Checkpoints of a run.
+
+checkpoint saves and loads them, state is checkpoint.json with the checksum of each file, storage
+the files of the tensors. lease lets one trainer at a time write to the directory of a run.
+"""

@@ -1,146 +1,246 @@
 """Checkpoints: written in the background, atomically, and read at any world size.
 
 A checkpoint is a directory `checkpoints/STEP`: PyTorch's distributed checkpoint (tensors) and
-`checkpoint.json` (a `RunState`). It is written as `checkpoints/.STEP.tmp`; `checkpoint.json` is
-written last, then the directory is renamed. A directory without `checkpoint.json` is incomplete.
+checkpoint.json. It is written as `checkpoints/.STEP.tmp` and renamed when it is complete. A damaged
+checkpoint is never loaded: a run continues from the newest whole one.
 """
 
-import json
+import logging
 import os
 import shutil
 import warnings
 from concurrent.futures import Future
-from pickle import Unpickler, UnpicklingError
-from typing import Any, TypedDict, cast
+from typing import Any, cast
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.checkpoint.api import CheckpointException
-from torch.distributed.checkpoint.filesystem import FileSystemReader
-from torch.distributed.checkpoint.metadata import Metadata, StorageMeta
-from torch.distributed.checkpoint.state_dict_loader import load
+from torch.distributed.checkpoint.staging import DefaultStager, StagingOptions
 from torch.distributed.checkpoint.state_dict_saver import async_save
+from torch.distributed.tensor import DTensor
 from torch.optim import AdamW
 
 from manifests.errors import DataError
 from manifests.io import files
-from trainer.optimization.optimizer import optimizer_tensors
-
-STATE_FILE = "checkpoint.json"
-
-METADATA = "torch.distributed.checkpoint.metadata"
-METADATA_NAMES = (
-    *("BytesStorageMetadata", "ChunkStorageMetadata", "Metadata", "MetadataIndex", "StorageMeta"),
-    *("TensorProperties", "TensorStorageMetadata", "_MEM_FORMAT_ENCODING"),
+from trainer.checkpoints.lease import Lease
+from trainer.checkpoints.state import (
+    RunState,
+    check_files,
+    checkpoint_path,
+    checkpoint_steps,
+    chosen_step,
+    read_state,
 )
-TRUSTED = {
-    *((METADATA, name) for name in METADATA_NAMES),
-    ("torch.distributed.checkpoint.filesystem", "_StorageInfo"),
-    ("torch", "Size"),
-    ("torch.serialization", "_get_layout"),
-    ("pathlib", "PosixPath"),
-    ("pathlib._local", "PosixPath"),
-}
-"""The names that the pickled `.metadata` of a checkpoint may use, besides torch's dtypes."""
+from trainer.checkpoints.storage import ChecksumWriter, read_tensors
+from trainer.config import CheckpointConfig
+from trainer.optimization.optimizer import optimizer_tensors
+from trainer.parallel import DistributedContext
 
-
-class RunState(TypedDict):
-    """The state of a run besides its tensors."""
-
-    progress: dict[str, Any]
-    """The fields of `train.Progress`, except `position`."""
-    stream: dict[str, Any]
-    """`Stream.state_dict` at the end of the last update."""
-    world_size: int
-    """Number of processes that wrote the checkpoint."""
-
-
-def complete_steps(directory: str) -> list[int]:
-    """Return the steps of the complete checkpoints in `directory`, ascending."""
-    names = [name for name in files.list_names(directory) if name.isdigit()]
-    return sorted(int(n) for n in names if files.exists(files.join(directory, n, STATE_FILE)))
-
-
-def read_run_state(directory: str, step: int) -> RunState:
-    """Return the state in the checkpoint of a step."""
-    return cast(RunState, json.loads(files.read_bytes(_path(directory, step, STATE_FILE))))
+LOG = logging.getLogger(__name__)
 
 
 def load_model(directory: str, step: int, model: nn.Module) -> None:
-    """Read the weights of a checkpoint into a model that is not sharded, in one process."""
-    _load(_path(directory, step), _prefixed("model", model.state_dict()), no_dist=True)
+    """Read the weights of a checkpoint into a model that is not sharded, in one process.
+
+    Raises:
+        DataError: the checkpoint is damaged, or is of another model.
+    """
+    check_files(directory, step)
+    tensors = _prefixed("model", model.state_dict())
+    read_tensors(checkpoint_path(directory, step), tensors, no_dist=True)
 
 
 class Checkpoints:
     """The checkpoints of a run; all its processes call each method."""
 
-    def __init__(self, directory: str, keep: int, rank: int) -> None:
+    def __init__(
+        self,
+        directory: str,
+        config: CheckpointConfig,
+        context: DistributedContext,
+        lease: Lease | None = None,
+    ) -> None:
         """Remove incomplete checkpoints of a killed process.
 
         Args:
             directory: of the checkpoints.
-            keep: number of checkpoints to keep.
-            rank: of this process.
+            config: how many checkpoints are kept.
+            context: the processes.
+            lease: of the run's directory, which is checked before each write; None in processes
+                of other ranks than 0.
         """
-        self._directory, self._keep, self._rank = directory, keep, rank
+        self._directory, self._config, self._context = directory, config, context
+        self._lease = lease
         # async_save runs collectives in a thread; a group of its own keeps them apart from the
         # collectives of the training loop.
         self._group = cast(dist.ProcessGroup, dist.new_group(backend="gloo"))
-        self._pending: tuple[int, RunState, Future[Any]] | None = None
-        if rank == 0:
+        cuda = context.device.type == "cuda"
+        options = StagingOptions(
+            use_pinned_memory=cuda,
+            use_shared_memory=False,
+            use_async_staging=False,
+            use_non_blocking_copy=cuda,
+        )
+        self._stager = DefaultStager(options)
+        self._pending: tuple[int, Future[Any]] | None = None
+        if context.rank == 0:
             os.makedirs(directory, exist_ok=True)
             for name in os.listdir(directory):
                 if name.startswith(".") and name.endswith(".tmp"):
                     shutil.rmtree(os.path.join(directory, name))
-        dist.barrier(self._group)
+        context.barrier()
+
+    def select(self, start: int | None = None) -> RunState | None:
+        """Return the state of the newest whole checkpoint; None without checkpoints.
+
+        Args:
+            start: only the checkpoint of this step.
+
+        Raises:
+            DataError: there are checkpoints, and none of them is whole.
+            UsageError: there is no checkpoint of the step `start`.
+        """
+        steps = checkpoint_steps(self._directory)
+        if start is not None:
+            steps = [chosen_step(self._directory, start)]
+        for step in reversed(steps):
+            if self._is_whole(step):
+                return read_state(self._directory, step)
+        if steps:
+            raise DataError(f"{self._directory}: none of the checkpoints of steps {steps} is whole")
+        return None
+
+    def _is_whole(self, step: int) -> bool:
+        """Check the files of a checkpoint, each in one of the processes; log what is damaged."""
+        damaged = False
+        try:
+            check_files(self._directory, step, self._context.rank, self._context.world_size)
+        except DataError as error:
+            LOG.warning("%s", error)
+            damaged = True
+        return not self._context.any(damaged)
+
+    def load(self, step: int, model: nn.Module, optimizer: AdamW) -> None:
+        """Read model, optimizer and random state from a checkpoint, at this world size.
+
+        Later checkpoints, which are damaged or which the run leaves behind, are renamed.
+        """
+        tensors = _tensors(model, optimizer)
+        read_tensors(checkpoint_path(self._directory, step), tensors, no_dist=False)
+        torch.set_rng_state(tensors["random"])
+        if self._context.rank == 0:
+            for later in checkpoint_steps(self._directory):
+                if later > step:
+                    self._set_aside(later)
+        self._context.barrier()
+
+    def _set_aside(self, step: int) -> None:
+        """Rename a checkpoint, so that it is neither continued nor counted."""
+        path = checkpoint_path(self._directory, step)
+        unused = f"{path}.unused"
+        shutil.rmtree(unused, ignore_errors=True)
+        os.replace(path, unused)
+        LOG.warning("%s: is renamed to %s", path, os.path.basename(unused))
 
     def save(self, step: int, model: nn.Module, optimizer: AdamW, state: RunState) -> None:
-        """Copy the tensors, and write the copies in the background."""
+        """Copy the tensors, and write the copies in the background.
+
+        Raises:
+            DataError: a tensor has a value that is not finite.
+        """
         self.finish()
+        self._check_lease()
+        tensors = _tensors(model, optimizer)
+        self._check_finite(step, tensors)
+        path = self._temporary(step)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
             future = async_save(
-                _tensors(model, optimizer),
-                checkpoint_id=self._temporary(step),
+                cast(dict[str, Any], tensors),
+                checkpoint_id=path,
+                storage_writer=ChecksumWriter(path, state, self._context.rank),
+                async_stager=self._stager,
                 process_group=self._group,
             )
-        self._pending = step, state, cast("Future[Any]", future)
+        self._pending = step, cast("Future[Any]", future)
+
+    def _check_finite(self, step: int, tensors: dict[str, Tensor]) -> None:
+        """Raise DataError if a tensor of any process has a value that is not finite."""
+        parts = (t.to_local() if isinstance(t, DTensor) else t for t in tensors.values())
+        spoiled = any(
+            part.is_floating_point() and not bool(torch.isfinite(part).all()) for part in parts
+        )
+        if self._context.any(spoiled):
+            steps = checkpoint_steps(self._directory)
+            newest = f"the newest one is of step {steps[-1]}" if steps else "there is none yet"
+            raise DataError(
+                f"{self._directory}: the weights or the optimizer's state at step {step} are not "
+                f"finite, so no checkpoint is written; {newest}"
+            )
 
     def poll(self) -> None:
-        """Finish the pending checkpoint if all its tensors are written."""
-        if self._pending is not None and self._pending[2].done():
+        """Finish the pending checkpoint if all its files are written."""
+        if self._pending is not None and self._pending[1].done():
             self.finish()
 
     def finish(self) -> None:
         """Wait for the pending checkpoint, rename it, and remove the oldest ones."""
         if self._pending is None:
             return
-        step, state, future = self._pending
+        step, future = self._pending
         self._pending = None
-        future.result()
-        if self._rank:
+        path, temporary = checkpoint_path(self._directory, step), self._temporary(step)
+        try:
+            future.result()
+        except CheckpointException as error:
+            if self._context.rank == 0:
+                shutil.rmtree(temporary, ignore_errors=True)
+            raise _cause(path, error) from error
+        if self._context.rank:
             return
-        files.write_json(files.join(self._temporary(step), STATE_FILE), state)
-        path = _path(self._directory, step)
-        shutil.rmtree(path, ignore_errors=True)
-        os.replace(self._temporary(step), path)
-        for old in complete_steps(self._directory)[: -self._keep]:
-            shutil.rmtree(_path(self._directory, old))
+        self._check_lease()
+        self._remove(step)
+        os.replace(temporary, path)
+        keep_every = self._config.keep_every
+        for old in checkpoint_steps(self._directory)[: -self._config.keep]:
+            if not keep_every or old % keep_every:
+                self._remove(old)
 
-    def load(self, step: int, model: nn.Module, optimizer: AdamW) -> None:
-        """Read model, optimizer and random state from a checkpoint, at this world size."""
-        tensors = _tensors(model, optimizer)
-        _load(_path(self._directory, step), tensors, no_dist=False)
-        torch.set_rng_state(tensors["random"])
+    def close(self) -> None:
+        """Finish the pending checkpoint, and release the memory of the copies."""
+        try:
+            self.finish()
+        finally:
+            self._stager.close()
+
+    def _remove(self, step: int) -> None:
+        """Remove a checkpoint, if it exists; a killed process leaves no part of it under its name.
+
+        The name of the removed directory is that of an incomplete checkpoint.
+        """
+        path, removed = checkpoint_path(self._directory, step), f".{step:08d}.removed.tmp"
+        if os.path.exists(path):
+            removed = files.join(self._directory, removed)
+            os.replace(path, removed)
+            shutil.rmtree(removed)
+
+    def _check_lease(self) -> None:
+        if self._lease is not None:
+            self._lease.check()
 
     def _temporary(self, step: int) -> str:
         """Return the path of a checkpoint while it is written."""
         return files.join(self._directory, f".{step:08d}.tmp")
 
 
-def _path(directory: str, step: int, *names: str) -> str:
-    return files.join(directory, f"{step:08d}", *names)
+def _cause(path: str, error: CheckpointException) -> Exception:
+    """Return the error of the process that could not write a checkpoint."""
+    for cause, _ in error.failures.values():
+        if isinstance(cause, OSError):
+            return cause
+    reason = (str(error).strip() or type(error).__name__).splitlines()[-1]
+    return DataError(f"{path}: cannot be written: {reason}")
 
 
 def _prefixed(prefix: str, tensors: dict[str, Any]) -> dict[str, Tensor]:
@@ -154,37 +254,3 @@ def _tensors(model: nn.Module, optimizer: AdamW) -> dict[str, Tensor]:
         **_prefixed("optimizer", optimizer_tensors(model, optimizer)),
         "random": torch.get_rng_state(),
     }
-
-
-def _load(path: str, tensors: dict[str, Tensor], no_dist: bool) -> None:
-    """Read a checkpoint into `tensors`; DataError where it does not fit."""
-    faults = (CheckpointException, RuntimeError, OSError, ValueError, EOFError, UnpicklingError)
-    try:
-        reader = _Reader(path)
-        reader.read_metadata()
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "torch.distributed is disabled", UserWarning)
-            load(cast(dict[str, Any], tensors), storage_reader=reader, no_dist=no_dist)
-    except faults as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[-1]
-        raise DataError(f"{path}: cannot be read into this model: {reason}") from error
-
-
-class _Reader(FileSystemReader):
-    """PyTorch's reader, which here unpickles `.metadata` with TRUSTED names only."""
-
-    def read_metadata(self, *args: Any, **kwargs: Any) -> Metadata:
-        with open(os.path.join(str(self.path), ".metadata"), "rb") as source:
-            metadata = cast(Metadata, _Unpickler(source).load())
-        metadata.storage_meta = metadata.storage_meta or StorageMeta()
-        metadata.storage_meta.load_id = self.load_id
-        return metadata
-
-
-class _Unpickler(Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        """Return a class or function that a pickle names; refuse what is not in TRUSTED."""
-        dtype = module == "torch" and isinstance(getattr(torch, name, None), torch.dtype)
-        if not dtype and (module, name) not in TRUSTED:
-            raise UnpicklingError(f".metadata uses {module}.{name}, which is not trusted")
-        return super().find_class(module, name)

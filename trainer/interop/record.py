@@ -18,7 +18,7 @@ from objectives.stream.plan import PlanComponent
 from objectives.stream.sampler import Sampler
 from objectives.tasks.objective import Objective
 from objectives.tasks.registry import OBJECTIVES, make_objective
-from trainer.checkpoints.checkpoint import read_run_state
+from trainer.checkpoints.state import read_state
 from trainer.run import Run
 
 FILE = "stackpile.json"
@@ -66,7 +66,7 @@ class ModelRecord(Config):
 
 def record_of_run(run: Run, step: int) -> ModelRecord:
     """Return the record of a run's checkpoint."""
-    position = read_run_state(run.checkpoints, step)["stream"]["position"]
+    position = read_state(run.checkpoints, step)["stream"]["position"]
     counts = Sampler(run.plan).counts(position)
     return ModelRecord(
         control=run.plan.control,

@@ -301,6 +301,8 @@ class Decoder(nn.Module, ABC):
     ) -> Loss:
         """Return the loss of predicting `tokens` int64 [B, L] with `weights` float32 [B, L].
 
+        The entropy of the loss has one number a sequence, [B].
+
         Weight i belongs to the prediction of token i from the tokens before it. The first `prefix`
         int [B] positions of a sequence attend to each other; their weights must be 0. The last
         position predicts nothing; it is kept because matrix units prefer even shapes.
@@ -310,9 +312,10 @@ class Decoder(nn.Module, ABC):
         shifted[:, -1] = 0
         hidden = self.hidden(tokens, prefix=prefix).flatten(0, 1)
         bias = self.head.bias
-        return weighted_loss(
+        loss = weighted_loss(
             hidden, self.head.weight, bias, targets.flatten(), shifted.flatten(), z_loss=z_loss
         )
+        return Loss(loss.total, loss.entropy.view(tokens.shape).sum(1))
 
     def logits(self, tokens: Tensor) -> Tensor:
         """Return the logits [B, L, vocabulary] after each token of `tokens` int64 [B, L]."""

@@ -1,26 +1,13 @@
-"""AdamW, its learning rate, and its state as a flat table of tensors."""
-
-import math
+"""AdamW, the norm of its gradient, and its state as a flat table of tensors."""
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 from torch.optim import AdamW
 
 from trainer.config import OptimizerConfig
 
 MOMENTS = ("exp_avg", "exp_avg_sq", "step")
-
-
-def learning_rate(step: int, steps: int, warmup: int, peak: float, final: float) -> float:
-    """Return the learning rate of update `step` (from 0) of `steps`.
-
-    The rate rises linearly to `peak` at update `warmup - 1`, then follows one cosine to `final` at
-    the last update (jaxformer's schedule; one cosine over all epochs, as CodeGen2.5 was trained).
-    """
-    if step < warmup:
-        return peak * (step + 1) / warmup
-    progress = (step - warmup + 1) / max(1, steps - warmup)
-    return final + (peak - final) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
 
 
 def make_optimizer(model: nn.Module, config: OptimizerConfig) -> AdamW:
@@ -47,10 +34,24 @@ def make_optimizer(model: nn.Module, config: OptimizerConfig) -> AdamW:
     return optimizer
 
 
-def set_learning_rate(optimizer: AdamW, rate: float) -> None:
-    """Set the learning rate of the next update."""
+def gradient_norm(model: nn.Module) -> tuple[Tensor, float]:
+    """Return the norm of the gradient of all parameters: for `clip_and_step`, and as a number."""
+    gradients = [p.grad for p in model.parameters() if p.grad is not None]
+    norm = torch.nn.utils.get_total_norm(gradients)
+    return norm, float(norm.full_tensor() if isinstance(norm, DTensor) else norm)
+
+
+def clip_and_step(
+    model: nn.Module, optimizer: AdamW, norm: Tensor, clip: float, rate: float
+) -> None:
+    """Scale the gradient to a norm of at most `clip`, and make an update at a learning rate.
+
+    `norm` is the norm of the gradient, as `gradient_norm` returns it.
+    """
+    torch.nn.utils.clip_grads_with_norm_(model.parameters(), clip, norm)
     for group in optimizer.param_groups:
         group["lr"] = rate
+    optimizer.step()
 
 
 def optimizer_tensors(model: nn.Module, optimizer: AdamW) -> dict[str, Tensor]:

@@ -1,27 +1,33 @@
-"""The schedule of the learning rate."""
+"""The optimizer step."""
 
 import pytest
+import torch
+from torch.distributed.tensor import DTensor
 
-from trainer.optimization.optimizer import learning_rate
+from trainer.config import OptimizerConfig
+from trainer.models import MODELS, DecoderDims
+from trainer.optimization.optimizer import clip_and_step, gradient_norm, make_optimizer
+from trainer.parallel import distributed_context, initialize, shard
 
-
-@pytest.mark.parametrize(
-    ("step", "wanted"),
-    [
-        (0, 0.25),  # the first update already moves
-        (1, 0.5),
-        (3, 1.0),  # the end of the warmup
-        (7, 0.55),  # half way: the mean of peak and final
-        (11, 0.1),  # the last update is at the final rate
-        (50, 0.1),  # and it stays there
-    ],
-)
-def test_the_learning_rate_rises_linearly_and_falls_by_a_cosine(step: int, wanted: float) -> None:
-    assert learning_rate(step, 12, 4, 1.0, 0.1) == pytest.approx(wanted)
+DIMS = DecoderDims(layers=1, width=32, heads=4, inner=64)
 
 
-def test_without_warmup_the_learning_rate_only_falls() -> None:
-    rates = [learning_rate(step, 100, 0, 1.0, 0.0) for step in range(100)]
-    assert rates == sorted(rates, reverse=True)
-    assert rates[0] == pytest.approx(1.0, abs=1e-3)
-    assert rates[-1] == pytest.approx(0.0, abs=1e-12)
+@pytest.mark.parametrize("clip", [1e-3, 1e9])
+def test_the_gradient_is_clipped_to_its_norm_over_all_parameters(clip: float) -> None:
+    with distributed_context(1) as context:
+        with torch.device("meta"):
+            model = MODELS["codegen2"](DIMS, 50)
+        shard(model, context, bf16=False)
+        initialize(model, 1)
+        optimizer = make_optimizer(model, OptimizerConfig())
+        model(torch.arange(32).view(2, 16), torch.ones(2, 16)).total.backward()
+        norm, value = gradient_norm(model)
+        gradients = [parameter.grad for parameter in model.parameters()]
+        before = [g.full_tensor().clone() for g in gradients if isinstance(g, DTensor)]
+        assert value == pytest.approx(float(torch.cat([g.flatten() for g in before]).norm()))
+        clip_and_step(model, optimizer, norm, clip, 3e-4)
+        assert [group["lr"] for group in optimizer.param_groups] == [3e-4, 3e-4]
+        scale = min(1.0, clip / value)
+        for parameter, gradient in zip(model.parameters(), before, strict=True):
+            moment = optimizer.state[parameter]["exp_avg"].full_tensor()
+            torch.testing.assert_close(moment, gradient * scale * 0.1, rtol=1e-4, atol=1e-9)
