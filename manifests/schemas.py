@@ -51,8 +51,6 @@ class PlanRow(TypedDict):
     """The name of its (first) part."""
     error: str | None
     """Why the input is not read; None if it is read."""
-    refused: bool
-    """Whether the input is not read because of its name, which is no fault."""
     heldout: str | None
     """The repository (or the id of a document without one) that is held out because the share of
     [tokenize] selects none; the same in all rows."""
@@ -73,6 +71,10 @@ DOCUMENTS = pa.schema(
         pa.field("bytes", pa.int64(), nullable=False),  # of the text, as UTF-8
         pa.field("heldout", pa.bool_(), nullable=False),
         pa.field("text", pa.large_string(), nullable=False),
+        # Tags and texts, alternating, that stood before the text; null without a prefix.
+        pa.field("prefix", pa.list_(pa.string())),
+        # Bytes of the text at which the tags start that the row's columns confirm; null for none.
+        pa.field("tags", pa.list_(pa.int64())),
     ]
 )
 

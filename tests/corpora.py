@@ -145,7 +145,7 @@ def write_corpus(directory: Path, max_failed: float = 0.01) -> Path:
     cpp = [stack_row(code(200 + i), mit, lang="C++", path=f"c{i}.cpp") for i in range(20)]
     write_stack(directory / "data/stack/data/cpp/train-00000-of-00001.parquet", cpp)
     star = [(code(300 + i), repositories[i]) for i in range(15)]
-    star += [(f"<reponame>owner0/repo0<gh_stars>1-10\n{code(0)}", "owner0/repo0")]
+    star += [(f"<reponame>owner0/repo0<gh_stars>0\n{code(0)}", "owner0/repo0")]
     write_starcoderdata(directory / "data/starcoderdata/python/train-00000-of-00001.parquet", star)
     wikipedia, web = "Wikipedia (en)", "Pile-CC"
     pile: list[tuple[Any, str]] = [(prose(400 + i), wikipedia if i % 2 else web) for i in range(30)]

@@ -26,17 +26,18 @@ class ParquetReader:
         schema: the columns, a `pyarrow.Schema`.
     """
 
-    def __init__(self, source: Any, *, threads: bool) -> None:
+    def __init__(self, source: Any, *, threads: bool, buffer: int = 0) -> None:
         """Read the footer.
 
         Args:
             source: a `pyarrow.NativeFile`.
             threads: whether threads of Arrow may read from `source`.
+            buffer: bytes of a column that are read at once; 0 reads whole row groups.
 
         Raises:
             pyarrow.ArrowException: `source` is not a Parquet file.
         """
-        self._file = pq.ParquetFile(source, pre_buffer=threads)
+        self._file = pq.ParquetFile(source, pre_buffer=threads and not buffer, buffer_size=buffer)
         self._threads = threads
         self.metadata = self._file.metadata
         self.row_groups: int = self.metadata.num_row_groups
@@ -51,6 +52,11 @@ class ParquetReader:
         table = self._file.read_row_group(group, columns, use_threads=self._threads)
         return self._select(table, columns)
 
+    def read_batches(self, group: int, columns: Sequence[str], rows: int) -> Iterator[pa.Table]:
+        """Yield tables of at most `rows` rows of some columns of a row group, in order."""
+        for batch in self._file.iter_batches(rows, [group], list(columns), use_threads=False):
+            yield self._select(pa.Table.from_batches([batch]), columns)
+
     def groups_between(self, column: int, low: int, high: int) -> Iterator[int]:
         """Yield the row groups whose statistics allow a value of `column` from `low` to `high`."""
         for group in range(self.row_groups):
@@ -64,8 +70,12 @@ class ParquetReader:
 
 
 @contextmanager
-def open_parquet(url: str) -> Iterator[ParquetReader]:
+def open_parquet(url: str, buffer: int = 0) -> Iterator[ParquetReader]:
     """Open a Parquet file for reading.
+
+    Args:
+        url: the file.
+        buffer: bytes of a column that are read at once; 0 reads whole row groups.
 
     Raises:
         FileNotFoundError: the file does not exist.
@@ -76,7 +86,7 @@ def open_parquet(url: str) -> Iterator[ParquetReader]:
         pa.OSFile(files.local_path(url)) if local else pa.PythonFile(files.open_input(url), "r")
     )
     with source:
-        yield ParquetReader(source, threads=local)
+        yield ParquetReader(source, threads=local, buffer=buffer)
 
 
 def read_table(url: str, columns: Sequence[str] | None = None) -> pa.Table:

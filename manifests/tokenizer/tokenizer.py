@@ -93,6 +93,13 @@ def control_tokens(
     return list(control)
 
 
+def token_ids(path: str) -> dict[str, int]:
+    """Return the control tokens of a tokenizer.json and their ids; raises as `load_tokenizer`."""
+    parsed = _parse(path, files.read_bytes(path))
+    names = set(control_tokens(path, parsed))
+    return {t["content"]: t["id"] for t in parsed["added_tokens"] if t["content"] in names}
+
+
 def encode_documents(tokenizer: Tokenizer, texts: Sequence[str]) -> list[npt.NDArray[np.uint32]]:
     """Return the ids of each text, uint32 [n]; no token is added at either end."""
     encodings = tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)

@@ -27,7 +27,6 @@ class InputRange:
         start: first row group; 0 for an input that is not cut.
         stop: row group after the last one; None for an input that is not cut.
         error: why the input is not read; None if it is read.
-        refused: whether the input is not read because of its name, which is no error of the data.
     """
 
     source: str
@@ -38,7 +37,6 @@ class InputRange:
     start: int = 0
     stop: int | None = None
     error: str | None = None
-    refused: bool = False
 
 
 def list_ranges(corpus: Corpus) -> list[InputRange]:
@@ -76,9 +74,6 @@ def _chosen_inputs(source: Source) -> list[tuple[Source, str, str]]:
 def _cut(source: Source, url: str, path: str) -> Iterator[InputRange]:
     """Yield the ranges of one input, or one range with the reason why it is not read."""
     whole = InputRange(source.name, path, url, files.size(url), files.version(url))
-    if refusal := source.layout.refusal(path):
-        yield replace(whole, error=refusal, refused=True)
-        return
     try:
         for start, stop in source.layout.cut(url):
             yield replace(whole, start=start, stop=stop)

@@ -1,7 +1,7 @@
 """The tables `[[source]]` of CORPUS.toml, with the table `license` of each."""
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -11,6 +11,8 @@ from pipelines.sources.columns import Columns
 from pipelines.sources.layout import Header, Missing, SourceLayout
 from pipelines.sources.partition import LICENSE
 from pipelines.sources.registry import LAYOUTS
+
+TagMode = Literal["keep", "strip", "convert"]
 
 
 class License(Config):
@@ -38,8 +40,8 @@ class Source(Config):
     name: str
     """Your name for the source, [a-z0-9-]; the first half of a component's name."""
     kind: str
-    """The layout of its files: `the-stack`, `the-stack-v2`, `starcoderdata`, `the-pile`, `parquet`
-    or `jsonl`."""
+    """The layout of its files: `the-stack`, `the-stack-v2`, `the-stack-v3`, `starcoderdata`,
+    `the-pile`, `parquet` or `jsonl`."""
     files: str
     """A path or URL with wildcards; relative paths start at the directory of CORPUS.toml."""
     components: list[str] | None = None
@@ -56,6 +58,11 @@ class Source(Config):
     """Of two duplicates in different sources, the one with the lower number is kept. Ours: all
     sources are equal."""
     license: License = License()
+    tags: TagMode | None = None
+    """For starcoderdata, what becomes of tags such as `<reponame>` and `<commit_msg>` that the
+    columns of a row confirm: `keep` them as text, `strip` them, or `convert` them to the control
+    tokens of the vocabulary. By default they are converted if the vocabulary has them, as
+    CodeGen2.5's has, and stripped otherwise. Tags that no column confirms stay text."""
     redact: bool | None = None
     """Replace e-mail addresses, keys, tokens and IP addresses before texts become tokens. The
     default depends on `kind`: true for the-stack and the-stack-v2, false for the others."""
@@ -83,13 +90,18 @@ class Source(Config):
             for field in ("columns", "component"):
                 if getattr(self, field) is not None:
                     raise ValueError(f"{field} is for kinds {kinds}; {self.kind} has its own")
-            if columns:
+            own = LAYOUTS[self.kind].partition_columns
+            if others := [column for column in columns if column not in own]:
+                known = " and ".join(sorted([LICENSE, *own]))
                 raise ValueError(
-                    f"partition_by: {columns[0]!r} is for kinds {kinds}; {self.kind} has license "
+                    f"partition_by: {others[0]!r} is for kinds {kinds}; {self.kind} has {known} "
                     "alone"
                 )
         if self.columns and self.columns.component and self.component:
             raise ValueError("give either component or columns.component, not both")
+        if self.tags is not None and not LAYOUTS[self.kind].has_tags:
+            tagged = " and ".join(kind for kind, layout in LAYOUTS.items() if layout.has_tags)
+            raise ValueError(f"tags: is for kind {tagged}")
         if len(set(self.partition_by)) < len(self.partition_by):
             raise ValueError("partition_by: a column is named twice")
         return self

@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from manifests.console.output import numbers_table, unwrapped
 from manifests.mixture.published_sets import MissingSets, published_sets, sentence
 from pipelines.corpus.corpus import Corpus
-from pipelines.corpus.inputs import list_ranges
+from pipelines.corpus.inputs import InputRange, list_ranges
 from pipelines.corpus.source_table import Source
 
 
@@ -16,24 +16,28 @@ def plan(corpus: Corpus) -> dict[str, dict[str, Any]]:
     """Return, for each source, its inputs, parts, bytes on disk, and what it lacks.
 
     An input that is not cut counts as one part; how many parts it has is known when it is read.
-    `not_read` says why inputs are not read; `missing` names the sets of a published data set of
-    which no document will be kept, or is null.
+    `not_read` says why inputs are not read, `remarks` what inputs lack; `missing` names the sets of
+    a published data set of which no document will be kept, or is null.
     """
-    sizes: dict[str, dict[str, int]] = {source.name: {} for source in corpus.source}
-    plan: dict[str, dict[str, Any]] = {
-        name: {"inputs": 0, "parts": 0, "bytes": 0, "not_read": []} for name in sizes
-    }
+    by_source: dict[str, list[InputRange]] = {source.name: [] for source in corpus.source}
     for unit in list_ranges(corpus):
-        source = plan[unit.source]
-        if unit.error:
-            source["not_read"].append(unit.error)
-        else:
-            source["parts"] += 1
-            sizes[unit.source][unit.input] = unit.bytes
-    for name, inputs in sizes.items():
-        missing = _missing_sets(corpus.named(name), inputs)
-        plan[name] |= {"inputs": len(inputs), "bytes": sum(inputs.values()), "missing": missing}
-    return plan
+        by_source[unit.source].append(unit)
+    return {name: _plan(corpus.named(name), units) for name, units in by_source.items()}
+
+
+def _plan(source: Source, units: list[InputRange]) -> dict[str, Any]:
+    """Return the plan of one source."""
+    read = [unit for unit in units if not unit.error]
+    inputs = {unit.input: unit for unit in read}
+    remarks = (source.layout.remark(unit.url, unit.input) for unit in inputs.values())
+    return {
+        "inputs": len(inputs),
+        "parts": len(read),
+        "bytes": sum(unit.bytes for unit in inputs.values()),
+        "not_read": [unit.error for unit in units if unit.error],
+        "remarks": sorted(set(filter(None, remarks))),
+        "missing": _missing_sets(source, inputs),
+    }
 
 
 def _missing_sets(source: Source, inputs: Iterable[str]) -> MissingSets | None:
@@ -61,6 +65,7 @@ def plan_table(plan: dict[str, dict[str, Any]]) -> RenderableType:
         size = f"{source['bytes'] / 1e6:,.1f}"
         table.add_row(name, f"{source['inputs']:,}", f"{source['parts']:,}", size)
     lines = [f"not read: {reason}" for source in plan.values() for reason in source["not_read"]]
+    lines += [f"{name}: {remark}" for name, row in plan.items() for remark in row["remarks"]]
     lines += [
         f"{name}: {sentence(source['missing'])}"
         for name, source in plan.items()

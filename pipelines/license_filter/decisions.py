@@ -141,7 +141,11 @@ def decide(
     faults, others = rows["fault"].to_pylist(), not_chosen(source, rows)
     headers = NO_HEADERS
     if source.header == "veto":
-        wanted = [not any(reasons) for reasons in zip(faults, others, strict=True)]
+        has_header = map(source.layout.has_header, rows["component"].to_pylist())
+        wanted = [
+            has and not fault and not other
+            for has, fault, other in zip(has_header, faults, others, strict=True)
+        ]
         headers = read_headers(texts, np.array(wanted, bool), policy, detector)
     layers = other_layers(source, rows, headers)
     stated = rows["licenses"].to_pylist()

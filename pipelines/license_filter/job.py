@@ -74,10 +74,9 @@ def run(preparation: Preparation) -> Manifest:
     job = Job(make_step(directory, corpus, digests), table, STEP)
     receipts = job.run(preparation.runner, preparation.retry_failed)
     failed = _failed_inputs(directory, rows)
-    inputs = len({(row["source"], row["input"]) for row in rows if not row["refused"]})
+    inputs = len({(row["source"], row["input"]) for row in rows})
     check_failures(failed, inputs, corpus.max_failed, directory)
     receipts = _of_whole_inputs(receipts, failed)
-    refused = {f"{row['source']}: {row['error']}" for row in rows if row["refused"]}
     funnel = merge_funnels(receipt.funnel for receipt in receipts)
     headers = sum_counts(receipts, "headers")
     manifest = Manifest(
@@ -89,7 +88,7 @@ def run(preparation: Preparation) -> Manifest:
         counts={"headers": headers} if headers else {},
         tables={PARTS_TABLE: _write_parts(directory, receipts)},
         failed=failed,
-        extra={"refused": sorted(refused), HELDOUT: rows[0]["heldout"], **digests.as_extra()},
+        extra={HELDOUT: rows[0]["heldout"], **digests.as_extra()},
     )
     return write_manifest(directory, manifest)
 
@@ -99,7 +98,7 @@ def _failed_inputs(directory: str, rows: list[PlanRow]) -> list[FailedInput]:
     failed: dict[tuple[str, str], FailedInput] = {}
     for row in rows:
         letter = dead_letter(directory, row["part"])
-        if row["error"] and not row["refused"]:
+        if row["error"]:
             letter = FailedInput(source=row["source"], input=row["input"], error=row["error"])
         if letter:
             failed[row["source"], row["input"]] = letter

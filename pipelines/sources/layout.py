@@ -56,7 +56,7 @@ class SourceLayout(ABC):
     component: str | None = None
     partition_by: tuple[str, ...] = ()
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     """Raised when the layout reads other rows from the same input: the names of parts depend on it,
     so the jobs read the inputs again."""
     missing: ClassVar[Missing] = "reject"
@@ -67,6 +67,10 @@ class SourceLayout(ABC):
     """Default of `redact`."""
     all_filters: ClassVar[bool] = True
     """Whether filters that no publication names act by default; see `registry.settings`."""
+    has_tags: ClassVar[bool] = False
+    """Whether texts hold tags that columns confirm (`prefix` and `tags` of rows)."""
+    partition_columns: ClassVar[frozenset[str]] = frozenset()
+    """Columns that `partition_by` may name, besides the license."""
     maps_columns: ClassVar[bool] = False
     """Whether CORPUS.toml may give `columns`, `component` and columns to partition by."""
     repository_licenses: ClassVar[Mapping[str, str]] = {}
@@ -112,9 +116,17 @@ class SourceLayout(ABC):
         """Return the slug of the only component of an input; None if its path does not say it."""
         return None
 
-    def refusal(self, path: str) -> str | None:
-        """Return why an input is not read, as a sentence; None if it is read."""
+    def remark(self, url: str, path: str) -> str | None:
+        """Return what an input lacks, as a sentence; None for nothing.
+
+        Raises:
+            InputError: the input cannot be read.
+        """
         return None
+
+    def has_header(self, component: str) -> bool:
+        """Return whether texts of a component have headers that may name a license."""
+        return True
 
     def genre(self, component: str) -> Genre:
         """Return whether the documents of a component are code or prose: filters ask for it."""

@@ -12,7 +12,6 @@ from pipelines.sources.layout import SourceLayout
 from pipelines.sources.parquet_input import ParquetLayout
 from pipelines.sources.partition import LICENSE, with_values
 from pipelines.sources.rows import (
-    DEFAULTS,
     ColumnContent,
     ColumnContents,
     component_slug,
@@ -42,7 +41,7 @@ class OwnLayout(SourceLayout):
 
     maps_columns = True
     all_filters = False
-    version = 2
+    version = 3
 
     def language(self, component: str, path: str) -> str:
         """Return the component, or the language that has the file's extension."""
@@ -64,14 +63,17 @@ class OwnJsonLines(OwnLayout, JsonLinesLayout):
 class OwnParquet(OwnLayout, ParquetLayout):
     """Layout of kind `parquet`."""
 
-    def required_columns(self) -> tuple[ColumnContents, str]:
-        """Return the columns of the map and those of `partition_by`, and the one of the texts."""
+    def text_name(self) -> str:
+        """Return the column of the texts."""
+        return self.columns.text
+
+    def required_columns(self, schema: pa.Schema) -> ColumnContents:
+        """Return the columns of the map and those of `partition_by`."""
         cut: dict[str, ColumnContent] = {
             name: "names" for name in self.partition_by if name != LICENSE
         }
         fields = self.columns.model_dump().items()
-        mapped = {name: FIELD_CONTENTS.get(field, "name") for field, name in fields if name}
-        return cut | mapped, self.columns.text
+        return cut | {name: FIELD_CONTENTS.get(field, "name") for field, name in fields if name}
 
     def fields(
         self, columns: Mapping[str, list[Any]], texts: pa.Array, path: str
@@ -79,7 +81,7 @@ class OwnParquet(OwnLayout, ParquetLayout):
         """Return the fields of a batch."""
         records = ({name: columns[name][row] for name in columns} for row in range(len(texts)))
         rows = [_metadata(self, record) for record in records]
-        return {name: [row[name] for row in rows] for name in DEFAULTS}
+        return {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
 
 
 def _metadata(layout: SourceLayout, record: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,8 +21,6 @@ DAMAGED = (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError)
 class ParquetLayout(SourceLayout):
     """Layout of Parquet files: a range is some row groups of an input, and is one part."""
 
-    text_column: ClassVar[str] = "content"
-    """Column of the texts."""
     column_contents: ClassVar[ColumnContents] = {}
     """Columns that are read, and what each one holds."""
 
@@ -39,18 +37,21 @@ class ParquetLayout(SourceLayout):
             path: path of the input below the source's root.
         """
 
-    def required_columns(self) -> tuple[ColumnContents, str]:
-        """Return the columns that are read, with what they hold, and the column of the texts."""
-        return self.column_contents, self.text_column
+    def text_name(self) -> str:
+        """Return the name of the column of the texts."""
+        return "content"
+
+    def required_columns(self, schema: pa.Schema) -> ColumnContents:
+        """Return the columns that are read of a file with a schema, and what they hold."""
+        return self.column_contents
 
     def cut(self, url: str, max_bytes: int = MAX_PART_BYTES) -> list[Range]:
         """Return ranges of row groups, each with at most `max_bytes` of text or one row group."""
-        columns, text = self.required_columns()
         with opened(url) as file:
-            _check(url, file.schema, columns)
-            groups = range(file.row_groups)
-            sizes = [_text_bytes(file.metadata.row_group(group), text) for group in groups]
-        return list(ranges_within(np.cumsum([0, *sizes]), max_bytes)) or [(0, 0)]
+            check_columns(url, file.schema, self.required_columns(file.schema))
+            groups = map(file.metadata.row_group, range(file.row_groups))
+            sizes = [_text_bytes(group, self.text_name()) for group in groups]
+        return ranges_of_groups(sizes, max_bytes)
 
     def read(
         self, url: str, path: str, unit: Range, max_bytes: int = MAX_PART_BYTES
@@ -76,8 +77,8 @@ class ParquetLayout(SourceLayout):
         self, url: str, start: int, stop: int | None, rows: Set[int] | None = None
     ) -> Iterator[tuple[int, pa.Table]]:
         """Yield (number of the first row, table) of row groups: of all, or of those with `rows`."""
-        columns, _ = self.required_columns()
         with opened(url) as file:
+            columns = self.required_columns(file.schema)
             first = 0
             for group in range(file.row_groups if stop is None else stop):
                 after = first + file.metadata.row_group(group).num_rows
@@ -87,19 +88,21 @@ class ParquetLayout(SourceLayout):
 
     def _rows(self, table: pa.Table, numbers: Sequence[int], path: str) -> pa.Table:
         """Return a table of the input, whose rows have these numbers, as ROWS."""
-        _, text = self.required_columns()
+        contents, text = self.required_columns(table.schema), self.text_name()
         texts, faults = text_column(table[text])
-        columns = {name: values(table[name]) for name in table.column_names if name != text}
+        columns = {
+            name: values(table[name], contents[name]) for name in table.column_names if name != text
+        }
         defaults = {name: [value] * len(texts) for name, value in DEFAULTS.items()}
         given = {"input_row": numbers, "fault": faults, "text": texts}
         return pa.table({**defaults, **given, **self.fields(columns, texts, path)}, schema=ROWS)
 
 
 @contextmanager
-def opened(url: str) -> Iterator[ParquetReader]:
-    """Open a Parquet file; InputError if the file is damaged or is not Parquet."""
+def opened(url: str, buffer: int = 0) -> Iterator[ParquetReader]:
+    """Open a Parquet file as `open_parquet`; InputError if it is damaged or is not Parquet."""
     try:
-        with open_parquet(url) as file:
+        with open_parquet(url, buffer) as file:
             yield file
     except FileNotFoundError:
         raise InputError(f"{url}: there is no such file") from None
@@ -110,7 +113,7 @@ def opened(url: str) -> Iterator[ParquetReader]:
         raise InputError(f"{url}: is not a whole Parquet file: {first_line}") from None
 
 
-def _check(url: str, schema: Any, columns: ColumnContents) -> None:
+def check_columns(url: str, schema: Any, columns: ColumnContents) -> None:
     """Raise InputError if a column is missing or has a type that cannot hold its content."""
     for name, content in columns.items():
         if name not in schema.names:
@@ -121,6 +124,11 @@ def _check(url: str, schema: Any, columns: ColumnContents) -> None:
         if not can_hold(kind, content):
             needed = "numbers" if content == "number" else "strings"
             raise InputError(f"{url}: the column {name!r} holds {kind}, where {needed} are needed")
+
+
+def ranges_of_groups(sizes: Sequence[int], max_bytes: int) -> list[Range]:
+    """Cut row groups of some sizes into ranges of at most `max_bytes`, or of one row group."""
+    return list(ranges_within(np.cumsum([0, *sizes]), max_bytes)) or [(0, 0)]
 
 
 def _text_bytes(group: Any, text: str) -> int:

@@ -8,10 +8,12 @@ from pipelines.sources.starcoderdata import StarCoderData
 from pipelines.sources.the_pile import ThePile
 from pipelines.sources.the_stack import TheStack
 from pipelines.sources.the_stack_v2 import TheStackV2
+from pipelines.sources.the_stack_v3 import TheStackV3
 
 LAYOUTS: Mapping[str, type[SourceLayout]] = {
     "the-stack": TheStack,
     "the-stack-v2": TheStackV2,
+    "the-stack-v3": TheStackV3,
     "starcoderdata": StarCoderData,
     "the-pile": ThePile,
     "parquet": OwnParquet,

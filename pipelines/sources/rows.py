@@ -18,14 +18,16 @@ ROWS = pa.schema(
         pa.field("path", pa.string(), nullable=False),
         pa.field("licenses", pa.list_(pa.string())),
         pa.field("stars", pa.int64()),
-        pa.field("fault", pa.string()),  # null_text | invalid_utf8 | bad_json
+        pa.field("fault", pa.string()),  # why there is no text: null_text, bad_json ...
         pa.field("text", pa.large_string()),  # null where there is a fault
+        pa.field("prefix", pa.list_(pa.string())),  # as in manifests.schemas.DOCUMENTS
+        pa.field("tags", pa.list_(pa.int64())),  # likewise
     ]
 )
 
-ColumnContent = Literal["text", "name", "number", "names"]
-"""Content of a column: texts of documents; one string a row, such as a path; numbers; or strings in
-any form that `string_list` takes."""
+ColumnContent = Literal["text", "name", "number", "names", "count"]
+"""Content of a column: texts of documents; one string a row, such as a path; numbers; strings in
+any form that `string_list` takes; or lists of which only the length is read."""
 
 ColumnContents = Mapping[str, ColumnContent]
 """Column -> its content."""
@@ -34,6 +36,7 @@ _TYPES: Mapping[ColumnContent, Sequence[Callable[[Any], bool]]] = {
     "text": (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view),
     "name": (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view),
     "number": (pa.types.is_integer, pa.types.is_floating),
+    "count": (pa.types.is_list, pa.types.is_large_list),
 }
 _BYTES = (pa.types.is_binary, pa.types.is_large_binary)
 
@@ -47,6 +50,8 @@ DEFAULTS: Mapping[str, Any] = {
     "path": "",
     "licenses": None,
     "stars": None,
+    "prefix": None,
+    "tags": None,
 }
 """Fields of ROWS that a layout may leave out, and their values."""
 
@@ -114,8 +119,10 @@ def _decoded(value: bytes | None) -> str | None:
         return None
 
 
-def values(column: pa.ChunkedArray) -> list[Any]:
+def values(column: pa.ChunkedArray, content: ColumnContent = "name") -> list[Any]:
     """Return the values of a Parquet column of metadata; U+FFFD replaces invalid UTF-8."""
+    if content == "count":
+        column = pc.list_value_length(column)
     try:
         return list(column.to_pylist())
     except UnicodeDecodeError:

@@ -18,6 +18,7 @@ from manifests.lineage.receipts import load_receipt, merge_funnels, sum_counts
 from manifests.mixture.columns import SOURCES
 from manifests.schemas import FORMAT
 from manifests.tokenizer.tokenizer import describe_tokenizer
+from pipelines.corpus.source_table import TagMode
 from pipelines.dedup.duplicates import receipt_name
 from pipelines.dedup.parts import DocumentsPart
 from pipelines.preparation import (
@@ -32,6 +33,7 @@ from pipelines.runtime.job import Job, ProcessParts
 from pipelines.runtime.table import read_rows
 from pipelines.tokenize.kept_documents import KeptDocuments, KeptPart, KeptTables
 from pipelines.tokenize.step import STEP, WriteShards, make_groups
+from pipelines.tokenize.tags import resolve_mode, tag_ids
 from pipelines.tokenize.tokenizer import FILE as TOKENIZER
 from pipelines.tokenize.tokenizer import make_tokenizer
 
@@ -63,12 +65,13 @@ def run(preparation: Preparation) -> Manifest:
     receipt = make_tokenizer(directory, preparation.corpus.tokenize, kept, redacted)
     tokenizer_sha256 = receipt.files[TOKENIZER].sha256
     tokenizer = describe_tokenizer(files.join(directory, TOKENIZER))
-    step = digest([STEP, FORMAT, tokenizer_sha256, redaction.VERSION, sorted(redacted)])
+    tags = tag_modes(preparation)
+    step = digest([STEP, FORMAT, tokenizer_sha256, redaction.VERSION, sorted(redacted), tags])
     groups = files.join(directory, GROUPS_FILE)
     write_table(groups, make_groups(kept, step))
     job_digest = digest([step, [part.identity for part in kept.parts]])
     remove_stale_manifest(directory, job_digest)
-    shards = WriteShards(directory, kept.tables, tokenizer.dtype, step, redacted)
+    shards = WriteShards(directory, kept.tables, tokenizer.dtype, step, redacted, tags)
     receipts = Job(shards, groups, STEP).run(preparation.runner)
     summary = finish_dataset(
         directory, (ShardRecord.model_validate(receipt.extra["shard"]) for receipt in receipts)
@@ -81,7 +84,7 @@ def run(preparation: Preparation) -> Manifest:
         parent=parent_record(preparation.dedup, "dedup"),
         totals=totals_of(funnel, len(receipts), **summary.sizes),
         funnel=funnel,
-        counts={"redacted": sum_counts(receipts, "redacted")},
+        counts={name: sum_counts(receipts, name) for name in ("redacted", "tags")},
         tables=summary.tables | {TOKENIZER: tokenizer_sha256, GROUPS_FILE: files.sha256(groups)},
         tokenizer=tokenizer,
         components=summary.components,
@@ -97,6 +100,20 @@ def run(preparation: Preparation) -> Manifest:
 def redacted_sources(preparation: Preparation) -> tuple[str, ...]:
     """Return the names of the sources whose personal data is replaced before encoding."""
     return tuple(source.name for source in preparation.corpus.source if source.redacts)
+
+
+def tag_modes(preparation: Preparation) -> dict[str, TagMode]:
+    """Return what becomes of the tags of each source that has tags.
+
+    Raises:
+        UsageError: tags are to be converted, and the vocabulary has none.
+    """
+    ids = tag_ids(files.join(preparation.tokenize, TOKENIZER))
+    return {
+        source.name: resolve_mode(source.tags, ids, source.name)
+        for source in preparation.corpus.source
+        if source.layout.has_tags
+    }
 
 
 def find_kept_documents(preparation: Preparation) -> KeptDocuments:

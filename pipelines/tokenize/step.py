@@ -4,8 +4,8 @@ Worker processes import this module, so it does not import Beam.
 """
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
 import numpy as np
@@ -18,8 +18,10 @@ from manifests.io.digest import short_digest
 from manifests.lineage.receipts import ComponentFunnel, FileRecord, Receipt, write_receipt
 from manifests.ranges import ranges_within
 from manifests.schemas import schema_of
+from pipelines.corpus.source_table import TagMode
 from pipelines.tokenize.encoder import load_encoder
 from pipelines.tokenize.kept_documents import KeptDocuments, KeptPart, KeptTables
+from pipelines.tokenize.tags import Pieces, cut_at_tags, tag_ids
 
 STEP = "tokenize"
 
@@ -65,10 +67,14 @@ class WriteShards:
     """The step digest."""
     redacted: tuple[str, ...] = ()
     """Sources whose personal data is replaced."""
+    tags: Mapping[str, TagMode] = field(default_factory=dict)
+    """Source with tags in its texts -> what becomes of them."""
 
     def setup(self) -> None:
         """Load the encoder, which keeps the texts of special tokens as text."""
-        self._encoder = load_encoder(files.join(self.directory, "tokenizer.json"))
+        tokenizer = files.join(self.directory, "tokenizer.json")
+        self._encoder = load_encoder(tokenizer)
+        self._tag_ids = tag_ids(tokenizer)
 
     def receipts(self, row: Group) -> Iterator[str]:
         """Yield the name of the group's receipt."""
@@ -76,7 +82,7 @@ class WriteShards:
 
     def work(self, row: Group) -> Iterator[Receipt]:
         """Encode the documents of a group in order, and write them to a shard."""
-        replaced: Counter[str] = Counter()
+        counts: dict[str, Counter[str]] = {"redacted": Counter(), "tags": Counter()}
         with DatasetShard(
             self.directory,
             shard_path(row),
@@ -85,7 +91,7 @@ class WriteShards:
             dtype=self.dtype,
         ) as shard:
             for batch in self._batches(row):
-                self._write(shard, self._redact(row["source"], batch, replaced))
+                self._write(shard, self._pieces(row["source"], batch, counts))
             record = shard.close()
         yield write_receipt(
             self.directory,
@@ -94,7 +100,11 @@ class WriteShards:
             name=row["part"],
             step=STEP,
             digest=self.digest,
-            counts={"redacted": dict(replaced)} if row["source"] in self.redacted else {},
+            counts={
+                name: dict(counts[name])
+                for name, sources in (("redacted", self.redacted), ("tags", self.tags))
+                if row["source"] in sources
+            },
             funnel=_funnel(row, record),
             extra={"shard": record.model_dump(mode="json")},
         )
@@ -111,23 +121,28 @@ class WriteShards:
                     total += size
                 yield table.slice(start)
 
-    def _redact(self, source: str, batch: pa.Table, replaced: Counter[str]) -> pa.Table:
-        """Replace personal data and count it. `bytes` stays the size of the original text."""
-        if source not in self.redacted:
-            return batch
-        redacted = redaction.redact(batch["text"])
-        replaced.update(redacted.counts)
-        column = batch.schema.get_field_index("text")
-        return batch.set_column(column, batch.schema.field(column), redacted.texts)
+    def _pieces(self, source: str, batch: pa.Table, counts: Mapping[str, Counter[str]]) -> Pieces:
+        """Return the texts of a batch, cut at the tags that become ids, without personal data.
 
-    def _write(self, shard: DatasetShard, batch: pa.Table) -> None:
+        `bytes` stays the size of the original text.
+        """
+        pieces = cut_at_tags(batch, self.tags.get(source), self._tag_ids, counts["tags"])
+        if source not in self.redacted:
+            return pieces
+        redacted = redaction.redact(pieces.texts)
+        counts["redacted"].update(redacted.counts)
+        return pieces._replace(texts=redacted.texts)
+
+    def _write(self, shard: DatasetShard, pieces: Pieces) -> None:
         """Encode a batch of documents, check a sample of them, and add them to the shard."""
-        texts = batch["text"].combine_chunks()
-        encoded = self._encoder.encode(texts)
-        hashes = document_ids.text_hashes(texts).to_pylist()
-        self._encoder.check(texts, hashes, encoded)
-        documents: list[dict[str, Any]] = batch.drop_columns(["text"]).to_pylist()
-        for document, tokens, text_hash in zip(documents, encoded, hashes, strict=True):
+        encoded = self._encoder.encode(pieces.texts)
+        of_texts = document_ids.text_hashes(pieces.texts).to_pylist()
+        self._encoder.check(pieces.texts, of_texts, encoded)
+        documents: list[dict[str, Any]] = pieces.rows.drop_columns(["text"]).to_pylist()
+        hashes = pieces.hashes(of_texts)
+        for document, tokens, text_hash in zip(
+            documents, pieces.tokens(encoded), hashes, strict=True
+        ):
             shard.add(
                 tokens,
                 id=document["id"],

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -183,13 +184,17 @@ def test_a_missing_column_is_named_before_any_work(corpus: Path) -> None:
         prepare(corpus)
 
 
-def test_subsets_with_other_columns_are_refused_by_name(corpus: Path) -> None:
+def test_subsets_of_starcoderdata_are_components(corpus: Path) -> None:
     path = corpus.parent / "data/starcoderdata/git-commits-cleaned/train-0.parquet"
     path.parent.mkdir()
-    pq.write_table(pq.read_table(path.parent.parent / "python"), path)
-    manifest = load_manifest(prepare(corpus).license_filter)
-    assert manifest.failed == []
-    assert ["git-commits-cleaned" in reason for reason in manifest.extra["refused"]] == [True]
+    text = f"<commit_before>{code(600)}<commit_msg>Add it<commit_after>{code(601)}"
+    row = {"commit": "0" * 40, "repos": "a/b,c/d", "old_file": "a.py", "new_file": "a.py"}
+    pq.write_table(pa.Table.from_pylist([row | {"content": text}]), path)
+    preparation = prepare(corpus)
+    commits = load_manifest(preparation.license_filter).funnel["starcoderdata"]
+    assert commits["starcoderdata/git-commits-cleaned"].documents == 1
+    tags = load_manifest(preparation.tokenize).counts["tags"]
+    assert tags == {"confirmed": 3, "text": 0}
 
 
 def test_manifests_contain_no_path_of_this_machine(prepared_corpus: Path) -> None:

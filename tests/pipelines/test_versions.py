@@ -26,6 +26,8 @@ from filters.scancode import veto
 from pipelines.corpus.source_table import Source
 from pipelines.sources.registry import LAYOUTS
 from tests.corpora import code, prose, stack_row, write_pile, write_stack, write_starcoderdata
+from tests.pipelines.sources.stack_v3 import ROWS as STACK_V3
+from tests.pipelines.sources.stack_v3 import write_file as write_stack_v3
 
 STORED = Path(__file__).with_name("versions.json")
 
@@ -117,6 +119,10 @@ INPUTS: dict[str, tuple[str, Callable[[Path], None]]] = {
         ),
     ),
     "the-stack-v2": ("a.parquet", lambda path: write_rows(path, V2_ROWS)),
+    "the-stack-v3": (
+        "a.parquet",
+        lambda path: write_stack_v3(path, STACK_V3),
+    ),
     "starcoderdata": (
         "a.parquet",
         lambda path: write_starcoderdata(

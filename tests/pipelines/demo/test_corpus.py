@@ -15,7 +15,7 @@ from manifests.errors import UsageError
 from pipelines.corpus.loading import load_corpus
 from pipelines.demo.corpus import MTIME, write_corpus
 from pipelines.demo.packages import LANGUAGES, declared_licenses, hash64
-from pipelines.sources.starcoder_prefix import parse_prefix
+from pipelines.sources.starcoder_tags import split_prefix
 
 MODULE = '''"""What module {n} of {name} is for.
 
@@ -112,7 +112,8 @@ def test_starcoderdata_is_permissive_and_some_of_it_has_a_prefix(demo: Path):
     with_prefix = [text for text in texts if text.startswith("<")]
     assert 0 < len(with_prefix) < len(texts)
     stack = {row["content"] for row in rows(demo, "data/stack/**/*.parquet")}
-    without_prefix = {parse_prefix(text).text for text in texts}
+    columns = ("content", "max_stars_repo_name", "max_stars_repo_path", "max_stars_count")
+    without_prefix = {split_prefix(*(row[name] for name in columns)).text for row in python}
     assert without_prefix & stack
     assert without_prefix - stack
 

@@ -161,7 +161,7 @@ def test_the_text_of_a_rejected_document_is_read_from_an_unchanged_input(output)
         "version": str(path.stat().st_mtime_ns),
         "step": "",
         "part": "",
-        "refused": False,
+        "heldout": None,
     }
     write_table(str(output / "plan.parquet"), [planned], PLAN)
     found = describe_document(chain, row["id"].hex())

@@ -33,7 +33,7 @@ def chain(directory: Path, source: dict[str, Any], path: Path) -> Chain:
         "step": "",
         "part": "",
         "error": None,
-        "refused": False,
+        "heldout": None,
     }
     pq.write_table(pa.Table.from_pylist([row], schema=PLAN), directory / "plan.parquet")
     manifest = Manifest(

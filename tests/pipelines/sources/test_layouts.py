@@ -38,6 +38,8 @@ def test_a_row_of_the_stack_has_all_its_repositories_and_licenses(tmp_path: Path
         "stars": 7,
         "fault": None,
         "text": "x = 1\n",
+        "prefix": None,
+        "tags": None,
     }
     assert (second["fault"], second["licenses"], second["stars"]) == ("null_text", None, None)
 
@@ -88,6 +90,8 @@ EXPECTED = {
     "stars": 3,
     "fault": None,
     "text": "x",
+    "prefix": None,
+    "tags": None,
 }
 
 
@@ -133,6 +137,7 @@ def test_an_empty_input_is_one_empty_part(tmp_path: Path) -> None:
     [
         ("the-stack", "reject", "veto", True, {"python", "markdown", "web", "github"}),
         ("the-stack-v2", "reject", "veto", True, {"python", "markdown", "web", "github"}),
+        ("the-stack-v3", "reject", "veto", False, {"python", "markdown", "web", "github"}),
         ("starcoderdata", "accept", "veto", False, {"python", "markdown", "web", "github"}),
         ("the-pile", "reject", "off", False, {"github"}),
         ("parquet", "reject", "veto", False, {"python"}),
@@ -154,12 +159,6 @@ def test_only_sets_of_the_pile_have_a_license_of_their_own() -> None:
     assert finding is not None and finding.judgment == "allow"
     assert layout.component_licenses_digest()
     assert source("the-stack").layout.component_license("wikipedia-en") is None
-
-
-def test_the_inputs_of_other_subsets_are_refused() -> None:
-    layout = source("starcoderdata").layout
-    assert layout.refusal("python/train-00000-of-00059.parquet") is None
-    assert "has other columns" in str(layout.refusal("github-issues-filtered/train.parquet"))
 
 
 @pytest.mark.parametrize("kind", ["parquet", "jsonl"])

@@ -41,6 +41,8 @@ def test_a_row_has_the_fields_of_its_columns(tmp_path: Path) -> None:
             "stars": 7,
             "fault": None,
             "text": "x = 1\n",
+            "prefix": None,
+            "tags": None,
         }
     ]
 

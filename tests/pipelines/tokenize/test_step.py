@@ -99,6 +99,7 @@ def test_other_ids_than_the_librarys_stop_the_job(step: WriteShards, tmp_path: P
     tokenizer = load_text_tokenizer(str(tmp_path / "dataset" / "tokenizer.json"))
     other = json.loads(tokenizer.to_str())
     other["model"]["merges"] = []
+    step.setup()
     step._encoder = Encoder(tokenizer, FastTokenizer(json.dumps(other)), checked=1)
     with pytest.raises(DataError, match=r"^text [0-9a-f]{32}: gigatoken gives other ids"):
         list(step.work(GROUP))
