@@ -4,6 +4,7 @@ import errno
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,29 +14,71 @@ from manifests.lineage.manifest import load_manifest
 from pipelines.preparation import load_preparation
 from pipelines.prepare import run_jobs
 from pipelines.runtime.runners import Runner
-from tests.corpora import code, stack_row, write_stack
+from tests.corpora import code, stack_row, write_corpus, write_stack
 
 ONE = Runner(options=("--direct_num_workers=1",))
 
-KILLED_RUN = """
+RUNS = """
 import os, sys
+from pipelines.dedup import job
+from pipelines.license_filter import job
 from pipelines.preparation import load_preparation
 from pipelines.prepare import run_jobs
 from pipelines.runtime.runners import Runner
+from pipelines.tokenize import job
 
-corpus, left = sys.argv[1], int(sys.argv[2])
 replace = os.replace
 
-def replace_or_exit(source, target):
-    global left
-    left -= 1
-    if left < 0:
-        os._exit(9)
-    replace(source, target)
+def run(corpus, output, left):
+    def replace_or_exit(source, target):
+        nonlocal left
+        if left == 0:
+            os._exit(9)
+        left -= 1
+        replace(source, target)
 
-os.replace = replace_or_exit
-run_jobs(load_preparation(corpus, runner=Runner(options=("--direct_num_workers=1",))))
+    os.replace = replace_or_exit
+    run_jobs(load_preparation(corpus, output, Runner(options=("--direct_num_workers=1",))))
+
+for line in sys.stdin:
+    corpus, output, *lefts = line.split()
+    children = []
+    for left in lefts:
+        if (child := os.fork()) == 0:
+            code = 1
+            try:
+                run(corpus, output, int(left))
+                code = 0
+            finally:
+                os._exit(code)
+        children.append(child)
+    print(*[os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children], flush=True)
 """
+"""For each line of stdin, a corpus, an output and numbers, run the jobs at once in a process for
+each number, which is killed at its replacement of a file after so many. Print the exit codes. The
+processes are forks, because the imports of the jobs take seconds."""
+
+
+@pytest.fixture(scope="module")
+def run_killed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., list[int]]]:
+    """`run_killed(corpus, output, replacements of a run, ...)`: the exit codes."""
+    errors = tmp_path_factory.mktemp("runs") / "errors"
+    command = [sys.executable, "-c", RUNS]
+    with (
+        errors.open("w") as stderr,
+        subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, text=True
+        ) as process,
+    ):
+
+        def run(corpus: Path, output: Path, *left: int) -> list[int]:
+            assert process.stdin and process.stdout
+            print(corpus, output, *left, file=process.stdin, flush=True)
+            codes = [int(code) for code in process.stdout.readline().split()]
+            assert len(codes) == len(left) and 1 not in codes, errors.read_text()
+            return codes
+
+        yield run
 
 
 def listing(directory: Path) -> dict[str, bytes]:
@@ -47,29 +90,34 @@ def listing(directory: Path) -> dict[str, bytes]:
     }
 
 
-@pytest.fixture
-def expected(corpus: Path) -> dict[str, bytes]:
-    run_jobs(load_preparation(str(corpus), str(corpus.parent / "expected"), ONE))
-    return listing(corpus.parent / "expected")
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return CORPUS.toml of the small corpus, which tests must not change."""
+    return write_corpus(tmp_path_factory.mktemp("inputs"))
+
+
+@pytest.fixture(scope="module")
+def expected(inputs: Path) -> dict[str, bytes]:
+    run_jobs(load_preparation(str(inputs), str(inputs.parent / "expected"), ONE))
+    return listing(inputs.parent / "expected")
 
 
 def test_a_run_that_is_killed_five_times_writes_the_same_bytes(
-    corpus: Path, expected: dict[str, bytes]
+    inputs: Path, tmp_path: Path, expected: dict[str, bytes], run_killed: Callable[..., list[int]]
 ) -> None:
     for left in (1, 4, 8, 8, 8):
-        process = subprocess.run(
-            [sys.executable, "-c", KILLED_RUN, str(corpus), str(left)],
-            capture_output=True,
-            check=False,
-        )
-        assert process.returncode == 9, process.stderr
-    run_jobs(load_preparation(str(corpus), runner=ONE))
-    assert listing(corpus.parent / "out") == expected
+        assert run_killed(inputs, tmp_path, left) == [9]
+    run_jobs(load_preparation(str(inputs), str(tmp_path), ONE))
+    assert listing(tmp_path) == expected
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError(errno.ENOSPC, "No space left")])
 def test_a_write_that_fails_leaves_no_file_and_the_next_run_repeats_it(
-    corpus: Path, expected: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, error: Any
+    inputs: Path,
+    tmp_path: Path,
+    expected: dict[str, bytes],
+    monkeypatch: pytest.MonkeyPatch,
+    error: Any,
 ) -> None:
     def failing(descriptor: int) -> None:
         raise error
@@ -77,21 +125,18 @@ def test_a_write_that_fails_leaves_no_file_and_the_next_run_repeats_it(
     with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", failing)
         with pytest.raises((KeyboardInterrupt, OSError)):
-            run_jobs(load_preparation(str(corpus), runner=ONE))
-    left = [path for path in (corpus.parent / "out").rglob("*") if path.is_file()]
+            run_jobs(load_preparation(str(inputs), str(tmp_path), ONE))
+    left = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert left == []
-    run_jobs(load_preparation(str(corpus), runner=ONE))
-    assert listing(corpus.parent / "out") == expected
+    run_jobs(load_preparation(str(inputs), str(tmp_path), ONE))
+    assert listing(tmp_path) == expected
 
 
-def test_two_runs_at_once_write_the_same_bytes(corpus: Path, expected: dict[str, bytes]) -> None:
-    code = KILLED_RUN.replace("os.replace = replace_or_exit", "")
-    command = [sys.executable, "-c", code, str(corpus), "0"]
-    runs = [subprocess.Popen(command, stderr=subprocess.PIPE) for _ in range(2)]
-    for run in runs:
-        _, errors = run.communicate()
-        assert run.returncode == 0, errors
-    assert listing(corpus.parent / "out") == expected
+def test_two_runs_at_once_write_the_same_bytes(
+    inputs: Path, tmp_path: Path, expected: dict[str, bytes], run_killed: Callable[..., list[int]]
+) -> None:
+    assert run_killed(inputs, tmp_path, -1, -1) == [0, 0]
+    assert listing(tmp_path) == expected
 
 
 def test_a_document_of_fifty_megabytes_is_tokenized(corpus: Path) -> None:

@@ -23,9 +23,16 @@ from tests.corpora import code, stack_row, write_stack
 ONE = Runner(options=("--direct_num_workers=1",))
 
 
-def prepare(corpus: Path, retry_failed: bool = False) -> Preparation:
-    preparation = load_preparation(str(corpus), runner=ONE, retry_failed=retry_failed)
+def prepare(corpus: Path) -> Preparation:
+    preparation = load_preparation(str(corpus), runner=ONE)
     run_jobs(preparation)
+    return preparation
+
+
+def filter_licenses(corpus: Path, retry_failed: bool = False) -> Preparation:
+    """Run the first job alone."""
+    preparation = load_preparation(str(corpus), runner=ONE, retry_failed=retry_failed)
+    run_jobs(preparation, ["license_filter"])
     return preparation
 
 
@@ -173,7 +180,7 @@ def test_a_broken_input_stops_the_job_or_becomes_a_dead_letter(
     assert "pile" not in manifest.funnel
     path.write_bytes(whole)
     os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-    mended = load_manifest(prepare(corpus, retry_failed=True).license_filter)
+    mended = load_manifest(filter_licenses(corpus, retry_failed=True).license_filter)
     assert mended.failed == [] and "pile" in mended.funnel
 
 
@@ -216,7 +223,7 @@ def test_benchmarks_and_opt_outs_are_rejected_with_the_matching_entry(corpus: Pa
     corpus.write_text(corpus.read_text() + config)
     row = stack_row(code(700) + solution.replace("    ", "\t"), ["MIT"], path="leak.py")
     write_stack(corpus.parent / "data/stack/data/python/train-1.parquet", [row])
-    preparation = prepare(corpus)
+    preparation = filter_licenses(corpus)
     counts = rejections(load_manifest(preparation.license_filter).funnel)
     assert counts["benchmark"] == 1
     assert counts["opted_out"] > 5
@@ -236,7 +243,7 @@ def test_benchmarks_and_opt_outs_are_rejected_with_the_matching_entry(corpus: Pa
     ]
     before = {part.stem for part in (Path(preparation.license_filter) / "documents").iterdir()}
     (corpus.parent / "opt-outs.txt").write_text("owner3\n")
-    prepare(corpus)
+    filter_licenses(corpus)
     after = {part.stem for part in (Path(preparation.license_filter) / "documents").iterdir()}
     assert len(after) == 2 * len(before), "parts depend on the opt-outs"
 
