@@ -8,6 +8,9 @@ CANDIDATES = 256
 Ours: at a temperature below 1 they nearly always do, and finding them takes a tenth of the time of
 sorting 51,200 tokens."""
 
+SMALLEST_EXPONENT = -80.0
+"""exp(-80) is a normal float32, and 51,200 of them add nothing to 1."""
+
 
 def draw_tokens(logits: Tensor, temperature: float, top_p: float, uniforms: Tensor) -> Tensor:
     """Draw one token a row, from the likeliest tokens whose probabilities add up to `top_p`.
@@ -28,12 +31,14 @@ def draw_tokens(logits: Tensor, temperature: float, top_p: float, uniforms: Tens
     scaled = logits / temperature
     if top_p >= 1:
         return _pick(torch.softmax(scaled, 1), uniforms)
-    log_total = scaled.logsumexp(1, keepdim=True)
+    largest = scaled.amax(1, keepdim=True)
+    # A smaller exponent gives a subnormal number, which takes ten times as long and adds nothing.
+    total = (scaled - largest).clamp_(min=SMALLEST_EXPONENT).exp_().sum(1, keepdim=True)
     vocabulary, count = logits.shape[1], CANDIDATES
     while True:
         count = min(count, vocabulary)
         values, ids = scaled.topk(count, dim=1)
-        probabilities = (values - log_total).exp()
+        probabilities = (values - largest).exp() / total
         before = probabilities.cumsum(1) - probabilities
         if count == vocabulary or bool((before[:, -1] >= top_p).all()):
             break
@@ -49,5 +54,5 @@ def _pick(weights: Tensor, uniforms: Tensor) -> Tensor:
     sums = weights.cumsum(1)
     columns = torch.searchsorted(sums, (uniforms * sums[:, -1])[:, None], right=True)[:, 0]
     # A product that is rounded up to the sum would fall behind the last column with a weight.
-    last = weights.shape[1] - 1 - weights.flip(1).ne(0).int().argmax(1)
+    last = torch.searchsorted(sums, sums[:, -1:].contiguous())[:, 0]
     return torch.minimum(columns, last)
