@@ -26,7 +26,7 @@ def preview(
 ) -> None:
     """Show training sequences as text: documents, spans, control tokens, and their origin."""
     from manifests.mixture.config import load_mixture
-    from objectives.preview import preview_sequences, render_sequences
+    from objectives.preview import describe_units, preview_sequences, render_sequences
     from objectives.stream.plan import load_plan, make_plan
     from objectives.stream.stream import Stream
 
@@ -34,9 +34,9 @@ def preview(
         plan = load_plan(source)
     else:
         plan = make_plan(load_mixture(source), objective, batch=count, sequence_length=length)
-    sequences = preview_sequences(Stream.open(plan), count)
+    units, sequences = describe_units(plan), preview_sequences(Stream.open(plan), count)
     answer(
         as_json,
-        {"plan": plan.digest, "sequences": sequences},
-        lambda: render_sequences(sequences),
+        {"plan": plan.digest, "units": units, "sequences": sequences},
+        lambda: render_sequences(units, sequences),
     )

@@ -1,5 +1,6 @@
 """Training sequences for people: decoded, with their control tokens, spans and origin."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
@@ -12,6 +13,7 @@ from rich.text import Text
 from manifests.console.output import printable
 from manifests.dataset.dataset import Dataset
 from manifests.tokenizer.tokenizer import decode, load_tokenizer
+from objectives.stream.plan import Plan
 from objectives.stream.stream import Stream
 from objectives.tasks.batch import FORGOTTEN, PADDING
 from objectives.tasks.objective import TokenKind
@@ -37,7 +39,9 @@ def preview_sequences(stream: Stream, count: int) -> list[dict[str, Any]]:
     Returns:
         For each sequence its `position`, the fields of `Stream.origin`, the shares of its positions
         with a loss (`loss`), of padding (`padding`) and of padding in the place of forgotten
-        documents (`forgotten`), the length of its prefix (`prefix`), and its `runs`.
+        documents (`forgotten`), the length of its prefix (`prefix`), the number of segments that
+        its objective changes (`eligible`) and of those that stay plain, or have fewer spans, for
+        lack of positions (`thinned`), and its `runs`.
     """
     tokenizer = load_tokenizer(Dataset.open(stream.plan.components[0].dataset).tokenizer_path)
     batch, sequences = stream.batch(0, count), []
@@ -53,10 +57,17 @@ def preview_sequences(stream: Stream, count: int) -> list[dict[str, Any]]:
                 "padding": float(np.mean(segment_ids == PADDING)),
                 "forgotten": float(np.mean(segment_ids == FORGOTTEN)),
                 "prefix": int(batch.prefix[row]),
+                "eligible": int(batch.eligible[row]),
+                "thinned": int(batch.thinned[row]),
                 "runs": runs(tokens, segment_ids, kinds, lambda ids: decode(tokenizer, ids)),
             }
         )
     return sequences
+
+
+def describe_units(plan: Plan) -> dict[str, Any]:
+    """Return the sequences of a unit by objective, and the share of padding that is expected."""
+    return {"sequences": dict(Counter(plan.slots)), "padding": round(plan.padding, 6)}
 
 
 def runs(
@@ -89,14 +100,26 @@ def runs(
     ]
 
 
-def render_sequences(sequences: Sequence[dict[str, Any]]) -> RenderableType:
-    """Return decoded sequences as Rich prints them, in lines as long as those of the texts."""
-    lines = [_line(*((f"{kind.name.lower()}  ", style) for kind, style in STYLES.items())), _line()]
+def render_sequences(units: dict[str, Any], sequences: Sequence[dict[str, Any]]) -> RenderableType:
+    """Return decoded sequences as Rich prints them, in lines as long as those of the texts.
+
+    Args:
+        units: of `describe_units`.
+        sequences: of `preview_sequences`.
+    """
+    parts = ", ".join(f"{count} {name}" for name, count in units["sequences"].items())
+    lines = [
+        _line(f"units of {parts} · {units['padding']:.2%} padding expected"),
+        _line(*((f"{kind.name.lower()}  ", style) for kind, style in STYLES.items())),
+        _line(),
+    ]
     for sequence in sequences:
         head = "position {position} · {component} · epoch {epoch} · {objective}".format(**sequence)
         share = f" · loss on {sequence['loss']:.1%}, padding {sequence['padding']:.2%}"
         share += f", forgotten {sequence['forgotten']:.2%}" if sequence["forgotten"] else ""
         share += f", prefix of {sequence['prefix']:,}" if sequence["prefix"] else ""
+        share += f", {sequence['eligible']} segments changed" if sequence["eligible"] else ""
+        share += f", {sequence['thinned']} of them in part or not" if sequence["thinned"] else ""
         lines.append(_line((head, "bold"), (share, "dim")))
         documents = sequence["documents"]
         lines += [_line((_origin(document), "dim")) for document in documents[:SHOWN_DOCUMENTS]]
@@ -106,7 +129,7 @@ def render_sequences(sequences: Sequence[dict[str, Any]]) -> RenderableType:
     return Group(*lines)
 
 
-def _line(*parts: tuple[str, str]) -> Text:
+def _line(*parts: str | tuple[str, str]) -> Text:
     """Return (text, style) parts as one line that does not wrap."""
     return Text.assemble(*parts, no_wrap=True, overflow="ignore")
 

@@ -12,7 +12,7 @@ LOG = logging.getLogger(__name__)
 
 
 def schedule(
-    resolved: Resolved, size: int, interleave: int
+    resolved: Resolved, sizes: Sequence[int], interleave: int, sequences: int
 ) -> tuple[list[tuple[int, list[int]]], int]:
     """Compile epoch caps into stages.
 
@@ -21,33 +21,43 @@ def schedule(
 
     Args:
         resolved: the mixture.
-        size: addresses of a unit.
+        sizes: addresses of a unit of each component.
         interleave: C.
+        sequences: K.
 
     Returns:
-        (first unit, weights) of each stage, and the unit at which the stream ends.
+        (first unit, weights) of each stage, and the number of sequences of the budget.
 
     Raises:
         UsageError: the caps exclude every component.
     """
-    end = -(-resolved.budget // size)
     limits = {
-        i: member.cap // size for i, member in enumerate(resolved.members) if member.cap is not None
+        i: member.cap // sizes[i]
+        for i, member in enumerate(resolved.members)
+        if member.cap is not None
     }
     stages: list[tuple[int, list[int]]] = []
     exhausted: set[int] = set()
     drawn = [0] * len(resolved.members)
-    unit = 0
-    while unit < end and len(exhausted) < len(drawn):
-        weights = integer_weights(resolved.shares(exhausted))
-        shares = WeightedInterleave(weights)
-        left = {i: limit - drawn[i] for i, limit in limits.items() if i not in exhausted}
-        step, full = _until_full(shares, left, end - unit, interleave)
+    unit, left, positions = 0, resolved.budget, 0
+    while left > 0 and len(exhausted) < len(drawn):
+        shares = resolved.shares(exhausted)
+        weights = integer_weights([share / size for share, size in zip(shares, sizes, strict=True)])
+        # SCALE units have this many addresses.
+        addresses = sum(weight * size for weight, size in zip(weights, sizes, strict=True))
+        units = WeightedInterleave(weights)
+        free = {i: limit - drawn[i] for i, limit in limits.items() if i not in exhausted}
+        step, full = _until_full(units, free, -(-left * SCALE // addresses), interleave)
         if step:
             stages.append((unit, weights))
-        drawn = [have + more for have, more in zip(drawn, shares.counts(step), strict=True)]
+        drawn = [have + more for have, more in zip(drawn, units.counts(step), strict=True)]
+        positions = (unit + step) * sequences
+        if not full:
+            positions = unit * sequences - (-left * sequences * SCALE // addresses)
+            break
         unit += step
         exhausted |= full
+        left = resolved.budget - sum(n * size for n, size in zip(drawn, sizes, strict=True))
     for index in limits:
         if not drawn[index]:
             LOG.warning(
@@ -56,7 +66,7 @@ def schedule(
             )
     if not stages:
         raise UsageError("max_epochs: is less than one unit of every component")
-    return stages, unit
+    return stages, positions
 
 
 def _until_full(

@@ -1,7 +1,6 @@
 """plan.json: everything that determines which tokens stand at a position of the stream."""
 
 import json
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self
 
@@ -12,23 +11,14 @@ from manifests.errors import DataError, UsageError
 from manifests.io import files
 from manifests.io.digest import digest
 from manifests.mixture.config import Mixture
-from manifests.mixture.resolve import Resolved, resolve
+from manifests.mixture.resolve import Member, Resolved, resolve
 from manifests.special_tokens import SpecialTokens
 from objectives.stream.epoch_caps import schedule
 from objectives.stream.order import SCALE
+from objectives.stream.stage import Stage
+from objectives.stream.unit_sizes import UnitSize, choose_units
 from objectives.tasks.objective import Objective
-from objectives.tasks.registry import OBJECTIVES, make_objective, make_slots
-from objectives.tasks.slot import Stage
-
-LOG = logging.getLogger(__name__)
-
-SEQUENCES_PER_UNIT = 16
-"""K. Ours: with 2,048 tokens a sequence, a unit has 32,000 tokens, small enough that a batch mixes
-many repositories, and large enough that units are read from disk in long runs."""
-
-MIN_SEQUENCES_PER_UNIT = 4
-"""The smallest K, for a small mixture. Ours: a smaller unit has no room for two objectives with
-more than one number of reserved tokens each."""
+from objectives.tasks.registry import make_objectives, shares_of
 
 
 class PlanComponent(Config):
@@ -46,6 +36,10 @@ class PlanComponent(Config):
     documents: int = Field(ge=0)
     digest: str
     """Digest of the component's shards."""
+    unit_size: int = Field(gt=0)
+    """U: the addresses of a unit."""
+    padding: float = Field(default=0.0, ge=0, le=1)
+    """Share of padding that the planner expects; not in the plan's digest."""
 
     @property
     def source_name(self) -> str:
@@ -56,13 +50,14 @@ class PlanComponent(Config):
 class Plan(Config):
     """The stream as a pure function: plan and position determine a sequence."""
 
-    format: Literal[1] = 1
-    """Version of the order and the objectives; docs/stream-order.md describes it."""
+    format: Literal[2] = 2
+    """Version of the order and the objectives (ours); docs/stream-order.md describes it."""
     seed: int = Field(ge=0)
     sequence_length: int = Field(default=2048, ge=16)
     """L, tokens of a sequence. Published: n_ctx of every CodeGen2 config."""
-    sequences_per_unit: int = Field(default=SEQUENCES_PER_UNIT, ge=1)
-    """K."""
+    slots: list[str] = Field(min_length=1)
+    """The objectives of the K sequences of a unit. Each unit assigns them to its sequences in an
+    order of its own."""
     interleave: int = Field(ge=1)
     """C, how many units are interleaved, so that neighbors in a batch are not neighbors on disk. A
     power of two."""
@@ -83,6 +78,9 @@ class Plan(Config):
         positions = [stage.position for stage in self.stages]
         if positions[0] != 0 or sorted(set(positions)) != positions:
             raise ValueError("stages: positions must ascend from 0")
+        for component in self.components:
+            if component.unit_size > self.sequences_per_unit * self.sequence_length:
+                raise ValueError(f"components: the units of {component.name} are too large")
         for index, stage in enumerate(self.stages):
             self._check_stage(f"stages[{index}]", stage)
         return self
@@ -94,14 +92,13 @@ class Plan(Config):
             raise ValueError(f"{name}.weights: must be one for each component")
         if min(stage.weights) < 0 or sum(stage.weights) != SCALE:
             raise ValueError(f"{name}.weights: must be at least 0 and sum to 2^32")
-        if len(stage.slots) != self.sequences_per_unit:
-            raise ValueError(f"{name}.slots: must be {self.sequences_per_unit}")
-        if max(slot.reserved_tokens for slot in stage.slots) >= self.sequence_length:
-            raise ValueError(f"{name}.slots: reserved_tokens must be below {self.sequence_length}")
         if unknown := stage.tombstones.keys() - {c.name for c in self.components}:
             raise ValueError(f"{name}.tombstones: there is no component {min(unknown)}")
-        if _reserved_tokens(stage) != _reserved_tokens(self.stages[0]):
-            raise ValueError(f"{name}.slots: the sum of reserved_tokens must be the first stage's")
+
+    @property
+    def sequences_per_unit(self) -> int:
+        """K."""
+        return len(self.slots)
 
     @property
     def group(self) -> int:
@@ -109,9 +106,10 @@ class Plan(Config):
         return self.interleave * self.sequences_per_unit
 
     @property
-    def unit_size(self) -> int:
-        """U: the addresses of a unit, K x L without the reserved tokens."""
-        return self.sequences_per_unit * self.sequence_length - _reserved_tokens(self.stages[0])
+    def padding(self) -> float:
+        """The share of padding that the planner expects in the first stage."""
+        shares = [weight / SCALE for weight in self.stages[0].weights]
+        return sum(share * c.padding for share, c in zip(shares, self.components, strict=True))
 
     @property
     def digest(self) -> str:
@@ -120,7 +118,7 @@ class Plan(Config):
         So a dataset may be moved, and training may continue beyond the planned end.
         """
         whole = self.model_dump(mode="json", exclude={"components", "stages", "positions"})
-        parts = [[c.name, c.heldout, c.addresses, c.digest] for c in self.components]
+        parts = [[c.name, c.heldout, c.addresses, c.digest, c.unit_size] for c in self.components]
         return digest({**whole, "components": parts, "stage": self.stages[0].model_dump()})
 
     def stages_digest(self, position: int) -> str:
@@ -128,24 +126,13 @@ class Plan(Config):
         return digest([s.model_dump() for s in self.stages if s.position < position])
 
     def objectives(self) -> dict[str, Objective[Any]]:
-        """Return the objectives of all slots by name, in the order of the registry.
+        """Return the objectives of the slots by name, in the order of the registry.
 
         Raises:
             UsageError: an objective is unknown, its settings have faults, or the vocabulary lacks a
                 control token.
         """
-        names = {slot.objective for stage in self.stages for slot in stage.slots}
-        if unknown := sorted((names | self.settings.keys()) - OBJECTIVES.keys()):
-            raise UsageError(f"plan: there is no objective {unknown[0]!r}")
-        return {
-            name: make_objective(name, self.control, self.settings.get(name, {}))
-            for name in OBJECTIVES
-            if name in names
-        }
-
-
-def _reserved_tokens(stage: Stage) -> int:
-    return sum(slot.reserved_tokens for slot in stage.slots)
+        return make_objectives(self.slots, self.control, self.settings)
 
 
 def make_plan(
@@ -159,6 +146,8 @@ def make_plan(
     tombstones: Mapping[str, Sequence[str]] | None = None,
 ) -> Plan:
     """Compile a mixture into a plan.
+
+    Where objectives add control tokens, sample units of the datasets are read.
 
     Args:
         mixture: a mixture, as `load_mixture` returns it.
@@ -175,36 +164,47 @@ def make_plan(
     """
     if batch < 1:
         raise UsageError(f"batch: must be at least 1, not {batch}")
+    shares, named = shares_of(objective), settings or {}
     resolved = resolve(mixture, heldout)
-    epoch = sum(member.addresses for member in resolved.members)
-    per_unit, interleave = _fit(1 << (batch - 1).bit_length(), sequence_length, epoch)
-    slots = make_slots(objective, per_unit, sequence_length)
-    size = per_unit * sequence_length - sum(slot.reserved_tokens for slot in slots)
-    starts, units = schedule(resolved, size, interleave)
-    applied = tombstones_of(resolved) if tombstones is None else tombstones
-    stages = [
-        Stage.model_validate(
-            {"position": start * per_unit, "weights": w, "slots": slots, "tombstones": applied}
-        )
-        for start, w in starts
-    ]
+    objectives = make_objectives(shares, resolved.control, named)
+    units = choose_units(resolved, shares, objectives, batch, sequence_length)
+    sizes, sequences = [size.addresses for size in units.sizes], len(units.slots)
+    starts, positions = schedule(resolved, sizes, units.interleave, sequences)
+    applied = tombstones_of(resolved) if tombstones is None else _as_lists(tombstones)
     try:
         return Plan(
             seed=mixture.seed,
             sequence_length=sequence_length,
-            sequences_per_unit=per_unit,
-            interleave=interleave,
+            interleave=units.interleave,
             control=resolved.control,
+            slots=units.slots,
             components=[
-                PlanComponent.model_validate(member, from_attributes=True)
-                for member in resolved.members
+                _component(member, size)
+                for member, size in zip(resolved.members, units.sizes, strict=True)
             ],
-            stages=stages,
-            settings={name: dict(values) for name, values in (settings or {}).items()},
-            positions=min(-(-resolved.budget * per_unit // size), units * per_unit),
+            stages=[
+                Stage(position=start * sequences, weights=weights, tombstones=applied)
+                for start, weights in starts
+            ],
+            settings={name: dict(values) for name, values in named.items()},
+            positions=positions,
         )
     except ValidationError as error:
         raise UsageError(f"plan: {error.errors(include_url=False)[0]['msg']}") from None
+
+
+def _component(member: Member, size: UnitSize) -> PlanComponent:
+    return PlanComponent(
+        name=member.name,
+        dataset=member.dataset,
+        heldout=member.heldout,
+        addresses=member.addresses,
+        tokens=member.tokens,
+        documents=member.documents,
+        digest=member.digest,
+        unit_size=size.addresses,
+        padding=round(size.padding, 6),
+    )
 
 
 def tombstones_of(resolved: Resolved) -> dict[str, list[str]]:
@@ -212,23 +212,8 @@ def tombstones_of(resolved: Resolved) -> dict[str, list[str]]:
     return {m.name: list(m.tombstones) for m in resolved.members if m.tombstones}
 
 
-def _fit(interleave: int, length: int, epoch: int) -> tuple[int, int]:
-    """Return K and C such that C x K x L is at most an eighth of the mixture's epoch.
-
-    K shrinks first, then C. Ours: C interleaved units are then a small window on the data.
-    """
-    wanted = per_unit, _ = SEQUENCES_PER_UNIT, interleave
-    while per_unit > MIN_SEQUENCES_PER_UNIT and 8 * interleave * per_unit * length > epoch:
-        per_unit //= 2
-    while interleave > 1 and 8 * interleave * per_unit * length > epoch:
-        interleave //= 2
-    if (per_unit, interleave) != wanted:
-        LOG.warning(
-            "the mixture has only %s tokens: a unit has %d sequences (%d for a large mixture), "
-            "and %d units are interleaved (%d for a large mixture)",
-            f"{epoch:,}", per_unit, wanted[0], interleave, wanted[1],
-        )  # fmt: skip
-    return per_unit, interleave
+def _as_lists(tombstones: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    return {name: list(names) for name, names in tombstones.items()}
 
 
 def save_plan(plan: Plan, path: str) -> None:

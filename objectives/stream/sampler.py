@@ -15,7 +15,6 @@ from manifests.prng.jit import compiled
 from manifests.prng.splitmix import derive, derive_key, draw
 from objectives.stream.order import WeightedInterleave, address_ranges, component_of, unit
 from objectives.stream.plan import Plan
-from objectives.tasks.slot import Slot
 
 Numbers = npt.NDArray[np.int64]
 
@@ -36,17 +35,17 @@ class Location(NamedTuple):
         epoch: the epoch that owns the sequence's unit.
         unit: number of the unit within that epoch.
         sequence: number of the sequence within its unit.
-        slot: objective and reserved tokens.
-        key: key of the objective's random numbers: a function of (seed, component's name, epoch,
+        objective: name of the objective.
+        key: key of the sequence's random numbers: a function of (seed, component's name, epoch,
             unit, sequence).
-        ranges: the addresses; a new range begins where the next epoch begins.
+        ranges: the addresses of the unit; a new range begins where the next epoch begins.
     """
 
     component: int
     epoch: int
     unit: int
     sequence: int
-    slot: Slot
+    objective: str
     key: int
     ranges: list[AddressRange]
 
@@ -60,8 +59,6 @@ class PlanSizes(NamedTuple):
     """K, sequences of a unit."""
     interleave: int
     """C, interleaved units."""
-    unit: int
-    """U, addresses of a unit."""
 
 
 class SamplerState(NamedTuple):
@@ -74,8 +71,7 @@ class SamplerState(NamedTuple):
         unit: int64 [lanes], number of the unit within its epoch.
         start: int64 [lanes], first global offset of the unit.
         key: uint64 [lanes], key of the unit; the keys of its sequences are derived from it.
-        slot_index: int64 [lanes, K], for each sequence its index into the stage's slots.
-        offsets: int64 [lanes, K + 1], where each sequence begins in the unit, and the unit's end.
+        slot_index: int64 [lanes, K], for each sequence its index into the plan's slots.
     """
 
     number: Numbers
@@ -85,7 +81,6 @@ class SamplerState(NamedTuple):
     start: Numbers
     key: npt.NDArray[np.uint64]
     slot_index: Numbers
-    offsets: Numbers
 
     @classmethod
     def empty(cls, lanes: int, sequences: int) -> "SamplerState":
@@ -98,7 +93,6 @@ class SamplerState(NamedTuple):
             start=np.zeros(lanes, np.int64),
             key=np.zeros(lanes, np.uint64),
             slot_index=np.zeros((lanes, sequences), np.int64),
-            offsets=np.zeros((lanes, sequences + 1), np.int64),
         )
 
 
@@ -110,8 +104,6 @@ class _Stage(NamedTuple):
     nodes: Numbers
     """int64 [n, 4], `nodes` of the stage's WeightedInterleave."""
     root: int
-    reserved_tokens: Numbers
-    """int64 [K], of the stage's slots."""
 
 
 class Sampler:
@@ -119,8 +111,9 @@ class Sampler:
 
     Attributes:
         plan: the plan.
-        sizes: the plan's L, K, C and U.
+        sizes: the plan's L, K and C.
         addresses: int64 [components], number of addresses.
+        units: int64 [components], addresses of a unit.
         keys: uint64 [components], keys of the components' random numbers.
         state: the units that `draw` drew last.
     """
@@ -134,10 +127,9 @@ class Sampler:
                 fewer than C lanes `draw` draws a unit again for each of its sequences.
         """
         self.plan = plan
-        self.sizes = PlanSizes(
-            plan.sequence_length, plan.sequences_per_unit, plan.interleave, plan.unit_size
-        )
+        self.sizes = PlanSizes(plan.sequence_length, plan.sequences_per_unit, plan.interleave)
         self.addresses = np.array([c.addresses for c in plan.components], np.int64)
+        self.units = np.array([c.unit_size for c in plan.components], np.int64)
         keys = [derive_key(plan.seed, c.name) for c in plan.components]
         self.keys = np.array(keys, np.uint64)
         self.state = SamplerState.empty(min(plan.interleave, max_lanes), self.sizes.sequences)
@@ -153,21 +145,16 @@ class Sampler:
             if stages:
                 units = first - stages[-1].first
                 before = before + self._interleaves[len(stages) - 1].counts(units)
-            reserved = np.array([slot.reserved_tokens for slot in stage.slots], np.int64)
-            stages.append(_Stage(first, before, interleave.nodes, interleave.root, reserved))
+            stages.append(_Stage(first, before, interleave.nodes, interleave.root))
         return stages
 
     def stage_index(self, position: int) -> int:
         """Return the index of the stage that a position lies in."""
         return bisect_right(self._starts, position) - 1
 
-    def reserved_tokens(self, position: int) -> Numbers:
-        """Return the reserved tokens of the slots at a position's stage: int64 [K]."""
-        return self._stages[self.stage_index(position)].reserved_tokens
-
     def max_rows(self, position: int) -> int:
         """Return how many sequences from a position on `draw` can hold in lanes at once."""
-        lanes, (_, sequences, interleave, _) = len(self.state.number), self.sizes
+        lanes, (_, sequences, interleave) = len(self.state.number), self.sizes
         span = interleave * sequences if lanes == interleave else lanes
         return span - position % span
 
@@ -184,7 +171,9 @@ class Sampler:
         """
         state = state or self.state
         stage = self._stages[self.stage_index(position)]
-        return _draw(position, rows, self.sizes, stage, self.addresses, self.keys, state)
+        return _draw(
+            position, rows, self.sizes, stage, self.addresses, self.units, self.keys, state
+        )
 
     def locate(self, position: int) -> Location:
         """Return where the sequence at a position (from 0, without end) comes from."""
@@ -192,46 +181,47 @@ class Sampler:
         self.draw(position, 1, state)
         component, key = int(state.component[0]), state.key[0]
         _, sequence = unit_at(position, self.sizes)
-        start, stop = state.start[0] + state.offsets[0, sequence : sequence + 2]
-        slots = self.plan.stages[self.stage_index(position)].slots
         return Location(
             component=component,
             epoch=int(state.epoch[0]),
             unit=int(state.unit[0]),
             sequence=sequence,
-            slot=slots[state.slot_index[0, sequence]],
+            objective=self.plan.slots[state.slot_index[0, sequence]],
             key=int(derive(key, sequence)),
-            ranges=self._ranges(component, start, stop - start),
+            ranges=self.ranges(component, int(state.start[0]), int(self.units[component])),
         )
 
     def unit_ranges(self, number: int) -> tuple[int, list[AddressRange]]:
-        """Return the component and the addresses of a whole unit, by its number in the stream."""
-        state = SamplerState.empty(1, self.sizes.sequences)
+        """Return the component and the addresses of a unit, by its number in the stream."""
         group, lane = divmod(number, self.sizes.interleave)
-        self.draw(group * self.plan.group + lane, 1, state)
-        component = int(state.component[0])
-        return component, self._ranges(component, state.start[0], self.sizes.unit)
+        location = self.locate(group * self.plan.group + lane)
+        return location.component, location.ranges
 
-    def _ranges(self, component: int, start: int, count: int) -> list[AddressRange]:
-        """Return the addresses of `count` global offsets of a component."""
-        addresses, key = self.addresses[component], self.keys[component]
-        ranges = address_ranges(start, count, addresses, key)
+    def ranges(self, component: int, start: int, count: int) -> list[AddressRange]:
+        """Return the addresses of global offsets `start` .. `start + count - 1` of a component."""
+        if not count:
+            return []
+        ranges = address_ranges(start, count, self.addresses[component], self.keys[component])
         return [AddressRange(*row) for row in ranges.tolist()]
 
     def counts(self, position: int) -> list[int]:
-        """Return how many addresses of each component lie before a position, in closed form."""
+        """Return how many addresses of each component lie before a position, in closed form.
+
+        Of a unit whose sequences lie partly before the position, that share of its addresses is
+        counted, rounded down.
+        """
         group, inside = divmod(position, self.plan.group)
         first = group * self.plan.group
         index = self.stage_index(first)
-        stage, interleave = self._stages[index], self.sizes.interleave
-        units = self._interleaves[index].counts(first // self.sizes.sequences - stage.first)
-        counts = (stage.before + units) * self.sizes.unit
+        stage, (_, sequences, interleave) = self._stages[index], self.sizes
+        units = self._interleaves[index].counts(first // sequences - stage.first)
+        counts = (stage.before + units) * self.units
         if inside:
-            state = SamplerState.empty(interleave, self.sizes.sequences)
+            state = SamplerState.empty(interleave, sequences)
             self.draw(first, interleave, state)
             whole, lanes = divmod(inside, interleave)
-            sequences = whole + (np.arange(interleave) < lanes)
-            np.add.at(counts, state.component, state.offsets[np.arange(interleave), sequences])
+            before = whole + (np.arange(interleave) < lanes)
+            np.add.at(counts, state.component, self.units[state.component] * before // sequences)
         result: list[int] = counts.tolist()
         return result
 
@@ -251,6 +241,7 @@ def _draw(
     sizes: PlanSizes,
     stage: _Stage,
     addresses: Numbers,
+    units: Numbers,
     keys: npt.NDArray[np.uint64],
     state: SamplerState,
 ) -> Numbers:
@@ -267,21 +258,18 @@ def _draw(
         component, drawn = component_of(stage.nodes, stage.root, len(keys), number - stage.first)
         drawn += stage.before[component]
         key = keys[component]
-        epoch, of_epoch, start = unit(drawn, addresses[component], sizes.unit, key)
+        epoch, of_epoch, start = unit(drawn, addresses[component], units[component], key)
         state.number[lane], state.component[lane] = number, component
         state.epoch[lane], state.unit[lane], state.start[lane] = epoch, of_epoch, start
         state.key[lane] = derive(derive(key, epoch), of_epoch)
-        _assign_slots(state, lane, stage.reserved_tokens, sizes.length)
+        _assign_slots(state.key[lane], state.slot_index[lane])
     return changed[:count]
 
 
 @compiled()
-def _assign_slots(state: SamplerState, lane: int, reserved_tokens: Numbers, length: int) -> None:
-    """Assign the stage's slots to a unit's sequences, in the order of the key's first numbers."""
-    slot_index, offsets = state.slot_index[lane], state.offsets[lane]
+def _assign_slots(key: np.uint64, slot_index: Numbers) -> None:
+    """Assign slots to the sequences of a unit, in the order of the key's first numbers."""
     numbers = np.empty(len(slot_index), np.uint64)
     for i in range(len(slot_index)):
-        numbers[i] = draw(state.key[lane], i)
+        numbers[i] = draw(key, i)
     slot_index[:] = np.argsort(numbers, kind="mergesort")
-    for i in range(len(slot_index)):
-        offsets[i + 1] = offsets[i] + length - reserved_tokens[slot_index[i]]

@@ -16,7 +16,7 @@ from objectives.stream.plan import Plan
 from objectives.stream.sampler import AddressRange
 from objectives.stream.unit_buffer import Sequences, UnitBuffer
 from objectives.tasks.batch import Batch
-from objectives.tasks.registry import OBJECTIVES
+from objectives.tasks.registry import OBJECTIVES, prepare_objectives
 
 STATE_FORMAT = 1
 
@@ -65,17 +65,10 @@ class Stream:
         self.objectives = plan.objectives()
         self._components = [_checked(plan, i, components) for i in range(len(plan.components))]
         self._forgotten = _forgotten_ranges(plan, forgotten or {})
-        for name, objective in self.objectives.items():
-            try:
-                objective.prepare(tokenizer)
-            except UsageError as error:
-                raise UsageError(f"objective: {name}: {error}") from None
+        laws = prepare_objectives(self.objectives, tokenizer)
         self._numbers = {name: number for number, name in enumerate(OBJECTIVES)}
-        self._objective_of_slot = [
-            np.array([self._numbers[slot.objective] for slot in stage.slots], np.uint8)
-            for stage in plan.stages
-        ]
-        self._buffer = UnitBuffer(plan, self._components, self._forgotten_at)
+        self._objective_of_slot = np.array([self._numbers[name] for name in plan.slots], np.uint8)
+        self._buffer = UnitBuffer(plan, self._components, self._forgotten_at, laws)
         self.sampler = self._buffer.sampler
         self._lock = threading.Lock()
         self._arguments = plan, dict(components), dict(forgotten or {}), tokenizer
@@ -137,7 +130,8 @@ class Stream:
     def _fill(self, batch: Batch, sequences: Sequences) -> None:
         """Let each objective write its rows of a batch."""
         batch.component[:] = sequences.component
-        batch.objective[:] = self._objective_of_slot[sequences.stage][sequences.slot_index]
+        batch.objective[:] = self._objective_of_slot[sequences.slot_index]
+        batch.eligible[:], batch.thinned[:] = sequences.eligible, sequences.thinned
         for name, objective in self.objectives.items():
             rows = np.flatnonzero(batch.objective == self._numbers[name])
             objective.fill(sequences.segments, rows, batch)
@@ -151,12 +145,24 @@ class Stream:
         """Return the addresses of a component that a stage leaves out."""
         return self._forgotten.get((stage, component), NONE)
 
+    def addresses(self, position: int) -> list[AddressRange]:
+        """Return the addresses of the sequence at a position, those of forgotten documents too.
+
+        Raises:
+            UsageError: the position is negative.
+            DataError: a shard is damaged.
+        """
+        if position < 0:
+            raise UsageError(f"stream: there is no position {position}")
+        with self._lock:
+            return self._buffer.addresses(position)
+
     def origin(self, position: int) -> dict[str, Any]:
         """Return where the sequence at a position comes from.
 
         Returns:
-            `component`, `epoch` and `unit` (of the sequence's first address), `sequence` in the
-            unit, `objective`, `reserved_tokens`, and `documents` in order. Each document has its
+            `component`, `epoch` and `unit` (of the unit's first address), `sequence` in the unit,
+            `objective`, and `documents` in order. Each document has its
             number in the component as `document`, the first token that is in the sequence as
             `start`, the number of `tokens` in the sequence, its `epoch`, and its metadata as `row`.
         """
@@ -167,7 +173,7 @@ class Stream:
         forgotten = self._forgotten_at(self.sampler.stage_index(position), location.component)
         documents = [
             row
-            for addresses in location.ranges
+            for addresses in self.addresses(position)
             for row in self._documents(component, addresses)
             if not _contains(forgotten, row.pop("address"))
         ]
@@ -176,8 +182,7 @@ class Stream:
             "epoch": location.epoch,
             "unit": location.unit,
             "sequence": location.sequence,
-            "objective": location.slot.objective,
-            "reserved_tokens": location.slot.reserved_tokens,
+            "objective": location.objective,
             "documents": documents,
         }
 
@@ -208,7 +213,10 @@ class Stream:
             count *= 2
 
     def counts(self, position: int) -> dict[str, dict[str, float]]:
-        """Return the `addresses` and `epochs` of each component before a position."""
+        """Return the `addresses` and `epochs` of each component before a position.
+
+        Counts are exact at multiples of C x K; see `Sampler.counts`.
+        """
         counts = self.sampler.counts(position)
         return {
             component.name: {"addresses": count, "epochs": count / component.addresses}

@@ -1,4 +1,4 @@
-"""The units in memory that the sequences of a batch are cut from.
+"""The units in memory that the sequences of a batch are taken from.
 
 A unit is read once, when the first of its sequences is needed, and serves all of its sequences: it
 takes 64 kB at K = 16, L = 2,048 and two bytes a token. The buffer holds one unit for each lane of
@@ -16,16 +16,32 @@ from manifests.prng.jit import compiled
 from manifests.prng.splitmix import derive
 from objectives.stream.order import address_ranges
 from objectives.stream.plan import Plan
-from objectives.stream.sampler import PlanSizes, Sampler, SamplerState, unit_at
+from objectives.stream.sampler import AddressRange, PlanSizes, Sampler, SamplerState, unit_at
+from objectives.stream.unit_pieces import ROOM, PieceReader
 from objectives.tasks.batch import Segments
+from objectives.tasks.law import Laws
+from objectives.tasks.layout import (
+    CONTROL,
+    DETAILS,
+    ELIGIBLE,
+    ENDS,
+    FIRST,
+    KEY,
+    LAST,
+    LENGTH,
+    LOST,
+    SEGMENT_COLUMNS,
+    SEQUENCE_COLUMNS,
+    START,
+    STOP,
+    THINNED,
+    TOKEN,
+    lay_out,
+)
 
 MAX_LANES = 1024
 """Units held at once: 64 MB of tokens, at two bytes each. A plan that interleaves more units gets
 each unit read again for each of its sequences."""
-
-SEGMENTS = 128
-"""Initial room for the segments of a unit; the room grows when a unit has more. Ours: files have
-1,200 tokens in the mean, units 32,000."""
 
 Numbers = npt.NDArray[np.int64]
 
@@ -36,14 +52,16 @@ class Sequences(NamedTuple):
     Attributes:
         segments: the segments of the sequences; valid until the next call of the buffer.
         component: int64 [n], index into the plan's components.
-        slot_index: int64 [n], index into the slots of the stage.
-        stage: index of the stage, the same for all sequences.
+        slot_index: int64 [n], index into the plan's slots.
+        eligible: int64 [n], how many segments the objective's law changes.
+        thinned: int64 [n], how many of these it could not change as drawn.
     """
 
     segments: Segments
     component: Numbers
     slot_index: Numbers
-    stage: int
+    eligible: Numbers
+    thinned: Numbers
 
 
 class HeldUnits(NamedTuple):
@@ -51,14 +69,13 @@ class HeldUnits(NamedTuple):
 
     Attributes:
         tokens: uint16 or uint32 [lanes, U], as stored in the shards, without end tokens.
-        table: int32 [lanes, room, 4], a row for each segment: its first address within the unit,
-            its first token within `tokens`, its number of tokens, whether it ends its document.
-        used: int64 [lanes, 3], addresses, tokens and segments that a lane holds.
+        segments: int64 [lanes, room, SEGMENT_COLUMNS], see objectives.tasks.layout.
+        sequences: int64 [lanes, K, SEQUENCE_COLUMNS], see objectives.tasks.layout.
     """
 
     tokens: npt.NDArray[Any]
-    table: npt.NDArray[np.int32]
-    used: Numbers
+    segments: Numbers
+    sequences: Numbers
 
 
 class UnitBuffer:
@@ -73,6 +90,7 @@ class UnitBuffer:
         plan: Plan,
         components: Sequence[Component],
         forgotten: Callable[[int, int], Numbers],
+        laws: Laws,
         max_lanes: int = MAX_LANES,
     ) -> None:
         """Make an empty buffer.
@@ -82,17 +100,22 @@ class UnitBuffer:
             components: the plan's components, in the plan's order.
             forgotten: (stage, component) -> the addresses that the stage leaves out, which are
                 those of whole documents: int64 [k, 2], each row [start, stop), sorted and disjoint.
+            laws: of the plan's objectives.
             max_lanes: how many units are held at most: a power of two.
         """
         self.sampler = Sampler(plan, max_lanes)
-        self._components, self._forgotten = components, forgotten
+        self._components, self._forgotten, self._laws = components, forgotten, laws
+        names = list(plan.objectives())
+        self._objectives = np.array([names.index(name) for name in plan.slots], np.int64)
+        self._positions = len(plan.slots) * plan.sequence_length
         self._all_local = all(component.is_local for component in components)
+        self._reader = PieceReader()
         lanes = len(self.sampler.state.number)
         dtype = np.result_type(*{component.dtype for component in components})
         self._held = HeldUnits(
-            np.empty((lanes, plan.unit_size), dtype),
-            np.empty((lanes, SEGMENTS, 4), np.int32),
-            np.zeros((lanes, 3), np.int64),
+            np.empty((lanes, int(self.sampler.units.max())), dtype),
+            np.empty((lanes, ROOM, SEGMENT_COLUMNS), np.int64),
+            np.zeros((lanes, len(plan.slots), SEQUENCE_COLUMNS), np.int64),
         )
 
     def sequences(self, position: int, rows: int) -> Sequences:
@@ -114,8 +137,22 @@ class UnitBuffer:
                 sampler.state.number[changed] = -1
                 raise
             changed.pop()
-        reserved = sampler.reserved_tokens(position)
-        return _cut(position, rows, stage, sampler.sizes, reserved, sampler.state, self._held)
+        return _take(position, rows, sampler.sizes, sampler.state, self._held)
+
+    def addresses(self, position: int) -> list[AddressRange]:
+        """Return the addresses of the sequence at a position; its unit is read if need be.
+
+        Raises:
+            DataError: a shard is damaged.
+        """
+        self.sequences(position, 1)
+        number, sequence = unit_at(position, self.sampler.sizes)
+        state = self.sampler.state
+        lane = number % len(state.number)
+        start, stop = self._held.sequences[lane, sequence, [START, STOP]].tolist()
+        return self.sampler.ranges(
+            int(state.component[lane]), int(state.start[lane]) + start, stop - start
+        )
 
     def _read_ahead(self, numbers: Sequence[int]) -> None:
         """Start to fetch remote units, and after them the units that follow in their lanes."""
@@ -127,123 +164,68 @@ class UnitBuffer:
                     self._components[component].ahead(addresses.address, addresses.size)
 
     def _load(self, lane: int, stage: int) -> None:
-        """Read the unit of a lane."""
+        """Read the unit of a lane, and lay it out."""
         state, sampler = self.sampler.state, self.sampler
         number = int(state.component[lane])
-        component, addresses = self._components[number], int(sampler.addresses[number])
-        forgotten = self._forgotten(stage, number)
-        self._held.used[lane] = 0
+        component, size = self._components[number], int(sampler.units[number])
         ranges = address_ranges(
-            int(state.start[lane]), sampler.sizes.unit, addresses, sampler.keys[number]
+            int(state.start[lane]), size, int(sampler.addresses[number]), sampler.keys[number]
         )
-        for _, address, count in ranges.tolist():
-            out = self._held.tokens[lane, self._held.used[lane, 1] :]
-            tokens, ends = component.window(address, count, out)
-            used = self._held.used[lane]
-            self._make_room(int(used[2]) + len(ends) + 1)
-            _append(len(tokens), ends, address, addresses, forgotten, self._held.table[lane], used)
+        tokens, forgotten = self._held.tokens[lane], self._forgotten(stage, number)
+        pieces = self._reader.read(component, ranges, forgotten, tokens)
+        self._make_room(len(pieces) + sampler.sizes.sequences)
+        slack, key = self._positions - size, state.key[lane]
+        lay_out(
+            pieces, tokens, key, self._objectives[state.slot_index[lane]],
+            slack > 0, self._laws, sampler.sizes.length, slack,
+            self._held.segments[lane], self._held.sequences[lane],
+        )  # fmt: skip
 
     def _make_room(self, segments: int) -> None:
         """Make room for so many segments of a unit."""
-        table = self._held.table
+        table = self._held.segments
         if segments > table.shape[1]:
-            more = np.empty((len(table), 1 << segments.bit_length(), 4), np.int32)
+            more = np.empty((len(table), 1 << segments.bit_length(), SEGMENT_COLUMNS), np.int64)
             more[:, : table.shape[1]] = table
-            self._held = self._held._replace(table=more)
+            self._held = self._held._replace(segments=more)
 
 
 @compiled()
-def _append(
-    tokens: int,
-    ends: Numbers,
-    address: int,
-    addresses: int,
-    forgotten: Numbers,
-    table: npt.NDArray[np.int32],
-    used: Numbers,
-) -> None:
-    """Append the segments of one address range to a lane, without those of forgotten documents.
-
-    Args:
-        tokens: number of tokens in the range.
-        ends: int64 [n], offsets of the end addresses in the range.
-        address: first address of the range.
-        addresses: of the component.
-        forgotten: int64 [k, 2], as `UnitBuffer` has it.
-        table: of the lane, as in HeldUnits.
-        used: of the lane, as in HeldUnits; updated.
-    """
-    count, begin, token = tokens + len(ends), 0, 0
-    for i in range(len(ends) + 1):
-        ends_document = i < len(ends)
-        stop = ends[i] + 1 if ends_document else count
-        if stop > begin:
-            size = stop - begin - ends_document
-            first = (address + begin) % addresses
-            gap = np.searchsorted(forgotten[:, 1], first, side="right")
-            if gap == len(forgotten) or forgotten[gap, 0] > first:
-                row = table[used[2]]
-                row[0], row[1] = used[0] + begin, used[1] + token
-                row[2], row[3] = size, ends_document
-                used[2] += 1
-            token += size
-        begin = stop
-    used[0] += count
-    used[1] += tokens
-
-
-@compiled()
-def _cut(
-    position: int,
-    rows: int,
-    stage: int,
-    sizes: PlanSizes,
-    reserved_tokens: Numbers,
-    state: SamplerState,
-    held: HeldUnits,
+def _take(
+    position: int, rows: int, sizes: PlanSizes, state: SamplerState, held: HeldUnits
 ) -> Sequences:
-    """Cut sequences out of their units."""
+    """Take sequences out of their units."""
     lanes = len(state.number)
-    first, begins = np.zeros(rows + 1, np.int64), np.empty(rows, np.int64)
-    reserved, keys = np.empty(rows, np.int64), np.empty(rows, np.uint64)
-    component, slot_index = np.empty(rows, np.int64), np.empty(rows, np.int64)
+    first, forgotten = np.zeros(rows + 1, np.int64), np.empty(rows, np.int64)
+    keys, component = np.empty(rows, np.uint64), np.empty(rows, np.int64)
+    slot_index = np.empty(rows, np.int64)
+    eligible, thinned = np.empty(rows, np.int64), np.empty(rows, np.int64)
     for i in range(rows):
         number, sequence = unit_at(position + i, sizes)
         lane = number % lanes
+        row = held.sequences[lane, sequence]
         component[i], slot_index[i] = state.component[lane], state.slot_index[lane, sequence]
-        reserved[i], keys[i] = reserved_tokens[slot_index[i]], derive(state.key[lane], sequence)
-        table, stop = held.table[lane, : held.used[lane, 2]], state.offsets[lane, sequence + 1]
-        begins[i] = _first_after(table, state.offsets[lane, sequence])
-        last = _first_after(table, stop)
-        if last < len(table) and table[last, 0] < stop:
-            last += 1
-        first[i + 1] = first[i] + last - begins[i]
-    starts, lengths = np.empty(first[rows], np.int64), np.empty(first[rows], np.int64)
-    ends_document = np.empty(first[rows], np.bool_)
+        keys[i], forgotten[i] = derive(state.key[lane], sequence), row[LOST]
+        eligible[i], thinned[i] = row[ELIGIBLE], row[THINNED]
+        first[i + 1] = first[i] + row[LAST] - row[FIRST]
+    count = first[rows]
+    starts, lengths = np.empty(count, np.int64), np.empty(count, np.int64)
+    ends_document, control = np.empty(count, np.bool_), np.empty(count, np.int64)
+    segment_keys, details = np.empty(count, np.uint64), np.empty((count, 4), np.int64)
     for i in range(rows):
         number, sequence = unit_at(position + i, sizes)
         lane = number % lanes
+        begin, base = held.sequences[lane, sequence, FIRST], lane * held.tokens.shape[1]
         for segment in range(first[i], first[i + 1]):
-            row = held.table[lane, begins[i] + segment - first[i]]
-            begin = max(state.offsets[lane, sequence] - row[0], 0)
-            stop = min(state.offsets[lane, sequence + 1] - row[0], row[2] + row[3])
-            skipped = min(begin, row[2])
-            starts[segment] = lane * sizes.unit + row[1] + skipped
-            lengths[segment] = min(stop, row[2]) - skipped
-            ends_document[segment] = row[3] and stop == row[2] + row[3]
+            row = held.segments[lane, begin + segment - first[i]]
+            starts[segment], lengths[segment] = base + row[TOKEN], row[LENGTH]
+            ends_document[segment], control[segment] = row[ENDS] != 0, row[CONTROL]
+            segment_keys[segment] = np.uint64(row[KEY])
+            for j in range(4):
+                details[segment, j] = row[DETAILS + j]
     tokens = held.tokens.reshape(-1)
-    segments = Segments(tokens, starts, lengths, ends_document, first, reserved, keys)
-    return Sequences(segments, component, slot_index, stage)
-
-
-@compiled()
-def _first_after(table: npt.NDArray[np.int32], address: int) -> int:
-    """Return the first segment of a lane's table that ends after an address of the unit."""
-    low, high = 0, len(table)
-    while low < high:
-        middle = (low + high) // 2
-        if table[middle, 0] + table[middle, 2] + table[middle, 3] > address:
-            high = middle
-        else:
-            low = middle + 1
-    return low
+    segments = Segments(
+        tokens, starts, lengths, ends_document, control, segment_keys, details, first, forgotten,
+        keys,
+    )  # fmt: skip
+    return Sequences(segments, component, slot_index, eligible, thinned)

@@ -29,6 +29,9 @@ class Batch(NamedTuple):
         prefix: int32 [B], how many positions at the front attend to each other; 0 for none.
         objective: uint8 [B], index into objectives.tasks.registry.OBJECTIVES.
         component: uint16 [B], index into the plan's components.
+        eligible: int32 [B], how many segments the objective's law changes.
+        thinned: int32 [B], how many of these stay plain, or have fewer spans, because the positions
+            of their unit were used up.
     """
 
     tokens: npt.NDArray[np.int64]
@@ -37,6 +40,8 @@ class Batch(NamedTuple):
     prefix: npt.NDArray[np.int32]
     objective: npt.NDArray[np.uint8]
     component: npt.NDArray[np.uint16]
+    eligible: npt.NDArray[np.int32]
+    thinned: npt.NDArray[np.int32]
 
     @classmethod
     def empty(cls, rows: int, length: int) -> Self:
@@ -48,6 +53,8 @@ class Batch(NamedTuple):
             prefix=np.zeros(rows, np.int32),
             objective=np.zeros(rows, np.uint8),
             component=np.zeros(rows, np.uint16),
+            eligible=np.zeros(rows, np.int32),
+            thinned=np.zeros(rows, np.int32),
         )
 
     @classmethod
@@ -65,7 +72,7 @@ class Batch(NamedTuple):
 
 
 class Segments(NamedTuple):
-    """The input of an objective: the segments of B sequences.
+    """The input of an objective: the segments of B sequences, as objectives.tasks.layout cut them.
 
     Sequence i consists of segments first[i] .. first[i + 1] - 1, in order. Segment s is
     tokens[starts[s] : starts[s] + lengths[s]], and an end token where ends_document[s] is true.
@@ -76,16 +83,22 @@ class Segments(NamedTuple):
         starts: int64 [S].
         lengths: int64 [S], in tokens without the end token; 0 for an empty document.
         ends_document: bool [S], whether the document ends with this segment.
+        control_tokens: int64 [S], how many control tokens `fill` adds to the segment; 0 for a
+            segment that stays plain.
+        keys: uint64 [S], the key of each segment's random numbers.
+        details: int64 [S, 4], what the layout drew of the segment's law, for some objectives.
         first: int64 [B + 1], ascending from 0 to S.
-        reserved_tokens: int64 [B], the positions that the objective may fill with control tokens.
-            A sequence with fewer than L - reserved_tokens addresses lost addresses to a tombstone.
-        keys: uint64 [B], the key of each sequence's random numbers.
+        forgotten: int64 [B], positions that a tombstone removed from the sequence.
+        sequence_keys: uint64 [B], the key of the random numbers of each whole sequence.
     """
 
     tokens: npt.NDArray[Any]
     starts: npt.NDArray[np.int64]
     lengths: npt.NDArray[np.int64]
     ends_document: npt.NDArray[np.bool_]
-    first: npt.NDArray[np.int64]
-    reserved_tokens: npt.NDArray[np.int64]
+    control_tokens: npt.NDArray[np.int64]
     keys: npt.NDArray[np.uint64]
+    details: npt.NDArray[np.int64]
+    first: npt.NDArray[np.int64]
+    forgotten: npt.NDArray[np.int64]
+    sequence_keys: npt.NDArray[np.uint64]

@@ -5,8 +5,9 @@
 
 Both cuts are uniform over a document's characters. A cut inside a token replaces that token by the
 tokens of its two parts, which have the same bytes; other tokens stay. The objective acts on the
-documents of a sequence ("context level" in the paper). The control tokens and the additional tokens
-of cut tokens come out of the sequence's reserved tokens, so nothing is truncated.
+documents of a sequence ("context level" in the paper). The cuts are drawn before a segment gets its
+positions, so the control tokens and the additional tokens of cut tokens have room, and nothing is
+truncated.
 """
 
 from collections.abc import Sequence
@@ -18,26 +19,34 @@ from pydantic import Field
 from manifests.config import Config
 from manifests.errors import UsageError
 from manifests.prng.jit import compiled
-from manifests.prng.splitmix import below, derive, draw
+from manifests.prng.splitmix import below, draw
 from objectives.tasks.batch import Batch, Mask, Numbers, SegmentIds, Segments
 from objectives.tasks.kernels import FIXED, copy, copy_segment, mark, pad
+from objectives.tasks.law import CUTS, Law
+from objectives.tasks.law import Numbers as LawNumbers
 from objectives.tasks.objective import Objective, behind
-from objectives.tasks.spans import longest, split_segments, spread
-from objectives.tasks.token_splits import NO_SPLITS, TokenSplits, cut_at_characters, make_splits
-
-RESERVED = (6, 9, 12, 21)
-"""Reserved tokens of sequences of 2,048 positions. Ours: in the mean two files share a sequence and
-one of them is rearranged, which takes 3 control tokens and 2 or 3 tokens of cut tokens."""
+from objectives.tasks.spans import split_segments
+from objectives.tasks.token_splits import (
+    NO_SPLITS,
+    TokenSplits,
+    cut_at_characters,
+    draw_cuts,
+    make_splits,
+)
 
 COST = 3
 """Control tokens of a document: <fim_prefix>, <fim_suffix>, <fim_middle>."""
+
+TRIES = 32
+"""How often cuts are drawn again that lie behind the end of the sequence. Ours: one pair in a
+hundred does."""
 
 
 class Settings(Config):
     """Settings that Bavarian et al. publish, and those that they leave open."""
 
     rate: float = Field(default=0.5, ge=0, le=1)
-    """Share of the documents that are rearranged. Published: 0.5, as `--fim-rate` of SantaCoder and
+    """Probability that a segment is rearranged. Published: 0.5, as `--fim-rate` of SantaCoder and
     StarCoder."""
     spm_rate: float = Field(default=0.5, ge=0, le=1)
     """Share of the rearranged documents in the order SPM. Published: 0.5."""
@@ -45,28 +54,25 @@ class Settings(Config):
     """Where cuts may fall. Published: characters. With cuts between tokens alone, a model never
     sees the partial tokens of a cursor inside a word."""
     shortest: int = Field(default=8, ge=1)
-    """Documents of fewer tokens stay plain. Ours: three control tokens would outweigh it."""
+    """Segments of fewer tokens stay plain. Ours: three control tokens would outweigh it."""
     sentinels: tuple[int, int, int] | None = None
     """Ids of prefix, suffix and middle. Default: <fim_prefix>, <fim_suffix> and <fim_middle> of the
     vocabulary. CodeGen2's vocabulary has none of them; its <dummy_0> to <dummy_3> are unused."""
 
 
 class FillInTheMiddle(Objective[Settings]):
-    """Moves the middle of some documents to their end, and copies the others.
-
-    Of the documents that are drawn, the longest are rearranged, as many as the reserved tokens
-    suffice for. Where the reserved tokens do not suffice for cut tokens, a document is cut between
-    tokens.
-    """
+    """Moves the middle of some segments to their end, and copies the others."""
 
     name = "fim"
     settings_class = Settings
     splits: TokenSplits | None = None
 
-    @classmethod
-    def reserved_tokens(cls, count: int, length: int) -> list[int]:
-        """Return RESERVED for `count` slots, evenly apart, scaled to `length`."""
-        return spread(RESERVED, COST, count, length)
+    @property
+    def law(self) -> Law:
+        """Three control tokens, and the additional tokens of cut tokens."""
+        settings = self.settings
+        rate = round(settings.rate * (1 << FIXED))
+        return Law(CUTS, shortest=settings.shortest, cost=COST, rate=rate, splits=self.splits)
 
     @property
     def sentinels(self) -> tuple[int, int, int]:
@@ -107,12 +113,9 @@ class FillInTheMiddle(Objective[Settings]):
 
     def fill(self, segments: Segments, sequences: Numbers, batch: Batch) -> None:
         """Write some rows of a batch; see `Objective.fill`."""
-        settings, splits = self.settings, self.splits
-        rate, spm_rate = (round(r * (1 << FIXED)) for r in (settings.rate, settings.spm_rate))
-        chosen = _Settings(
-            self.control.end, *self.sentinels, rate, spm_rate, settings.shortest, splits is None
-        )
-        _fill(segments, sequences, batch, chosen, splits or NO_SPLITS)
+        spm_rate = round(self.settings.spm_rate * (1 << FIXED))
+        chosen = _Settings(self.control.end, *self.sentinels, spm_rate, self.splits is None)
+        _fill(segments, sequences, batch, chosen, self.splits or NO_SPLITS)
 
     def restore(self, tokens: Numbers, segment_ids: SegmentIds) -> Numbers:
         """Return the tokens that a row was made from; a cut token is two tokens of the same bytes.
@@ -148,16 +151,68 @@ class FillInTheMiddle(Objective[Settings]):
 
 
 class _Settings(NamedTuple):
-    """The control ids and the settings, the rates in fixed point."""
+    """The control ids and the settings, the rate in fixed point."""
 
     end: int
     prefix: int
     suffix: int
     middle: int
-    rate: int
     spm_rate: int
-    shortest: int
     between_tokens: bool
+
+
+@compiled(inline=True)
+def is_drawn(key: np.uint64, rate: int) -> bool:
+    """Return whether the segment of a key is rearranged."""
+    return below(draw(key, 0), 1 << FIXED) < rate
+
+
+@compiled()
+def fit_rearranged(
+    law: LawNumbers,
+    key: np.uint64,
+    tokens: Any,
+    start: int,
+    left: int,
+    ends: int,
+    room: int,
+    splits: TokenSplits,
+    cuts: Numbers,
+) -> tuple[int, int]:
+    """Return how many tokens of a rearranged document fit in a sequence, and its control tokens.
+
+    Args:
+        law: of the objective.
+        key: of the segment.
+        tokens: of the unit.
+        start: first token of the document.
+        left: number of tokens of the document.
+        ends: 1 if an end token follows them, else 0.
+        room: positions that are left in the sequence.
+        splits: parts of tokens.
+        cuts: int64 [4], for the cuts of `draw_cuts`.
+    """
+    plain = min(left, room, law.shortest - 1)
+    if left < law.shortest:
+        return plain, 0
+    size = left
+    if left + ends + law.cost <= room:
+        grown = law.cost + draw_cuts(tokens[start : start + left], key, 2, splits, cuts)
+        if left + ends + grown <= room:
+            return left, grown
+    size = min(left, room - law.cost)
+    if size < law.shortest:
+        return plain, 0
+    for attempt in range(TRIES):
+        # The cuts are those of the tokens that would fit between the control tokens; what they add
+        # is taken from the end, behind the cuts.
+        drawn = tokens[start : start + size]
+        grown = law.cost + draw_cuts(drawn, key, 2 + 2 * attempt, splits, cuts)
+        fits = min(size, room - grown)
+        is_inside = cuts[2] < fits or (cuts[2] == fits and cuts[3] == 0)
+        if fits >= law.shortest and is_inside:
+            return fits, grown
+    return plain, 0
 
 
 @compiled()
@@ -172,20 +227,11 @@ def _fill(
     for sequence in sequences:
         row, loss_weights = batch.tokens[sequence], batch.loss_weights[sequence]
         segment_ids = batch.segment_ids[sequence]
-        first, last = segments.first[sequence], segments.first[sequence + 1]
-        key, reserved = segments.keys[sequence], segments.reserved_tokens[sequence]
-        kept = _drawn(segments.lengths[first:last], key, settings, reserved // COST)
-        spare = reserved - COST * len(kept)
-        used = number = 0
-        for segment in range(first, last):
+        first, used = segments.first[sequence], 0
+        for segment in range(first, segments.first[sequence + 1]):
             start = used
-            if number < len(kept) and first + kept[number] == segment:
-                used, grown = _write_rearranged(
-                    segments, segment, derive(key, segment - first), spare, row, used, settings,
-                    splits, work,
-                )  # fmt: skip
-                spare -= grown
-                number += 1
+            if segments.control_tokens[segment]:
+                used = _write_rearranged(segments, segment, row, used, settings, splits, work)
             else:
                 used = copy_segment(segments, segment, row, used, settings.end)
             mark(loss_weights, segment_ids, start, used, segment - first)
@@ -194,51 +240,34 @@ def _fill(
 
 
 @compiled()
-def _drawn(lengths: Numbers, key: np.uint64, settings: _Settings, most: int) -> Numbers:
-    """Return the numbers of the documents to rearrange: the `most` longest of those drawn."""
-    eligible = lengths.copy()
-    for i in range(len(eligible)):
-        if below(draw(derive(key, i), 0), 1 << FIXED) >= settings.rate:
-            eligible[i] = 0
-    return longest(eligible, settings.shortest, most)
-
-
-@compiled()
 def _write_rearranged(
     segments: Segments,
     segment: int,
-    key: np.uint64,
-    spare: int,
     row: Any,
     at: int,
     settings: _Settings,
     splits: TokenSplits,
     work: Numbers,
-) -> tuple[int, int]:
-    """Write a document with its middle at its end.
+) -> int:
+    """Write a document with its middle at its end; return the position behind the document.
 
     Args:
         segments: of the batch.
         segment: the document.
-        key: of the document.
-        spare: by how many tokens cut tokens may make it longer.
         row: of the batch.
         at: position in the row.
         settings: control ids and settings.
         splits: parts of tokens.
         work: int64 [any], for the document with its cut tokens.
-
-    Returns:
-        The position behind the document, and by how many tokens cut tokens made it longer.
     """
-    start, size = segments.starts[segment], segments.lengths[segment]
+    start, size, key = segments.starts[segment], segments.lengths[segment], segments.keys[segment]
     tokens = segments.tokens[start : start + size]
     if settings.between_tokens:
         one, other = below(draw(key, 2), size + 1), below(draw(key, 3), size + 1)
         low, high = min(one, other), max(one, other)
         total = copy(tokens, 0, size, work, 0)
     else:
-        low, high, total = cut_at_characters(tokens, key, 2, splits, spare, work)
+        low, high, total = cut_at_characters(tokens, segments.details[segment], splits, work)
     is_spm = below(draw(key, 1), 1 << FIXED) < settings.spm_rate
     row[at] = settings.prefix
     at += 1
@@ -253,4 +282,4 @@ def _write_rearranged(
     if segments.ends_document[segment]:
         row[at] = settings.end
         at += 1
-    return at, total - size
+    return at

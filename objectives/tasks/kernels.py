@@ -77,20 +77,11 @@ def copy_sequence(segments: Segments, sequence: int, batch: Batch, at: int, end:
     return at
 
 
-@compiled()
-def addresses(segments: Segments, sequence: int) -> int:
-    """Return how many addresses a sequence is made from: its tokens and its end tokens."""
-    count = 0
-    for segment in range(segments.first[sequence], segments.first[sequence + 1]):
-        count += segments.lengths[segment] + segments.ends_document[segment]
-    return count
-
-
 @compiled(inline=True)
 def pad(segments: Segments, sequence: int, batch: Batch, used: int, end: int) -> None:
     """Write padding from position `used` on: end tokens of loss weight 0.
 
-    As many positions at the row's end as the sequence lost to a tombstone become FORGOTTEN.
+    As many positions at the row's end as a tombstone removed become FORGOTTEN.
     """
     if used < batch.tokens.shape[1]:
         _pad(segments, sequence, batch, used, end)
@@ -98,9 +89,7 @@ def pad(segments: Segments, sequence: int, batch: Batch, used: int, end: int) ->
 
 @compiled()
 def _pad(segments: Segments, sequence: int, batch: Batch, used: int, end: int) -> None:
-    length = batch.tokens.shape[1]
-    whole = length - segments.reserved_tokens[sequence]
-    forgotten = length - (whole - addresses(segments, sequence))
+    forgotten = batch.tokens.shape[1] - segments.forgotten[sequence]
     batch.tokens[sequence, used:] = end
     batch.loss_weights[sequence, used:] = 0
     batch.segment_ids[sequence, used:forgotten] = _PADDING

@@ -12,6 +12,7 @@ from manifests.config import Config
 from manifests.errors import UsageError
 from manifests.special_tokens import SpecialTokens
 from objectives.tasks.batch import Batch, Mask, Numbers, SegmentIds, Segments
+from objectives.tasks.law import Law
 
 S = TypeVar("S", bound=Config)
 
@@ -40,7 +41,7 @@ class Objective(ABC, Generic[S]):
 
     A new objective is a subclass in a module of its own and an entry in
     objectives.tasks.registry. It must define `name`, `settings_class` and `fill`; `restore` and
-    `reserved_tokens` where it adds control tokens; the other methods where the defaults are wrong.
+    `law` where it adds control tokens; the other methods where the defaults are wrong.
 
     Attributes:
         name: its name in configs and plans.
@@ -66,14 +67,10 @@ class Objective(ABC, Generic[S]):
         self.settings = self.settings_class() if settings is None else settings
         self.check()
 
-    @classmethod
-    def reserved_tokens(cls, count: int, length: int) -> list[int]:
-        """Return the reserved tokens of each of `count` slots of `length` positions.
-
-        A sequence has that many addresses fewer, and `fill` may add that many control tokens.
-        Default: 0.
-        """
-        return [0] * count
+    @property
+    def law(self) -> Law:
+        """How many control tokens a segment needs. Default: none. Read after `prepare`."""
+        return Law()
 
     def check(self) -> None:
         """Raise UsageError if the vocabulary lacks a control token. Default: any will do."""
@@ -89,7 +86,7 @@ class Objective(ABC, Generic[S]):
     def fill(self, segments: Segments, sequences: Numbers, batch: Batch) -> None:
         """Write some rows of a batch: tokens, loss_weights, segment_ids, and prefix if not 0.
 
-        Each row must depend on its own segments, reserved tokens and key alone.
+        Each row must depend on its own segments and key alone.
 
         Args:
             segments: the segments of all rows.

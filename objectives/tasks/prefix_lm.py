@@ -60,7 +60,7 @@ def fill_prefixed(
             batch.segment_ids[sequence, 0] = 0
             used = 1
         used = copy_sequence(segments, sequence, batch, used, end)
-        ratio = low + below(draw(segments.keys[sequence], 0), high - low + 1)
+        ratio = low + below(draw(segments.sequence_keys[sequence], 0), high - low + 1)
         length = batch.tokens.shape[1]
         prefix = min((ratio * length + (1 << FIXED - 1)) >> FIXED, max(used - 1, 0))
         batch.loss_weights[sequence, : max(prefix, 1)] = 0

@@ -14,7 +14,7 @@ class Ratios(Config):
     ratio_low: float = Field(default=0.0, ge=0, le=1)
     """Least share."""
     ratio_high: float = Field(default=0.9, ge=0, le=1)
-    """Largest share."""
+    """Largest share. Published for Prefix-LM (arXiv 2305.02309, section 3.1.1); ours elsewhere."""
 
     @property
     def fixed(self) -> tuple[int, int]:

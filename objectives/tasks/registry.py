@@ -1,6 +1,6 @@
-"""The objectives by name, and how a unit's sequences are divided among them."""
+"""The objectives by name, and how the sequences of a unit are divided among them."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from manifests.config import did_you_mean, parse_config
@@ -9,9 +9,9 @@ from manifests.special_tokens import SpecialTokens
 from objectives.tasks.causal_lm import CausalLM
 from objectives.tasks.causal_masking import CausalMasking
 from objectives.tasks.fim import FillInTheMiddle
+from objectives.tasks.law import Laws, tables_of
 from objectives.tasks.objective import Objective
 from objectives.tasks.prefix_lm import PrefixLM
-from objectives.tasks.slot import Slot
 from objectives.tasks.span_corruption import SpanCorruption
 from objectives.tasks.ul2 import DENOISERS, PREFIX_DENOISERS, S, SHalf
 
@@ -38,6 +38,14 @@ section 3.3). ul2, published: all alike, so S has 1/7. ul2_simplified, published
 sequences S ("14% to 50%", arXiv 2305.02309, section 3.1.3); ours: the others alike."""
 
 
+MAX_SEQUENCES = 64
+"""Largest number of sequences of a unit. Ours: at L = 2,048 and two bytes a token, a unit takes
+256 kB."""
+
+EXACT = 1e-9
+"""Largest error of a share that counts as exact: that of a sum of decimals."""
+
+
 def make_objective(
     name: str, control: SpecialTokens, settings: Mapping[str, Any]
 ) -> Objective[Any]:
@@ -54,17 +62,48 @@ def make_objective(
         raise UsageError(f"objective: {name}: {error}") from None
 
 
-def make_slots(objective: str | Mapping[str, float], sequences: int, length: int) -> list[Slot]:
-    """Return the slots of a unit: one for each of its sequences.
+def make_objectives(
+    names: Collection[str], control: SpecialTokens, settings: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Objective[Any]]:
+    """Return objectives by name, in the order of the registry.
+
+    The settings of others raise UsageError.
+
+    Raises:
+        UsageError: an objective is unknown, its settings have faults, or the vocabulary lacks a
+            control token.
+    """
+    if unknown := sorted((set(names) | settings.keys()) - OBJECTIVES.keys()):
+        raise UsageError(f"plan: there is no objective {unknown[0]!r}")
+    return {
+        name: make_objective(name, control, settings.get(name, {}))
+        for name in OBJECTIVES
+        if name in names
+    }
+
+
+def prepare_objectives(objectives: Mapping[str, Objective[Any]], tokenizer: str | None) -> Laws:
+    """Prepare objectives for a tokenizer; return their laws, a row for each.
+
+    Raises:
+        UsageError: an objective needs a tokenizer and has none, or cannot cut its tokens.
+    """
+    for name, objective in objectives.items():
+        try:
+            objective.prepare(tokenizer)
+        except UsageError as error:
+            raise UsageError(f"objective: {name}: {error}") from None
+    return tables_of([objective.law for objective in objectives.values()])
+
+
+def shares_of(objective: str | Mapping[str, float]) -> dict[str, float]:
+    """Return the share of the sequences that each objective has.
 
     Args:
         objective: a name of OBJECTIVES or MIXES, or names of OBJECTIVES with their shares.
-        sequences: sequences of a unit.
-        length: tokens of a sequence.
 
     Raises:
-        UsageError: an objective is unknown, a share is not above 0, or there are more objectives
-            than sequences.
+        UsageError: an objective is unknown, or a share is not above 0.
     """
     shares = objective
     if isinstance(shares, str):
@@ -77,25 +116,33 @@ def make_slots(objective: str | Mapping[str, float], sequences: int, length: int
             raise UsageError(f"objective: the share of {name} must be above 0, not {share}")
     if not shares:
         raise UsageError("objective: name at least one")
-    return [
-        Slot(objective=name, reserved_tokens=reserved)
-        for name, count in _apportion(shares, sequences).items()
-        for reserved in OBJECTIVES[name].reserved_tokens(count, length)
-    ]
-
-
-def _apportion(shares: Mapping[str, float], sequences: int) -> dict[str, int]:
-    """Divide a unit's sequences by largest remainders: exact where the shares come out even."""
-    if len(shares) > sequences:
-        raise UsageError(
-            f"objective: {len(shares)} objectives do not fit a unit of {sequences} sequences"
-        )
     total = sum(shares.values())
-    exact = {name: share / total * sequences for name, share in shares.items()}
-    counts = {name: max(1, int(value)) for name, value in exact.items()}
-    while (left := sequences - sum(counts.values())) != 0:
-        step = 1 if left > 0 else -1
-        movable = [name for name in counts if counts[name] + step >= 1]
-        worst = max(movable, key=lambda name: step * (exact[name] - counts[name]))
-        counts[worst] += step
-    return counts
+    return {name: share / total for name, share in shares.items()}
+
+
+def common_denominator(shares: Mapping[str, float]) -> int:
+    """Return the smallest number of sequences, up to MAX_SEQUENCES, that has these shares exactly.
+
+    Raises:
+        UsageError: there is none.
+    """
+    for count in range(1, MAX_SEQUENCES + 1):
+        if all(round(share * count) for share in shares.values()) and all(
+            abs(share * count - round(share * count)) < EXACT * count for share in shares.values()
+        ):
+            return count
+    nearest = {
+        name: f"{max(round(share * MAX_SEQUENCES), 1)}/{MAX_SEQUENCES}"
+        for name, share in shares.items()
+    }
+    asked = ", ".join(f"{name} {share:.6g}" for name, share in shares.items())
+    got = ", ".join(f"{name} {share}" for name, share in nearest.items())
+    raise UsageError(
+        f"objective: no unit of up to {MAX_SEQUENCES} sequences has the shares {asked}; the "
+        f"nearest shares of {MAX_SEQUENCES} sequences are {got}"
+    )
+
+
+def make_slots(shares: Mapping[str, float], sequences: int) -> list[str]:
+    """Return the objective of each of `sequences` slots, a multiple of `common_denominator`."""
+    return [name for name, share in shares.items() for _ in range(round(share * sequences))]

@@ -1,6 +1,6 @@
-"""Spans: how many a segment has, where they are, and rows in which they follow their segment."""
+"""Spans: where they are in a segment, and rows in which they follow their segment."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -16,107 +16,24 @@ from objectives.tasks.kernels import Ids, copy, copy_segment, mark, pad
 Numbers = npt.NDArray[np.int64]
 
 
-def spread(table: Sequence[int], cost: int, count: int, length: int) -> list[int]:
-    """Return the reserved tokens of `count` slots: entries of a table, evenly apart and scaled.
-
-    Args:
-        table: reserved tokens of sequences of 2,048 positions.
-        cost: the result holds multiples of it, rounded half to even.
-        count: number of slots.
-        length: positions of a sequence.
-    """
-    return [cost * max(1, round(h * length / 2048 / cost)) for h in thinned(table, count)]
-
-
-def thinned(table: Sequence[int], count: int) -> list[int]:
-    """Return `count` entries of a table, evenly apart."""
-    return [table[(2 * i + 1) * len(table) // (2 * count)] for i in range(count)]
-
-
 @compiled()
-def longest(lengths: Numbers, shortest: int, most: int) -> Numbers:
-    """Return the indices of the `most` longest lengths of at least `shortest`, ascending.
+def place_spans(key: np.uint64, index: int, length: int, sizes: Numbers, cuts: Numbers) -> None:
+    """Place spans in a segment, uniformly over all ways to place them in the order of `sizes`.
 
-    Of equal lengths the first are taken.
-    """
-    count, longer = int(np.count_nonzero(lengths >= shortest)), 0
-    if count > most:
-        shortest = int(np.sort(lengths)[len(lengths) - most] if most else lengths.max() + 1)
-        longer = int(np.count_nonzero(lengths > shortest))
-        count = most
-    kept = np.empty(count, np.int64)
-    equal, at = count - longer, 0
-    for i in range(len(lengths)):
-        if lengths[i] > shortest or (lengths[i] == shortest and equal > 0):
-            equal -= lengths[i] == shortest
-            kept[at] = i
-            at += 1
-    return kept
-
-
-@compiled()
-def share_spans(extra: int, lengths: Numbers, limits: Numbers) -> Numbers:
-    """Return how many spans each segment has: one, and a share of `extra` by length.
-
-    No segment has more spans than its limit. Spans that remain because shares are rounded down or
-    limited go one by one to the segments below their limit, the longest first.
-    """
-    counts: Numbers = np.minimum(limits, 1 + extra * lengths // max(lengths.sum(), 1))
-    left = extra + len(lengths) - counts.sum()
-    by_length = np.argsort(-lengths, kind="mergesort")
-    while left > 0 and (counts < limits).any():
-        for i in by_length:
-            if left > 0 and counts[i] < limits[i]:
-                counts[i] += 1
-                left -= 1
-    return counts
-
-
-@compiled()
-def place_spans(
-    key: np.uint64, index: int, lengths: Numbers, masked: Numbers, counts: Numbers, cuts: Numbers
-) -> int:
-    """Place the spans of several segments, one segment after the other; see `place_in_segment`.
-
-    Args:
-        key: key of the random numbers.
-        index: the first number of `key` to use.
-        lengths: int64 [k], of the segments.
-        masked: int64 [k], how many tokens the spans of each segment have together.
-        counts: int64 [k], how many spans each segment has.
-        cuts: int64 [sum of counts or more, 2], for the result.
-
-    Returns:
-        How many spans there are.
-    """
-    done = 0
-    for i in range(len(lengths)):
-        place_in_segment(key, index, lengths[i], masked[i], cuts[done : done + counts[i]])
-        index += 2 * counts[i] - 1
-        done += counts[i]
-    return done
-
-
-@compiled()
-def place_in_segment(key: np.uint64, index: int, length: int, masked: int, cuts: Numbers) -> None:
-    """Place spans of `masked` tokens together, uniformly over all ways to place them.
-
-    A span has at least 1 token, a gap between two spans at least 1, an outer gap at least 0. It
-    uses 2 n - 1 numbers of `key` for n spans.
+    A gap between two spans has at least 1 token, an outer gap at least 0. It uses as many numbers
+    of `key` as there are spans.
 
     Args:
         key: key of the random numbers.
         index: the first number of `key` to use.
         length: of the segment.
-        masked: tokens of all its spans.
+        sizes: int64 [n], tokens of each span.
         cuts: int64 [n, 2], for the result: (first token, number of tokens) of each span.
     """
-    count = len(cuts)
-    sizes, gaps = np.empty(count, np.int64), np.empty(count + 1, np.int64)
-    composition(key, index, masked, sizes)
-    composition(key, index + count - 1, length - masked + 2, gaps)
+    gaps = np.empty(len(sizes) + 1, np.int64)
+    composition(key, index, length - sizes.sum() + 2, gaps)
     at = -1
-    for i in range(count):
+    for i in range(len(sizes)):
         at += gaps[i]
         cuts[i, 0], cuts[i, 1] = at, sizes[i]
         at += sizes[i]
@@ -149,7 +66,6 @@ class MaskWeights(NamedTuple):
 def write_row(
     segments: Segments,
     sequence: int,
-    kept: Numbers,
     counts: Numbers,
     cuts: Numbers,
     batch: Batch,
@@ -161,8 +77,7 @@ def write_row(
     Args:
         segments: of the batch.
         sequence: the row.
-        kept: int64 [k], the segments with spans, ascending.
-        counts: int64 [k], how many spans each has.
+        counts: int64 [segments of the row or more], how many spans each has; 0 for a plain one.
         cuts: int64 [sum of counts or more, 2], (first token, number of tokens) of each span.
         batch: the batch.
         ids: control ids; without `sep` no <sep> is written.
@@ -171,19 +86,18 @@ def write_row(
     first, last = segments.first[sequence], segments.first[sequence + 1]
     row, loss_weights = batch.tokens[sequence], batch.loss_weights[sequence]
     segment_ids = batch.segment_ids[sequence]
-    used = done = number = 0
+    used = done = 0
     for segment in range(first, last):
-        start = used
-        if number == len(kept) or kept[number] != segment:
+        start, count = used, counts[segment - first]
+        if count == 0:
             used = copy_segment(segments, segment, row, used, ids.end)
             mark(loss_weights, segment_ids, start, used, segment - first)
             continue
-        spans = cuts[done : done + counts[number]]
+        spans = cuts[done : done + count]
         used = write_segment(segments, segment, spans, row, used, ids)
         mark(loss_weights, segment_ids, start, used, segment - first)
         _weigh_masks(spans, loss_weights, start, used, weights)
-        done += counts[number]
-        number += 1
+        done += count
     loss_weights[0] = 0
     pad(segments, sequence, batch, used, ids.end)
 

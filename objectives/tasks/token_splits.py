@@ -118,22 +118,19 @@ def _cuts(text: str, symbols: list[str]) -> list[tuple[str, str]]:
 
 
 @compiled()
-def cut_at_characters(
-    tokens: Any, key: np.uint64, index: int, splits: TokenSplits, spare: int, work: Numbers
-) -> tuple[int, int, int]:
-    """Cut a document at two characters, drawn uniformly.
+def draw_cuts(tokens: Any, key: np.uint64, index: int, splits: TokenSplits, cuts: Numbers) -> int:
+    """Draw two places of a segment, uniform over those between its characters and at its ends.
 
     Args:
-        tokens: of the document.
+        tokens: of the segment.
         key: key of the random numbers.
         index: the first of two numbers of `key` to use.
         splits: parts of tokens.
-        spare: by how many tokens the document may become longer. If that is too few, the document
-            is cut before the drawn tokens instead of inside them.
-        work: int64 [any], for the tokens of the document with the parts of cut tokens.
+        cuts: int64 [4], for the token of the first place, the number of the character in the token,
+            and both for the second place.
 
     Returns:
-        Both cuts, ascending, as offsets in `work`, and the number of tokens in `work`.
+        By how many tokens the segment grows if it is cut there.
     """
     characters = 0
     for token in tokens:
@@ -142,14 +139,48 @@ def cut_at_characters(
     other = below(draw(key, index + 1), characters + 1)
     front, entry = _token_at(tokens, 0, min(one, other), splits)
     back, another = _token_at(tokens, 0, max(one, other), splits)
+    cuts[0], cuts[1], cuts[2], cuts[3] = front, entry, back, another
+    if front == len(tokens) or (front == back and entry == another):
+        return _growth(tokens, back, another, splits)
+    if front < back:
+        return _growth(tokens, front, entry, splits) + _growth(tokens, back, another, splits)
+    number = splits.first[tokens[back]] + another
+    left = splits.ids[splits.starts[number] : splits.starts[number] + splits.left[number]]
+    inner, entry = _token_at(left, 0, entry, splits)
+    return _growth(left, inner, entry, splits) + _growth(tokens, back, another, splits)
+
+
+@compiled()
+def _growth(tokens: Any, at: int, entry: int, splits: TokenSplits) -> int:
+    """Return by how many tokens a segment grows if token `at` is cut before a character."""
+    if at == len(tokens):
+        return 0
+    number = splits.first[tokens[at]] + entry
+    return int(splits.left[number] + splits.right[number] - 1)
+
+
+@compiled()
+def cut_at_characters(
+    tokens: Any, cuts: Numbers, splits: TokenSplits, work: Numbers
+) -> tuple[int, int, int]:
+    """Cut a segment at two characters.
+
+    Args:
+        tokens: of the segment.
+        cuts: int64 [4], of `draw_cuts`.
+        splits: parts of tokens.
+        work: int64 [any], for the tokens of the segment with the parts of cut tokens.
+
+    Returns:
+        Both cuts, ascending, as offsets in `work`, and the number of tokens in `work`.
+    """
+    front, entry, back, another = cuts[0], cuts[1], cuts[2], cuts[3]
     total = copy(tokens, 0, len(tokens), work, 0)
-    # The second cut is made first, so that the first one still counts in the document's tokens.
+    # The second cut is made first, so that the first one still counts in the segment's tokens.
     back_cut, total = _cut_token(work, total, back, another, splits)
     if front == back:
         front, entry = _token_at(work[:total], front, entry, splits)
     front_cut, grown = _cut_token(work, total, front, entry, splits)
-    if grown - len(tokens) > spare:
-        return min(front, back), back, copy(tokens, 0, len(tokens), work, 0)
     return front_cut, back_cut + grown - total, grown
 
 

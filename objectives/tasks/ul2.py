@@ -6,9 +6,12 @@ the whole sequence, as in T5:
     [mode] gap <mask_1> gap <|endoftext|> gap <mask_2> <sep> <mask_1> span <mask_2> span <eom>
 
 The positions up to <sep> are the prefix: they attend to each other and have no loss. Spans lie
-inside documents; masks are numbered through the sequence. Each denoiser is an objective of its own,
-because it determines how many tokens a sequence reserves: as many as spans of the denoiser's mean
-length need.
+inside documents; masks are numbered through the sequence. Each denoiser is an objective of its own.
+
+The law is that of T5's `random_spans_noise_mask`: a segment of n tokens masks round(r n) of them in
+round(masked / mean) spans, at least one each; the lengths of spans and of gaps are uniform over all
+ways to divide the tokens. T5 begins with a gap and ends with a span; here any gap at an end may be
+empty.
 """
 
 from typing import Any, ClassVar
@@ -20,13 +23,16 @@ from manifests.config import Config
 from manifests.prng.jit import compiled
 from objectives.tasks.batch import Batch, Mask, Numbers, SegmentIds, Segments
 from objectives.tasks.kernels import FIXED, Ids, copy, ids_of, mark, pad
+from objectives.tasks.law import DENOISER, Law
 from objectives.tasks.objective import Objective, SpanObjective, require_below_vocabulary
 from objectives.tasks.prefix_lm import fill_prefixed
-from objectives.tasks.spans import longest, place_spans, share_spans, write_body
+from objectives.tasks.spans import composition, place_spans, write_body
 
-AROUND = 3
-"""Control tokens beside those of spans, which take two each: a task token, <sep>, <eom>. Without a
-task token its position is padding."""
+SHORTEST = 2
+"""Segments of fewer tokens stay plain: a span and a token beside it. As in T5."""
+
+_MEAN = 16
+"""Binary places of the mean length of spans."""
 
 
 class Settings(Config):
@@ -38,10 +44,7 @@ class Settings(Config):
 
 
 class Denoiser(SpanObjective[Settings]):
-    """An R or X denoiser: masks spans, as many as the reserved tokens suffice for.
-
-    Where a sequence has more documents than spans, its longest documents have one each, and the
-    others are copied.
+    """An R or X denoiser: masks spans of each segment.
 
     Attributes:
         share: share of a document that is masked.
@@ -53,11 +56,17 @@ class Denoiser(SpanObjective[Settings]):
     share: ClassVar[float]
     mean: ClassVar[float]
 
-    @classmethod
-    def reserved_tokens(cls, count: int, length: int) -> list[int]:
-        """Return what the spans of a sequence need, for each of `count` slots."""
-        spans = (length - AROUND) * cls.share / (cls.mean + 2 * cls.share)
-        return [AROUND + 2 * max(1, round(spans))] * count
+    @property
+    def law(self) -> Law:
+        """Two control tokens for each span; <sep>, <eom> and the task token for the sequence."""
+        return Law(
+            DENOISER,
+            sequence_tokens=2 + (self.settings.mode is not None),
+            shortest=SHORTEST,
+            rate=round(self.share * (1 << FIXED)),
+            mean=round(self.mean * (1 << _MEAN)),
+            masks=self.control.masks,
+        )
 
     def check(self) -> None:
         """Raise UsageError if the vocabulary lacks <sep>, <eom>, masks or the task token."""
@@ -66,8 +75,8 @@ class Denoiser(SpanObjective[Settings]):
 
     def fill(self, segments: Segments, sequences: Numbers, batch: Batch) -> None:
         """Write some rows of a batch; see `Objective.fill`."""
-        share, ids = round(self.share * (1 << FIXED)), ids_of(self.control)
-        _fill(segments, sequences, batch, ids, share, _mode(self.settings))
+        law, ids = self.law, ids_of(self.control)
+        _fill(segments, sequences, batch, ids, law.rate, law.mean, _mode(self.settings))
 
     def restore(self, tokens: Numbers, segment_ids: SegmentIds) -> Numbers:
         """Return the tokens that a row without a task token was made from."""
@@ -126,10 +135,10 @@ class PrefixDenoiser(Objective[Settings]):
     low: ClassVar[float]
     high: ClassVar[float] = 1.0
 
-    @classmethod
-    def reserved_tokens(cls, count: int, length: int) -> list[int]:
-        """Return 1 for each of `count` slots: the task token, or padding in its place."""
-        return [1] * count
+    @property
+    def law(self) -> Law:
+        """The task token, if there is one."""
+        return Law(sequence_tokens=int(self.settings.mode is not None))
 
     def check(self) -> None:
         """Raise UsageError if the vocabulary lacks the task token."""
@@ -165,33 +174,53 @@ def _mode(settings: Settings) -> int:
 
 
 @compiled()
+def denoised(length: int, rate: int, mean: int) -> tuple[int, int]:
+    """Return how many tokens of a segment are masked, and in how many spans.
+
+    Args:
+        length: of the segment, at least 2.
+        rate: share that is masked, in fixed point.
+        mean: mean length of a span, in fixed point.
+    """
+    masked = min(max((rate * length + (1 << FIXED - 1)) >> FIXED, 1), length - 1)
+    spans = ((masked << _MEAN + 1) + mean) // (2 * mean)
+    return masked, min(max(spans, 1), masked, length - masked + 1)
+
+
+@compiled()
 def _fill(
-    segments: Segments, sequences: Numbers, batch: Batch, ids: Ids, share: int, mode: int
+    segments: Segments,
+    sequences: Numbers,
+    batch: Batch,
+    ids: Ids,
+    rate: int,
+    mean: int,
+    mode: int,
 ) -> None:
-    has_mode = int(mode >= 0)
+    room = batch.tokens.shape[1]
+    cuts, counts = np.empty((room // 2 + 1, 2), np.int64), np.empty(room + 1, np.int64)
     for sequence in sequences:
         first, last = segments.first[sequence], segments.first[sequence + 1]
         row, loss_weights = batch.tokens[sequence], batch.loss_weights[sequence]
-        spare = max(segments.reserved_tokens[sequence] - 2 - has_mode, 0)
-        most = min(spare // 2, ids.masks)
-        kept = first + longest(segments.lengths[first:last], 2, most)
-        counts, cuts = _draw_spans(segments, sequence, kept, share, most)
-        used = done = number = 0
+        used = done = 0
         if mode >= 0:
             row[0] = mode
             used = 1
         for segment in range(first, last):
-            start, count = used, 0
-            if number < len(kept) and kept[number] == segment:
-                count = counts[number]
-                number += 1
+            start, count = used, segments.control_tokens[segment] // 2
+            counts[segment - first] = count
             spans = cuts[done : done + count]
+            if count:
+                key, length = segments.keys[segment], segments.lengths[segment]
+                sizes = np.empty(count, np.int64)
+                composition(key, 0, denoised(length, rate, mean)[0], sizes)
+                place_spans(key, count - 1, length, sizes, spans)
             used = write_body(segments, segment, spans, done, row, used, ids)
             mark(loss_weights, batch.segment_ids[sequence], start, used, segment - first)
             done += count
         if done:
             start = used
-            used = _write_answers(segments, kept, counts, cuts, batch, sequence, used, ids)
+            used = _write_answers(segments, counts, cuts[:done], batch, sequence, used, ids)
             batch.prefix[sequence] = start + 1
         if mode >= 0:
             batch.segment_ids[sequence, 0] = 0
@@ -200,31 +229,8 @@ def _fill(
 
 
 @compiled()
-def _draw_spans(
-    segments: Segments, sequence: int, kept: Numbers, share: int, most: int
-) -> tuple[Numbers, Numbers]:
-    """Draw the spans of a sequence.
-
-    Returns:
-        How many spans each kept segment has, int64 [k], and (first token, number of tokens) of each
-        span, relative to its segment's start, one segment after the other: int64 [spans, 2].
-    """
-    lengths = segments.lengths[kept]
-    masked, limits = np.empty(len(kept), np.int64), np.empty(len(kept), np.int64)
-    for i in range(len(kept)):
-        rounded = (share * lengths[i] + (1 << FIXED - 1)) >> FIXED
-        masked[i] = max(rounded, 1)
-        limits[i] = min(masked[i], lengths[i] - masked[i] + 1)
-    counts = share_spans(most - len(kept), lengths, limits)
-    cuts = np.empty((counts.sum(), 2), np.int64)
-    place_spans(segments.keys[sequence], 0, lengths, masked, counts, cuts)
-    return counts, cuts
-
-
-@compiled()
 def _write_answers(
     segments: Segments,
-    kept: Numbers,
     counts: Numbers,
     cuts: Numbers,
     batch: Batch,
@@ -238,15 +244,16 @@ def _write_answers(
     row[at] = ids.sep
     segment_ids[at] = segment_ids[at - 1]
     at += 1
-    number = 0
-    for i in range(len(kept)):
+    first, number = segments.first[sequence], 0
+    for segment in range(first, segments.first[sequence + 1]):
         start = at
-        for _ in range(counts[i]):
+        for _ in range(counts[segment - first]):
             row[at] = ids.mask_1 + number * ids.mask_step
-            source = segments.starts[kept[i]] + cuts[number, 0]
+            source = segments.starts[segment] + cuts[number, 0]
             at = copy(segments.tokens, source, cuts[number, 1], row, at + 1)
             number += 1
-        at += int(i == len(kept) - 1)
-        mark(loss_weights, segment_ids, start, at, kept[i] - segments.first[sequence])
+        # <eom> belongs to the segment of the last span.
+        at += int(number == len(cuts) and at > start)
+        mark(loss_weights, segment_ids, start, at, segment - first)
     row[at - 1] = ids.eom
     return at

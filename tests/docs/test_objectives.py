@@ -7,16 +7,14 @@ import json
 import re
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from objectives.tasks.batch import Batch, Segments
 from objectives.tasks.registry import MIXES, OBJECTIVES, make_objective
-from tests.objectives.rows import CONTROL
+from tests.objectives.rows import CONTROL, addresses_of, row_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "objectives.md"
 EXAMPLE = re.compile(
-    r"^ {4}(\w+) (\{.*\}), (\d+) reserved tokens, key (\d+)\n((?: {4}.*\n)+)", re.MULTILINE
+    r"^ {4}(\w+) (\{.*\}), (\d+) free positions, key (\d+)\n((?: {4}.*\n)+)", re.MULTILINE
 )
 LENGTHS = {"a": 10, "b": 14}
 """Documents of the example; the second one is cut by the edge of the sequence."""
@@ -33,8 +31,8 @@ NAMES: dict[int | None, str] = {
 }
 SHOWN = [
     ("clm", {}, 0, 1),
-    ("span_corruption", {}, 11, 4),
-    ("causal_masking", {}, 6, 8),
+    ("span_corruption", {}, 11, 10),
+    ("causal_masking", {}, 9, 0),
     ("fim", {"level": "token", "rate": 1.0, "sentinels": [50295, 50296, 50297]}, 6, 5),
     ("prefix_lm", {}, 0, 2),
     ("ul2_x3", {}, 11, 1),
@@ -42,37 +40,27 @@ SHOWN = [
 ]
 
 
-def lines(name, settings, reserved, key):
+def lines(name, settings, free, key):
     """The lines of an example: tokens, loss weights, segment ids, and the prefix."""
-    lengths = list(LENGTHS.values())
-    segments = Segments(
-        tokens=np.arange(1, sum(lengths) + 1, dtype=np.uint16),
-        starts=np.array([0, lengths[0]]),
-        lengths=np.array(lengths),
-        ends_document=np.array([True, False]),
-        first=np.array([0, 2]),
-        reserved_tokens=np.array([reserved]),
-        keys=np.array([key], np.uint64),
-    )
-    batch = Batch.empty(1, sum(lengths) + 1 + reserved)
+    windows = [addresses_of(list(LENGTHS.values()), is_open=True, start=1)]
     objective = make_objective(name, CONTROL, settings)
-    objective.fill(segments, np.arange(1), batch)
+    row = row_of(objective, windows, free, key)
     expected = [*range(1, 11), CONTROL.end, *range(11, 25)]
-    assert objective.restore(batch.tokens[0], batch.segment_ids[0]).tolist() == expected
-    tokens = " ".join(NAMES[token] for token in batch.tokens[0].tolist())
-    loss = " ".join(f"{weight:g}" for weight in batch.loss_weights[0].tolist())
+    assert objective.restore(row.tokens, row.segment_ids).tolist() == expected
+    tokens = " ".join(NAMES[token] for token in row.tokens.tolist())
+    loss = " ".join(f"{weight:g}" for weight in row.loss_weights.tolist())
     return [
         f"    tokens  {tokens}",
         f"    loss    {loss}",
-        f"    segment {' '.join(map(str, batch.segment_ids[0].tolist()))}",
-        f"    prefix  {batch.prefix[0]}",
+        f"    segment {' '.join(map(str, row.segment_ids.tolist()))}",
+        f"    prefix  {row.prefix}",
     ]
 
 
 def examples():
     return [
-        (name, json.loads(settings), int(reserved), int(key), text.splitlines())
-        for name, settings, reserved, key, text in EXAMPLE.findall(PAGE.read_text())
+        (name, json.loads(settings), int(free), int(key), text.splitlines())
+        for name, settings, free, key, text in EXAMPLE.findall(PAGE.read_text())
     ]
 
 
@@ -99,7 +87,5 @@ def test_the_page_lists_each_setting_with_its_default():
 
 if __name__ == "__main__":
     for shown in SHOWN:
-        print(
-            f"\n    {shown[0]} {json.dumps(shown[1])}, {shown[2]} reserved tokens, key {shown[3]}"
-        )
+        print(f"\n    {shown[0]} {json.dumps(shown[1])}, {shown[2]} free positions, key {shown[3]}")
         print("\n".join(lines(*shown)))

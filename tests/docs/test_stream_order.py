@@ -14,33 +14,26 @@ from manifests.special_tokens import SpecialTokens
 from objectives.stream.order import SCALE, WeightedInterleave
 from objectives.stream.plan import Plan, PlanComponent
 from objectives.stream.sampler import Sampler
-from objectives.tasks.slot import Slot, Stage
+from objectives.stream.stage import Stage
 from tests.objectives.stream import plain_order
 
 PAGE = Path(__file__).parents[2] / "docs" / "stream-order.md"
 HEADER = "| position | unit number | component | draw | epoch | unit | offset | sequence | "
-HEADER += "reserved | key | addresses |"
+HEADER += "objective | key | addresses |"
 
 PLAN = Plan(
     seed=7,
     sequence_length=16,
-    sequences_per_unit=2,
+    slots=["clm", "ul2_s"],
     interleave=2,
     control=SpecialTokens(end=0, sep=1, eom=2, mask_1=9, masks=4, vocabulary=10),
     components=[
-        PlanComponent(name=name, dataset="d", addresses=n, tokens=n, documents=0, digest="0")
-        for name, n in (("s/a", 100), ("s/b", 50))
-    ],
-    stages=[
-        Stage(
-            position=0,
-            weights=[SCALE // 4 * 3, SCALE // 4],
-            slots=[
-                Slot(objective="clm", reserved_tokens=0),
-                Slot(objective="span_corruption", reserved_tokens=4),
-            ],
+        PlanComponent(
+            name=name, dataset="d", addresses=n, tokens=n, documents=0, digest="0", unit_size=size
         )
+        for name, n, size in (("s/a", 100, 28), ("s/b", 50, 30))
     ],
+    stages=[Stage(position=0, weights=[SCALE // 4 * 3, SCALE // 4])],
     positions=16,
 )
 
@@ -51,16 +44,16 @@ def example():
     for position in range(16):
         location = plain_order.locate(PLAN, position)
         number = position // 4 * 2 + position % 4 % 2
-        component, draw, _ = plain_order.component_at(PLAN, number)
+        component, draw = plain_order.component_at(PLAN, number)
         _, _, start = plain_order.unit(
             draw,
             PLAN.components[component].addresses,
-            PLAN.unit_size,
+            PLAN.components[component].unit_size,
             plain_order.derive(PLAN.seed, PLAN.components[component].name),
         )
         ranges = ", ".join(f"{epoch}: {first} + {size}" for epoch, first, size in location.ranges)
         cells = [position, number, PLAN.components[component].name, draw, location.epoch]
-        cells += [location.unit, start, location.sequence, location.slot.reserved_tokens]
+        cells += [location.unit, start, location.sequence, location.objective]
         lines.append("| " + " | ".join(map(str, [*cells, f"`{location.key:016x}`", ranges])) + " |")
     return lines
 

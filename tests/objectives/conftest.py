@@ -6,11 +6,20 @@ import numpy as np
 import pytest
 
 from manifests.dataset.token_range import Window
+from manifests.errors import UsageError
 from manifests.special_tokens import SpecialTokens
 from objectives.stream.order import SCALE
 from objectives.stream.plan import Plan, PlanComponent
-from objectives.tasks.registry import make_slots
-from objectives.tasks.slot import Stage
+from objectives.stream.stage import Stage
+from objectives.stream.unit_sizes import measure
+from objectives.tasks.law import NONE
+from objectives.tasks.registry import (
+    common_denominator,
+    make_objectives,
+    make_slots,
+    prepare_objectives,
+    shares_of,
+)
 
 CODEGEN2 = SpecialTokens(end=50256, sep=50299, eom=50300, mask_1=51199, masks=899, vocabulary=51200)
 
@@ -50,18 +59,30 @@ class MemoryComponent:
         }
 
 
-def make_plan_over(components, objective="codegen2", length=128, weights=None, **fields):
-    """A plan with equal weights, or those given."""
+def make_plan_over(
+    components,
+    objective="codegen2",
+    length=128,
+    weights=None,
+    tokenizer=None,
+    unit_size=None,
+    **fields,
+):
+    """A plan with equal weights, or those given; units of at least 16 sequences.
+
+    Units have `unit_size` addresses, or as many as the planner measures.
+    """
     count = len(components)
     weights = weights or [SCALE // count + (SCALE % count if i == 0 else 0) for i in range(count)]
-    sequences = fields.pop("sequences_per_unit", 16)
+    shares = shares_of(objective)
+    step = common_denominator(shares)
+    slots = make_slots(shares, -(-fields.pop("sequences", 16) // step) * step)
+    fields = {"seed": 1, "control": CODEGEN2, "settings": {}, **fields}
     return Plan(
         **{
-            "seed": 1,
             "sequence_length": length,
-            "sequences_per_unit": sequences,
             "interleave": 8,
-            "control": CODEGEN2,
+            "slots": slots,
             "components": [
                 PlanComponent(
                     name=c.name,
@@ -70,16 +91,28 @@ def make_plan_over(components, objective="codegen2", length=128, weights=None, *
                     tokens=c.tokens,
                     documents=c.documents,
                     digest=c.digest,
+                    unit_size=unit_size or measured(c, slots, length, tokenizer, fields),
                 )
                 for c in components
             ],
-            "stages": [
-                Stage(position=0, weights=weights, slots=make_slots(objective, sequences, length))
-            ],
+            "stages": [Stage(position=0, weights=weights)],
             "positions": 1000,
             **fields,
         }
     )
+
+
+def measured(component, slots, length, tokenizer, fields):
+    """The size of a unit as the planner measures it, or a guess where the plan has faults."""
+    try:
+        objectives = make_objectives(slots, fields["control"], fields["settings"])
+        laws = prepare_objectives(objectives, tokenizer)
+    except UsageError:
+        return len(slots) * length * 9 // 10
+    rows = [list(objectives).index(name) for name in slots]
+    if (laws.numbers[:, 0] == NONE).all():
+        return len(slots) * length - sum(int(laws.numbers[row, 1]) for row in rows)
+    return measure(component, component.name, fields["seed"], rows, laws, length).addresses
 
 
 def equal(one, other):

@@ -50,29 +50,32 @@ sources = (
 )
 
 
-def row_of(objective, windows, allowance, key, length=None):
-    """The row that an objective writes, where the batch held other values before."""
-    segments = segments_of([windows], [allowance], [key])
-    batch = Batch.empty(1, length or len(addresses_in(windows)) + allowance)
+def row_of(objective, windows, spare, key):
+    """The row that an objective writes of all windows, with `spare` positions for control tokens.
+
+    The batch held other values before.
+    """
+    segments = segments_of(objective, [windows], [spare], [key])
+    batch = Batch.empty(1, len(addresses_in(windows)) + spare)
     batch.tokens[:], batch.loss_weights[:], batch.segment_ids[:] = -7, np.nan, 999
     objective.fill(segments, np.arange(1), batch)
     return Row(batch.tokens[0], batch.loss_weights[0], batch.segment_ids[0], int(batch.prefix[0]))
 
 
-def assert_alone_as_in_a_batch(objective, drawn, allowance, order):
+def assert_alone_as_in_a_batch(objective, drawn, spare, order):
     """Rows in any order, some of them not asked for: each is what it is alone."""
-    length = max(len(addresses_in(windows)) for windows, _ in drawn) + allowance
-    allowances = [length - len(addresses_in(windows)) for windows, _ in drawn]
-    segments = segments_of([w for w, _ in drawn], allowances, [key for _, key in drawn])
+    length = max(len(addresses_in(windows)) for windows, _ in drawn) + spare
+    spares = [length - len(addresses_in(windows)) for windows, _ in drawn]
+    segments = segments_of(objective, [w for w, _ in drawn], spares, [key for _, key in drawn])
     batch = Batch.empty(len(drawn), length)
     batch.tokens[:] = -7
     asked = order.sample(range(len(drawn)), order.randint(1, len(drawn)))
     objective.fill(segments, np.array(asked), batch)
-    for number, ((windows, key), allowed) in enumerate(zip(drawn, allowances, strict=True)):
+    for number, ((windows, key), free) in enumerate(zip(drawn, spares, strict=True)):
         if number not in asked:
             assert (batch.tokens[number] == -7).all()
             continue
-        row = row_of(objective, windows, allowed, key)
+        row = row_of(objective, windows, free, key)
         assert np.array_equal(batch.tokens[number], row.tokens)
         assert np.array_equal(batch.loss_weights[number], row.loss_weights)
         assert np.array_equal(batch.segment_ids[number], row.segment_ids)

@@ -111,18 +111,22 @@ def test_control_characters_of_texts_are_escaped():
         "padding": 0.0,
         "forgotten": 0.25,
         "prefix": 0,
+        "eligible": 3,
+        "thinned": 1,
         "documents": [document] * 10,
         "runs": [{"kind": "text", "tokens": 2, "text": "x\x1b[31m\x07y [bold]z\x9b31m\u202e"}],
     }
     console = Console(width=200, color_system=None)
     with console.capture() as capture:
-        console.print(render_sequences([sequence]))
+        console.print(render_sequences({"sequences": {"clm": 4}, "padding": 0.01}, [sequence]))
     shown = capture.get()
     assert not {"\x1b", "\x9b", "\u202e"} & set(shown)
     assert "\x07" not in shown
     assert "x␛[31m␇y [bold]z" in shown
     assert "and 2 more" in shown
     assert "padding 0.00%, forgotten 25.00%" in shown
+    assert "3 segments changed, 1 of them in part or not" in shown
+    assert "units of 4 clm · 1.00% padding expected" in shown
 
 
 def test_the_command_shows_control_tokens_and_origins(app, mixture):

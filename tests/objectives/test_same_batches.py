@@ -26,7 +26,10 @@ CONTROL = SpecialTokens(end=0, sep=900, eom=901, mask_1=999, masks=90, vocabular
 SENTINELS = [902, 903, 904]
 SETTINGS: dict[str, list[dict[str, Any]]] = {
     "clm": [{}],
-    "span_corruption": [{}, {"ratio_low": 0.2, "ratio_high": 0.4, "mask_weight": 0.5}],
+    "span_corruption": [
+        {},
+        {"ratio_low": 0.2, "ratio_high": 0.4, "mask_weight": 0.5, "span_lengths": 6},
+    ],
     "prefix_lm": [{}],
     "causal_masking": [{}, {"spans": 4.0, "mask_weight": 1.0}],
     "fim": [
@@ -38,6 +41,7 @@ SETTINGS: dict[str, list[dict[str, Any]]] = {
 }
 SEEN = [(0, 70), (12_345, 40), (10**11, 40)]
 """(position, rows) of each batch."""
+ARRAYS = ["tokens", "loss_weights", "segment_ids", "prefix", "objective", "component"]
 
 
 class SmallTokens(MemoryComponent):
@@ -64,14 +68,15 @@ def forgotten(names):
     return np.array([[60, 130], [4000, 9000]], np.int64)
 
 
-def plan_of(objective, settings):
-    """A plan of two stages, the second with other weights, slots in another order, tombstones."""
+def plan_of(objective, settings, tokenizer):
+    """A plan of two stages, the second with other weights and tombstones."""
     plan = make_plan_over(
-        components(), objective=objective, length=256, settings=settings, control=CONTROL
-    )
+        components(), objective=objective, length=256, settings=settings, control=CONTROL,
+        tokenizer=tokenizer,
+    )  # fmt: skip
     first = plan.stages[0]
     weights = [SCALE // 2, SCALE // 8, SCALE // 8 * 3]
-    changed = {"weights": weights, "slots": first.slots[::-1], "tombstones": {"the-stack/c": ["a"]}}
+    changed = {"weights": weights, "tombstones": {"the-stack/c": ["a"]}}
     second = first.model_copy(update={"position": 2 * plan.group, **changed})
     return Plan.model_validate({**dict(plan), "stages": [first, second]})
 
@@ -79,8 +84,9 @@ def plan_of(objective, settings):
 def digest(stream):
     values = hashlib.sha256()
     for position, rows in SEEN:
-        for array in stream.batch(position, rows).arrays().values():
-            values.update(array.tobytes())
+        arrays = stream.batch(position, rows).arrays()
+        for name in ARRAYS:
+            values.update(arrays[name].tobytes())
     return values.hexdigest()
 
 
@@ -91,7 +97,8 @@ def measure(directory):
     digests = {}
     for objective in [*OBJECTIVES, *MIXES]:
         for settings in SETTINGS.get(objective, [{}]):
-            plan = plan_of(objective, {objective: settings} if settings else {})
+            named = {objective: settings} if settings else {}
+            plan = plan_of(objective, named, str(tokenizer))
             by_name = {c.name: c for c in components()}
             taken = {"the-stack/c": forgotten}
             stream = Stream(plan, by_name, taken, str(tokenizer))

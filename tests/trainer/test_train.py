@@ -49,8 +49,9 @@ def test_a_resumed_run_of_several_objectives_repeats_the_whole_run(configure) ->
         train(configure(*chosen), source=Recorder(5, kill))
     train(stopped := configure(*chosen))
     assert figures(stopped.output) == figures(whole.output)
+    changed = chosen[1].replace("0.5", "0.6")
     with pytest.raises(UsageError, match=r"data.settings was .* when this run began and is"):
-        train(configure(chosen[0]))
+        train(configure(chosen[0], changed))
 
 
 def test_a_range_of_positions_can_be_skipped_when_a_run_continues(configure) -> None:

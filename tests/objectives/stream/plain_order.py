@@ -2,7 +2,6 @@
 
 import hashlib
 import heapq
-from itertools import accumulate
 from math import isqrt
 from typing import NamedTuple
 
@@ -111,40 +110,38 @@ class Location(NamedTuple):
     epoch: int
     unit: int
     sequence: int
-    slot: object
+    objective: str
     key: int
     ranges: list[tuple[int, int, int]]
 
 
 def locate(plan, position):
-    """Where the sequence at a position comes from."""
+    """Where the sequence at a position comes from; `ranges` are those of its unit."""
     group, inside = divmod(position, plan.interleave * plan.sequences_per_unit)
     sequence, lane = divmod(inside, plan.interleave)
     number = group * plan.interleave + lane
-    component, drawn, stage = component_at(plan, number)
-    addresses = plan.components[component].addresses
-    component_key = derive(plan.seed, plan.components[component].name)
-    epoch, of_epoch, start = unit(drawn, addresses, plan.unit_size, component_key)
+    component, drawn = component_at(plan, number)
+    chosen = plan.components[component]
+    component_key = derive(plan.seed, chosen.name)
+    epoch, of_epoch, start = unit(drawn, chosen.addresses, chosen.unit_size, component_key)
     key = derive(component_key, epoch, of_epoch)
-    order = sorted(range(plan.sequences_per_unit), key=lambda i: draw(key, i))
-    slots = [stage.slots[i] for i in order]
-    sizes = [plan.sequence_length - slot.reserved_tokens for slot in slots]
-    offsets = list(accumulate(sizes, initial=0))
-    ranges = address_ranges(start + offsets[sequence], sizes[sequence], addresses, component_key)
+    order = sorted(range(len(plan.slots)), key=lambda i: draw(key, i))
+    ranges = address_ranges(start, chosen.unit_size, chosen.addresses, component_key)
     return Location(
-        component, epoch, of_epoch, sequence, slots[sequence], derive(key, sequence), ranges
-    )
+        component, epoch, of_epoch, sequence, plan.slots[order[sequence]], derive(key, sequence),
+        ranges,
+    )  # fmt: skip
 
 
 def component_at(plan, number):
-    """(component of unit `number` of the stream, how many units it had before, stage)"""
+    """(component of unit `number` of the stream, how many units it had before)"""
     before = [0] * len(plan.components)
     firsts = [stage.position // plan.sequences_per_unit for stage in plan.stages]
     for index, stage in enumerate(plan.stages):
         interleave, last = Interleave(stage.weights), index + 1 == len(plan.stages)
         if last or number < firsts[index + 1]:
             component, drawn = interleave.component_of(number - firsts[index])
-            return component, before[component] + drawn, stage
+            return component, before[component] + drawn
         for unit_number in range(firsts[index + 1] - firsts[index]):
             before[interleave.component_of(unit_number)[0]] += 1
     raise AssertionError

@@ -15,11 +15,12 @@ from objectives.stream.epoch_caps import integer_weights
 from objectives.stream.order import SCALE
 from objectives.stream.plan import Plan, load_plan, make_plan, save_plan
 from objectives.stream.sampler import Sampler
-from objectives.tasks.registry import make_slots
 from tests.objectives.stages import with_stage
 
 TOKENS = {"the-pile/arxiv": 4_000_000, "the-stack/c": 30_000_000, "the-stack/python": 6_000_000}
 NL = {"name": "nl", "components": ["the-pile/*"], "weight": 1.0}
+PREFIXES = {"clm": 1, "prefix_lm": 1}
+"""A mix that adds no control tokens: planning it reads no shards."""
 PL = {"name": "pl", "components": ["the-stack/*"], "weight": 1.0}
 
 
@@ -37,14 +38,15 @@ def plan_of(dataset, *groups, objective="clm", batch=8, length=256, heldout=Fals
 
 
 def test_a_large_mixture_has_units_of_16_sequences(dataset):
-    plan = plan_of(dataset, objective="codegen2", batch=33, seed=5, tokens=1_000_000)
+    plan = plan_of(dataset, objective=PREFIXES, batch=33, seed=5, tokens=1_000_000)
     assert (plan.sequences_per_unit, plan.interleave, plan.group) == (16, 64, 1024)
-    assert plan.unit_size == 16 * 256 - (6 * 4 + 2 * 8)
+    assert plan.slots == ["clm"] * 8 + ["prefix_lm"] * 8
+    assert {c.unit_size for c in plan.components} == {16 * 256}
     assert [c.name for c in plan.components] == sorted(TOKENS)
     assert [c.addresses for c in plan.components] == [TOKENS[n] for n in sorted(TOKENS)]
     (stage,) = plan.stages
     assert abs(stage.weights[0] - SCALE // 2) <= 2
-    assert plan.positions == -(-1_000_000 * 16 // plan.unit_size)
+    assert plan.positions == -(-1_000_000 // 256)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +87,7 @@ def test_the_digest_covers_the_order_and_not_directories(dataset):
         plan_of(dataset, seed=2),
         plan_of(dataset, seed=1, length=512),
         plan_of(dataset, seed=1, batch=16),
-        plan_of(dataset, seed=1, objective="codegen2"),
+        plan_of(dataset, seed=1, objective=PREFIXES),
         plan_of(dataset, {**NL, "weight": 2.0}, PL, seed=1),
         plan.model_copy(update={"settings": {"span_corruption": {"ratio_high": 0.5}}}),
         plan.model_copy(update={"components": renamed}),
@@ -94,19 +96,16 @@ def test_the_digest_covers_the_order_and_not_directories(dataset):
 
 
 def test_a_later_stage_changes_only_the_digest_of_stages(dataset):
-    plan = plan_of(dataset, objective="codegen2")
-    slots = make_slots("codegen2", 16, 256)[::-1]
-    staged = with_stage(plan, 1000, [0, SCALE, 0], slots)
+    plan = plan_of(dataset, objective=PREFIXES)
+    staged = with_stage(plan, 1000, [0, SCALE, 0])
     assert [stage.position for stage in staged.stages] == [0, 1024]
     assert staged.digest == plan.digest
     assert staged.stages_digest(1024) == plan.stages_digest(1024)
     assert staged.stages_digest(1025) != plan.stages_digest(1025)
-    replaced = with_stage(staged, 1024, [SCALE, 0, 0], slots)
+    replaced = with_stage(staged, 1024, [SCALE, 0, 0])
     assert [stage.weights for stage in replaced.stages[1:]] == [[SCALE, 0, 0]]
-    with pytest.raises(ValidationError, match="the sum of reserved_tokens must be the first"):
-        with_stage(plan, 1000, [0, SCALE, 0], make_slots("clm", 16, 256))
     with pytest.raises(ValidationError, match="sum to 2"):
-        with_stage(plan, 1000, [0, 1, 0], slots)
+        with_stage(plan, 1000, [0, 1, 0])
 
 
 def test_epoch_caps_become_stages(dataset):
@@ -152,7 +151,7 @@ def test_integer_weights_sum_to_the_scale_and_keep_positive_shares(shares):
 
 
 def test_a_saved_plan_loads_as_it_was(dataset, tmp_path):
-    plan = plan_of(dataset, objective="codegen2")
+    plan = plan_of(dataset, objective=PREFIXES)
     path = str(tmp_path / "plan.json")
     save_plan(plan, path)
     assert load_plan(path) == plan
@@ -162,7 +161,7 @@ def test_a_saved_plan_loads_as_it_was(dataset, tmp_path):
     ("change", "message"),
     [
         ({"seed": 9}, "digest: the file says"),
-        ({"format": 2}, "plan.json: format: Input should be 1"),
+        ({"format": 1}, "plan.json: format: Input should be 2"),
         ({"interleave": 3}, "interleave is 3, not a power of two"),
         ({"extra": 1}, "plan.json: extra: Extra inputs"),
     ],
@@ -191,6 +190,8 @@ def test_a_file_without_a_plan_is_an_error(tmp_path, text):
         ({"stages": []}, "at least 1"),
         ({"components": []}, "at least 1"),
         ({"sequence_length": 4}, "greater than or equal to 16"),
+        ({"slots": []}, "at least 1"),
+        ({"slots": ["clm"]}, "the units of the-pile/arxiv are too large"),
     ],
 )
 def test_inconsistent_plans_are_errors(dataset, change, message):
@@ -206,11 +207,7 @@ def test_a_batch_of_no_rows_is_an_error(dataset):
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 200_000), st.integers(0, 10**12))
 def test_counts_add_up_at_any_position(dataset, near, far):
-    plan = plan_of(dataset, objective="codegen2")
+    plan = plan_of(dataset, objective=PREFIXES)
     sampler = Sampler(plan)
-    group = plan.group
     for position in (near, far):
-        whole = position // group * group
-        inside = sum(256 - sampler.locate(p).slot.reserved_tokens for p in range(whole, position))
-        expected = whole // plan.sequences_per_unit * plan.unit_size + inside
-        assert sum(sampler.counts(position)) == expected
+        assert sum(sampler.counts(position)) == 256 * position

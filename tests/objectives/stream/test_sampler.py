@@ -11,11 +11,20 @@ from manifests.special_tokens import SpecialTokens
 from objectives.stream.order import SCALE
 from objectives.stream.plan import Plan, PlanComponent
 from objectives.stream.sampler import AddressRange, Sampler, unit_at
-from objectives.tasks.slot import Slot, Stage
+from objectives.stream.stage import Stage
 from tests.objectives.stages import with_stage
 from tests.objectives.stream import plain_order
 
 CONTROL = SpecialTokens(end=0, vocabulary=10)
+NAMES = ["clm", "prefix_lm", "ul2_s", "ul2_s_half"] * 2
+
+
+def planned(number, addresses, unit_size):
+    """A component of a plan."""
+    return PlanComponent(
+        name=f"s/{number}", dataset="d", addresses=addresses, tokens=addresses, documents=0,
+        digest="0", unit_size=unit_size,
+    )  # fmt: skip
 
 
 @st.composite
@@ -24,7 +33,7 @@ def plans(draw):
     sequences = draw(st.sampled_from([1, 2, 3, 4]))
     interleave = draw(st.sampled_from([1, 2, 4]))
     sizes = draw(st.lists(st.integers(1, 400), min_size=1, max_size=5))
-    allowances = draw(st.lists(st.integers(0, 12), min_size=sequences, max_size=sequences))
+    units = st.lists(st.integers(1, 16 * sequences), min_size=len(sizes), max_size=len(sizes))
     stages: list[Stage] = []
     for number in range(draw(st.integers(1, 3))):
         parts = draw(
@@ -32,23 +41,18 @@ def plans(draw):
         )
         weights = [part * SCALE // sum(parts) for part in parts]
         weights[weights.index(max(weights))] += SCALE - sum(weights)
-        dealt = draw(st.permutations(allowances))
-        slots = [Slot(objective="clm", reserved_tokens=allowance) for allowance in dealt]
         start = (stages[-1].position if stages else 0) + draw(st.integers(1, 5)) * (
             interleave * sequences
         )
-        stages.append(Stage(position=start if number else 0, weights=weights, slots=slots))
+        stages.append(Stage(position=start if number else 0, weights=weights))
     return Plan(
         seed=draw(st.integers(0, 5)),
         sequence_length=16,
-        sequences_per_unit=sequences,
+        slots=draw(st.permutations(NAMES[:sequences])),
         interleave=interleave,
         control=CONTROL,
         components=[
-            PlanComponent(
-                name=f"s/{i}", dataset="d", addresses=n, tokens=n, documents=0, digest="0"
-            )
-            for i, n in enumerate(sizes)
+            planned(i, *each) for i, each in enumerate(zip(sizes, draw(units), strict=True))
         ],
         stages=stages,
         positions=1,
@@ -58,20 +62,23 @@ def plans(draw):
 @settings(max_examples=150, deadline=None)
 @given(plans(), st.integers(0, 200))
 def test_counts_are_those_of_brute_force(plan, position):
+    """Whole units, and of the units that a position cuts the share of their sequences."""
     sampler = Sampler(plan)
-    counts = [0] * len(plan.components)
+    before: Counter[tuple[int, int, int]] = Counter()
     for g in range(position):
         place = sampler.locate(g)
-        taken = sum(piece.size for piece in place.ranges)
-        assert taken == plan.sequence_length - place.slot.reserved_tokens
-        counts[place.component] += taken
+        before[place.component, place.epoch, place.unit] += 1
+    counts = [0] * len(plan.components)
+    for (component, _, _), sequences in before.items():
+        size = plan.components[component].unit_size
+        counts[component] += size * sequences // plan.sequences_per_unit
     assert sampler.counts(position) == counts
 
 
 @settings(max_examples=60, deadline=None)
 @given(plans())
 def test_each_address_once_per_epoch_across_stages(plan):
-    """Whole groups hold each address of an epoch at most once, and finished epochs all of them."""
+    """Units hold each address of an epoch at most once, and finished epochs all of them."""
     sampler = Sampler(plan)
     seen: dict[tuple[int, int], np.ndarray] = {}
     units: Counter[tuple[int, int, int]] = Counter()
@@ -79,15 +86,16 @@ def test_each_address_once_per_epoch_across_stages(plan):
         place = sampler.locate(g)
         size = plan.components[place.component].addresses
         units[place.component, place.epoch, place.unit] += 1
-        for piece in place.ranges:
+        for piece in place.ranges if place.sequence == 0 else []:
             ring = seen.setdefault((place.component, piece.epoch), np.zeros(size, int))
             ring[(piece.address + np.arange(piece.size)) % size] += 1
     assert max(ring.max() for ring in seen.values()) == 1
     assert set(units.values()) == {plan.sequences_per_unit}
     for number, count in enumerate(sampler.counts(plan.group * 20)):
-        size = plan.components[number].addresses
+        component = plan.components[number]
         # Units are drawn in another order than they lie, so the last two epochs may be open.
-        for epoch in range(count // size - 1 - plan.unit_size // size):
+        whole = count // component.addresses - 1 - component.unit_size // component.addresses
+        for epoch in range(whole):
             assert seen[number, epoch].min() == 1
 
 
@@ -101,20 +109,14 @@ def test_a_location_does_not_depend_on_earlier_calls(plan, positions):
 
 def three_components(sizes=(50_000, 70_000, 90_000)):
     weights = [SCALE // 2, SCALE // 4, SCALE // 4]
-    allowances = [0, 0, 0, 0, 4, 4, 8, 8]
-    slots = [Slot(objective="clm", reserved_tokens=h) for h in allowances]
-    components = [
-        PlanComponent(name=f"s/{i}", dataset="d", addresses=n, tokens=n, documents=0, digest="0")
-        for i, n in enumerate(sizes)
-    ]
     return Plan(
         seed=1,
         sequence_length=64,
-        sequences_per_unit=8,
+        slots=NAMES,
         interleave=16,
         control=CONTROL,
-        components=components,
-        stages=[Stage(position=0, weights=weights, slots=slots)],
+        components=[planned(i, n, 500 - 10 * i) for i, n in enumerate(sizes)],
+        stages=[Stage(position=0, weights=weights)],
         positions=1,
     )
 
@@ -131,8 +133,8 @@ def test_every_unit_has_every_slot_once_in_an_order_of_its_own():
     sampler = Sampler(plan)
     orders = set()
     for lane in range(16):
-        slots = [sampler.locate(lane + 16 * s).slot.reserved_tokens for s in range(8)]
-        assert sorted(slots) == [0, 0, 0, 0, 4, 4, 8, 8]
+        slots = [sampler.locate(lane + 16 * s).objective for s in range(8)]
+        assert sorted(slots) == sorted(NAMES)
         orders.add(tuple(slots))
     assert len(orders) > 10
 
@@ -143,7 +145,7 @@ def keys_of(plan, name, groups=60):
     index = [c.name for c in plan.components].index(name)
     found = (sampler.locate(g) for g in range(groups * plan.group))
     return {
-        (p.epoch, p.unit, p.sequence): (p.key, p.slot, p.ranges)
+        (p.epoch, p.unit, p.sequence): (p.key, p.objective, p.ranges)
         for p in found
         if p.component == index
     }
@@ -162,20 +164,20 @@ def test_other_components_and_weights_do_not_change_a_components_sequences():
 
 
 def test_a_far_location_has_known_values():
-    """The order is a format: this place must never change while Plan.format is 1."""
+    """The order is a format: this place must never change while Plan.format is 2."""
     place = Sampler(three_components()).locate(10**11 + 12345)
-    assert (place.component, place.sequence, place.slot.reserved_tokens) == (1, 3, 8)
-    assert (place.epoch, place.unit) == (21785716, 78)
-    assert place.key == 3815406733611189479
-    assert place.ranges == [AddressRange(epoch=21785716, address=34960, size=56)]
+    assert (place.component, place.sequence, place.objective) == (1, 3, "ul2_s")
+    assert (place.epoch, place.unit) == (21875002, 68)
+    assert place.key == 13827951143855001092
+    assert place.ranges == [AddressRange(epoch=21875002, address=47173, size=490)]
 
 
 def test_epochs_continue_across_stages():
     plan = three_components()
-    staged = with_stage(plan, 1000, [0, SCALE, 0], plan.stages[0].slots)
+    staged = with_stage(plan, 1000, [0, SCALE, 0])
     before = Sampler(plan).counts(1024)
     after = Sampler(staged).counts(1024 + plan.group)
-    assert after == [before[0], before[1] + 16 * plan.unit_size, before[2]]
+    assert after == [before[0], before[1] + 16 * plan.components[1].unit_size, before[2]]
     assert Sampler(plan).locate(1023) == Sampler(staged).locate(1023)
     assert Sampler(staged).locate(1024).component == 1
 
@@ -186,9 +188,8 @@ def test_shares_of_components_hold_at_any_position(position):
     counts = sampler.counts(position + 128 * 100)
     before = sampler.counts(position)
     gained = [b - a for a, b in zip(before, counts, strict=True)]
-    size = sampler.plan.unit_size
-    assert gained[0] == pytest.approx(800 * size, abs=3 * size)
-    assert gained[1] == pytest.approx(400 * size, abs=3 * size)
+    assert gained[0] == pytest.approx(800 * 500, abs=3 * 500)
+    assert gained[1] == pytest.approx(400 * 490, abs=3 * 490)
 
 
 @settings(max_examples=200, deadline=None)
@@ -218,9 +219,8 @@ def test_drawn_units_are_those_of_each_position_alone(plan, batches, max_lanes):
             assert state.component[lane] == location.component
             assert (state.epoch[lane], state.unit[lane]) == (location.epoch, location.unit)
             assert sequence == location.sequence
-            slots = plan.stages[sampler.stage_index(at)].slots
-            assert slots[state.slot_index[lane, sequence]] == location.slot
-            size = np.diff(state.offsets[lane])[sequence]
+            assert plan.slots[state.slot_index[lane, sequence]] == location.objective
+            size = plan.components[location.component].unit_size
             assert size == sum(addresses.size for addresses in location.ranges)
 
 

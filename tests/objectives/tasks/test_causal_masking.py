@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from objectives.tasks.causal_masking import (
-    COST,
+    FEW,
     MAX_SPANS,
     CausalMasking,
     Settings,
-    _place_spans,
+    draw_spans,
+    number_of_spans,
     span_thresholds,
 )
 from objectives.tasks.spans import split_segments
@@ -27,7 +28,7 @@ from tests.objectives.rows import (
     row_of,
     sources,
 )
-from tests.objectives.windows import addresses_in, segments_of
+from tests.objectives.windows import addresses_in, lengths_of
 
 DEFAULTS = CausalMasking(CONTROL)
 
@@ -40,18 +41,17 @@ DEFAULTS = CausalMasking(CONTROL)
     st.builds(Settings, spans=st.floats(0.1, 8), shortest=st.integers(1, 12)),
     st.sampled_from([CONTROL.masks, 2]),
 )
-def test_rows_are_well_formed_and_restore(windows, allowance, key, chosen, masks):
+def test_rows_are_well_formed_and_restore(windows, spare, key, chosen, masks):
     control = CONTROL.model_copy(update={"masks": masks})
     objective = CausalMasking(control, chosen)
-    row = row_of(objective, windows, allowance, key)
+    row = row_of(objective, windows, spare, key)
     assert np.array_equal(objective.restore(row.tokens, row.segment_ids), addresses_in(windows))
     assert_padded(row, control)
-    lengths = segments_of([windows], [allowance], [key]).lengths
-    eligible = int(np.count_nonzero(lengths >= chosen.shortest))
-    parts = split_segments(row.tokens, row.segment_ids)
-    assert sum(CONTROL.eom in part for part in parts) == min(eligible, allowance // COST)
-    for part in parts:
+    for part in split_segments(row.tokens, row.segment_ids):
         check_document(part, control)
+    free = row_of(objective, windows, 9000, key)
+    changed = sum(CONTROL.eom in part for part in split_segments(free.tokens, free.segment_ids))
+    assert changed == np.count_nonzero(lengths_of(windows) >= chosen.shortest)
 
 
 def check_document(part, control):
@@ -71,15 +71,15 @@ def check_document(part, control):
 
 
 def test_all_tokens_but_masks_have_a_loss():
-    row = row_of(DEFAULTS, [addresses_of([40, 50])], 12, 3)
+    row = row_of(DEFAULTS, [addresses_of([40, 50])], 60, 3)
     is_mask = row.tokens > CONTROL.eom
-    assert is_mask.sum() == 8
+    assert is_mask.sum() >= 4
     learned = (row.loss_weights == 1) | is_mask
     learned[0] = True
     assert learned[: row.used].all()
     assert (row.loss_weights[is_mask] == 0).all()
     weighted = CausalMasking(CONTROL, Settings(mask_weight=0.5))
-    other = row_of(weighted, [addresses_of([40, 50])], 12, 3)
+    other = row_of(weighted, [addresses_of([40, 50])], 60, 3)
     assert np.array_equal(other.tokens, row.tokens)
     is_mask[0] = False
     assert (other.loss_weights[is_mask] == 0.5).all()
@@ -94,7 +94,8 @@ def test_a_row_does_not_depend_on_the_others(drawn, order):
 
 def test_a_row_has_the_layout_of_the_paper():
     (source,) = [addresses_of([40])]
-    row = row_of(DEFAULTS, [source], 3, 8)
+    rows = (row_of(DEFAULTS, [source], 3, key) for key in range(99))
+    row = next(row for row in rows if CONTROL.eom in row.tokens)
     position = row.tokens.tolist().index(CONTROL.mask(1))
     tokens = addresses_in([source]).tolist()
     span = row.tokens.tolist()[row.tokens.tolist().index(CONTROL.end) + 2 : -1]
@@ -116,16 +117,52 @@ def test_the_number_of_spans_is_poisson_truncated_to_1_and_more(mean):
     assert len(found) <= MAX_SPANS
 
 
-def test_span_lengths_are_uniform():
+@pytest.mark.parametrize(("length", "most"), [(8, 4), (9, 5), (2, 1), (1, 1)])
+def test_the_number_of_spans_is_that_of_the_law_given_that_they_fit(length, most):
+    thresholds = span_thresholds(2.0)
+    keys = np.arange(40_000, dtype=np.uint64)
+    seen = Counter(number_of_spans(key, length, 899, thresholds) for key in keys)
+    weights = np.array([2.0**n / factorial(n) for n in range(1, most + 1)])
+    expected = 40_000 * weights / weights.sum()
+    assert sorted(seen) == list(range(1, most + 1))
+    statistic = sum((seen[n + 1] - e) ** 2 / e for n, e in enumerate(expected))
+    assert statistic < 18.5  # 99.9 % of 4
+
+
+def test_a_single_span_has_a_uniform_length():
     cuts = np.empty((1, 2), np.int64)
     seen: Counter[int] = Counter()
     for key in range(8_000):
-        assert _place_spans(np.uint64(key), 8, cuts) == 1
+        draw_spans(np.uint64(key), 8, cuts)
         seen[int(cuts[0, 1])] += 1
     assert sorted(seen) == list(range(1, 9))
     assert sum((n - 1000) ** 2 / 1000 for n in seen.values()) < 24.3  # 99.9 % of 7
 
 
-def test_reserved_tokens_are_scaled_to_the_length():
-    assert CausalMasking.reserved_tokens(4, 2048) == [6, 6, 9, 12]
-    assert CausalMasking.reserved_tokens(2, 256) == [3, 3]
+@pytest.mark.parametrize("count", [2, FEW, FEW + 1, 5])
+def test_a_set_of_spans_has_the_probability_of_independent_ones(count):
+    """Ten tokens: each set of disjoint spans, and its probability, can be listed."""
+    length = 10
+    weights = dict(sets_of(count, length))
+    total, draws = sum(weights.values()), 20_000
+    seen: Counter[tuple[tuple[int, int], ...]] = Counter()
+    cuts = np.empty((count, 2), np.int64)
+    for key in range(draws):
+        draw_spans(np.uint64(key * 7919), length, cuts)
+        seen[tuple((start, size) for start, size in cuts.tolist())] += 1
+    assert set(seen) <= set(weights)
+    expected = {spans: draws * weight / total for spans, weight in weights.items()}
+    statistic = sum((seen[spans] - e) ** 2 / e for spans, e in expected.items())
+    freedom = len(weights) - 1
+    assert statistic < freedom + 3.3 * (2 * freedom) ** 0.5 + 6  # above 99.9 %
+
+
+def sets_of(count, length, start=0):
+    """Yield (spans, probability that independent spans are these) of all disjoint sets."""
+    if count == 0:
+        yield (), 1.0
+        return
+    for first in range(start, length):
+        for size in range(1, length - first + 1):
+            for rest, weight in sets_of(count - 1, length, first + size + 1):
+                yield ((first, size), *rest), weight / (length - size + 1)

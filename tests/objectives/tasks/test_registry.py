@@ -1,30 +1,49 @@
+from collections import Counter
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from manifests.errors import UsageError
-from objectives.tasks.registry import OBJECTIVES, _apportion, make_slots
+from objectives.tasks.registry import (
+    MAX_SEQUENCES,
+    MIXES,
+    OBJECTIVES,
+    common_denominator,
+    make_slots,
+    shares_of,
+)
 
 
 def test_codegen2_is_half_and_half():
-    slots = make_slots("codegen2", 16, 2048)
-    assert [(s.objective, s.reserved_tokens) for s in slots] == [("clm", 0)] * 8 + [
-        ("span_corruption", h) for h in (8, 8, 12, 16, 24, 32, 48, 64)
-    ]
+    shares = shares_of("codegen2")
+    assert common_denominator(shares) == 2
+    assert make_slots(shares, 4) == ["clm", "clm", "span_corruption", "span_corruption"]
+
+
+@pytest.mark.parametrize(("mix", "expected"), [("ul2", 7), ("ul2_simplified", 12)])
+def test_mixes_have_their_shares_exactly(mix, expected):
+    shares = shares_of(mix)
+    assert common_denominator(shares) == expected
+    counts = Counter(make_slots(shares, expected))
+    total = sum(MIXES[mix].values())
+    assert counts == {name: round(share / total * expected) for name, share in MIXES[mix].items()}
 
 
 def test_the_numbering_of_objectives_is_a_format():
     assert list(OBJECTIVES)[:2] == ["clm", "span_corruption"]
 
 
-@given(st.floats(0.01, 100), st.floats(0.01, 100), st.integers(2, 64))
-def test_shares_are_met_to_the_nearest_sequence(clm, corrupted, sequences):
-    slots = make_slots({"clm": clm, "span_corruption": corrupted}, sequences, 512)
-    count = sum(slot.objective == "clm" for slot in slots)
-    assert len(slots) == sequences
-    assert 1 <= count <= sequences - 1
-    exact = min(max(clm / (clm + corrupted) * sequences, 1), sequences - 1)
-    assert abs(count - exact) < 1
+@given(st.integers(1, MAX_SEQUENCES - 1), st.integers(1, MAX_SEQUENCES))
+def test_shares_that_a_unit_has_are_exact(clm, count):
+    if clm >= count:
+        return
+    shares = shares_of({"clm": clm / count, "span_corruption": 1 - clm / count})
+    step = common_denominator(shares)
+    assert count % step == 0
+    slots = make_slots(shares, 2 * step)
+    assert len(slots) == 2 * step
+    assert slots.count("clm") * count == clm * 2 * step
 
 
 @pytest.mark.parametrize(
@@ -39,15 +58,15 @@ def test_shares_are_met_to_the_nearest_sequence(clm, corrupted, sequences):
 )
 def test_wrong_shares_are_errors(objective, message):
     with pytest.raises(UsageError, match=message):
-        make_slots(objective, 16, 64)
+        shares_of(objective)
 
 
-def test_more_objectives_than_sequences_are_an_error():
-    with pytest.raises(UsageError, match="2 objectives do not fit a unit of 1 sequences"):
-        make_slots("codegen2", 1, 64)
-
-
-def test_every_objective_gets_a_sequence_where_there_are_few():
-    shares = {"rare": 0.01, "rarer": 0.001, "common": 0.989}
-    assert _apportion(shares, 4) == {"rare": 1, "rarer": 1, "common": 2}
-    assert _apportion(shares, 3) == {"rare": 1, "rarer": 1, "common": 1}
+@pytest.mark.parametrize("shares", [{"clm": 0.33, "fim": 0.67}, {"clm": 0.999, "fim": 0.001}])
+def test_shares_that_no_unit_has_are_an_error_that_names_the_nearest(shares):
+    nearest = {name: max(1, round(64 * share)) for name, share in shares.items()}
+    expected = (
+        f"no unit of up to 64 sequences has the shares clm {shares['clm']}, fim {shares['fim']}; "
+        f"the nearest shares of 64 sequences are clm {nearest['clm']}/64, fim {nearest['fim']}/64"
+    )
+    with pytest.raises(UsageError, match=expected):
+        common_denominator(shares_of(shares))

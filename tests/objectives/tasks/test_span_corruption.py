@@ -1,6 +1,4 @@
-"""The laws of file-level span corruption."""
-
-from collections import Counter
+"""File-level span corruption: rows are well formed, and spans are counted as they are drawn."""
 
 import numpy as np
 import pytest
@@ -10,15 +8,16 @@ from pydantic import ValidationError
 
 from manifests.errors import UsageError
 from manifests.special_tokens import SpecialTokens
-from objectives.tasks.batch import FORGOTTEN, PADDING
+from objectives.tasks.batch import PADDING
 from objectives.tasks.kernels import FIXED
 from objectives.tasks.span_corruption import (
+    TRIES,
     Settings,
     SpanCorruption,
-    _draw_spans,
-    _Settings,
+    draw_spans,
+    masked_tokens,
+    span_count,
 )
-from tests.objectives import plain_spans
 from tests.objectives.rows import (
     CONTROL,
     LAWS,
@@ -28,33 +27,31 @@ from tests.objectives.rows import (
     row_of,
     sources,
 )
-from tests.objectives.windows import addresses_in, segments_of
+from tests.objectives.windows import addresses_in, lengths_of, segments_of
 
 DEFAULTS = Settings()
 
 
-def corrupt(windows, allowance, key=0, control=CONTROL, settings=DEFAULTS, length=None):
-    return row_of(SpanCorruption(control, settings), windows, allowance, key, length)
+def corrupt(windows, spare, key=0, control=CONTROL, settings=DEFAULTS):
+    return row_of(SpanCorruption(control, settings), windows, spare, key)
 
 
 def restore(row, control=CONTROL):
     return SpanCorruption(control).restore(row.tokens, row.segment_ids)
 
 
-def spans_of(lengths, allowance, key, masks=CONTROL.masks, chosen=DEFAULTS):
-    """What the compiled function draws, in the form of plain_spans.spans."""
-    segments = segments_of([[addresses_of([n], True) for n in lengths]], [allowance], [key])
-    low, high = (round(r * (1 << FIXED)) for r in (chosen.ratio_low, chosen.ratio_high))
-    cuts = np.empty((allowance // 3 + 1, 2), np.int64)
-    picked = _Settings(low, high, chosen.shortest, chosen.mask_weight)
-    kept, counts = _draw_spans(segments, 0, masks, picked, cuts)
-    parts = np.split(cuts, np.cumsum(counts))
-    return {
-        k: list(map(tuple, part.tolist())) for k, part in zip(kept.tolist(), parts, strict=False)
-    }
+def spans_of(length, key, chosen=DEFAULTS, masks=CONTROL.masks):
+    """(number of masked tokens, [(first token, tokens), ...]) of a segment."""
+    law = SpanCorruption(CONTROL.model_copy(update={"masks": masks}), chosen).law
+    key = np.uint64(key)
+    masked = masked_tokens(key, length, law.low, law.high)
+    count, attempt = span_count(key, length, masked, masks, law.bound)
+    cuts = np.empty((count, 2), np.int64)
+    draw_spans(key, length, masked, count, attempt, law.bound, cuts)
+    return masked, list(map(tuple, cuts.tolist()))
 
 
-allowed = st.integers(0, 70)
+spare = st.integers(0, 70)
 settings_of = st.builds(
     lambda low, high, shortest: Settings(
         ratio_low=min(low, high), ratio_high=max(low, high), shortest=shortest
@@ -66,16 +63,30 @@ settings_of = st.builds(
 
 
 @settings(max_examples=LAWS, deadline=None)
-@given(
-    st.lists(st.integers(1, 300), max_size=20),
-    allowed,
-    keys,
-    settings_of,
-    st.sampled_from([899, 2]),
-)
-def test_spans_are_drawn_as_in_plain_python(lengths, allowance, key, chosen, masks):
-    expected = plain_spans.spans(lengths, allowance, masks, key, chosen)
-    assert spans_of(lengths, allowance, key, masks, chosen) == expected
+@given(st.integers(1, 3000), keys, settings_of, st.sampled_from([899, 2, 1]))
+def test_spans_have_the_masked_tokens_and_gaps(length, key, chosen, masks):
+    masked, spans = spans_of(length, key, chosen, masks)
+    low, high = (round(r * (1 << FIXED)) for r in (chosen.ratio_low, chosen.ratio_high))
+    assert max(1, low * length >> FIXED) <= masked <= max(1, 1 + (high * length >> FIXED))
+    assert masked == sum(size for _, size in spans)
+    assert 1 <= len(spans) <= masks
+    end = -1
+    for start, size in spans:
+        assert start > end
+        assert size >= 1
+        end = start + size
+    assert end <= length
+
+
+@settings(max_examples=LAWS, deadline=None)
+@given(st.integers(2, 4000), keys, st.sampled_from([0, 1, 3, 64]))
+def test_one_more_masked_token_adds_at_most_one_span(masked, key, bound):
+    """The coupling that lets a segment be cut without favoring few spans."""
+    key, room = np.uint64(key), 10**6
+    one, attempt = span_count(key, room, masked - 1, 10**6, bound)
+    other, again = span_count(key, room, masked, 10**6, bound)
+    assert attempt == again == 0
+    assert one <= other <= one + 1
 
 
 @settings(max_examples=200)
@@ -86,24 +97,15 @@ def test_a_row_does_not_depend_on_the_others(drawn, order):
     assert_alone_as_in_a_batch(SpanCorruption(CONTROL), drawn, 20, order)
 
 
-def test_forgotten_positions_have_a_segment_id_of_their_own():
-    whole = corrupt([addresses_of([40])], 4, length=45)
-    closed_up = corrupt([addresses_of([40])], 4, length=60)
-    assert np.array_equal(closed_up.tokens[:45], whole.tokens)
-    assert (closed_up.segment_ids[45:] == FORGOTTEN).all()
-    assert (closed_up.loss_weights[45:] == 0).all()
-    spare = corrupt([addresses_of([5])], 4, length=16)
-    assert spare.segment_ids.tolist() == [0] * 6 + [PADDING] * 4 + [FORGOTTEN] * 6
-
-
 @settings(max_examples=LAWS, deadline=None)
-@given(sources, allowed, keys, settings_of, st.sampled_from([CONTROL.masks, 1, 2]))
-def test_rows_are_well_formed_and_restore(windows, allowance, key, chosen, masks):
+@given(sources, spare, keys, settings_of, st.sampled_from([CONTROL.masks, 1, 2]))
+def test_rows_are_well_formed_and_restore(windows, spare, key, chosen, masks):
     control = CONTROL.model_copy(update={"masks": masks})
-    row = corrupt(windows, allowance, key, control, chosen)
-    source = segments_of([windows], [allowance], [key])
+    objective = SpanCorruption(control, chosen)
+    row = row_of(objective, windows, spare, key)
+    segments = segments_of(objective, [windows], [spare], [key])
     expected = addresses_in(windows)
-    length = len(expected) + allowance
+    length = len(expected) + spare
     assert len(row.tokens) == len(row.loss_weights) == len(row.segment_ids) == length
     assert np.array_equal(restore(row, control), expected)
     used = int(np.count_nonzero(row.segment_ids != PADDING))
@@ -113,13 +115,23 @@ def test_rows_are_well_formed_and_restore(windows, allowance, key, chosen, masks
     assert (np.diff(row.segment_ids[:used]) >= 0).all()
     assert row.loss_weights[0] == 0
     kept = 0
-    for number, size in enumerate(source.lengths.tolist()):
-        mine = row.tokens[row.segment_ids == number]
+    for number, size in enumerate(segments.lengths.tolist()):
+        tokens = row.tokens[row.segment_ids == number]
         kept += check_segment(
-            mine, row.loss_weights[row.segment_ids == number], size, control, chosen
+            tokens, row.loss_weights[row.segment_ids == number], size, control, chosen
         )
-    eligible = int(np.count_nonzero(source.lengths >= chosen.shortest))
-    assert kept == min(eligible, allowance // 4)
+        assert len(tokens) == (
+            size + segments.ends_document[number] + segments.control_tokens[number]
+        )
+    assert kept == np.count_nonzero(segments.control_tokens)
+
+
+@settings(max_examples=200, deadline=None)
+@given(sources, keys, settings_of)
+def test_every_long_enough_segment_is_corrupted_where_there_is_room(windows, key, chosen):
+    row = corrupt(windows, 5000, key, settings=chosen)
+    eligible = np.count_nonzero(lengths_of(windows) >= chosen.shortest)
+    assert np.count_nonzero(row.tokens == CONTROL.sep) == eligible
 
 
 def check_segment(tokens, weights, size, control, chosen):
@@ -149,10 +161,18 @@ def check_segment(tokens, weights, size, control, chosen):
     return 1
 
 
+def spans_of_row(source, key, chosen):
+    """The spans of a row of one document, as the numbers of its masks."""
+    row = corrupt([source], 5000, key, settings=chosen)
+    return np.flatnonzero(row.tokens == CONTROL.eom).tolist()
+
+
 def test_a_row_has_the_layout_of_the_infill_prompt():
     """One file that ends: the order of the model card's infill prompt."""
     source = addresses_of([40])
-    row = corrupt([source], 4, key=3)
+    once = Settings(ratio_low=0.2, ratio_high=0.2)
+    key = next(key for key in range(99) if len(spans_of_row(source, key, once)) == 1)
+    row = corrupt([source], 4, key=key, settings=once)
     (position,) = np.flatnonzero(row.tokens == CONTROL.mask(1))[:1]
     tail = row.tokens.tolist()[row.tokens.tolist().index(CONTROL.sep) :]
     tokens = addresses_in([source]).tolist()
@@ -176,59 +196,49 @@ def test_a_row_has_the_layout_of_the_infill_prompt():
 
 
 def test_a_cut_file_has_no_end_token():
-    row = corrupt([addresses_of([40], is_open=True)], 4)
-    assert CONTROL.end not in row.tokens
+    row = corrupt([addresses_of([40], is_open=True)], 40)
+    assert CONTROL.end not in row.tokens[: row.used]
 
 
 def test_the_end_of_an_epoch_cuts_a_document_in_two():
     windows = [addresses_of([5, 30], is_open=True), addresses_of([20, 9], start=1000)]
-    source = segments_of([windows], [16], [0])
-    assert source.starts.tolist() == [0, 5, 35, 55]
-    assert source.lengths.tolist() == [5, 30, 20, 9]
-    assert source.ends_document.tolist() == [True, False, True, True]
-    row = corrupt(windows, 16)
+    assert lengths_of(windows).tolist() == [5, 30, 20, 9]
+    row = corrupt(windows, 200)
     assert np.count_nonzero(row.tokens == CONTROL.sep) == 3
     assert np.array_equal(restore(row), addresses_in(windows))
 
 
 def test_mask_weight_is_the_loss_weight_of_masks_in_the_body():
-    row = corrupt([addresses_of([3, 40])], 10, settings=Settings(mask_weight=0.25))
+    row = corrupt([addresses_of([3, 40])], 100, settings=Settings(mask_weight=0.25))
     first = int(np.flatnonzero(row.tokens == CONTROL.mask(1))[0])
     assert row.loss_weights[first] == 0.25
 
 
-def test_the_longest_segments_are_corrupted_the_first_among_equals():
-    row = corrupt([addresses_of([20, 9, 50, 20, 20])], 12)
-    assert np.unique(row.segment_ids[row.tokens == CONTROL.sep]).tolist() == [0, 2, 3]
+@pytest.mark.parametrize("length", [8, 40, 1200])
+def test_a_ratio_of_0_masks_one_token_and_a_ratio_of_1_all_in_one_span(length):
+    for key in range(50):
+        assert spans_of(length, key, Settings(ratio_high=0.0))[0] == 1
+        whole = Settings(ratio_low=1.0, ratio_high=1.0)
+        assert spans_of(length, key, whole) == (length, [(0, length)])
 
 
-@pytest.mark.parametrize(
-    ("allowance", "kept", "spans"), [(8, 1, 2), (64, 1, 21), (64, 16, 16), (12, 3, 3), (24, 2, 7)]
-)
-def test_all_reserved_tokens_are_used(allowance, kept, spans):
-    lengths = [2000 // kept] * kept
-    found = spans_of(lengths, allowance, 1, chosen=Settings(ratio_low=0.4, ratio_high=0.6))
-    assert sum(len(cuts) for cuts in found.values()) == spans
+def test_bounded_lengths_are_at_most_the_bound():
+    chosen = Settings(span_lengths=10, ratio_low=0.5, ratio_high=0.5)
+    masked, spans = zip(*(spans_of(1000, key, chosen) for key in range(200)), strict=True)
+    assert set(masked) == {500}
+    sizes = [size for row in spans for _, size in row]
+    assert (min(sizes), max(sizes)) == (1, 10)
+    assert np.mean(sizes) == pytest.approx(5.5, rel=0.02)
 
 
-def test_masked_shares_are_uniform():
-    hidden: Counter[int] = Counter()
-    for key in range(20_000):
-        (cuts,) = plain_spans.spans([90], 4, 899, key * 7919, DEFAULTS).values()
-        hidden[(sum(size for _, size in cuts) - 1) // 9] += 1
-    # r * 90 is uniform in [0, 81]; rounding gives 1 a share of 1.5/81 and 81 one of 0.5/81.
-    shares = [9.5 / 81, *[9 / 81] * 7, 8.5 / 81]
-    expected = [share * 20_000 for share in shares]
-    assert sorted(hidden) == list(range(9))
-    assert sum((hidden[i] - e) ** 2 / e for i, e in enumerate(expected)) < 26.1  # 99.9 %, 8
-
-
-def test_reserved_tokens_are_scaled_to_the_length():
-    reserved_tokens = SpanCorruption.reserved_tokens
-    assert reserved_tokens(8, 2048) == [8, 8, 12, 16, 24, 32, 48, 64]
-    assert reserved_tokens(4, 2048) == [8, 16, 32, 64]
-    assert reserved_tokens(2, 256) == [4, 8]
-    assert reserved_tokens(16, 512) == [4, 4, 4, 4, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 16, 16]
+def test_lengths_that_never_fit_become_as_many_spans_as_fit():
+    """Single tokens, more of them than places between them."""
+    law = span_count(np.uint64(1), 100, 60, 899, 1)
+    assert law == (41, TRIES)
+    cuts = np.empty((41, 2), np.int64)
+    draw_spans(np.uint64(1), 100, 60, 41, TRIES, 1, cuts)
+    assert cuts[:, 1].sum() == 60
+    assert (cuts[1:, 0] > cuts[:-1].sum(axis=1)).all()
 
 
 @pytest.mark.parametrize(
@@ -237,6 +247,8 @@ def test_reserved_tokens_are_scaled_to_the_length():
         ({"ratio_low": 0.5, "ratio_high": 0.2}, "ratio_low is 0.5, above ratio_high 0.2"),
         ({"ratio_high": 1.5}, "less than or equal to 1"),
         ({"shortest": 0}, "greater than or equal to 1"),
+        ({"span_lengths": 0}, 'must be "remaining" or at least 1, not 0'),
+        ({"span_lengths": 3}, "spans of 1 to 3 tokens cannot mask 0.9 of a segment"),
     ],
 )
 def test_contradictory_settings_are_errors(fields, message):

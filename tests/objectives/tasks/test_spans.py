@@ -1,4 +1,4 @@
-"""How spans are dealt, cut and placed."""
+"""How spans are cut and placed."""
 
 from collections import Counter
 from itertools import combinations, pairwise
@@ -7,26 +7,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from objectives.tasks.spans import composition, place_in_segment, share_spans
-from tests.objectives import plain_spans
+from objectives.tasks.spans import composition, place_spans
 
 keys = st.integers(0, 2**64 - 1)
-
-
-@given(
-    st.lists(st.tuples(st.integers(1, 500), st.integers(1, 60)), min_size=1, max_size=16),
-    st.integers(0, 40),
-)
-def test_spans_are_shared_by_length_within_limits(segments, extra):
-    lengths, limits = zip(*segments, strict=True)
-    counts = share_spans(extra, np.array(lengths), np.array(limits)).tolist()
-    assert counts == plain_spans.deal(extra, lengths, limits)
-    assert all(1 <= count <= limit for count, limit in zip(counts, limits, strict=True))
-    assert sum(counts) == min(extra + len(counts), sum(limits))
-    if all(limit > extra + 1 for limit in limits):
-        for count, length in zip(counts, lengths, strict=True):
-            share = extra * length / sum(lengths)
-            assert abs(count - 1 - share) <= 1
 
 
 @given(st.integers(1, 300), st.data())
@@ -43,8 +26,9 @@ def test_cuts_leave_gaps(length, data):
 
 
 def cuts_of(length, masked, count, key):
-    cuts = np.empty((count, 2), np.int64)
-    place_in_segment(np.uint64(key), 0, length, masked, cuts)
+    sizes, cuts = np.empty(count, np.int64), np.empty((count, 2), np.int64)
+    composition(np.uint64(key), 0, masked, sizes)
+    place_spans(np.uint64(key), count - 1, length, sizes, cuts)
     return list(map(tuple, cuts.tolist()))
 
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from objectives.tasks.registry import MIXES, OBJECTIVES
-from objectives.tasks.ul2 import AROUND, DENOISERS, PREFIX_DENOISERS, X64, Settings
+from objectives.tasks.ul2 import DENOISERS, PREFIX_DENOISERS, SHORTEST, Settings
 from tests.objectives.rows import (
     CONTROL,
     LAWS,
@@ -17,7 +17,7 @@ from tests.objectives.rows import (
     row_of,
     sources,
 )
-from tests.objectives.windows import addresses_in, segments_of
+from tests.objectives.windows import addresses_in, lengths_of, segments_of
 
 denoisers = st.sampled_from(DENOISERS)
 
@@ -32,16 +32,15 @@ def spans_in(row):
 
 
 @settings(max_examples=LAWS)
-@given(denoisers, sources, st.integers(0, 70), keys, st.sampled_from([CONTROL.masks, 3]))
-def test_rows_are_well_formed_and_restore(denoiser, windows, allowance, key, masks):
+@given(denoisers, sources, st.integers(3, 70), keys, st.sampled_from([CONTROL.masks, 3]))
+def test_rows_are_well_formed_and_restore(denoiser, windows, spare, key, masks):
     control = CONTROL.model_copy(update={"masks": masks})
     objective = denoiser(control)
-    row = row_of(objective, windows, allowance, key)
+    row = row_of(objective, windows, spare, key)
     expected = addresses_in(windows)
     assert np.array_equal(objective.restore(row.tokens, row.segment_ids), expected)
     assert_padded(row, control)
-    lengths = segments_of([windows], [allowance], [key]).lengths
-    if not (lengths >= 2).any() or allowance < 4:
+    if not segments_of(objective, [windows], [spare], [key]).control_tokens.any():
         assert row.prefix == 0
         assert np.array_equal(row.tokens[: row.used], expected)
         return
@@ -60,23 +59,26 @@ def test_rows_are_well_formed_and_restore(denoiser, windows, allowance, key, mas
 
 @pytest.mark.parametrize("denoiser", DENOISERS)
 def test_shares_and_lengths_are_the_published_ones(denoiser):
-    (allowance,) = set(denoiser.reserved_tokens(3, 2048))
-    row = row_of(denoiser(CONTROL), [addresses_of([2047 - allowance])], allowance, 1)
+    row = row_of(denoiser(CONTROL), [addresses_of([2047])], 2000, 1)
     _, spans = spans_in(row)
     masked = sum(len(span) - 1 for span in spans)
-    assert masked == pytest.approx(denoiser.share * (2047 - allowance), abs=0.5)
-    assert masked / len(spans) == pytest.approx(denoiser.mean, rel=0.1)
-    assert len(row.tokens) - row.used == 1  # the place of a task token
+    assert masked == pytest.approx(denoiser.share * 2047, abs=0.5)
+    assert masked / len(spans) == pytest.approx(denoiser.mean, rel=0.05)
+
+
+@given(denoisers, sources, keys)
+def test_every_segment_has_spans_where_there_is_room(denoiser, windows, key):
+    segments = segments_of(denoiser(CONTROL), [windows], [5000], [key])
+    assert ((segments.control_tokens > 0) == (lengths_of(windows) >= SHORTEST)).all()
 
 
 @pytest.mark.parametrize("objective", [*DENOISERS, *PREFIX_DENOISERS])
-def test_a_task_token_takes_the_place_of_padding(objective):
-    (allowance,) = set(objective.reserved_tokens(2, 256))
-    windows = [addresses_of([100, 154 - allowance])]
-    plain = row_of(objective(CONTROL), windows, allowance, 4)
-    marked = row_of(objective(CONTROL, Settings(mode=50295)), windows, allowance, 4)
-    assert marked.tokens.tolist() == [50295, *plain.tokens[: plain.used].tolist()]
-    assert marked.used == 256
+def test_a_task_token_stands_at_the_front(objective):
+    windows = [addresses_of([100, 54])]
+    plain = row_of(objective(CONTROL), windows, 200, 4)
+    marked = row_of(objective(CONTROL, Settings(mode=50295)), windows, 200, 4)
+    assert marked.tokens.tolist() == [50295, *plain.tokens[:-1].tolist()]
+    assert marked.used == plain.used + 1
     assert marked.loss_weights[0] == 0
 
 
@@ -87,10 +89,6 @@ def test_a_task_token_takes_the_place_of_padding(objective):
 )
 def test_a_row_does_not_depend_on_the_others(denoiser, drawn, order):
     assert_alone_as_in_a_batch(denoiser(CONTROL), drawn, 12, order)
-
-
-def test_the_smallest_number_of_reserved_tokens_suffices_for_a_span():
-    assert X64.reserved_tokens(1, 32) == [AROUND + 2]
 
 
 def test_s_denoisers_have_the_published_shares():

@@ -1,0 +1,67 @@
+"""The size of units: padding is small, few segments are thinned, and K holds the shares."""
+
+import logging
+
+import numpy as np
+import pytest
+
+from manifests.errors import UsageError
+from manifests.mixture.config import load_mixture
+from manifests.mixture.mixture import make_mixture
+from objectives.stream.plan import make_plan
+from objectives.stream.stream import Stream
+from objectives.stream.unit_sizes import first_addresses
+from objectives.tasks.batch import PADDING
+
+
+@pytest.fixture
+def mixture(small_dataset, tmp_path):
+    out = str(tmp_path / "MIX.toml")
+    make_mixture([small_dataset], {"the-stack": 1.0, "the-pile": 1.0}, epochs=3, out=out)
+    return load_mixture(out)
+
+
+@pytest.mark.parametrize("objective", ["codegen2", "span_corruption", "causal_masking"])
+@pytest.mark.parametrize("files", ["even", "lognormal"])
+def test_at_most_one_segment_of_a_hundred_is_thinned(memory, objective, files):
+    draws = np.random.default_rng(0).lognormal(6.2, 1.3, 3000).astype(int)
+    lengths = np.full(3000, 1200) if files == "even" else np.maximum(draws, 1)
+    component = memory.component("s/a", lengths)
+    plan = memory.plan([component], objective=objective, length=1024)
+    batch = Stream(plan, {"s/a": component}).batch(0, 12 * plan.group)
+    assert batch.eligible.sum() > 0
+    assert batch.thinned.sum() < 0.01 * batch.eligible.sum()
+    padding = np.mean(batch.segment_ids == PADDING)
+    assert padding < 0.015
+
+
+def test_a_plan_says_the_padding_that_its_batches_have(mixture):
+    plan = make_plan(mixture, "codegen2", batch=4, sequence_length=64)
+    segment_ids = Stream.open(plan).batch(0, 40 * plan.group).segment_ids
+    assert np.mean(segment_ids == PADDING) == pytest.approx(plan.padding, abs=0.01)
+    assert {c.unit_size < 64 * len(plan.slots) for c in plan.components} == {True}
+    assert make_plan(mixture, "codegen2", batch=4, sequence_length=64) == plan
+
+
+def test_units_of_a_mix_have_its_shares(mixture):
+    plan = make_plan(mixture, {"clm": 0.7, "prefix_lm": 0.3}, batch=1, sequence_length=64)
+    assert (plan.slots.count("clm"), plan.slots.count("prefix_lm")) in ((7, 3), (14, 6))
+    with pytest.raises(UsageError, match=r"no unit of up to 64 sequences has the shares clm 0\.33"):
+        make_plan(mixture, {"clm": 0.33, "prefix_lm": 0.67}, batch=1, sequence_length=64)
+
+
+def test_too_few_masks_for_a_denoiser_are_a_warning(mixture, caplog):
+    caplog.set_level(logging.WARNING)
+    make_plan(mixture, "ul2_x3", batch=1, sequence_length=4096)
+    assert "ul2_x3: 4096 tokens have 683 spans, but the vocabulary has" in caplog.text
+
+
+def test_the_first_addresses_of_a_unit_end_inside_a_document_or_before_its_end_token():
+    pieces = np.array([[0, 3, 1, 0], [3, 0, 1, 0], [3, 5, 1, 0]])
+    sizes = {size: first_addresses(pieces, size)[:, 1:3].tolist() for size in range(1, 12)}
+    assert sizes[2] == [[2, 0]]
+    assert sizes[3] == [[3, 0]]
+    assert sizes[4] == [[3, 1]]
+    assert sizes[5] == [[3, 1], [0, 1]]
+    assert sizes[10] == [[3, 1], [0, 1], [5, 0]]
+    assert sizes[11] == pieces[:, 1:3].tolist()
