@@ -102,7 +102,7 @@ def text_column(column: pa.ChunkedArray) -> tuple[pa.Array, list[str | None]]:
     """
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
-    binary = column.cast(pa.large_binary()).combine_chunks()
+    binary = one_array(column.cast(pa.large_binary()))
     try:
         texts = binary.cast(pa.large_string())
     except pa.ArrowInvalid:
@@ -110,6 +110,11 @@ def text_column(column: pa.ChunkedArray) -> tuple[pa.Array, list[str | None]]:
     missing = pc.if_else(binary.is_null(), "null_text", "invalid_utf8")
     faults = pc.if_else(texts.is_null(), missing, pa.scalar(None, pa.string()))
     return texts, faults.to_pylist()
+
+
+def one_array(column: pa.ChunkedArray) -> pa.Array:
+    """Return a column as one array; `combine_chunks` would copy a single chunk."""
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def _decoded(value: bytes | None) -> str | None:

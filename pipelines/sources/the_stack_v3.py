@@ -23,6 +23,7 @@ from pipelines.sources.rows import (
     DEFAULTS,
     ROWS,
     component_slug,
+    one_array,
     star_count,
     text_column,
     unicode,
@@ -35,9 +36,10 @@ COLUMNS = ("repo_path", "github_metadata", "files")
 FILE_FIELDS = ("content", "file_path", "language", "is_vendor", "license_type", "detected_licenses")
 """Fields of `files` that are read (the card of HuggingFaceCode/stack-v3-train)."""
 
-MAX_ROW_BYTES = 2 << 30
-"""Bytes of the largest row that is read, by the sizes in the footer. Ours: Arrow cannot read more
-than 2 GiB of nested strings at once."""
+MAX_ROW_BYTES = 1 << 30
+"""Bytes of the texts of the largest row that is read, by the sizes in the footer. Ours: Arrow needs
+the size of a row twice to decode it (measured: 2.2 GiB for a row of 1,020 MiB). Of a row group of
+several rows the footer does not say which one is large; Arrow fails at one above 2 GiB."""
 
 GROUP_BYTES = 256 << 20
 """Bytes of a row group that is read at once. Ours: a part has as many."""
@@ -117,7 +119,7 @@ class TheStackV3(SourceLayout):
         done = 0
         if metadata.num_rows > 1 or size <= MAX_ROW_BYTES:
             try:
-                for row in slow.read_batches(group, COLUMNS, 1):
+                for row in _single_rows(slow, group):
                     table = self._rows(row, first)
                     yield table
                     first += max(1, table.num_rows)
@@ -130,7 +132,7 @@ class TheStackV3(SourceLayout):
 
     def _rows(self, table: pa.Table, first: int) -> pa.Table:
         """Return the files of repositories as ROWS; the first one has the number `first`."""
-        lists = table["files"].combine_chunks()
+        lists = one_array(table["files"])
         counts = pc.fill_null(pc.list_value_length(lists), 0).to_numpy()
         owner = np.repeat(np.arange(len(counts)), counts)
         # A repository without files takes a number.
@@ -168,6 +170,15 @@ class TheStackV3(SourceLayout):
         }
         defaults = {name: [value] * len(texts) for name, value in DEFAULTS.items()}
         return pa.table({**defaults, **columns_of_rows}, schema=ROWS)
+
+
+def _single_rows(file: ParquetReader, group: int) -> Iterator[pa.Table]:
+    """Yield the rows of a row group one by one."""
+    if file.metadata.row_group(group).num_rows == 1:
+        # Batches of Arrow would keep a second copy of the row.
+        yield file.read_row_group(group, COLUMNS)
+    else:
+        yield from file.read_batches(group, COLUMNS, 1)
 
 
 def _groups(file: ParquetReader) -> range:
