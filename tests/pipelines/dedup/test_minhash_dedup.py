@@ -27,11 +27,19 @@ def run_transform(dedup: Deduplication, parts: Path, expected: list[Receipt]) ->
         assert_that(receipts, equal_to(expected))
 
 
+@pytest.fixture(scope="module")
+def previous(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Return the directory of a finished dedup."""
+    old = tmp_path_factory.mktemp("old")
+    write_filtered(old, [[document(code(seed)) for seed in range(5)]])
+    deduplicate(old)
+    return [str(old / "dedup")]
+
+
 @pytest.mark.parametrize("verify", ["none", "signatures", "exact"])
-def test_the_transform_finds_the_duplicates_of_the_command(tmp_path: Path, verify: str) -> None:
-    write_filtered(tmp_path / "old", [[document(code(seed)) for seed in range(5)]])
-    deduplicate(tmp_path / "old")
-    previous = [str(tmp_path / "old/dedup")]
+def test_the_transform_finds_the_duplicates_of_the_command(
+    tmp_path: Path, previous: list[str], verify: str
+) -> None:
     write_filtered(tmp_path, [*cut(mixed_corpus(), 2, 1), chained(40)])
     config = Dedup(verify=verify, max_removed=1, previous_corpora=previous)
     manifest = deduplicate(tmp_path, PRIORITIES, **config.model_dump())
