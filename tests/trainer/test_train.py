@@ -1,12 +1,8 @@
 """Training over a small dataset: the loss falls, and interruptions change no result."""
 
-import json
 import os
 import re
 import signal
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,8 +16,6 @@ from trainer.interrupt import Interrupted
 from trainer.metrics import read_metrics
 from trainer.run import Run
 from trainer.train import train
-
-HOUSE = Path(__file__).parents[2]
 
 
 def figures(path: str) -> list[tuple[float, ...]]:
@@ -185,33 +179,6 @@ def test_the_batch_size_may_change_during_a_run(configure) -> None:
         (16, 4),
         (20, 4),
     ]
-
-
-def torchrun(processes: int, config: str, *overrides: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    command += [f"--nproc-per-node={processes}", "-m", "trainer", config, *overrides]
-    environment = os.environ | {"PYTHONPATH": str(HOUSE), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done
-
-
-def test_two_processes_make_the_same_run_and_one_continues_it(run_toml, configure) -> None:
-    alone = configure("output=alone")
-    train(alone)
-    wanted = figures(alone.output)
-    torchrun(2, run_toml, "schedule.steps=8")
-    together = configure()
-    for left, right in zip(figures(together.output), wanted, strict=True):
-        assert left == pytest.approx(right, rel=1e-3)
-    last = os.path.join(together.output, "checkpoints", "00000008")
-    assert json.loads(Path(last, "checkpoint.json").read_text())["world_size"] == 2
-    for name in os.listdir(last):
-        os.remove(os.path.join(last, name))
-    train(together)
-    assert checkpoint_steps(os.path.join(together.output, "checkpoints")) == [3, 6, 8]
-    for left, right in zip(figures(together.output), wanted, strict=True):
-        assert left == pytest.approx(right, rel=1e-3)
 
 
 def test_metrics_count_tokens_padding_and_documents(configure) -> None:
