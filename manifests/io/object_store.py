@@ -3,6 +3,7 @@
 import io
 import re
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -21,6 +22,10 @@ FIRST_WAIT = 0.1
 BUFFER = 8 << 20
 """Bytes of a request when a file is read from start to end. Published: 8 or 16 MB (AWS, Performance
 design patterns for Amazon S3, byte-range fetches)."""
+
+WHOLE = {"abfs", "abfss", "adl", "az", "gcs", "gs", "hf", "memory", "oss", "s3", "s3a"}
+"""Protocols of stores in which an object appears whole. Other file systems, such as HDFS and SFTP,
+show a file while it is written."""
 
 PACKAGES = {
     "abfs": "adlfs",
@@ -104,25 +109,39 @@ def read_range(url: str, start: int, size: int) -> bytes:
     return call(url, lambda store, path: bytes(store.cat_file(path, start=start, end=start + size)))
 
 
+def read(url: str) -> bytes:
+    """Return the content of a small file by one request; FileNotFoundError if it does not exist."""
+    return call(url, lambda store, path: bytes(store.cat_file(path)))
+
+
 def put(source: str, url: str, size: int) -> None:
     """Store a local file of `size` bytes at a URL, atomically.
 
-    If the store holds another number of bytes afterwards, they are removed and the call is
+    Where a file is seen while it is written, the bytes go to a temporary file beside it, which is
+    renamed. If the store holds another number of bytes afterwards, they are removed and the call is
     repeated.
 
     Raises:
         UsageError: the bucket does not exist.
     """
+    is_whole = url.partition("://")[0] in WHOLE
 
     def work(store: Any, path: str) -> None:
+        folder, _, name = path.rpartition("/")
+        target = path if is_whole else f"{folder}/.{name}.{uuid.uuid4().hex}.tmp"
         try:
-            store.put_file(source, path)
+            if not is_whole:
+                store.makedirs(folder, exist_ok=True)
+            store.put_file(source, target)
         except FileNotFoundError:
             raise UsageError(f"{url}: the bucket does not exist") from None
         store.invalidate_cache()
-        if (stored := int(store.info(path)["size"])) != size:
-            remove_if_exists(store, path)
+        if (stored := int(store.info(target)["size"])) != size:
+            remove_if_exists(store, target)
             raise OSError(f"the store has {stored} of {size} bytes")
+        if target != path:
+            remove_if_exists(store, path)  # HDFS renames no file onto another one
+            store.mv(target, path)
 
     call(url, work)
 
@@ -143,30 +162,38 @@ def matching(url: str) -> list[str]:
     wild = min((i for i in map(pattern.find, "*?[") if i >= 0), default=len(pattern))
     root = pattern[:wild].rpartition("/")[0]
     levels = pattern[len(root) + 1 :].count("/") if "**" not in pattern else 1 << 30
-    paths = [path for path in _below(url, root, levels) if is_match(path)]
+    paths = [path for path, _ in _below(url, root, levels) if is_match(path)]
     return sorted(filesystem.unstrip_protocol(path) for path in paths)
 
 
-def _below(url: str, directory: str, levels: int) -> Iterator[str]:
-    """Yield the paths of the files in a directory and up to `levels` levels below it."""
-    for path, is_directory in _entries(url, directory):
-        if not is_directory:
-            yield path
-        elif levels and path.strip("/") != directory.strip("/"):
-            yield from _below(url, path, levels - 1)
+def sizes(url: str) -> dict[str, int]:
+    """Return path relative to a directory -> bytes of all files below the directory."""
+    directory = _filesystem(url)[1]
+    prefix = directory.strip("/") + "/"
+    files = _below(url, directory, 1 << 30)
+    return {path.strip("/").removeprefix(prefix): size for path, size in files}
 
 
-def entries(url: str) -> list[tuple[str, bool]]:
-    """Return (path, whether it is a directory) of the entries of a directory, if it exists."""
-    return _entries(url, _filesystem(url)[1])
+def _below(url: str, directory: str, levels: int) -> Iterator[tuple[str, int]]:
+    """Yield (path, bytes) of the files in a directory and up to `levels` levels below it."""
+    for entry in _entries(url, directory):
+        if entry["type"] != "directory":
+            yield entry["name"], int(entry["size"])
+        elif levels and entry["name"].strip("/") != directory.strip("/"):
+            yield from _below(url, entry["name"], levels - 1)
 
 
-def _entries(url: str, directory: str) -> list[tuple[str, bool]]:
+def names(url: str) -> list[str]:
+    """Return the names of the entries of a directory; none if it does not exist."""
+    entries = _entries(url, _filesystem(url)[1])
+    return [entry["name"].rstrip("/").rsplit("/", 1)[-1] for entry in entries]
+
+
+def _entries(url: str, directory: str) -> list[dict[str, Any]]:
     try:
-        listing = call(url, lambda store, _: store.ls(directory, detail=True))
+        return call(url, lambda store, _: list(store.ls(directory, detail=True)))
     except FileNotFoundError:
         return []
-    return [(entry["name"], entry["type"] == "directory") for entry in listing]
 
 
 class RemoteFile(io.RawIOBase):

@@ -141,16 +141,17 @@ def save_receipt(directory: str, receipt: Receipt) -> None:
 
 
 def load_receipt(directory: str, name: str) -> Receipt | None:
-    """Return the receipt of a part; None if it does not exist.
+    """Return the receipt of a part; None if it does not exist or is not written to its end.
 
     Raises:
         DataError: the file is not a receipt of this version.
     """
     url = receipt_url(directory, name)
-    if not files.exists(url):
+    data = files.read_if_exists(url)
+    if data is None or not data.endswith(b"\n"):
         return None
     try:
-        receipt = Receipt.model_validate_json(files.read_bytes(url))
+        receipt = Receipt.model_validate_json(data)
     except ValidationError as error:
         raise DataError(f"{url}: is not a receipt: {first_fault(error)}") from None
     if receipt.version != FORMAT:
@@ -174,7 +175,12 @@ def is_whole(directory: str, receipt: Receipt) -> bool:
         sizes = {path: files.size(files.join(directory, path)) for path in receipt.files}
     except FileNotFoundError:
         return False
-    return all(sizes[path] == record.bytes for path, record in receipt.files.items())
+    return has_files(sizes, receipt)
+
+
+def has_files(sizes: Mapping[str, int], receipt: Receipt) -> bool:
+    """Tell whether a directory, as path -> bytes, has every file of a receipt at its size."""
+    return all(sizes.get(path) == record.bytes for path, record in receipt.files.items())
 
 
 def merge_funnels(funnels: Iterable[Funnel]) -> Funnel:

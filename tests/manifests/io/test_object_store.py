@@ -66,6 +66,7 @@ def works(url="flaky://a/3.txt"):
         "write": lambda: files.write_bytes(url, b"new"),
         "glob": lambda: files.glob("flaky://a/**/*.txt"),
         "list": lambda: files.list_names("flaky://a"),
+        "sizes": lambda: files.sizes("flaky://a"),
     }
 
 
@@ -125,6 +126,26 @@ def test_a_store_that_takes_fewer_bytes_than_it_was_given_is_not_believed(monkey
     with pytest.raises(DataError, match="the store has 1 of 4 bytes"):
         files.write_bytes("flaky://a/5.txt", b"four")
     assert not files.exists("flaky://a/5.txt")
+
+
+def test_a_reader_sees_no_half_of_a_file_where_the_store_shows_files_that_are_being_written(
+    monkeypatch,
+):
+    """HDFS and SFTP show them; a memory:// file system that does stands in for both."""
+    seen: list[list[Any]] = []
+    whole = Flaky.put_file
+
+    def put_and_look(self, lpath, rpath, **kwargs):
+        whole(self, lpath, rpath, **kwargs)
+        Flaky.store["/" + rpath.strip("/")].truncate(1)
+        seen.append([files.read_bytes("flaky://a/3.txt"), *files.list_names("flaky://a")])
+        whole(self, lpath, rpath, **kwargs)
+
+    monkeypatch.setattr(Flaky, "put_file", put_and_look)
+    files.write_bytes("flaky://a/3.txt", b"longer")
+    assert seen == [[b"a/3.txt", "3.txt", "b"]]
+    assert files.read_bytes("flaky://a/3.txt") == b"longer"
+    assert files.tree("flaky://a") == ["3.txt", "b/1.txt", "b/2.txt", "b/c/4.txt"]
 
 
 def test_a_file_that_shrinks_while_it_is_read_is_told():

@@ -80,7 +80,16 @@ def test_a_part_is_whole_while_its_files_have_their_sizes(tmp_path):
     assert not is_whole(directory, written)
 
 
-@pytest.mark.parametrize("content", [b"", b"[1]", b'{"name": "x"}'])
+@pytest.mark.parametrize("bytes_written", [0, 1, 40, -1])
+def test_a_receipt_that_is_not_written_to_its_end_counts_as_none(tmp_path, bytes_written):
+    directory = str(tmp_path)
+    save_receipt(directory, receipt())
+    url = receipt_url(directory, receipt().name)
+    files.write_bytes(url, files.read_bytes(url)[:bytes_written])
+    assert load_receipt(directory, receipt().name) is None
+
+
+@pytest.mark.parametrize("content", [b"[1]\n", b'{"name": "x"}\n'])
 def test_a_broken_receipt_is_named(tmp_path, content):
     files.write_bytes(receipt_url(str(tmp_path), "part"), content)
     with pytest.raises(DataError, match=r"receipts/part\.json: is not a receipt"):
