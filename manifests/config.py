@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from manifests.errors import UsageError
+from manifests.io import files
 
 T = TypeVar("T", bound="Config")
 
@@ -24,13 +25,18 @@ class Config(BaseModel):
 
 
 def load_config(path: str, model: type[T], overrides: Sequence[str] = ()) -> T:
-    """Read `path` as TOML, apply `key.of.table=value` overrides, and check it against `model`.
+    """Read a TOML file, apply `key.of.table=value` overrides, and check it against `model`.
+
+    Args:
+        path: a path or URL.
+        model: the tables and keys.
+        overrides: each replaces a value of the file.
 
     Raises:
         UsageError: the file cannot be read, is not TOML, or has faults; the message lists all.
     """
     try:
-        with open(path, "rb") as source:
+        with files.open_input(path) as source:
             table = tomllib.load(source)
     except FileNotFoundError:
         raise UsageError(f"{path}: there is no such file") from None
