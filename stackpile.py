@@ -39,7 +39,8 @@ class CommandGroup(HelpGroup):
         """Run the subcommand.
 
         Raises:
-            typer.Exit: 1 for wrong data, 2 for a wrong call, 130 after Ctrl-C.
+            typer.Exit: 1 for wrong data, 2 for a wrong call, 3 for a step that was handed over, 130
+                after Ctrl-C.
         """
         try:
             return super().invoke(ctx)

@@ -22,6 +22,12 @@ class UsageError(StackpileError):
     exit_code = 2
 
 
+class HandedOver(StackpileError):
+    """A step was handed over to be run later, so its parts are not done (exit code 3)."""
+
+    exit_code = 3
+
+
 class InputError(Exception):
     """An input file of a job cannot be read.
 

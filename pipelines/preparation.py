@@ -1,5 +1,6 @@
 """The input of the jobs (corpus, output, engine), and how they begin and end their manifests."""
 
+import os
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -68,10 +69,15 @@ def load_preparation(
     return Preparation(
         corpus=corpus,
         declared=declared,
-        output=output or corpus.output or "out",
+        output=_absolute(output or corpus.output or "out"),
         runner=runner or Runner(),
         retry_failed=retry_failed,
     )
+
+
+def _absolute(output: str) -> str:
+    """Return an output as workers with another working directory find it."""
+    return os.path.abspath(files.local_path(output)) if files.is_local(output) else output
 
 
 def write_manifest(directory: str, manifest: Manifest) -> Manifest:

@@ -49,5 +49,9 @@ BeamOptions = Annotated[
 ]
 RunnerName = Annotated[
     str | None,
-    typer.Option("--runner", help="Beam runner; default: all cores of this machine."),
+    typer.Option(
+        "--runner",
+        help="spark, flink, dataflow, prism, or any Beam runner. Default: local, all cores of "
+        "this machine.",
+    ),
 ]

@@ -34,7 +34,7 @@ HOUR = 3600.0
 """Seconds without a write after which no running job needs a temporary or intermediate file."""
 
 FOLDERS = (
-    *("clusters", "decisions", "documents", "duplicates", "exact", "heldout", "shards"),
+    *("clusters", "decisions", "documents", "duplicates", "exact", "heldout", "probe", "shards"),
     "signatures",
 )
 """Folders of parts and shards; other folders have no stale files."""
@@ -42,7 +42,7 @@ FOLDERS = (
 SHARDS = ("heldout", "shards")
 """Folders of shards, which other readers list by patterns."""
 
-UNDERWAY = ("clusters", "exact", DIRECTORY)
+UNDERWAY = ("clusters", "exact", "probe", DIRECTORY)
 """Folders whose new files belong to a running job that replaces lost parts under a manifest."""
 
 KINDS = {

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from manifests.console.options import AsJson, BeamOptions, RunnerName, answer
+from pipelines.commands.engine import Cores, Image, Workers, open_engine
 
 Dataset = Annotated[
     str, typer.Argument(metavar="DIR", help="An output (out/), or the directory of one tokenizer.")
@@ -47,16 +48,18 @@ def compact(
         str | None, typer.Option("--out", metavar="DIR", help="DIR-compact when not given.")
     ] = None,
     runner: RunnerName = None,
+    workers: Workers = None,
+    cores: Cores = None,
+    image: Image = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a new dataset without forgotten documents; only shards that hold some are rewritten."""
     _silence_beam()
     from manifests.lineage.chain import load_chain
     from pipelines.maintain import compact as compacting
-    from pipelines.runtime.runners import Runner
 
     dataset = load_chain(directory).last.directory
-    engine = Runner(runner, tuple(beam_options or ()))
+    engine = open_engine(runner, beam_options, workers, cores, image)
     result = compacting.compact(dataset, out or f"{dataset.rstrip('/')}-compact", engine)
     answer(as_json, result, lambda: compacting.compacted_text(result))
 
@@ -68,15 +71,17 @@ def materialize(
         str | None, typer.Option("--out", metavar="DIR", help="MIX when not given.")
     ] = None,
     runner: RunnerName = None,
+    workers: Workers = None,
+    cores: Cores = None,
+    image: Image = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a mixture as plain shuffled WebDataset shards, for other trainers."""
     _silence_beam()
     from pipelines.maintain import materialize as materializing
-    from pipelines.runtime.runners import Runner
 
     place = out or mixture.removesuffix(".toml")
-    engine = Runner(runner, tuple(beam_options or ()))
+    engine = open_engine(runner, beam_options, workers, cores, image)
     result = materializing.materialize(mixture, place, engine)
     values = {"out": place, **result}
     answer(as_json, values, lambda: materializing.materialized_text(result, place))

@@ -9,6 +9,7 @@ import typer
 
 from manifests.console.options import AsJson, BeamOptions, CorpusFile, RunnerName, answer
 from manifests.lineage import STEPS, StepName
+from pipelines.commands.engine import Cores, Image, Workers, open_engine
 
 Out = Annotated[
     str | None,
@@ -49,6 +50,9 @@ def _command(name: str, text: str, jobs: Sequence[StepName]) -> Callable[..., No
         beam_options: BeamOptions = None,
         out: Out = None,
         runner: RunnerName = None,
+        workers: Workers = None,
+        cores: Cores = None,
+        image: Image = None,
         retry_failed: RetryFailed = False,
         as_json: AsJson = False,
     ) -> None:
@@ -59,11 +63,10 @@ def _command(name: str, text: str, jobs: Sequence[StepName]) -> Callable[..., No
         logging.getLogger().setLevel(logging.ERROR)
         from pipelines.preparation import load_preparation
         from pipelines.prepare import run_jobs
-        from pipelines.runtime.runners import Runner
         from pipelines.summary import result_table, result_values
 
         gc.enable()
-        engine = Runner(runner, tuple(beam_options or ()))
+        engine = open_engine(runner, beam_options, workers, cores, image)
         preparation = load_preparation(corpus, out, engine, retry_failed)
         results = run_jobs(preparation, jobs)
         answer(as_json, result_values(results), lambda: result_table(preparation, results))
@@ -73,9 +76,12 @@ def _command(name: str, text: str, jobs: Sequence[StepName]) -> Callable[..., No
         beam_options: BeamOptions = None,
         out: Out = None,
         runner: RunnerName = None,
+        workers: Workers = None,
+        cores: Cores = None,
+        image: Image = None,
         as_json: AsJson = False,
     ) -> None:
-        with_retry(corpus, beam_options, out, runner, as_json=as_json)
+        with_retry(corpus, beam_options, out, runner, workers, cores, image, as_json=as_json)
 
     command = with_retry if "license_filter" in jobs else without_retry
     command.__name__, command.__doc__ = name, text
@@ -87,7 +93,7 @@ def _preload(jobs: Sequence[StepName], runner: str | None, beam_options: list[st
     from pipelines.runtime import processes
 
     modules = [module for job, module in PRELOADED.items() if job in jobs]
-    if modules and runner in (None, "FnApiRunner") and "--direct_num_workers=1" not in beam_options:
+    if modules and runner in (None, "local") and "--direct_num_workers=1" not in beam_options:
         processes.start_server(*modules)
 
 

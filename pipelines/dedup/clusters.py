@@ -17,7 +17,7 @@ from pipelines.dedup.exact_threshold import THRESHOLD, ApplyExactThreshold
 from pipelines.dedup.rank_clusters import RANKED, ClusterRange, RankClusters
 from pipelines.dedup.spanning_forests import FORESTS, SpanningForests
 from pipelines.runtime import progress, runners
-from pipelines.runtime.runners import Runner
+from pipelines.runtime.runners import Runner, Work
 
 LABELS = "labels"
 """File with the cluster of each document, and name of the task that writes it."""
@@ -32,15 +32,12 @@ class FindClusters(DedupTransform):
             forests
             | "Forests" >> beam.combiners.ToList()
             | "Union" >> beam.FlatMap(self.label_documents)
-            | "Rank" >> RankClusters(self.dedup, self.dedup.path(CLUSTERS, LABELS))
         )
+        ranked = ranges | "Rank" >> RankClusters(self.dedup, self.dedup.path(CLUSTERS, LABELS))
+        ranges = ranges | "AfterRanking" >> beam.WaitOn(ranked)
         if self.dedup.exact:
-            compared = ranges | "ExactJaccard" >> ExactJaccard(self.dedup)
-            ranges = (
-                ranges
-                | "AfterExactJaccard" >> beam.WaitOn(compared)
-                | "ExactThreshold" >> ApplyExactThreshold(self.dedup)
-            )
+            similarities = ranges | "ExactJaccard" >> ExactJaccard(self.dedup)
+            ranges = (ranges, similarities) | "ExactThreshold" >> ApplyExactThreshold(self.dedup)
         return ranges | "Ranges" >> beam.combiners.ToList() | "Receipt" >> beam.Map(self.finish)
 
     def label_documents(self, forests: list[str]) -> Iterator[ClusterRange]:
@@ -82,11 +79,10 @@ class FindClusters(DedupTransform):
     def finish(self, ranges: list[ClusterRange]) -> Receipt:
         """Write the receipt of all clusters: the files of duplicates, and their counts."""
         tasks = [RANKED, THRESHOLD] if self.dedup.exact else [RANKED]
-        done = [self.dedup.done(task, low) for task in tasks for low, _ in sorted(ranges)]
-        receipts = [receipt for receipt in done if receipt is not None]
-        assert len(receipts) == len(done)
+        lows = sorted({clusters.low for clusters in ranges})
+        receipts = [self.dedup.require(task, low) for task in tasks for low in lows]
         # The sizes and files of the last task hold.
-        last = receipts[-len(ranges) :]
+        last = receipts[len(receipts) - len(lows) :]
         counts = {
             "cluster_sizes": sum_counts(last, "cluster_sizes"),
             "verified": sum_counts(receipts, "verified"),
@@ -118,17 +114,26 @@ def find_clusters(dedup: Deduplication, runner: Runner) -> Receipt:
         rounds = columns_of_rounds(dedup, runner.in_process)
         parts = len(dedup.parts())
         with progress.parts(dedup.directory, CLUSTERS, len(rounds) + 2, 0):
-            forests = [path for columns in rounds for path in _link(dedup, runner, parts, columns)]
+            for columns in rounds:
+                _link(dedup, runner, parts, columns)
             runners.run(
                 runner,
-                max(1, parts),
+                Work(CLUSTERS, dedup.directory, max(1, parts)),
                 lambda pipeline: (
-                    pipeline | "Forests" >> beam.Create(forests) | "Clusters" >> FindClusters(dedup)
+                    pipeline
+                    | "Rounds" >> beam.Create([rounds])
+                    | "Forests" >> beam.FlatMap(_forests, dedup)
+                    | "Clusters" >> FindClusters(dedup)
                 ),
             )
-        receipt = dedup.done(CLUSTERS)
-    assert receipt is not None
+        receipt = dedup.require(CLUSTERS)
     return receipt
+
+
+def _forests(rounds: list[tuple[int, ...]], dedup: Deduplication) -> Iterator[str]:
+    """Yield the paths of the forests of all columns."""
+    for columns in rounds:
+        yield from dedup.require(FORESTS, columns).files
 
 
 def columns_of_rounds(dedup: Deduplication, in_process: bool) -> list[tuple[int, ...]]:
@@ -142,27 +147,28 @@ def columns_of_rounds(dedup: Deduplication, in_process: bool) -> list[tuple[int,
     return [columns[start : start + count] for start in range(0, len(columns), count)]
 
 
-def _link(dedup: Deduplication, runner: Runner, parts: int, columns: tuple[int, ...]) -> list[str]:
-    """Run SpanningForests on some columns unless that is done; return the paths of the forests.
+def _link(dedup: Deduplication, runner: Runner, parts: int, columns: tuple[int, ...]) -> None:
+    """Run SpanningForests on some columns unless that is done.
 
     The forests are not removed here: another run of the same command may be reading them.
     """
-    receipt = dedup.done(FORESTS, columns)
-    if receipt is None:
-        if parts:
-            runners.run(
-                runner,
-                parts,
-                lambda pipeline: (
-                    pipeline
-                    | "Deduplication" >> beam.Create([dedup])
-                    | "Parts" >> beam.FlatMap(Deduplication.parts)
-                    | "Spread" >> beam.Reshuffle()
-                    | "SpanningForests" >> SpanningForests(dedup, columns)
-                ),
-            )
-        folder = dedup.path(CLUSTERS, FORESTS)
-        names = files.list_names(dedup.url(folder))
-        paths = [f"{folder}/{name}" for name in names if name.startswith(f"{columns[0]}-")]
-        receipt = dedup.save(FORESTS, columns, paths=paths)
-    return list(receipt.files)
+    if dedup.done(FORESTS, columns) is None:
+        runners.run(
+            runner,
+            Work(FORESTS, dedup.directory, max(1, parts)),
+            lambda pipeline: (
+                pipeline
+                | "Deduplication" >> beam.Create([dedup])
+                | "Parts" >> beam.FlatMap(Deduplication.parts)
+                | "Spread" >> beam.Reshuffle()
+                | "SpanningForests" >> SpanningForests(dedup, columns)
+                | "Paths" >> beam.combiners.ToList()
+                | "Receipt" >> beam.Map(_save_forests, dedup, columns)
+            ),
+        )
+        dedup.require(FORESTS, columns)
+
+
+def _save_forests(paths: list[str], dedup: Deduplication, columns: tuple[int, ...]) -> None:
+    """Write the receipt of the forests of some columns."""
+    dedup.save(FORESTS, columns, paths=sorted(set(paths)))

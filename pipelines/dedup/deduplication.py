@@ -8,6 +8,7 @@ from typing import Any
 import apache_beam as beam
 
 from filters.dedup.minhash import Profile, load_profile
+from manifests.errors import DataError
 from manifests.io import files
 from manifests.io.digest import short_digest
 from manifests.lineage.receipts import Receipt, is_whole, load_receipt, write_receipt
@@ -86,6 +87,20 @@ class Deduplication:
         """Return the receipt of a task if the task is done and its files are whole."""
         receipt = load_receipt(self.directory, self._name(step, *task))
         return receipt if receipt and is_whole(self.directory, receipt) else None
+
+    def require(self, step: str, *task: object) -> Receipt:
+        """Return the receipt of a task.
+
+        Raises:
+            DataError: the task is not done, although the engine that ran it reported no error.
+        """
+        receipt = self.done(step, *task)
+        if receipt is None:
+            raise DataError(
+                f"{self.directory}: the engine ended without an error, but {step} is not done; the "
+                "same command goes on from here"
+            )
+        return receipt
 
     def save(self, step: str, *task: object, paths: Iterable[str], **fields: Any) -> Receipt:
         """Write the receipt of a task that has written the files at `paths`, and return it."""

@@ -15,9 +15,10 @@ from manifests.io.parquet import read_table, write_table
 from manifests.lineage.counting import count_documents, funnels
 from manifests.lineage.receipts import Count, Receipt, write_receipt
 from manifests.schemas import DUPLICATES
-from pipelines.dedup.deduplication import CLUSTERS, Deduplication
+from pipelines.dedup.deduplication import Deduplication
+from pipelines.dedup.packed_rows import unpack
 from pipelines.dedup.parts import DocumentsPart, SignedPart
-from pipelines.dedup.rank_clusters import read_duplicates
+from pipelines.dedup.removed_documents import MOVED, RULES, RemovedPart
 
 DUPLICATES_STEP = "duplicates"
 
@@ -60,21 +61,15 @@ class ListDuplicates:
         """Number -> part, of this corpus and of previous ones."""
         return {part.part: part for part in self.dedup.parts()}
 
-    @cached_property
-    def _clusters(self) -> list[str]:
-        """Paths of the files of duplicates."""
-        receipt = self.dedup.done(CLUSTERS)
-        assert receipt is not None
-        return sorted(receipt.files)
-
     def receipts(self, row: DocumentsPart) -> Iterator[str]:
         """Yield the name of the only receipt."""
         yield receipt_name(row["name"], self.dedup.digest)
 
-    def work(self, row: DocumentsPart) -> Iterator[Receipt]:
+    def work(self, row: RemovedPart) -> Iterator[Receipt]:
         """Write the duplicates of a part, and count them."""
         path = f"{DUPLICATES_STEP}/{row['name']}.parquet"
-        duplicates = self._duplicates(row["part"])
+        removed = unpack([row["removed"]], MOVED).sort_by("address").combine_chunks()
+        duplicates = self._duplicates(row["part"], removed)
         write_table(self.dedup.url(path), duplicates, compression="zstd")
         groups = self._groups(row["name"], duplicates)
         losses = self._losses(row["source"], duplicates)
@@ -94,9 +89,8 @@ class ListDuplicates:
             },
         )
 
-    def _duplicates(self, part: int) -> pa.Table:
-        """Return the table of duplicates/ for a part."""
-        table = read_duplicates(self.dedup, self._clusters, part)
+    def _duplicates(self, part: int, table: pa.Table) -> pa.Table:
+        """Return the table of duplicates/ for a part, of rows of MOVED ordered by address."""
         _, rows = parts_and_rows(table["address"].to_numpy())
         kept_parts, kept_rows = parts_and_rows(table["kept"].to_numpy())
         return pa.table(
@@ -108,7 +102,7 @@ class ListDuplicates:
                 "kept_id": table["kept_id"],
                 "cluster_size": table["size"],
                 "similarity": table["similarity"],
-                "rule": table["rule"],
+                "rule": pa.array(RULES).take(table["rule"]),
             },
             schema=DUPLICATES,
         )

@@ -1,6 +1,6 @@
 """Exact Jaccard similarity of near-duplicates and the documents that are kept instead of them.
 
-It is computed for `verify = "exact"`. The shuffle moves row numbers only. Each part writes the
+It is computed for `verify = "exact"`. The shuffles move addresses only. Each part writes the
 shingle sets that are needed of its documents, then reads the sets of the kept documents one at a
 time, so memory does not grow with the number of pairs. The text of a document of a previous corpus
 may be missing, so pairs with it keep the similarity that signatures estimate.
@@ -9,65 +9,67 @@ may be missing, so pairs with it keep the similarity that signatures estimate.
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from itertools import groupby
+from typing import Any
 
 import apache_beam as beam
 import numpy as np
-import pyarrow as pa
+import numpy.typing as npt
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from filters.dedup.minhash_kernels import jaccard
-from filters.dedup.union_find import parts_and_rows
+from filters.dedup.union_find import U64, parts_and_rows
 from manifests.io import files
+from manifests.io.parquet import read_table
 from manifests.lineage.parts_table import DedupPart, read_parts
 from pipelines.dedup.deduplication import EXACT, DedupTransform
-from pipelines.dedup.exact_threshold import THRESHOLD
-from pipelines.dedup.rank_clusters import ClusterRange, read_duplicates
+from pipelines.dedup.exact_threshold import SIMILARITY, THRESHOLD
+from pipelines.dedup.rank_clusters import ClusterRange, by_part, ranked_path
 from pipelines.dedup.shingle_sets import ShingleSets, write_shingle_sets
 
-SIMILARITIES = pa.schema(
-    [
-        pa.field("address", pa.uint64(), nullable=False),  # ascending
-        pa.field("similarity", pa.float32(), nullable=False),  # to the document that is kept
-    ]
-)
-"""Columns of exact/NAME/PART.parquet: near-duplicates of documents of this corpus."""
+Near = tuple[int, bytes]
+"""Lowest cluster of a range, and packed pairs of uint64: a near-duplicate and the kept document."""
 
 
 class ExactJaccard(DedupTransform):
-    """Compare near-duplicates: ranges of ranked clusters in, URLs of exact similarities out."""
+    """Compare near-duplicates: ranges of ranked clusters in, (lowest cluster, similarities) out."""
 
     def expand(self, ranges: beam.PCollection) -> beam.PCollection:
-        """Return the URLs of the similarities, one for each part with near-duplicates."""
-        paths = beam.pvalue.AsList(ranges | "Todo" >> beam.FlatMap(self.todo))
-        return (
-            ranges
-            | "Ranges" >> beam.combiners.ToList()
-            | "Parts" >> beam.FlatMap(lambda _: self._part_names())
-            | "Spread" >> beam.Reshuffle()
-            | "RequestSets" >> beam.FlatMap(self.request_sets, paths)
-            | "ByPart" >> beam.GroupByKey()
-            | "WriteSets" >> beam.FlatMapTuple(self.write_sets)
-            | "BySets" >> beam.GroupByKey()
-            | "Compare" >> beam.Map(self.compare, paths)
-        )
+        """Return packed rows of SIMILARITY by range: one value for each part with near-duplicates.
 
-    def todo(self, clusters: ClusterRange) -> Iterator[str]:
-        """Yield the path of a range of clusters whose similarities are still needed."""
-        if not self.dedup.done(THRESHOLD, clusters.low):
-            yield clusters.path(self.dedup)
-
-    def request_sets(self, part: int, paths: list[str]) -> Iterator[tuple[int, tuple[int, bytes]]]:
-        """Yield (owner, (part, rows)): `part` needs the sets of these rows of the part `owner`.
-
-        Args:
-            part: number of a part.
-            paths: duplicates of clusters, relative to dedup/.
+        A range whose exact threshold was applied before has none.
         """
-        near = self._near_duplicates(part, paths)
-        parts, rows = parts_and_rows(
-            np.concatenate([near["address"].to_numpy(), near["kept"].to_numpy()])
+        read = beam.FlatMap(self.near_duplicates).with_output_types(tuple[int, Near])
+        near = ranges | "Spread" >> beam.Reshuffle() | "NearDuplicates" >> read
+        sets = (
+            near
+            | "ByPart" >> beam.GroupByKey()
+            | "RequestSets" >> beam.FlatMapTuple(self.request_sets)
+            | "ByOwner" >> beam.GroupByKey()
+            | "WriteSets" >> beam.FlatMapTuple(self.write_sets)
         )
+        compare = beam.FlatMapTuple(self.compare).with_output_types(tuple[int, bytes])
+        return (
+            {"near": near, "owners": sets}
+            | "WithSets" >> beam.CoGroupByKey()
+            | "Compare" >> compare
+        )
+
+    def near_duplicates(self, clusters: ClusterRange) -> Iterator[tuple[int, Near]]:
+        """Yield the near-duplicates of a range by part, unless its threshold was applied."""
+        if not self.dedup.done(THRESHOLD, clusters.low):
+            columns = ["address", "kept", "rule"]
+            table = read_table(self.dedup.url(ranked_path(self.dedup, clusters.low)), columns)
+            near = table.filter(pc.equal(table["rule"], "minhash")).combine_chunks()
+            for part, some in by_part(near):
+                pairs = [some["address"].to_numpy(), some["kept"].to_numpy()]
+                yield part, (clusters.low, np.column_stack(pairs).tobytes())
+
+    def request_sets(
+        self, part: int, near: Iterable[Near]
+    ) -> Iterator[tuple[int, tuple[int, bytes]]]:
+        """Yield (owner, (part, rows)): `part` needs the sets of these rows of the part `owner`."""
+        pairs = np.frombuffer(b"".join(packed for _, packed in near), np.uint64)
+        parts, rows = parts_and_rows(pairs)
         for owner in np.unique(parts):
             needed = np.unique(rows[parts == owner]).astype(np.int64)
             yield int(owner), (part, needed.tobytes())
@@ -85,40 +87,38 @@ class ExactJaccard(DedupTransform):
         for part in parts:
             yield part, owner
 
-    def compare(self, sets: tuple[int, Iterable[int]], paths: list[str]) -> str:
-        """Write the similarity of each near-duplicate of a part to the document that is kept.
+    def compare(self, part: int, groups: dict[str, Iterable[Any]]) -> Iterator[tuple[int, bytes]]:
+        """Yield the similarity of each near-duplicate of a part to the document that is kept.
 
         Args:
-            sets: number of a part, and numbers of the parts that have written sets for it.
-            paths: duplicates of clusters, relative to dedup/.
-
-        Returns:
-            The URL of the similarities.
+            part: number of a part.
+            groups: "near", the near-duplicates by range, and "owners", the numbers of the parts
+                that have written sets for the part.
         """
-        part, owners = sets
-        near = self._near_duplicates(part, paths)
-        _, rows = parts_and_rows(near["address"].to_numpy())
-        kept_parts, kept_rows = parts_and_rows(near["kept"].to_numpy())
-        similarity = np.empty(len(rows), np.float32)
+        near: list[Near] = sorted(groups["near"])
+        pairs = np.frombuffer(b"".join(packed for _, packed in near), np.uint64).reshape(-1, 2)
+        rows = np.empty(len(pairs), SIMILARITY)
+        rows["address"] = pairs[:, 0]
+        rows["similarity"] = self._similarity(part, pairs, sorted(groups["owners"]))
+        ends = np.cumsum([len(packed) // 16 for _, packed in near])
+        for (low, _), some in zip(near, np.split(rows, ends[:-1]), strict=True):
+            yield low, some.tobytes()
+
+    def _similarity(self, part: int, pairs: U64, owners: list[int]) -> npt.NDArray[np.float32]:
+        """Return the similarity of the documents of each pair, whose sets are written."""
+        _, own_rows = parts_and_rows(pairs[:, 0])
+        kept_parts, kept_rows = parts_and_rows(pairs[:, 1])
+        similarity = np.empty(len(pairs), np.float32)
         with closing(ShingleSets(self._url(f"{part}"))) as own:
-            for owner in sorted(owners):
+            for owner in owners:
                 with closing(ShingleSets(self._url(f"{owner}"))) as kept:
-                    pairs = np.flatnonzero(kept_parts == owner)
-                    order = pairs[np.argsort(kept_rows[pairs])]
+                    of_owner = np.flatnonzero(kept_parts == owner)
+                    order = of_owner[np.argsort(kept_rows[of_owner])]
                     for row, same in groupby(order.tolist(), key=kept_rows.__getitem__):
                         kept_set = kept.read(int(row))
                         for pair in same:
-                            similarity[pair] = jaccard(own.read(int(rows[pair])), kept_set)
-        url = self._url(f"{part}.parquet")
-        with files.replacing(url) as output:
-            table = pa.table([near["address"], similarity], schema=SIMILARITIES)
-            pq.write_table(table, output, compression="zstd")
-        return url
-
-    def _near_duplicates(self, part: int, paths: list[str]) -> pa.Table:
-        """Return the duplicates of a part by rule minhash, with the columns REMOVED."""
-        duplicates = read_duplicates(self.dedup, paths, part)
-        return duplicates.filter(pc.equal(duplicates["rule"], "minhash")).combine_chunks()
+                            similarity[pair] = jaccard(own.read(int(own_rows[pair])), kept_set)
+        return similarity
 
     def _part_names(self) -> dict[int, str]:
         """Return number -> name of the parts of this corpus."""

@@ -1,56 +1,78 @@
 """Keep the documents whose exact Jaccard similarity is below the threshold of the profile."""
 
+from collections.abc import Iterable
+from typing import Any
+
 import apache_beam as beam
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from filters.dedup.union_find import U64, parts_and_rows
-from manifests.io import files
+from filters.dedup.union_find import U64
 from manifests.io.parquet import read_table
-from pipelines.dedup.deduplication import EXACT, DedupTransform
-from pipelines.dedup.rank_clusters import ClusterRange, histogram, write_duplicates
+from pipelines.dedup.deduplication import DedupTransform
+from pipelines.dedup.rank_clusters import ClusterRange, histogram, ranked_path, write_duplicates
 
 THRESHOLD = "exact_threshold"
 """Name of the task that applies the threshold to a range of clusters."""
+
+SIMILARITY = np.dtype([("address", "<u8"), ("similarity", "<f4")])
+"""A near-duplicate and its exact similarity to the document that is kept."""
 
 Similarity = npt.NDArray[np.float32]
 
 
 class ApplyExactThreshold(DedupTransform):
-    """Write the duplicates that remain: ranges of ranked clusters in, the same ranges out."""
+    """Write the duplicates that remain: ranges of ranked clusters in, the same ranges out.
 
-    def expand(self, ranges: beam.PCollection) -> beam.PCollection:
+    The input is a pair: the ranges, and the output of ExactJaccard of them.
+    """
+
+    def expand(self, inputs: tuple[beam.PCollection, beam.PCollection]) -> beam.PCollection:
         """Return the ranges that are done."""
-        return ranges | "Spread" >> beam.Reshuffle() | "Apply" >> beam.Map(self.apply)
+        ranges, similarities = inputs
+        by_low = beam.Map(lambda clusters: (clusters.low, clusters))
+        return (
+            {"ranges": ranges | "ByLow" >> by_low, "exact": similarities}
+            | "WithSimilarities" >> beam.CoGroupByKey()
+            | "Apply" >> beam.MapTuple(self.apply)
+        )
 
-    def apply(self, clusters: ClusterRange) -> ClusterRange:
-        """Apply the threshold to a range of clusters unless that is done."""
-        if not self.dedup.done(THRESHOLD, clusters.low):
-            duplicates = read_table(self.dedup.url(clusters.path(self.dedup))).combine_chunks()
-            similarity = self._exact_similarity(duplicates)
+    def apply(self, low: int, groups: dict[str, Iterable[Any]]) -> ClusterRange:
+        """Apply the threshold to a range of clusters unless that is done.
+
+        Args:
+            low: the lowest cluster of the range.
+            groups: "ranges", the range, and "exact", packed rows of SIMILARITY.
+        """
+        (clusters,) = groups["ranges"]
+        if not self.dedup.done(THRESHOLD, low):
+            url = self.dedup.url(ranked_path(self.dedup, low))
+            duplicates = read_table(url).combine_chunks()
+            exact = np.frombuffer(b"".join(groups["exact"]), SIMILARITY)
+            similarity = _exact_similarity(duplicates, exact)
             remaining = apply_threshold(duplicates, similarity, self.dedup.profile.threshold)
-            path = clusters.path(self.dedup, THRESHOLD)
+            path = ranked_path(self.dedup, low, THRESHOLD)
             write_duplicates(self.dedup.url(path), remaining)
             _, removed = np.unique(remaining["kept"].to_numpy(), return_counts=True)
             kept_apart = {"kept_apart": duplicates.num_rows - remaining.num_rows}
             counts = {"cluster_sizes": histogram(removed + 1), "verified": kept_apart}
-            self.dedup.save(THRESHOLD, clusters.low, paths=[path], counts=counts)
-        return clusters
+            self.dedup.save(THRESHOLD, low, paths=[path], counts=counts)
+        return ClusterRange(*clusters)
 
-    def _exact_similarity(self, duplicates: pa.Table) -> Similarity:
-        """Return the exact similarities, and the estimates where there is no exact one."""
-        similarity = duplicates["similarity"].to_numpy().copy()
-        addresses = duplicates["address"].to_numpy()
-        parts, _ = parts_and_rows(addresses)
-        for part in np.unique(parts):
-            url = self.dedup.url(self.dedup.path(EXACT, f"{part}.parquet"))
-            if files.exists(url):
-                exact = read_table(url)
-                index, present = _find(addresses, exact["address"].to_numpy())
-                similarity[index[present]] = exact["similarity"].to_numpy()[present]
-        return np.asarray(similarity, np.float32)
+
+def _exact_similarity(duplicates: pa.Table, exact: npt.NDArray[np.void]) -> Similarity:
+    """Return the exact similarities, and the estimates where there is no exact one.
+
+    Args:
+        duplicates: with the columns REMOVED, ordered by address.
+        exact: SIMILARITY [n], of some of them.
+    """
+    similarity = duplicates["similarity"].to_numpy().copy()
+    index, _ = _find(duplicates["address"].to_numpy(), exact["address"])
+    similarity[index] = exact["similarity"]
+    return np.asarray(similarity, np.float32)
 
 
 def apply_threshold(duplicates: pa.Table, similarity: Similarity, threshold: float) -> pa.Table:

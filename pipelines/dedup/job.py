@@ -14,12 +14,14 @@ from manifests.lineage.parts_table import PARTS_TABLE, PREVIOUS_PARTS_TABLE
 from manifests.lineage.receipts import merge_funnels, sum_counts
 from manifests.schemas import FORMAT
 from pipelines.corpus.dedup_table import Dedup
+from pipelines.corpus.shared_files import share_files
 from pipelines.dedup.clusters import find_clusters
 from pipelines.dedup.deduplication import Deduplication, Limits
 from pipelines.dedup.duplicates import DUPLICATES_STEP, ListDuplicates
 from pipelines.dedup.loss_limit import check_losses
 from pipelines.dedup.parts import SIGNATURES, DocumentsPart, write_tables
 from pipelines.dedup.previous_corpora import previous_digests
+from pipelines.dedup.removed_documents import ReadRemoved
 from pipelines.dedup.signatures import ComputeSignatures
 from pipelines.preparation import (
     Preparation,
@@ -44,7 +46,8 @@ def run(preparation: Preparation, limits: Limits | None = None) -> Manifest:
         DataError: license_filter has no manifest, a previous corpus has another profile or scope,
             or a rule removes too much of a source.
     """
-    config, directory = preparation.corpus.dedup, preparation.dedup
+    config = share_files(preparation.corpus, preparation.output).dedup
+    directory = preparation.dedup
     runner = preparation.runner.threaded()
     load_manifest(preparation.license_filter)
     profile = load_profile(config.profile)
@@ -57,7 +60,8 @@ def run(preparation: Preparation, limits: Limits | None = None) -> Manifest:
     dedup = Deduplication(directory, documents, config, priorities, step, limits or Limits())
     Job(ComputeSignatures(dedup), table, SIGNATURES).run(runner)
     clusters = find_clusters(dedup, runner)
-    receipts = Job(ListDuplicates(dedup), table, DUPLICATES_STEP).run(runner)
+    removed = ReadRemoved(dedup, table)
+    receipts = Job(ListDuplicates(dedup), table, DUPLICATES_STEP, removed).run(runner)
     check_losses(receipts, config.max_removed, directory)
     funnel = merge_funnels(receipt.funnel for receipt in receipts)
     tables = [PARTS_TABLE, *([PREVIOUS_PARTS_TABLE] if config.previous_corpora else [])]

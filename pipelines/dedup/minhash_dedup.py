@@ -6,6 +6,7 @@ from pipelines.dedup.clusters import FindClusters
 from pipelines.dedup.deduplication import Deduplication, DedupTransform
 from pipelines.dedup.duplicates import ListDuplicates
 from pipelines.dedup.parts import DocumentsPart, write_tables
+from pipelines.dedup.removed_documents import AddRemoved
 from pipelines.dedup.signatures import ComputeSignatures
 from pipelines.dedup.spanning_forests import SpanningForests
 from pipelines.runtime.job import ProcessParts
@@ -32,8 +33,8 @@ class MinHashDedup(DedupTransform):
             | "Clusters" >> FindClusters(self.dedup)
         )
         return (
-            rows
-            | "AfterClusters" >> beam.WaitOn(clusters)
+            (rows, clusters)
+            | "Removed" >> AddRemoved(self.dedup)
             | "Duplicates" >> ProcessParts(ListDuplicates(self.dedup))
         )
 

@@ -1,5 +1,10 @@
-"""Rank the documents of each cluster, and write the documents that are removed."""
+"""Rank the documents of each cluster, and write the documents that are removed.
 
+Each part is read once: its clustered documents are shuffled to the range of their cluster, about
+150 bytes each. The removed documents of a range are read once and shuffled to their parts.
+"""
+
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import apache_beam as beam
@@ -8,13 +13,15 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from filters.dedup import union_find, verify_clusters
-from filters.dedup.minhash import similarity
+from filters.dedup.minhash import Profile, similarity
 from filters.dedup.survivor_rank import ranked, survivor_keys
 from filters.dedup.union_find import Indexes
 from filters.document_ids import as_uint64
 from manifests.io import files
-from manifests.io.parquet import open_parquet, write_table
+from manifests.io.parquet import write_table
+from pipelines.dedup import signatures
 from pipelines.dedup.deduplication import CLUSTERS, Counts, Deduplication, DedupTransform
+from pipelines.dedup.packed_rows import pack, unpack
 from pipelines.dedup.parts import SignedPart
 
 REMOVED = pa.schema(
@@ -39,6 +46,14 @@ nearly three standard errors of the estimate."""
 READ = ["id", "verdict", "heldout", "stars", "exact", "normalized", "has_signature", "sketch"]
 """Columns of signatures/ that ranking reads."""
 
+MEMBER = (
+    pa.field("address", pa.uint64()),
+    pa.field("label", pa.uint32()),  # of the cluster
+    pa.field("priority", pa.uint8()),  # of the source
+    pa.field("previous", pa.bool_()),
+)
+"""Columns that ranking reads besides those of signatures/."""
+
 RANKED = "ranked"
 """Name of the task that ranks a range of clusters."""
 
@@ -49,13 +64,17 @@ class ClusterRange(NamedTuple):
     low: int
     high: int
 
-    def path(self, dedup: Deduplication, kind: str = RANKED) -> str:
-        """Return the path of the removed documents of these clusters, relative to dedup/."""
-        return dedup.path(CLUSTERS, f"{self.low}-{kind}.parquet")
+
+def ranked_path(dedup: Deduplication, low: int, kind: str = RANKED) -> str:
+    """Return the path of the removed documents of a range of clusters, relative to dedup/."""
+    return dedup.path(CLUSTERS, f"{low}-{kind}.parquet")
 
 
 class RankClusters(DedupTransform):
-    """Write the documents that are removed: ranges of clusters in, the same ranges out."""
+    """Write the documents that are removed: ranges of clusters in, the ranges now ranked out.
+
+    A range that was ranked before is not in the output.
+    """
 
     def __init__(self, dedup: Deduplication, labels: str) -> None:
         """Rank the clusters that the file `labels`, a path relative to dedup/, numbers."""
@@ -63,52 +82,87 @@ class RankClusters(DedupTransform):
         self.labels = labels
 
     def expand(self, ranges: beam.PCollection) -> beam.PCollection:
-        """Return the ranges that are ranked."""
-        return ranges | "Spread" >> beam.Reshuffle() | "Rank" >> beam.Map(self.rank)
+        """Return the lowest cluster of each range."""
+        todo = ranges | "Todo" >> beam.Filter(
+            lambda clusters: not self.dedup.done(RANKED, clusters.low)
+        )
+        read = beam.FlatMap(self.read_members, beam.pvalue.AsList(todo))
+        return (
+            ranges
+            | "Ranges" >> beam.combiners.ToList()
+            | "Parts" >> beam.FlatMap(lambda _: self._parts())
+            | "Spread" >> beam.Reshuffle()
+            | "ReadMembers" >> read.with_output_types(tuple[int, bytes])
+            | "ByRange" >> beam.GroupByKey()
+            | "Rank" >> beam.MapTuple(self.rank)
+        )
 
-    def rank(self, clusters: ClusterRange) -> ClusterRange:
-        """Rank a range of clusters unless that is done."""
-        if not self.dedup.done(RANKED, clusters.low):
-            duplicates, counts = select_duplicates(self._members(clusters), self.dedup)
-            path = clusters.path(self.dedup)
-            write_duplicates(self.dedup.url(path), duplicates)
-            self.dedup.save(RANKED, clusters.low, paths=[path], counts=counts)
-        return clusters
+    def _parts(self) -> Iterator[tuple[SignedPart, int]]:
+        """Yield each part and the number of documents before it."""
+        start = 0
+        for part in self.dedup.parts():
+            yield part, start
+            start += part.documents
 
-    def _members(self, clusters: ClusterRange) -> pa.Table:
-        """Return the signatures of the documents of some clusters; see `select_duplicates`."""
-        tables = []
-        with files.open_input(self.dedup.url(self.labels)) as source:
-            for part in self.dedup.parts():
-                labels = np.frombuffer(source.read(4 * part.documents), np.uint32)
-                rows = np.flatnonzero((labels >= clusters.low) & (labels < clusters.high))
-                if len(rows):
-                    tables.append(self._members_of_part(part, rows, labels[rows]))
-        return pa.concat_tables(tables)
+    def read_members(
+        self, part_and_start: tuple[SignedPart, int], ranges: list[ClusterRange]
+    ) -> Iterator[tuple[int, bytes]]:
+        """Yield the clustered documents of a part, packed, by the lowest cluster of their range.
 
-    def _members_of_part(
-        self, part: SignedPart, rows: Indexes, labels: npt.NDArray[np.uint32]
-    ) -> pa.Table:
-        """Return the members of some clusters in a part."""
-        priority = self.dedup.priorities.get(part.source, 0)
-        columns = {
-            "address": union_find.addresses(part.part, rows),
-            "label": labels,
-            "priority": np.full(len(rows), priority, np.uint8),
-            "previous": np.full(len(rows), part.previous),
-        }
-        members = part.read(READ).take(pa.array(rows))
-        for name, values in columns.items():
-            members = members.append_column(name, pa.array(values))
+        Args:
+            part_and_start: a part, and the number of documents of the parts before it.
+            ranges: the ranges that are ranked, in any order.
+        """
+        if not ranges:
+            return
+        part, start = part_and_start
+        data = files.read_range(self.dedup.url(self.labels), 4 * start, 4 * part.documents)
+        labels = np.frombuffer(data, np.uint32)
+        lows, highs = np.array(sorted(ranges), np.int64).reshape(-1, 2).T
+        place = np.searchsorted(lows, labels, side="right") - 1
+        rows = np.flatnonzero(place >= 0)
+        rows = rows[labels[rows] < highs[place[rows]]]
+        rows = rows[np.argsort(place[rows], kind="stable")]
+        if len(rows):
+            members = self._members(part, rows, labels[rows])
+            cuts = np.flatnonzero(np.diff(place[rows])) + 1
+            for first, stop in zip([0, *cuts], [*cuts, len(rows)], strict=True):
+                yield int(lows[place[rows[first]]]), pack(members.slice(first, stop - first))
+
+    def _members(self, part: SignedPart, rows: Indexes, labels: npt.NDArray[np.uint32]) -> pa.Table:
+        """Return rows of a part; see `select_duplicates`."""
+        members = part.read(READ).take(pa.array(rows)).combine_chunks()
+        columns = (
+            union_find.addresses(part.part, rows),
+            labels,
+            np.full(len(rows), self.dedup.priorities.get(part.source, 0), np.uint8),
+            np.full(len(rows), part.previous),
+        )
+        for field, values in zip(MEMBER, columns, strict=True):
+            members = members.append_column(field, pa.array(values))
         return members
+
+    def rank(self, low: int, members: Iterable[bytes]) -> int:
+        """Rank the clusters of a range, whose lowest cluster is `low`."""
+        table = unpack(members, member_schema(self.dedup.profile))
+        duplicates, counts = select_duplicates(table, self.dedup)
+        path = ranked_path(self.dedup, low)
+        write_duplicates(self.dedup.url(path), duplicates)
+        self.dedup.save(RANKED, low, paths=[path], counts=counts)
+        return low
+
+
+def member_schema(profile: Profile) -> pa.Schema:
+    """Return the columns of the documents of clusters."""
+    signed = signatures.schema(profile)
+    return pa.schema([*(signed.field(name) for name in READ), *MEMBER])
 
 
 def select_duplicates(members: pa.Table, dedup: Deduplication) -> tuple[pa.Table, Counts]:
     """Rank the documents of some clusters, and select those that are removed.
 
     Args:
-        members: READ of all documents of some clusters, and the columns address (uint64), label
-            (uint32, of the cluster), priority (uint8, of the source) and previous (bool).
+        members: all documents of some clusters in any order, with the columns of `member_schema`.
         dedup: the settings.
 
     Returns:
@@ -211,14 +265,10 @@ def write_duplicates(url: str, duplicates: pa.Table) -> None:
     write_table(url, duplicates, compression="zstd", row_group_size=1 << 16)
 
 
-def read_duplicates(dedup: Deduplication, paths: list[str], part: int) -> pa.Table:
-    """Return the removed documents of a part, ordered by address, with the columns REMOVED."""
-    low, high = part << 32, part << 32 | 0xFFFFFFFF
-    tables = [REMOVED.empty_table()]
-    for path in paths:
-        with open_parquet(dedup.url(path)) as file:
-            for group in file.groups_between(REMOVED.get_field_index("address"), low, high):
-                table = file.read_row_group(group)
-                addresses = table["address"].to_numpy()
-                tables.append(table.filter(pa.array((addresses >= low) & (addresses <= high))))
-    return pa.concat_tables(tables).sort_by("address").combine_chunks()
+def by_part(duplicates: pa.Table) -> Iterator[tuple[int, pa.Table]]:
+    """Yield the parts of removed documents, which are ordered by address, and their documents."""
+    parts, _ = union_find.parts_and_rows(duplicates["address"].to_numpy())
+    cuts = np.flatnonzero(np.diff(parts)) + 1
+    if len(parts):
+        for first, stop in zip([0, *cuts], [*cuts, len(parts)], strict=True):
+            yield int(parts[first]), duplicates.slice(first, stop - first)

@@ -1,5 +1,8 @@
 """Spanning forests: links between documents that share a hash, as files of edges.
 
+The edges of all parts and columns are shuffled by their first document and merged, so a pair of
+documents that shares many bands is one edge in the files.
+
 Column 0 is the hash of the normalized text of every document. Column k is the hash of band k - 1 of
 the documents that have a signature.
 """
@@ -19,6 +22,16 @@ from pipelines.dedup.parts import SignedPart
 from pipelines.dedup.signatures import band_column
 
 FORESTS = "forests"
+
+EDGES = "edges"
+"""Tag of the edges within parts."""
+
+BUCKETS = 4
+"""Files of edges for each range of hashes (ours: the edges of all 26 columns in one bucket of
+1 million documents are at most 416 MB, usually a tenth of that)."""
+
+MIX = np.uint64(0x9E3779B97F4A7C15)
+"""Odd multiplier that spreads addresses over the buckets (2^64 / golden ratio, Knuth)."""
 
 Key = tuple[int, int]
 """A column, and a range of its hashes."""
@@ -40,15 +53,22 @@ class SpanningForests(DedupTransform):
         """Return the paths of the forests, relative to dedup/."""
         documents = parts | "Documents" >> beam.Map(lambda part: part.documents)
         total = documents | "Total" >> beam.CombineGlobally(sum)
-        link = beam.FlatMap(self.link_in_part, beam.pvalue.AsSingleton(total))
-        typed = link.with_output_types(tuple[Key, bytes], forests=str)
-        linked = parts | "LinkInParts" >> typed.with_outputs(FORESTS, main="hashes")
+        documents = beam.pvalue.AsSingleton(total)
+        link = beam.FlatMap(self.link_in_part, documents)
+        typed = link.with_output_types(tuple[Key, bytes], edges=tuple[int, bytes])
+        linked = parts | "LinkInParts" >> typed.with_outputs(EDGES, main="hashes")
+        link_across = beam.FlatMap(self.link_across_parts, documents)
         across = (
             linked.hashes
             | "ByRange" >> beam.GroupByKey()
-            | "LinkAcrossParts" >> beam.FlatMapTuple(self.link_across_parts)
+            | "LinkAcrossParts" >> link_across.with_output_types(tuple[int, bytes])
         )
-        return (linked[FORESTS], across) | "Paths" >> beam.Flatten()
+        return (
+            (linked[EDGES], across)
+            | "Edges" >> beam.Flatten()
+            | "ByBucket" >> beam.GroupByKey()
+            | "Merge" >> beam.MapTuple(self.merge)
+        )
 
     def link_in_part(
         self, part: SignedPart, documents: int
@@ -70,18 +90,42 @@ class SpanningForests(DedupTransform):
             for number, pairs in enumerate(np.split(packed, cuts)):
                 if len(pairs):
                     yield (column, number), pairs.tobytes()
-        for path in self._write(f"part-{part.part}", linked):
-            yield beam.pvalue.TaggedOutput(FORESTS, path)
+        for keyed in self._by_bucket(linked, documents):
+            yield beam.pvalue.TaggedOutput(EDGES, keyed)
 
-    def link_across_parts(self, key: Key, values: Iterable[bytes]) -> Iterator[str]:
+    def link_across_parts(
+        self, hashes: tuple[Key, Iterable[bytes]], documents: int
+    ) -> Iterator[tuple[int, bytes]]:
         """Link the addresses of one column and range that share a hash."""
-        pairs = np.concatenate([np.frombuffer(value, np.uint64).reshape(-1, 2) for value in values])
-        edges = union_find.forest(pairs[:, 0], pairs[:, 1])
-        yield from self._write(f"column-{key[0]}-{key[1]}", edges)
+        pairs = _pairs(hashes[1])
+        yield from self._by_bucket(union_find.forest(pairs[:, 0], pairs[:, 1]), documents)
+
+    def merge(self, bucket: int, values: Iterable[bytes]) -> str:
+        """Write the forest of the edges of a bucket, and return its path relative to dedup/."""
+        path = self.dedup.path(CLUSTERS, FORESTS, f"{self.columns[0]}-{bucket}.npy")
+        with files.replacing(self.dedup.url(path)) as output:
+            np.save(output, union_find.spanning(_pairs(values)), allow_pickle=False)
+        return path
+
+    def _by_bucket(self, edges: U64, documents: int) -> Iterator[tuple[int, bytes]]:
+        """Yield edges by bucket: equal first documents have the same bucket."""
+        if not len(edges):
+            return
+        buckets = BUCKETS * self._ranges(documents)
+        mixed = (edges[:, 0] * MIX) >> np.uint64(40)
+        bucket = (mixed % np.uint64(buckets)).astype(np.int64)
+        order = np.argsort(bucket, kind="stable")
+        numbers, starts = np.unique(bucket[order], return_index=True)
+        for number, some in zip(numbers, np.split(edges[order], starts[1:]), strict=True):
+            yield int(number), some.tobytes()
+
+    def _ranges(self, documents: int) -> int:
+        """Return the number of ranges of the hashes of a column."""
+        return 1 + documents // self.dedup.limits.hashes_per_range
 
     def _cuts(self, hashes: U64, documents: int) -> Indexes:
         """Return the start of each range but the first in ascending hashes."""
-        ranges = 1 + documents // self.dedup.limits.hashes_per_range
+        ranges = self._ranges(documents)
         starts = [(number << 64) // ranges for number in range(1, ranges)]
         return np.searchsorted(hashes, np.array(starts, np.uint64))
 
@@ -98,13 +142,10 @@ class SpanningForests(DedupTransform):
             rows = np.flatnonzero(signed if column else kept)
             yield column, (_hashes(table, column) ^ scopes)[rows], rows
 
-    def _write(self, name: str, edges: U64) -> Iterator[str]:
-        """Write a forest and yield its path; write and yield nothing without edges."""
-        if len(edges):
-            path = self.dedup.path(CLUSTERS, FORESTS, f"{self.columns[0]}-{name}.npy")
-            with files.replacing(self.dedup.url(path)) as output:
-                np.save(output, edges, allow_pickle=False)
-            yield path
+
+def _pairs(values: Iterable[bytes]) -> U64:
+    """Return packed pairs of uint64 as [n, 2]."""
+    return np.frombuffer(b"".join(values), np.uint64).reshape(-1, 2)
 
 
 def _hashes(table: pa.Table, column: int) -> U64:

@@ -12,6 +12,7 @@ from manifests.lineage.parts_table import PARTS, PARTS_TABLE
 from manifests.lineage.receipts import Receipt, merge_funnels, sum_counts
 from manifests.schemas import FORMAT, PLAN_FILE, PlanRow
 from pipelines.corpus.corpus import Corpus
+from pipelines.corpus.shared_files import share_files
 from pipelines.license_filter.plan import make_plan
 from pipelines.license_filter.reference_lists import ListDigests, digest_lists
 from pipelines.license_filter.repository_licenses import make_table
@@ -24,7 +25,7 @@ from pipelines.preparation import (
     write_manifest,
 )
 from pipelines.runtime.job import Job, ProcessParts
-from pipelines.runtime.step import check_failures, dead_letter
+from pipelines.runtime.step import check_failures, dead_letters
 
 CONFIG = ("source", "filters", "decontaminate", "opt_out", "max_failed")
 """The tables and keys of CORPUS.toml that the manifest records."""
@@ -63,7 +64,8 @@ def run(preparation: Preparation) -> Manifest:
     Raises:
         DataError: more inputs than `max_failed` allows cannot be read.
     """
-    corpus, directory = preparation.corpus, preparation.license_filter
+    corpus = share_files(preparation.corpus, preparation.output)
+    directory = preparation.license_filter
     digests = digest_lists(corpus)
     plan = make_plan(corpus, digests)
     table = files.join(preparation.output, PLAN_FILE)
@@ -96,8 +98,9 @@ def run(preparation: Preparation) -> Manifest:
 def _failed_inputs(directory: str, rows: list[PlanRow]) -> list[FailedInput]:
     """Return the inputs that could not be read, by the plan or by a worker."""
     failed: dict[tuple[str, str], FailedInput] = {}
+    letters = dead_letters(directory)
     for row in rows:
-        letter = dead_letter(directory, row["part"])
+        letter = letters.get(row["part"])
         if row["error"]:
             letter = FailedInput(source=row["source"], input=row["input"], error=row["error"])
         if letter:

@@ -1,6 +1,6 @@
 """Beam's side of a step: transforms from rows of a table of parts to receipts, and local jobs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,20 +8,13 @@ import apache_beam as beam
 from apache_beam.metrics import Metrics
 from apache_beam.utils.windowed_value import WindowedValue
 
-from manifests.io import files
+from manifests.errors import DataError
 from manifests.lineage.receipts import Receipt
 from pipelines.runtime import processes, progress, runners
-from pipelines.runtime.runners import Runner
-from pipelines.runtime.step import (
-    Row,
-    Step,
-    do_row,
-    done_receipts,
-    failed_url,
-    finish,
-    is_done,
-    letter_name,
-)
+from pipelines.runtime.outcomes import Outcomes
+from pipelines.runtime.probe import Probe
+from pipelines.runtime.runners import Runner, Work
+from pipelines.runtime.step import Row, Step, do_row, done_receipts, finish, letter_name
 from pipelines.runtime.table import readable_rows
 
 NAMESPACE = "stackpile"
@@ -32,14 +25,19 @@ NAMESPACE = "stackpile"
 class ReadParts(beam.PTransform):
     """Read the readable rows of a table of parts: a Parquet file that workers can read."""
 
-    def __init__(self, table: str) -> None:
-        """Read the Parquet file at `table`, a path or URL."""
+    def __init__(self, table: str, probe: Probe | None = None) -> None:
+        """Read the Parquet file at `table`, a path or URL, when a worker has answered `probe`."""
         super().__init__()
-        self.table = table
+        self.table, self.probe = table, probe
 
     def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection:
         """Return the rows as dicts."""
-        return begin | "Table" >> beam.Create([self.table]) | "Rows" >> beam.FlatMap(readable_rows)
+        return begin | "Table" >> beam.Create([self.table]) | "Rows" >> beam.FlatMap(self._rows)
+
+    def _rows(self, table: str) -> list[dict[str, Any]]:
+        if self.probe:
+            self.probe.answer()
+        return readable_rows(table)
 
 
 @beam.typehints.with_output_types(Receipt)
@@ -51,16 +49,17 @@ class ProcessParts(beam.PTransform):
     show counters of documents, bytes and tokens and the time of each row.
     """
 
-    def __init__(self, step: Step[Any], processes: int = 1) -> None:
+    def __init__(self, step: Step[Any], processes: int = 1, probe: Probe | None = None) -> None:
         """Do `step`.
 
         Args:
             step: the work on one row.
             processes: worker processes for the rows of a bundle. One: the engine's own worker does
                 the rows. More serve engines that run in one process.
+            probe: a question of the driver that each of the engine's workers answers first.
         """
         super().__init__()
-        self.step, self.processes = step, processes
+        self.step, self.processes, self.probe = step, processes, probe
 
     def expand(self, rows: beam.PCollection) -> beam.PCollection:
         """Return the receipts."""
@@ -68,18 +67,20 @@ class ProcessParts(beam.PTransform):
         return rows | "Spread" >> beam.Reshuffle() | "Do" >> beam.ParDo(self._do())
 
     def _do(self) -> beam.DoFn:
-        return DoRows(self.step, self.processes)
+        return DoRows(self.step, self.processes, self.probe)
 
 
 class DoRows(beam.DoFn):
     """Do the rows of a bundle, then yield their receipts."""
 
-    def __init__(self, step: Step[Any], processes: int = 1) -> None:
+    def __init__(self, step: Step[Any], processes: int = 1, probe: Probe | None = None) -> None:
         """Do `step`, in `processes` worker processes if there are more than one."""
-        self.step, self.processes = step, processes
+        self.step, self.processes, self.probe = step, processes, probe
 
     def setup(self) -> None:
-        """Load models and tables."""
+        """Answer the driver's question, then load models and tables."""
+        if self.probe:
+            self.probe.answer()
         if self.processes == 1:
             self.step.setup()
 
@@ -147,6 +148,9 @@ class Job:
     table: str
     label: str
     """Label of the progress bar and of the transform."""
+    rows: beam.PTransform | None = None
+    """What reads the rows for the workers, with fields that the table lacks; by default ReadParts
+    of the table."""
 
     def run(self, runner: Runner, retry_failed: bool = False) -> list[Receipt]:
         """Do the rows that are not done, and return the receipts of all rows in table order.
@@ -154,20 +158,52 @@ class Job:
         Args:
             runner: the engine.
             retry_failed: whether rows that have a dead letter are tried again.
+
+        Raises:
+            DataError: the engine failed, or it ended and rows are not done.
+            HandedOver: the engine wrote the job instead of running it.
         """
         rows = readable_rows(self.table)
+        outcomes = Outcomes(self.step)
         if retry_failed:
-            for row in rows:
-                files.remove(failed_url(self.step.directory, letter_name(self.step, row)))
-        todo = sum(not is_done(self.step, row) for row in rows)
-        with progress.parts(self.step.directory, self.label, len(rows), len(rows) - todo):
-            if todo:
-                transform = ProcessParts(self.step, runner.processes(todo))
-                runners.run(
-                    runner,
-                    todo,
-                    lambda pipeline: (
-                        pipeline | "Parts" >> ReadParts(self.table) | self.label >> transform
-                    ),
-                )
-        return [receipt for row in rows for receipt in done_receipts(self.step, row)]
+            outcomes.forget_failures(rows)
+        undone = outcomes.look(rows)
+        with progress.parts(self.step.directory, self.label, len(rows), len(rows) - len(undone)):
+            if undone:
+                probe = None if runner.in_process else Probe(self.step.directory)
+                self._do(runner, len(undone), probe)
+                undone = outcomes.look(undone)
+                if undone:
+                    raise DataError(self._not_done(runner, undone, len(rows), probe))
+                if probe:
+                    probe.remove()
+        return outcomes.receipts(rows)
+
+    def _do(self, runner: Runner, parts: int, probe: Probe | None) -> None:
+        """Run the step on an engine."""
+        if probe:
+            probe.ask()
+        transform = ProcessParts(self.step, runner.processes(parts), probe)
+        runners.run(
+            runner,
+            Work(self.label, self.step.directory, parts),
+            lambda pipeline: (
+                pipeline
+                | "Parts" >> (self.rows or ReadParts(self.table, probe))
+                | self.label >> transform
+            ),
+        )
+
+    def _not_done(
+        self, runner: Runner, undone: Sequence[Row], rows: int, probe: Probe | None
+    ) -> str:
+        """Return the sentence about rows that an engine left undone."""
+        first = letter_name(self.step, undone[0])
+        if "input" in undone[0]:
+            first += f" ({undone[0]['input']})"
+        workers = f"; workers that answered: {len(probe.answers())}" if probe else ""
+        return (
+            f"{self.step.directory}: {runner.title} ended without an error, but {len(undone):,} of "
+            f"{rows:,} parts of {self.label} are not done{workers}; the first is {first}; the same "
+            "command goes on from here"
+        )

@@ -2,29 +2,39 @@
 
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from manifests.lineage.receipts import receipt_names
 
 SECONDS = 0.5
-"""Interval between two counts of the receipts."""
+"""Least interval between two counts of the receipts."""
+
+SHARE = 0.05
+"""Largest share of the time that is spent on counting: a store lists 1,000 names in a request."""
 
 
-def bar(console: Console | None = None) -> Progress:
-    """Return a progress display on standard error; it is disabled if that is not a terminal."""
-    console = console or Console(stderr=True)
+def bar() -> Progress:
+    """Return a progress display on standard error."""
     return Progress(
         TextColumn("{task.description:<16}"),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("parts"),
         TimeElapsedColumn(),
-        console=console,
-        disable=not sys.stderr.isatty(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
     )
 
 
@@ -32,20 +42,28 @@ def bar(console: Console | None = None) -> Progress:
 def parts(directory: str, label: str, total: int, done: int) -> Iterator[None]:
     """Show the number of parts that have receipts while the block runs.
 
+    Nothing is counted or shown if standard error is not a terminal.
+
     Args:
         directory: the step's directory.
         label: the text beside the bar.
         total: number of parts.
         done: number of parts that are done at the start.
     """
+    if not sys.stderr.isatty():
+        yield
+        return
     with bar() as progress:
         task = progress.add_task(label, total=total, completed=done)
         before = len(receipt_names(directory))
         ended = threading.Event()
 
         def count_receipts() -> None:
-            while not ended.wait(SECONDS):
+            wait = SECONDS
+            while not ended.wait(wait):
+                start = time.monotonic()
                 new = len(receipt_names(directory)) - before
+                wait = max(SECONDS, (time.monotonic() - start) / SHARE)
                 progress.update(task, completed=min(total, done + new))
 
         watcher = threading.Thread(target=count_receipts, daemon=True)

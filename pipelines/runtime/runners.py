@@ -3,21 +3,35 @@
 import argparse
 import contextlib
 import errno
+import io
 import logging
 import os
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions
 from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
 
-from manifests.errors import DataError, StackpileError, UsageError
+from manifests.errors import DataError, HandedOver, StackpileError, UsageError
+from manifests.io.digest import short_digest
+from pipelines.runtime.beam_options import check_engine, check_options, handed_over
+from pipelines.runtime.cluster import Cluster, settings
 
 IN_PROCESS = "FnApiRunner"
 """Beam's name for its engine in this process."""
+
+ENGINES = {
+    "dataflow": "DataflowRunner",
+    "flink": "FlinkRunner",
+    "local": IN_PROCESS,
+    "prism": "PrismRunner",
+    "spark": "SparkRunner",
+}
+"""Short name of an engine -> Beam's name."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +47,8 @@ class Runner:
     options: tuple[str, ...] = ()
     threads: bool = False
     """Whether the in-process engine's workers are threads: see `threaded`."""
+    cluster: Cluster = field(default_factory=Cluster)
+    """The machines of the engine."""
 
     def threaded(self) -> Self:
         """Return the same engine with threads as workers, for compiled code without the GIL.
@@ -48,7 +64,8 @@ class Runner:
 
         The default is the number of cores, but no more than there are parts.
         """
-        cores, number = os.cpu_count() or 1, self._parsed[0].direct_num_workers
+        cores = self.cluster.cores or os.cpu_count() or 1
+        number = self._parsed[0].direct_num_workers
         return min(cores, parts) if number is None else number or cores
 
     def processes(self, parts: int) -> int:
@@ -61,11 +78,17 @@ class Runner:
         if self.in_process:
             threads = 1 if self.processes(parts) > 1 else self.workers(parts)
             return [*self._parsed[1], f"--direct_num_workers={threads}"]
-        arguments = [*self.options, f"--runner={self.name}"]
-        if self.name == "SparkRunner" and not any("--experiments" in one for one in self.options):
-            # Spark reads in one partition unless the graph is optimized before it is handed over.
-            arguments.append("--experiments=pre_optimize=all")
-        return arguments
+        chosen = settings(self.title, self.options, self.cluster)
+        return [*self.options, f"--runner={self.name}", *chosen.options]
+
+    @property
+    def notice(self) -> str:
+        """What was set for the machines of the engine and what was not; "" for this process."""
+        if self.in_process:
+            return ""
+        chosen = settings(self.title, self.options, self.cluster)
+        missing = f"; not set: {'; '.join(chosen.elsewhere)}" if chosen.elsewhere else ""
+        return f"{self.title}: {' '.join(chosen.options) or 'options as given'}{missing}"
 
     @property
     def _parsed(self) -> tuple[argparse.Namespace, list[str]]:
@@ -81,6 +104,11 @@ class Runner:
         return known, [*others, *([f"--direct_running_mode={mode}"] if mode else [])]
 
     @property
+    def title(self) -> str:
+        """Beam's name of the engine."""
+        return self.name or IN_PROCESS
+
+    @property
     def in_process(self) -> bool:
         """Whether it is Beam's engine in this process."""
         return self.name in (None, IN_PROCESS)
@@ -90,34 +118,116 @@ class Runner:
         return FnApiRunner() if self.in_process else None
 
 
-def run(runner: Runner, parts: int, build: Callable[[beam.Pipeline], object]) -> None:
+@dataclass(frozen=True)
+class Work:
+    """What a pipeline does, for its name and its messages."""
+
+    label: str
+    """The step."""
+    directory: str
+    """The step's directory."""
+    parts: int
+    """Number of parts, from which the number of workers follows."""
+
+    @property
+    def name(self) -> str:
+        """Name of the pipeline that engines show, the same whenever the step is repeated."""
+        label = self.label.replace("_", "-")
+        return f"stackpile-{label}-{short_digest([self.directory])[:8]}"
+
+
+def open_runner(name: str | None, options: Sequence[str], cluster: Cluster | None = None) -> Runner:
+    """Return an engine of the command line.
+
+    Args:
+        name: a name of ENGINES, or Beam's name; None for Beam's engine in this process.
+        options: Beam's own options.
+        cluster: the machines of the engine.
+
+    Raises:
+        UsageError: Beam does not know the engine, or neither Beam nor its job server knows an
+            option.
+    """
+    cluster = cluster or Cluster()
+    runner = Runner(ENGINES.get(name or "local", name), tuple(options), cluster=cluster)
+    if runner.in_process and (cluster.image or (cluster.workers or 1) > 1):
+        raise UsageError("--workers and --image: the local engine runs on this machine alone")
+    with _quiet():
+        pipeline = _pipeline(runner, 1)
+        shutil.rmtree(pipeline.local_tempdir, ignore_errors=True)  # which running it would remove
+        check_options(pipeline, runner.options)
+    return runner
+
+
+def run(runner: Runner, work: Work, build: Callable[[beam.Pipeline], object]) -> None:
     """Build a pipeline, run it, and wait for its end.
+
+    An engine's word that a pipeline is done proves nothing; callers look for what it wrote.
 
     Args:
         runner: the engine.
-        parts: number of parts, from which the number of workers follows.
+        work: what the pipeline does.
         build: adds the transforms to the pipeline.
 
     Raises:
-        UsageError: Beam does not know the engine or an option, or a worker cannot use the config.
+        UsageError: Beam does not know the engine, or a worker cannot use the config.
         DataError: the job failed; the message is the worker's own sentence.
+        HandedOver: the engine wrote the job instead of running it.
     """
     with _quiet():
-        try:
+        pipeline = _pipeline(runner, work.parts)
+        _label(pipeline.options, work)
+        build(pipeline)
+        state = _run(pipeline)
+    if state not in (None, "DONE"):
+        raise DataError(f"{runner.title}: the job ended as {state}")
+    if instead := handed_over(runner.title, pipeline.options):
+        raise HandedOver(
+            f"{work.directory}: {work.label} is not done: {runner.title} {instead}"
+            "then repeat this command, which checks every part and goes on"
+        )
+
+
+def _pipeline(runner: Runner, parts: int) -> beam.Pipeline:
+    """Return an empty pipeline of an engine; UsageError if Beam refuses an option."""
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
             options = PipelineOptions(runner.arguments(parts))
             pipeline = beam.Pipeline(runner=runner.engine(), options=options)
-        except (ValueError, ImportError) as error:
-            raise UsageError(f"runner {runner.name or IN_PROCESS}: {error}") from None
-        build(pipeline)
+    except SystemExit:  # of argparse, after the usage of all options
+        reason = said.getvalue().strip().rpartition("error: ")[2]
+        raise UsageError(f"{runner.title}: {reason}") from None
+    except (AttributeError, ImportError, ValueError) as error:
+        raise UsageError(f"{runner.title}: {error}") from None
+    check_engine(runner.title, runner.in_process, options)
+    return pipeline
+
+
+def _label(options: PipelineOptions, work: Work) -> None:
+    """Name a pipeline, unless the user did, and label it for Dataflow's list and bills."""
+    cloud = options.view_as(GoogleCloudOptions)
+    cloud.job_name = cloud.job_name or work.name
+    if cloud.project:
+        cloud.labels = [*(cloud.labels or []), f"stackpile={work.label}"]
+
+
+def _run(pipeline: beam.Pipeline) -> str | None:
+    """Run a pipeline, and return its last state; None if the engine does not tell it."""
+    try:
+        result = pipeline.run()
         try:
-            state = pipeline.run().wait_until_finish()
-        except Exception as error:
-            # The in-process engine raises another exception while it handles the worker's.
-            if isinstance(error.__context__, StackpileError | OSError | KeyboardInterrupt):
-                raise error.__context__ from None
-            raise _cause(error) from error
-    if state not in (None, "DONE"):
-        raise DataError(f"runner {runner.name or IN_PROCESS}: the job ended as {state}")
+            state: str | None = result.wait_until_finish()
+        except KeyboardInterrupt:
+            with contextlib.suppress(Exception):  # not every engine can cancel
+                result.cancel()
+            raise
+    except Exception as error:
+        # The in-process engine raises another exception while it handles the worker's.
+        if isinstance(error.__context__, StackpileError | OSError | KeyboardInterrupt):
+            raise error.__context__ from None
+        raise _cause(error) from error
+    return state
 
 
 def _cause(error: Exception) -> Exception:

@@ -5,6 +5,7 @@ Worker processes import this module, so it does not import Beam.
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from manifests.errors import DataError, InputError
@@ -86,12 +87,13 @@ def failed_url(directory: str, part: str) -> str:
     return files.join(directory, FAILED, f"{part}.json")
 
 
-def dead_letter(directory: str, part: str) -> FailedInput | None:
-    """Return the dead letter of a part; None if the part has none."""
-    url = failed_url(directory, part)
-    if not files.exists(url):
-        return None
-    return FailedInput.model_validate_json(files.read_bytes(url))
+def dead_letters(directory: str) -> dict[str, FailedInput]:
+    """Return part -> dead letter of all parts of a step that have one."""
+    names = files.list_names(files.join(directory, FAILED))
+    urls = [files.join(directory, FAILED, name) for name in names]
+    with ThreadPoolExecutor(files.REQUESTS) as pool:
+        letters = pool.map(FailedInput.model_validate_json, pool.map(files.read_bytes, urls))
+        return dict(zip((name.removesuffix(".json") for name in names), letters, strict=True))
 
 
 def done_receipts(step: Step[Any], row: Row) -> list[Receipt]:

@@ -1,5 +1,7 @@
 """The third job: documents without their duplicates become a dataset of token shards."""
 
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import apache_beam as beam
@@ -128,11 +130,9 @@ def find_kept_documents(preparation: Preparation) -> KeptDocuments:
     rows: list[Any] = read_rows(files.join(preparation.dedup, PARTS_TABLE))
     documents = files.join(preparation.license_filter, "documents")
     duplicates = files.join(preparation.dedup, "duplicates")
-    return KeptDocuments(
-        tables=KeptTables(documents, duplicates),
-        parts=[_kept_part(preparation, parent, row) for row in rows],
-        bytes=parent.totals.bytes,
-    )
+    with ThreadPoolExecutor(files.REQUESTS) as pool:
+        parts = list(pool.map(partial(_kept_part, preparation, parent), rows))
+    return KeptDocuments(KeptTables(documents, duplicates), parts, parent.totals.bytes)
 
 
 def _kept_part(preparation: Preparation, parent: Manifest, row: DocumentsPart) -> KeptPart:

@@ -106,3 +106,7 @@ def _header(line: str) -> str:
     first, rest = line[:70], line[70:]
     more: Sequence[str] = [rest[i : i + 69] for i in range(0, len(rest), 69)]
     return "\r\n ".join([first, *more]) + "\r\n"
+
+
+if __name__ == "__main__":
+    print(job_server_jar())

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from manifests.errors import DataError, UsageError
+from manifests.io import parquet
 from manifests.lineage.chain import load_chain
 from manifests.verify.cleanup import plan_cleanup, remove
 from manifests.verify.verify import verify
@@ -75,6 +76,31 @@ def test_small_limits_change_nothing(tmp_path: Path, reference: list[Any]) -> No
     manifest = deduplicate(tmp_path, PRIORITIES, limits=SMALL)
     assert len([path for path in manifest.tables if path.startswith("clusters/")]) > 3
     assert kept_documents(tmp_path) == reference
+
+
+def test_files_are_opened_as_often_for_one_range_of_clusters_as_for_many(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: Counter[str] = Counter()
+    whole = parquet.open_parquet
+
+    def counted(url: str) -> Any:
+        opened[Path(url).relative_to(tmp_path).parts[2]] += 1
+        return whole(url)
+
+    monkeypatch.setattr(parquet, "open_parquet", counted)
+    rows = [document(code(seed // 2)) for seed in range(40)]
+    counts = []
+    for documents in (40, 4):
+        opened.clear()
+        output = tmp_path / str(documents)
+        write_filtered(output, [rows[part::3] for part in range(3)])
+        deduplicate(output, limits=Limits(documents_per_task=documents), verify="exact")
+        ranges = len(list((output / "dedup/clusters").glob("*/*-ranked.parquet")))
+        counts.append((ranges, opened["clusters"] / ranges, opened["signatures"]))
+    # Of each range, the ranked documents are read twice and those that remain once.
+    assert [count[:2] for count in counts] == [(1, 3), (10, 3)]
+    assert counts[0][2] == counts[1][2]
 
 
 def test_an_interrupted_run_continues_after_the_last_finished_pipeline(
@@ -188,7 +214,7 @@ def test_files_of_exact_verification_are_cleaned_away_and_made_again(tmp_path: P
     write_filtered(tmp_path, [chained(20)])
     manifest = deduplicate(tmp_path)
     left = [path for path in (tmp_path / "dedup/exact").rglob("*") if path.is_file()]
-    assert {path.suffix for path in left} == {".u32", ".npy", ".parquet"}
+    assert {path.suffix for path in left} == {".u32", ".npy"}
     assert not {str(path) for path in left} & {
         f"{file.directory}/{file.path}" for file in plan_cleanup(str(tmp_path / "dedup")).files
     }

@@ -4,9 +4,12 @@ import apache_beam as beam
 import numpy as np
 import pytest
 
+from filters.dedup import union_find
+from filters.dedup.union_find import U64
 from pipelines.corpus.dedup_table import Dedup
 from pipelines.dedup.deduplication import Deduplication, Limits
 from pipelines.dedup.spanning_forests import SpanningForests
+from tests.corpora import code
 from tests.documents import deduplicate, document, write_filtered
 from tests.pipelines.dedup.corpora import PRIORITIES, cut, mixed_corpus
 
@@ -26,8 +29,37 @@ def test_a_part_shuffles_equal_hashes_once(tmp_path: Path) -> None:
     shuffled = [output for output in hashes if isinstance(output, tuple)]
     assert [(key, len(packed)) for key, packed in shuffled] == [((k, 0), 16) for k in range(26)]
     assert isinstance(forest, beam.pvalue.TaggedOutput)
-    edges = np.load(dedup.url(forest.value))
-    assert edges.tolist() == [[0, row] for row in range(1, 2000)]
+    _, edges = forest.value
+    assert as_pairs(edges).tolist() == [[0, row] for row in range(1, 2000)]
+
+
+def as_pairs(packed: bytes) -> U64:
+    return np.frombuffer(packed, np.uint64).reshape(-1, 2)
+
+
+def test_the_edges_of_all_columns_and_parts_become_forests_without_repetitions(
+    tmp_path: Path,
+) -> None:
+    rows = [document(code(seed % 50)) for seed in range(150)]
+    write_filtered(tmp_path, [rows[part::3] for part in range(3)])
+    dedup = signed(tmp_path, Limits())
+    transform = SpanningForests(dedup, tuple(range(26)))
+    linked = [output for part in dedup.parts() for output in transform.link_in_part(part, 150)]
+    hashes: dict[tuple[int, int], list[bytes]] = {}
+    edges: dict[int, list[bytes]] = {}
+    for output in linked:
+        if isinstance(output, tuple):
+            hashes.setdefault(output[0], []).append(output[1])
+        else:
+            edges.setdefault(output.value[0], []).append(output.value[1])
+    for item in hashes.items():
+        for bucket, packed in transform.link_across_parts(item, 150):
+            edges.setdefault(bucket, []).append(packed)
+    merged = [np.load(dedup.url(transform.merge(*item))) for item in edges.items()]
+    assert len(merged) == 4
+    addresses, labels = union_find.components(np.concatenate(merged))
+    assert len(addresses) == 150 and len(np.unique(labels)) == 50
+    assert sum(map(len, merged)) == 100, "one edge for each copy"
 
 
 @pytest.mark.parametrize("ranges", [1, 5])

@@ -18,7 +18,7 @@ from manifests.lineage.manifest import FailedInput
 from manifests.lineage.receipts import ComponentFunnel, Count, Receipt, save_receipt
 from pipelines.runtime.job import NAMESPACE, Job, ProcessParts, ReadParts
 from pipelines.runtime.runners import Runner
-from pipelines.runtime.step import dead_letter
+from pipelines.runtime.step import dead_letters
 
 ROWS = [{"source": "s", "input": name, "bytes": size} for name, size in (("a", 3), ("b", 5))]
 
@@ -105,7 +105,7 @@ def test_an_input_that_cannot_be_read_has_a_dead_letter_and_no_receipt(
         receipts = pipeline | beam.Create(ROWS) | ProcessParts(step, processes)
         assert_that(names(receipts), equal_to(["b"]))
     letter = FailedInput(source="s", input="a", error="is truncated")
-    assert dead_letter(str(tmp_path), "a") == letter
+    assert dead_letters(str(tmp_path)) == {"a": letter}
 
 
 def test_a_table_of_parts_is_read_without_the_rows_that_cannot_be(tmp_path: Path) -> None:
