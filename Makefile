@@ -1,10 +1,11 @@
 # make demo    run every stage on real input, about 5 minutes
 # make test    run every check and every test
+# make engines run the jobs on clusters on this machine, about 10 minutes
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint kernels format bench clean
+.PHONY: help venv demo test engines lint kernels format bench clean
 
 BIN := .venv/bin
 
@@ -23,6 +24,11 @@ test: venv  ## run every check and every test
 	@$(MAKE) --no-print-directory -j 2 lint kernels
 	@echo "test: pytest, on two cores"
 	@$(BIN)/python -m pytest -n 2 --dist worksteal
+
+engines: venv  ## fetch Spark, then run the jobs on a cluster of two machines on this one
+	@echo "engines: fetch Spark and Beam's job server"
+	@$(BIN)/python -m tests.pipelines.spark
+	@$(BIN)/python -m pytest -m engines tests/engines
 
 lint: venv  ## check lint, format, types and imports
 	@echo "lint: ruff check";  $(BIN)/ruff check .
