@@ -74,7 +74,7 @@ def settings(engine: str, given: Sequence[str], cluster: Cluster) -> Settings:
     else:
         chosen |= _options("sdk_worker_parallelism", cluster.cores)
         chosen |= _options("environment_cache_millis", CACHE_MILLIS)
-        if _is_loopback(engine, options):
+        if _is_loopback(engine, options) and "--sdk_worker_parallelism=1" not in given:
             # Beam starts such processes by the first `python` of PATH.
             if _runs_this_python("python"):
                 experiment = "use_loopback_process_worker"

@@ -24,7 +24,9 @@ JVM = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 def spark() -> Runner:
     properties = [f"--job_server_jvm_properties={value}" for value in JVM]
     jar = f"--spark_job_server_jar={job_server_jar()}"
-    return Runner("SparkRunner", (jar, "--spark_master_url=local[2]", *properties))
+    # One worker, a thread of this process: a run of seconds has no time to start processes.
+    options = (jar, "--spark_master_url=local[2]", "--sdk_worker_parallelism=1", *properties)
+    return Runner("SparkRunner", options)
 
 
 def digest(corpus: Path, output: Path, runner: Runner) -> str:
