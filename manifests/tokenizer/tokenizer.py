@@ -165,7 +165,9 @@ def _control(path: str, parsed: dict[str, Any], end: str | None) -> SpecialToken
     )
 
 
-def train_tokenizer(texts: Iterable[str], vocabulary: int, masks: int) -> bytes:
+def train_tokenizer(
+    texts: Iterable[str], vocabulary: int, masks: int, others: Sequence[str] = ()
+) -> bytes:
     """Return the tokenizer.json of a byte-level BPE trained on texts; equal texts give equal bytes.
 
     Args:
@@ -173,11 +175,12 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int, masks: int) -> bytes:
         vocabulary: number of ids; there are fewer if the texts have fewer merges.
         masks: number of mask tokens among the ids. The last ids are, as in CodeGen2,
             <|endoftext|> <sep> <eom> <mask_N> .. <mask_1>.
+        others: further control tokens, whose ids follow <|endoftext|>.
 
     Raises:
         UsageError: the vocabulary has no room for 256 bytes and the control tokens.
     """
-    control = [END[0], SEP, EOM, *mask_names(masks)]
+    control = [END[0], *others, SEP, EOM, *mask_names(masks)]
     if vocabulary < 256 + len(control):
         raise UsageError(f"a vocabulary of {vocabulary} has no room for bytes and {masks} masks")
     tokenizer = byte_level(models.BPE())

@@ -34,11 +34,11 @@ def train(
     from manifests.tokenizer.tokenizer import train_tokenizer
     from pipelines.preparation import load_preparation
     from pipelines.tokenize.job import find_kept_documents, redacted_sources
-    from pipelines.tokenize.tokenizer import sample_texts
+    from pipelines.tokenize.tokenizer import OBJECTIVE_TOKENS, sample_texts
 
     preparation = load_preparation(corpus, prepared)
     texts = sample_texts(find_kept_documents(preparation), redacted_sources(preparation))
-    _write(out, train_tokenizer(texts, vocabulary, masks), as_json)
+    _write(out, train_tokenizer(texts, vocabulary, masks, OBJECTIVE_TOKENS), as_json)
 
 
 @app.command()

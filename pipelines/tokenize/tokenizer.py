@@ -12,11 +12,15 @@ from manifests.io.digest import digest, short_digest
 from manifests.lineage.manifest import FILE as MANIFEST
 from manifests.lineage.receipts import Receipt, is_whole, load_receipt, write_receipt
 from manifests.tokenizer.published import codegen2_tokenizer, codegen25_tokenizer
-from manifests.tokenizer.tokenizer import train_tokenizer
+from manifests.tokenizer.tokenizer import FIM, train_tokenizer
 from pipelines.corpus.tokenize_table import Tokenize, Tokenizer
 from pipelines.tokenize.kept_documents import KeptDocuments
 
 STEP = "tokenizer"
+
+OBJECTIVE_TOKENS = tuple(FIM.values())
+"""Control tokens that a trained tokenizer has besides those of spans: the sentinels of fill in the
+middle."""
 
 FILE = "tokenizer.json"
 
@@ -45,7 +49,14 @@ def make_tokenizer(
         identity.append(files.sha256(origin.path))
     else:
         parts = [part.identity for part in kept.parts]
-        identity += [parts, SAMPLE_BYTES, MAX_CHARACTERS, sorted(redacted), redaction.VERSION]
+        identity += [
+            OBJECTIVE_TOKENS,
+            parts,
+            SAMPLE_BYTES,
+            MAX_CHARACTERS,
+            sorted(redacted),
+            redaction.VERSION,
+        ]
     name = short_digest([STEP, *identity])
     receipt = load_receipt(directory, name)
     if receipt and is_whole(directory, receipt):
@@ -66,7 +77,8 @@ def _content(origin: Tokenizer, kept: KeptDocuments, redacted: Collection[str]) 
     if origin.codegen25:
         return codegen25_tokenizer(files.read_bytes(origin.codegen25))
     assert origin.train
-    return train_tokenizer(sample_texts(kept, redacted), origin.train, origin.masks)
+    texts = sample_texts(kept, redacted)
+    return train_tokenizer(texts, origin.train, origin.masks, OBJECTIVE_TOKENS)
 
 
 def sample_texts(kept: KeptDocuments, redacted: Collection[str]) -> Iterator[str]:

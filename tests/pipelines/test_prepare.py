@@ -279,3 +279,13 @@ def test_recorded_scores_give_the_same_rules_again(prepared_corpus: Path) -> Non
         strict = registry.first_rule({**thresholds, "max_line_length": 1}, scores, table.num_rows)
         if table.num_rows and not np.isnan(scores["max_line_length"]).all():
             assert "max_line_length" in set(strict)
+
+
+def test_a_trained_tokenizer_has_the_control_tokens_of_every_objective(
+    prepared_corpus: Path,
+) -> None:
+    manifest = load_manifest(prepare(prepared_corpus).tokenize)
+    assert manifest.tokenizer is not None
+    fields = manifest.tokenizer.control.model_dump(exclude={"mask_step", "masks", "vocabulary"})
+    assert None not in fields.values() and len(set(fields.values())) == len(fields)
+    assert manifest.tokenizer.vocabulary == 700

@@ -1,5 +1,9 @@
 """Statements of package manifests and of debian/copyright."""
 
+import json
+import re
+from pathlib import Path
+
 import pytest
 
 from filters.licenses.policy import load_policy
@@ -39,3 +43,12 @@ def test_npms_list_of_objects_is_a_choice_and_a_list_of_strings_is_not() -> None
     assert stated_licenses({"type": "MIT"}) == "MIT"
     unchanged: tuple[object, ...] = (["MIT", "GPL-2.0"], [], None, "MIT", [{"type": 3}], [{}])
     assert tuple(map(stated_licenses, unchanged)) == unchanged
+
+
+def test_the_page_about_licenses_states_what_is_read() -> None:
+    page = Path(__file__).parents[3] / "docs/licenses.md"
+    rows = re.findall(r"^\| `(.+)` \(.+\) \| `(.+)` \|$", page.read_text(), re.MULTILINE)
+    assert len(rows) == 4
+    for form, expression in rows:
+        value = stated_licenses(json.loads(form)) if form.startswith("[") else form
+        assert written(parse(value)) == expression
