@@ -158,12 +158,18 @@ def write_part(directory: Path, number: int, source: str, rows: Sequence[Row]) -
             "kept": row["rule"] is None,
             "evidence": {**evidence, "license": row["license"]},
             "mean_line_length": 31.5,
+            "max_control_share": 0.0,
+            "min_words": float("nan"),
         }
         for row in rows
     ]
     paths = [f"documents/{name}.parquet", f"decisions/{name}.parquet"]
     write_table(str(directory / paths[0]), kept, DOCUMENTS)
-    write_table(str(directory / paths[1]), decided, decisions(["mean_line_length"]))
+    write_table(
+        str(directory / paths[1]),
+        decided,
+        decisions(["mean_line_length", "max_control_share", "min_words"]),
+    )
     receipt = write_receipt(directory, name, LICENSE_FILTER, paths, counted(rows))
     return {
         "part": number,

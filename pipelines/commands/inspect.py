@@ -141,7 +141,7 @@ def attribution(
     out: Annotated[str, typer.Option("--out", help="The list to write.")] = "ATTRIBUTION.md",
     as_json: AsJson = False,
 ) -> None:
-    """List the authors of kept documents: by license the repositories and copyright lines."""
+    """List repositories and copyright lines of kept documents by license."""
     from manifests.io import files
     from manifests.lineage.chain import load_chain
     from pipelines.inspect import attribution

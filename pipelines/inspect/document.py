@@ -1,5 +1,6 @@
 """One document: its text, its origin, and why it was kept or rejected."""
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -74,7 +75,7 @@ class Decision:
         kept: whether license_filter kept the row.
         rule: the rule that rejected the row; None if it is kept.
         evidence: license, layer, policy and detail, as in decisions/.
-        scores: document filter -> score; NaN where the filter does not act.
+        scores: document filter -> score; only filters that acted on the document.
         document_row: row of documents/; None if license_filter rejected the row.
         duplicate: why dedup removed the document; None if it is kept.
     """
@@ -179,9 +180,10 @@ def stored_text(chain: Chain, document: StoredDocument) -> str:
 
 def _decision(table: DocumentTable, row: int) -> Decision:
     """Return a row of decisions/."""
-    scores = take_row(table, row)
-    values = {name: scores.pop(name) for name in DECISION}
+    columns = take_row(table, row)
+    values = {name: columns.pop(name) for name in DECISION}
     del values["id"]
+    scores = {name: v for name, v in columns.items() if v is not None and not math.isnan(v)}
     return Decision(table.name, table.source, table.input, **values, scores=scores)
 
 
@@ -237,7 +239,7 @@ def render_document(description: dict[str, Any]) -> RenderableType:
         lines.append(f"{name:<12} {'unknown' if text is None else text}")
     for row in description["occurrences"]:
         lines.append(f"input        {row['source']}: {row['input']}, row {row['input_row']}")
-        scores = ", ".join(f"{name} {value:.4g}" for name, value in row["scores"].items() if value)
+        scores = ", ".join(f"{name} {value:.4g}" for name, value in row["scores"].items())
         lines += [f"scores       {scores}"] if scores else []
     for row in description["shards"]:
         lines.append(

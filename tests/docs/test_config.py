@@ -14,6 +14,7 @@ from manifests.config import Config
 from manifests.mixture.config import Mixture
 from manifests.mixture.recipes import Recipe
 from pipelines.corpus.corpus import Corpus
+from pipelines.sources.registry import LAYOUTS
 from trainer.config import RunConfig
 
 PAGE = Path(__file__).parents[2] / "docs" / "config.md"
@@ -23,7 +24,10 @@ FILES: dict[str, tuple[type[Config], str]] = {
         Corpus,
         "The commands that prepare a corpus read it.",
     ),
-    "MIX.toml": (Mixture, "`stackpile mix` writes it; `stackpile plan` and a run read it."),
+    "MIX.toml": (
+        Mixture,
+        "`stackpile mix` writes it; `stackpile preview`, `materialize` and `train` read it.",
+    ),
     "RUN.toml": (RunConfig, "`stackpile train` reads it."),
     "License policy": (PolicyFile, "A file of filters/licenses/policies, or a path of your own."),
     "MinHash profile": (Profile, "A file of filters/dedup/profiles, or a path of your own."),
@@ -129,6 +133,11 @@ def _text(schema: dict[str, Any]) -> str:
 
 def test_the_page_lists_every_key_of_every_file() -> None:
     assert PAGE.read_text() == page(), "run `python -m tests.docs.test_config`"
+
+
+def test_every_kind_of_source_is_named_where_kinds_are_listed() -> None:
+    texts = [PAGE.read_text(), (PAGE.parents[1] / "README.md").read_text()]
+    assert [kind for kind in LAYOUTS for text in texts if f"`{kind}`" not in text] == []
 
 
 def test_every_key_has_a_description() -> None:

@@ -135,7 +135,12 @@ def test_the_description_is_json_and_can_be_printed(output):
     description = describe_document(chain, row["id"].hex())
     assert json.loads(json.dumps(description)) == description
     text = printed(render_document(description), 200)
-    for word in (row["path"], row["text"].splitlines()[0], "shards/", "mean_line_length 31.5"):
+    for word in (
+        row["path"],
+        row["text"].splitlines()[0],
+        "shards/",
+        "mean_line_length 31.5, max_control_share 0\n",
+    ):
         assert word in text
     rejected = next(row for row in all_rows().values() if row["rule"])
     assert "The text is not available: its input or documents/ is missing" in printed(

@@ -17,7 +17,7 @@ def test_each_rule_has_examples_with_evidence(output):
     assert len(denied["examples"]) == 3
     for example in denied["examples"]:
         assert example["evidence"]["license"] == "GPL-3.0-only"
-        assert example["scores"] == {"mean_line_length": 31.5}
+        assert example["scores"] == {"mean_line_length": 31.5, "max_control_share": 0}
         assert example["input"] == f"{example['source']}.parquet"
     assert all(example["kept_id"] for example in rules["exact"]["examples"])
 
