@@ -54,8 +54,8 @@ def write_texts(output: Path, batches: Iterable[Any]) -> list[Rows]:
     rows: list[Rows] = []
     for texts in batches:
         parts = -(-texts.nbytes // PART)
-        each, first = -(-len(texts) // parts), sum(map(len, rows))
-        tables = [_documents(texts[i * each : (i + 1) * each], first + i) for i in range(parts)]
+        item, first = -(-len(texts) // parts), sum(map(len, rows))
+        tables = [_documents(texts[i * item : (i + 1) * item], first + i) for i in range(parts)]
         rows.append([_write_part(output, first + i, table) for i, table in enumerate(tables)])
     write_table(output, [row for of_batch in rows for row in of_batch])
     return rows

@@ -32,8 +32,8 @@ def least_p(laws: Sequence[Law], seed: int) -> dict[tuple[str, str], float]:
     values: dict[Any, float] = {}
     for law in laws:
         for size in SIZES:
-            found = p_values(law, size, seed)
-            for column, value in zip(law.columns, found, strict=True):
+            result = p_values(law, size, seed)
+            for column, value in zip(law.columns, result, strict=True):
                 values[law.objective, law.law, size, column] = value
     least: dict[tuple[str, str], float] = {}
     for (objective, text, *_), value in holm(values).items():
@@ -49,7 +49,7 @@ def measure(data: Path) -> Sequence[Claim]:
         say(f"laws: samplers, seed {seed}")
         of_seed.append(least_p(LAWS, seed))
     for law in LAWS:
-        values = [found[law.objective, law.law] for found in of_seed]
+        values = [result[law.objective, law.law] for result in of_seed]
         text = f"{law.objective}, {law.law}: least p-value of a chi-squared test beside plain "
         text += (
             f"Python, adjusted by Holm, of seeds 0 to 4 ({', '.join(f'{p:.2g}' for p in values)})"

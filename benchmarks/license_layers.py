@@ -57,7 +57,7 @@ def measure(data: Path) -> Sequence[Claim]:
     verdicts = judge_licenses(policy, rows["licenses"], "reject", layers)
     print_errors(known, truth, headers, verdicts)
     kept, right = verdicts.kept, verdicts.kept & truth.permissive
-    found = verdicts.kept & truth.allowed
+    result = verdicts.kept & truth.allowed
     return [
         Claim(
             "all layers: accepted files that are permissive, of all accepted",
@@ -68,7 +68,7 @@ def measure(data: Path) -> Sequence[Claim]:
         ),
         Claim(
             "all layers: permissive files that the policy allows, accepted of all",
-            int(found.sum()),
+            int(result.sum()),
             int(truth.allowed.sum()),
             0.99,
             PACKAGES,

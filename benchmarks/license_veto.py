@@ -102,8 +102,8 @@ def run_veto(texts: Any, policy: Policy, detector: Detector) -> Veto:
     stated = veto.statements(texts)
     distinct = veto.distinct_texts(stated)
     answer = detector.detect(distinct)
-    found = dict(zip(distinct, answer.found, strict=True))
-    denied = veto.denials(stated, found.get, policy)
+    result = dict(zip(distinct, answer.found, strict=True))
+    denied = veto.denials(stated, result.get, policy)
     return Veto(set(denied), len(distinct), answer.detected, time.perf_counter() - start)
 
 

@@ -34,7 +34,7 @@ def measured(command: Sequence[str]) -> Taken:
     start, peak = time.perf_counter(), 0
     with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT) as process:
         while process.poll() is None:
-            peak = max(peak, sum(_pss(each) for each in _tree(process.pid)))
+            peak = max(peak, sum(_pss(item) for item in _tree(process.pid)))
             time.sleep(SECONDS)
         seconds = time.perf_counter() - start
         assert process.stdout is not None
@@ -46,17 +46,17 @@ def measured(command: Sequence[str]) -> Taken:
 
 def _tree(process: int) -> list[int]:
     """Return a process and all its descendants."""
-    found = [process]
-    for each in found:
-        for children in Path(f"/proc/{each}/task").glob("*/children"):
-            found += [int(child) for child in _read(children).split()]
-    return found
+    result = [process]
+    for item in result:
+        for children in Path(f"/proc/{item}/task").glob("*/children"):
+            result += [int(child) for child in _read(children).split()]
+    return result
 
 
 def _pss(process: int) -> int:
     """Return the proportional set size of a process in bytes; 0 for an ended process."""
-    found = re.search(r"^Pss:\s+(\d+) kB", _read(Path(f"/proc/{process}/smaps_rollup")), re.M)
-    return int(found[1]) << 10 if found else 0
+    result = re.search(r"^Pss:\s+(\d+) kB", _read(Path(f"/proc/{process}/smaps_rollup")), re.M)
+    return int(result[1]) << 10 if result else 0
 
 
 def _read(path: Path) -> str:

@@ -50,9 +50,9 @@ def main() -> None:
     buffer = io.BytesIO()
     with gzip.GzipFile(fileobj=buffer, mode="wb", mtime=0, filename="") as output:
         output.write(cache_name().encode() + b"\n")
-        for text, found in zip(common_texts, answer.found, strict=True):
-            if found is not None:
-                output.write(line_of(text_key(text), found))
+        for text, result in zip(common_texts, answer.found, strict=True):
+            if result is not None:
+                output.write(line_of(text_key(text), result))
     files.write_bytes(str(SEED), buffer.getvalue())
     print(f"{len(common_texts)} of {len(counted)} texts, {len(buffer.getvalue())} bytes in {SEED}")
 

@@ -63,7 +63,7 @@ def write_documents(
     records = []
     for number in range(SHARDS):
         folder = "heldout" if heldout else "shards"
-        mine = range(number, len(texts), SHARDS)
+        selected = range(number, len(texts), SHARDS)
         path = f"{folder}/{component}-{number:05d}-0123abcd.tar"
         with DatasetShard(
             str(directory),
@@ -73,7 +73,7 @@ def write_documents(
             dtype="uint16",
             block_tokens=BLOCK_TOKENS,
         ) as shard:
-            for row in mine:
+            for row in selected:
                 text = texts[row].encode()
                 shard.add(
                     tokens[row],

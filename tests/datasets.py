@@ -43,9 +43,9 @@ def write_documents(
     path = str(directory / "tokenizer.json")
     files.write_bytes(path, tokenizer)
     records = []
-    for component, heldout in sorted({(each.component, each.heldout) for each in documents}):
-        mine = [d for d in documents if (d.component, d.heldout) == (component, heldout)]
-        parts = np.array_split(np.arange(len(mine)), min(shards, len(mine)))
+    for component, heldout in sorted({(item.component, item.heldout) for item in documents}):
+        selected = [d for d in documents if (d.component, d.heldout) == (component, heldout)]
+        parts = np.array_split(np.arange(len(selected)), min(shards, len(selected)))
         for number, some in enumerate(parts):
             folder = "heldout" if heldout else "shards"
             place = f"{folder}/{component}-{number:05d}-0123abcd.tar"
@@ -58,7 +58,7 @@ def write_documents(
                 block_tokens=block_tokens,
             )
             with shard:
-                for document in (mine[place] for place in some):
+                for document in (selected[place] for place in some):
                     _add(shard, document)
                 records.append(shard.close())
     summary = finish_dataset(str(directory), records)

@@ -46,9 +46,9 @@ Row = dict[str, Any]
 
 def write_output(directory: Path, tokenizer: bytes) -> None:
     """Write out/ of three finished jobs over two sources."""
-    found = made_up_rows()
-    parts = write_license_filter(directory / "license_filter", found)
-    after = write_dedup(directory / "dedup", parts, found)
+    result = made_up_rows()
+    parts = write_license_filter(directory / "license_filter", result)
+    after = write_dedup(directory / "dedup", parts, result)
     kept = [row for row in after if row["rule"] is None]
     write_tokenize(directory / "tokenize-small", kept, tokenizer)
 
@@ -68,15 +68,15 @@ def write_table(url: str, rows: Sequence[Row], schema: pa.Schema) -> None:
 def made_up_rows() -> dict[str, list[Row]]:
     """Source -> every row that came in, with the rule that rejected it, sorted by component."""
     generator = random.Random(2)
-    found: dict[str, list[Row]] = {}
+    result: dict[str, list[Row]] = {}
     for source, components in PARTS_OF.items():
-        rows = found.setdefault(source, [])
+        rows = result.setdefault(source, [])
         for slug, number in sorted(components.items()):
             for index in range(number):
                 word = generator.choice(["def ", "x ", "return ", "self ", "( ", ") ", "1 "])
                 text = f"# {slug} {index}\n" + word * generator.choice([1, 10, 60, 700])
                 rows.append(made_up_row(source, slug, index, text) | {"input_row": len(rows)})
-    return found
+    return result
 
 
 def made_up_row(source: str, slug: str, index: int, text: str) -> Row:
@@ -115,9 +115,9 @@ def counted(rows: Iterable[Row], tokens: Mapping[bytes, int] | None = None) -> F
 
 
 def totals_of(funnel: Funnel, **more: Any) -> Totals:
-    flat = [each for components in funnel.values() for each in components.values()]
+    flat = [component for components in funnel.values() for component in components.values()]
     names = ("documents_in", "bytes_in", "documents", "bytes")
-    return Totals(**{name: sum(getattr(each, name) for each in flat) for name in names}, **more)
+    return Totals(**{name: sum(getattr(item, name) for item in flat) for name in names}, **more)
 
 
 def parts_table(directory: Path, parts: Sequence[Row], schema: pa.Schema) -> dict[str, str]:
@@ -205,7 +205,7 @@ def write_dedup(directory: Path, parts: Sequence[Row], found: Mapping[str, list[
         gone = [duplicate(part["part"], kept, place) for place in range(6, len(kept), 7)]
         path = f"duplicates/{part['name']}.parquet"
         write_table(str(directory / path), gone, DUPLICATES)
-        rules = {each["row"]: each["rule"] for each in gone}
+        rules = {item["row"]: item["rule"] for item in gone}
         decided = [{**row, "rule": rules.get(place)} for place, row in enumerate(kept)]
         write_receipt(directory, part["name"][::-1], DEDUP, [path], counted(decided))
         after += decided
@@ -250,12 +250,12 @@ def write_tokenize(directory: Path, rows: Sequence[Row], tokenizer: bytes) -> No
     records: list[ShardRecord] = []
     lengths: dict[bytes, int] = {}
     for component in sorted({row["component"] for row in rows}):
-        mine = [row for row in rows if row["component"] == component]
-        train = [row for row in mine if not row["heldout"]]
+        selected = [row for row in rows if row["component"] == component]
+        train = [row for row in selected if not row["heldout"]]
         for folder, number, chosen in (
             ("shards", 0, train[::2]),
             ("shards", 1, train[1::2]),
-            ("heldout", 0, [row for row in mine if row["heldout"]]),
+            ("heldout", 0, [row for row in selected if row["heldout"]]),
         ):
             place = f"{folder}/{component}-{number:05d}-0123abcd.tar"
             records.append(write_shard(directory, place, chosen, encoder, lengths))

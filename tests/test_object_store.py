@@ -68,8 +68,8 @@ def upload(directory: Path, url: str) -> None:
 
 def listing(directory: str) -> dict[str, bytes]:
     """Return every file below a directory, but those of a directory named after a run."""
-    found = files.glob(f"{directory}/**/*")
-    names = {url.removeprefix(directory + "/"): url for url in found}
+    result = files.glob(f"{directory}/**/*")
+    names = {url.removeprefix(directory + "/"): url for url in result}
     return {n: files.read_bytes(u) for n, u in names.items() if "clusters/" not in n}
 
 

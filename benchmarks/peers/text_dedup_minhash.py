@@ -22,7 +22,7 @@ def main(file: str, work: str) -> None:
         "column": "text",
         "num_proc": "1",
     }
-    arguments = [each for name, value in options.items() for each in (f"--{name}", value)]
+    arguments = [item for name, value in options.items() for item in (f"--{name}", value)]
     minhash.main(arguments, standalone_mode=False)
     # A row that is like no other, or too short, is its own cluster.
     from datasets import Dataset

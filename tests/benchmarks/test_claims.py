@@ -80,8 +80,8 @@ def test_medians_take_turns():
         order.append(name)
         return values[order.count(name) - 1]
 
-    found = medians(3, lambda: work("a", [1, 9, 2]), lambda: work("b", [5, 4, 6]))
-    assert found == [2, 5]
+    result = medians(3, lambda: work("a", [1, 9, 2]), lambda: work("b", [5, 4, 6]))
+    assert result == [2, 5]
     assert order == ["a", "b"] * 3
 
 

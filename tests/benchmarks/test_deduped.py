@@ -31,5 +31,5 @@ def test_survivors_are_numbered_as_the_texts(tmp_path: Path, monkeypatch: pytest
     assert filter_texts([first, other], tmp_path / "both")["totals"]["documents"] == 6
     assert deduplicate(tmp_path / "both", "stack-v1.2")["totals"]["documents"] == 4
     stays = survivors(tmp_path / "both", 6)
-    groups = [set(np.flatnonzero(stays == each).tolist()) for each in np.unique(stays)]
+    groups = [set(np.flatnonzero(stays == item).tolist()) for item in np.unique(stays)]
     assert sorted(map(sorted, groups)) == [[0, 4], [1], [2, 5], [3]]

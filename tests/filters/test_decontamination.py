@@ -37,9 +37,9 @@ pieces = st.lists(st.sampled_from(["aB", "Ab", " ", "\n\t", "é", "x"]), max_siz
 )
 def test_hits_are_those_of_a_search_for_substrings(sought, documents):
     texts = [BenchmarkText("made-up", str(i), "text", text) for i, text in enumerate(sought)]
-    found = find(index_benchmarks(texts), column(documents))
+    result = find(index_benchmarks(texts), column(documents))
     long_enough = [text for text in texts if len(squeezed(text.text).encode()) >= MIN_BYTES]
-    for document, hit in zip(documents, found, strict=True):
+    for document, hit in zip(documents, result, strict=True):
         inside = squeezed(document)
         holding = {squeezed(text.text) for text in long_enough if squeezed(text.text) in inside}
         assert (hit is None) == (not holding)

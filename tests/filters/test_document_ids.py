@@ -26,12 +26,12 @@ def test_ids_are_equal_only_for_equal_fields(documents):
 
 
 def test_ids_do_not_change_between_versions():
-    found = one_id("the-stack", ["owner/name", None], "src/a.py", "x = 1\n").as_py()
+    result = one_id("the-stack", ["owner/name", None], "src/a.py", "x = 1\n").as_py()
     fields = [b"the-stack", b"owner/name", b"", b"src/a.py", b"x = 1\n"]
     framed = [len(field).to_bytes(8, "little") + field for field in fields]
     framed.insert(1, (2).to_bytes(8, "little"))
     state = hashlib.blake2b(b"".join(framed), digest_size=16, person=b"stackpile id")
-    assert found == state.digest()
+    assert result == state.digest()
 
 
 def test_ids_of_a_batch_are_those_of_its_documents():
@@ -45,8 +45,8 @@ def test_ids_of_a_batch_are_those_of_its_documents():
 
 @given(st.lists(st.text(), max_size=5))
 def test_text_hashes_are_blake2b(texts):
-    found = text_hashes(pa.array(texts, pa.large_string())).to_pylist()
-    assert found == [hashlib.blake2b(text.encode(), digest_size=16).digest() for text in texts]
+    result = text_hashes(pa.array(texts, pa.large_string())).to_pylist()
+    assert result == [hashlib.blake2b(text.encode(), digest_size=16).digest() for text in texts]
 
 
 SAME = [("a b", "a  b"), ("a\r\nb\n", "a\nb"), ("\n\n a", "a"), ("a\tb", "a b")]
@@ -57,16 +57,16 @@ DIFFERENT = [("a b", "ab"), ("A", "a"), ("a\u00a0b", "a b"), ("a1", "a0"), ("a,b
     ("left", "right", "equal"), [(*p, True) for p in SAME] + [(*p, False) for p in DIFFERENT]
 )
 def test_normalized_hashes_ignore_layout_only(left, right, equal):
-    found = normalized_hashes(pa.array([left, right], pa.large_string())).to_pylist()
-    assert (found[0] == found[1]) is equal
+    result = normalized_hashes(pa.array([left, right], pa.large_string())).to_pylist()
+    assert (result[0] == result[1]) is equal
 
 
 @given(st.lists(st.text("a \n\t\x0bé\xa0\x1c", max_size=30), max_size=5), st.integers(1, 9))
 def test_normalized_hashes_do_not_depend_on_the_pieces_that_are_read(texts, piece):
     plain = [re.sub(rb"[ \t\n\v\f\r]+", b" ", text.encode()).strip(b" ") for text in texts]
     with mock.patch.object(filters.document_ids, "PIECE", piece):
-        found = normalized_hashes(pa.array(texts, pa.large_string())).to_pylist()
-    assert found == [hashlib.blake2b(text, digest_size=16).digest() for text in plain]
+        result = normalized_hashes(pa.array(texts, pa.large_string())).to_pylist()
+    assert result == [hashlib.blake2b(text, digest_size=16).digest() for text in plain]
 
 
 def ids_of(count):

@@ -42,9 +42,9 @@ def test_personal_data_is_replaced(text, after):
 
 @pytest.mark.parametrize("address", [PUBLIC, "2a00:1450:4001:82a::200e", "2a00:1450::"])
 def test_an_address_always_becomes_the_same_private_address(address):
-    after, found = redact_text(f"ping {address} and ({address})")
+    after, result = redact_text(f"ping {address} and ({address})")
     first, second = after.removeprefix("ping ").split(" and ")
-    assert f"({first})" == second and first in IPV4 + IPV6 and found == {"ip_address": 2}
+    assert f"({first})" == second and first in IPV4 + IPV6 and result == {"ip_address": 2}
     assert redact_text(after) == (after, {})
 
 
@@ -81,9 +81,9 @@ def test_hints_select_every_text_with_personal_data(text):
 def test_long_hostile_lines_end_soon(piece, addresses):
     """What took time quadratic in such a line would not end."""
     line = piece * 50_000
-    after, found = redact_text(f"{line} jane@example.com")
+    after, result = redact_text(f"{line} jane@example.com")
     assert after.endswith(" <EMAIL>")
-    assert found == Counter(email=1, ip_address=addresses)
+    assert result == Counter(email=1, ip_address=addresses)
     assert addresses or after == f"{line} <EMAIL>"
 
 

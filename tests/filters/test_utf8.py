@@ -15,8 +15,8 @@ def strings(data, offsets):
 
 @given(texts)
 def test_text_bytes_are_the_utf8_of_each_text(values):
-    found = strings(*text_bytes(pa.array(values, pa.large_string())))
-    assert found == [value.encode() for value in values]
+    result = strings(*text_bytes(pa.array(values, pa.large_string())))
+    assert result == [value.encode() for value in values]
 
 
 def test_text_bytes_of_slices_chunks_nulls_and_small_strings():
@@ -29,8 +29,8 @@ def test_text_bytes_of_slices_chunks_nulls_and_small_strings():
 
 @given(texts)
 def test_collapsed_texts_equal_split_and_join(values):
-    found = strings(*collapse_whitespace(*text_bytes(pa.array(values, pa.large_string()))))
-    assert found == [b" ".join(value.encode().split()) for value in values]
+    result = strings(*collapse_whitespace(*text_bytes(pa.array(values, pa.large_string()))))
+    assert result == [b" ".join(value.encode().split()) for value in values]
 
 
 def test_collapse_reads_slices():

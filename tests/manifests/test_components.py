@@ -49,11 +49,11 @@ def test_languages_are_slugs_of_themselves():
 @given(st.text())
 def test_a_slug_is_its_own_slug(name):
     try:
-        found = slug(name)
+        result = slug(name)
     except DataError:
         return
-    assert SLUG.fullmatch(found)
-    assert slug(found) == found
+    assert SLUG.fullmatch(result)
+    assert slug(result) == result
 
 
 def test_a_name_without_letters_is_refused():

@@ -38,8 +38,8 @@ def test_a_sequence_has_all_its_positions_and_is_the_same_alone(memory, three, o
 def test_all_objectives_share_a_plan(memory, three):
     stream = stream_of(memory, three, EVERYTHING)
     batch = stream.batch(0, 4 * stream.plan.group)
-    each = 4 * stream.plan.group // len(OBJECTIVES)
-    assert np.bincount(batch.objective).tolist() == [each] * len(OBJECTIVES)
+    item = 4 * stream.plan.group // len(OBJECTIVES)
+    assert np.bincount(batch.objective).tolist() == [item] * len(OBJECTIVES)
 
 
 def test_an_epoch_has_every_address_once(memory):

@@ -56,8 +56,8 @@ def test_no_forgotten_token_is_in_a_sequence(tmp_path, small_tokenizer, objectiv
     gone = {n for n in range(60) if n % 7 in (2, 3)} | {0, 59}
     directory = write_documents(tmp_path / "a", documents(lengths, gone), small_tokenizer)
     before = plan_of(directory, objective)
-    told = forgetting(tmp_path, directory)
-    assert told["documents"] == len(gone)
+    summary = forgetting(tmp_path, directory)
+    assert summary["documents"] == len(gone)
     plan = plan_of(directory, objective)
     assert plan.positions == before.positions  # addresses never move
     seen = times(Stream.open(plan), plan.positions, batch)

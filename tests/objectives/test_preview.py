@@ -80,9 +80,9 @@ def test_the_plan_of_a_run_is_previewed(app, mixture, tmp_path):
     shares = {"fim": 1.0, "ul2_x3": 1.0, "prefix_lm": 2.0}
     plan = make_plan(load_mixture(mixture), shares, batch=4, sequence_length=64, settings=settings)
     save_plan(plan, str(tmp_path / "plan.json"))
-    found = json.loads(run(app, str(tmp_path / "plan.json"), "-n", "32", "--json").stdout)
-    assert found["plan"] == plan.digest
-    by_name = {sequence["objective"]: sequence for sequence in found["sequences"]}
+    result = json.loads(run(app, str(tmp_path / "plan.json"), "-n", "32", "--json").stdout)
+    assert result["plan"] == plan.digest
+    by_name = {sequence["objective"]: sequence for sequence in result["sequences"]}
     assert sorted(by_name) == ["fim", "prefix_lm", "ul2_x3"]
     shown = run(app, str(tmp_path / "plan.json"), "-n", "32").stdout
     assert "prefix of " in shown
@@ -95,9 +95,9 @@ def test_a_vocabulary_without_masks_has_text_end_and_padding():
 
 def test_runs_contain_every_token():
     kinds = make_objective("span_corruption", CONTROL, {}).token_kinds(TOKENS, DOCUMENTS)
-    found = runs(TOKENS, DOCUMENTS, kinds, lambda ids: " ".join(map(str, ids)))
-    assert " ".join(piece["text"] for piece in found).split() == [str(t) for t in TOKENS]
-    assert sum(piece["tokens"] for piece in found) == len(TOKENS)
+    result = runs(TOKENS, DOCUMENTS, kinds, lambda ids: " ".join(map(str, ids)))
+    assert " ".join(piece["text"] for piece in result).split() == [str(t) for t in TOKENS]
+    assert sum(piece["tokens"] for piece in result) == len(TOKENS)
 
 
 def test_control_characters_of_texts_are_escaped():
@@ -137,10 +137,10 @@ def test_the_command_shows_control_tokens_and_origins(app, mixture):
 
 def test_json_has_the_runs_of_each_sequence(app, mixture):
     result = run(app, mixture, "-n", "3", "--length", "64", "--objective", "clm", "--json")
-    found = json.loads(result.stdout)
-    assert len(found["plan"]) == 64
-    assert [sequence["position"] for sequence in found["sequences"]] == [0, 1, 2]
-    for sequence in found["sequences"]:
+    results_ = json.loads(result.stdout)
+    assert len(results_["plan"]) == 64
+    assert [sequence["position"] for sequence in results_["sequences"]] == [0, 1, 2]
+    for sequence in results_["sequences"]:
         assert sequence["objective"] == "clm"
         assert sum(piece["tokens"] for piece in sequence["runs"]) == 64
         assert sequence["loss"] == 63 / 64

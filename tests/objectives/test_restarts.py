@@ -90,8 +90,8 @@ def test_ranks_workers_and_restarts_give_the_same_tokens(plan, tmp_path):
         step, _, part = path.stem.split("-")
         rank, world = map(int, part.split("of"))
         expected = np.split(whole[int(step)], world)[rank]
-        found = np.frombuffer(path.read_bytes(), np.int64).reshape(-1, 64)
-        assert np.array_equal(found, expected), path.name
+        result = np.frombuffer(path.read_bytes(), np.int64).reshape(-1, 64)
+        assert np.array_equal(result, expected), path.name
         rows = range(ROWS)[rank * ROWS // world : (rank + 1) * ROWS // world]
         done.setdefault(int(step), set()).update(rows)
     assert done == {step: set(range(ROWS)) for step in range(STEPS)}

@@ -17,10 +17,10 @@ README = Path(__file__).parents[2] / "README.md"
 
 
 def block():
-    (found,) = re.findall(
+    (result,) = re.findall(
         r"( {4}from manifests\.mixture\.config import .*?\n)\n## ", README.read_text(), re.DOTALL
     )
-    return dedent(found)
+    return dedent(result)
 
 
 def test_each_process_of_the_readme_example_reads_its_own_rows(
@@ -30,10 +30,10 @@ def test_each_process_of_the_readme_example_reads_its_own_rows(
     make_mixture([small_dataset], {"the-stack": 1.0}, epochs=40, out="MIX.toml")
     lines = block().partition("StreamTrainer(model")[0]
     names = [{"arguments": SimpleNamespace(process_index=r, world_size=2)} for r in range(2)]
-    for each in names:
-        exec(lines, each)
+    for name in names:
+        exec(lines, name)
     batch = names[0]["data"].stream.batch(0, 16)
-    rows = [next(iter(each["data"]))["tokens"] for each in names]
+    rows = [next(iter(name["data"]))["tokens"] for name in names]
     assert torch.equal(torch.cat(rows), torch.from_numpy(batch.tokens))
 
 

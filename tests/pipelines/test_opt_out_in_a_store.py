@@ -32,8 +32,8 @@ def test_forget_and_compact(tmp_path, small_tokenizer):
                 files.write_bytes(f"{root}/tokenize-a/{path.relative_to(local)}", path.read_bytes())
         stored = f"{root}/tokenize-a"
         assert not Dataset.open(stored).tombstones
-        told = forget(stored, ForgetRequest.of(owners=["nobody"]))
-        assert told["tombstone"] is None
+        summary = forget(stored, ForgetRequest.of(owners=["nobody"]))
+        assert summary["tombstone"] is None
         (tmp_path / "list").write_text("o/3\n")
         asked = ForgetRequest.of([str(tmp_path / "list")])
         names = [forget(place, asked)["tombstone"].rsplit("/", 1)[1] for place in (local, stored)]

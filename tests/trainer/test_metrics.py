@@ -29,7 +29,7 @@ def path(tmp_path) -> str:
 
 def test_each_step_is_found(path) -> None:
     steps = {step: find_metrics(path, step) for step in range(46)}
-    assert {step: found["step"] for step, found in steps.items() if found} == {
+    assert {step: result["step"] for step, result in steps.items() if result} == {
         step: step for step in range(3, 43)
     }
     assert last_metrics(path) == read_metrics(path)[-1] == steps[42]
@@ -59,8 +59,8 @@ def test_a_search_reads_a_few_lines_only(path) -> None:
     lines = Path(path).read_bytes().splitlines(keepends=True)
     lines[1] = b"broken\n"
     Path(path).write_bytes(b"".join(lines))
-    found = find_metrics(path, 40)
-    assert found is not None
-    assert found["step"] == 40
+    result = find_metrics(path, 40)
+    assert result is not None
+    assert result["step"] == 40
     with pytest.raises(DataError, match="has a line that is not JSON"):
         read_metrics(path)

@@ -16,16 +16,16 @@ PACKAGE = "peer_of_a_test"
 def pins(tmp_path: Path) -> Path:
     """Pins of one wheel that lies beside them."""
     wheel = tmp_path / f"{PACKAGE}-1.0-py3-none-any.whl"
-    told = f"{PACKAGE}-1.0.dist-info"
+    summary = f"{PACKAGE}-1.0.dist-info"
     with zipfile.ZipFile(wheel, "w") as archive:
         archive.writestr(f"{PACKAGE}.py", "number = 1\n")
         archive.writestr("tqdm.py", "number = 2\n")
         archive.writestr(
-            f"{told}/METADATA",
+            f"{summary}/METADATA",
             f"Metadata-Version: 2.1\nName: {PACKAGE}\nVersion: 1.0\nRequires-Dist: rich<1\n",
         )
-        archive.writestr(f"{told}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
-        archive.writestr(f"{told}/RECORD", "")
+        archive.writestr(f"{summary}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        archive.writestr(f"{summary}/RECORD", "")
     (tmp_path / "peer.txt").write_text(f"{wheel}\n")
     return tmp_path
 

@@ -51,15 +51,15 @@ def findings(judgments):
 
 @pytest.mark.parametrize(("judgments", "missing", "kept", "rule", "layer"), TRUTH)
 def test_verdicts_follow_the_truth_table(judgments, missing, kept, rule, layer):
-    found = verdict(findings(judgments), missing)
-    assert found == Verdict(kept, rule, layer, None)
+    result = verdict(findings(judgments), missing)
+    assert result == Verdict(kept, rule, layer, None)
 
 
 @pytest.mark.parametrize(("judgments", "missing", "kept", "rule", "layer"), TRUTH)
 def test_the_order_of_layers_does_not_decide(judgments, missing, kept, rule, layer):
     for order in permutations(findings(judgments)):
-        found = verdict(order, missing)
-        assert (found.kept, found.rule) == (kept, rule)
+        result = verdict(order, missing)
+        assert (result.kept, result.rule) == (kept, rule)
 
 
 def test_a_verdict_names_the_expression_that_was_found():
@@ -176,11 +176,11 @@ def test_the_order_of_licenses_does_not_decide(licenses):
 def test_documents_are_judged_from_lists_and_arrow_arrays():
     rows = [["MIT"], ["GPL-2.0"], None, [None], ["NOASSERTION"]]
     for column in (rows, pa.array(rows)):
-        found = judge_licenses(STRICT, column, "reject")
-        assert found.kept.tolist() == [True, False, False, False, False]
-        assert list(found.rule) == [None, "license_denied", *["license_unknown"] * 3]
-        assert list(found.expression) == ["MIT", "GPL-2.0-only", None, None, "NOASSERTION"]
-        assert list(found.layer) == ["repository"] * 2 + ["source"] * 3
+        result = judge_licenses(STRICT, column, "reject")
+        assert result.kept.tolist() == [True, False, False, False, False]
+        assert list(result.rule) == [None, "license_denied", *["license_unknown"] * 3]
+        assert list(result.expression) == ["MIT", "GPL-2.0-only", None, None, "NOASSERTION"]
+        assert list(result.layer) == ["repository"] * 2 + ["source"] * 3
     accepted = judge_licenses(STRICT, rows, "accept")
     assert accepted.kept.tolist() == [True, False, True, True, True]
     assert list(accepted.rule) == [None, "license_denied", None, None, None]

@@ -32,15 +32,15 @@ def by_regex(text):
 
 @given(st.lists(texts, min_size=1, max_size=3))
 def test_matches_are_those_of_the_published_patterns(texts):
-    found = encoded_data(make_batch(texts))
+    result = encoded_data(make_batch(texts))
     for i, text in enumerate(texts):
-        assert (found.longest[i], found.covered[i]) == by_regex(text)
+        assert (result.longest[i], result.covered[i]) == by_regex(text)
 
 
 def test_overlapping_matches_count_once():
     pairs = "ab\n" * 30
-    found = encoded_data(make_batch([pairs, pairs + "-" + pairs]))
-    assert list(found.longest) == [90, 90] and list(found.covered) == [90, 180]
+    result = encoded_data(make_batch([pairs, pairs + "-" + pairs]))
+    assert list(result.longest) == [90, 90] and list(result.covered) == [90, 180]
 
 
 def test_long_matches_and_large_shares_are_rejected():
@@ -65,7 +65,7 @@ def test_the_shortest_matches_are_found_at_either_end():
     texts = [
         before + text + after for text in eight for before in ("", "--") for after in ("", "--")
     ]
-    found = encoded_data(make_batch(texts))
-    assert [(int(a), int(b)) for a, b in zip(*found, strict=True)] == list(map(by_regex, texts))
-    assert all(found.longest > 0)
+    result = encoded_data(make_batch(texts))
+    assert [(int(a), int(b)) for a, b in zip(*result, strict=True)] == list(map(by_regex, texts))
+    assert all(result.longest > 0)
     assert not any(encoded_data(make_batch([text[:-1] for text in eight])).longest)

@@ -22,22 +22,22 @@ def batch(texts, component="pile-cc", genre="prose"):
 
 @given(st.lists(prose, min_size=1, max_size=4))
 def test_counts_are_those_of_a_plain_program(texts):
-    found = word_counts(batch(texts))
+    result = word_counts(batch(texts))
     for i, text in enumerate(texts):
         expected = [word for word in SPACE.split(text) if word]
         lines = [stripped for line in text.split("\n") if (stripped := line.strip(" \t\v\f\r"))]
-        assert found.words[i] == len(expected)
-        assert found.characters[i] == sum(map(len, expected))
-        assert found.alphabetic[i] == sum(
+        assert result.words[i] == len(expected)
+        assert result.characters[i] == sum(map(len, expected))
+        assert result.alphabetic[i] == sum(
             any(c > "\x7f" or c.isalpha() for c in word) for word in expected
         )
         lower = {re.sub("[A-Z]", lambda m: m[0].lower(), word) for word in expected}
-        assert found.stop[i] == len(lower & set(STOP_WORDS))
-        assert found.hashes[i] == text.count("#")
-        assert found.ellipses[i] == len(re.findall("\\.\\.\\.|\u2026", text))
-        assert found.lines[i] == len(lines)
-        assert found.bullets[i] == sum(line.startswith(BULLETS) for line in lines)
-        assert found.trailing[i] == sum(line.endswith(("...", "\u2026")) for line in lines)
+        assert result.stop[i] == len(lower & set(STOP_WORDS))
+        assert result.hashes[i] == text.count("#")
+        assert result.ellipses[i] == len(re.findall("\\.\\.\\.|\u2026", text))
+        assert result.lines[i] == len(lines)
+        assert result.bullets[i] == sum(line.startswith(BULLETS) for line in lines)
+        assert result.trailing[i] == sum(line.endswith(("...", "\u2026")) for line in lines)
 
 
 GOOD = "The rules of prose ask that a page be made of words with a few letters. " * 5

@@ -35,8 +35,8 @@ def test_a_page_that_cannot_be_parsed_has_its_own_rule(monkeypatch):
 
 
 def test_deeply_nested_pages_have_a_verdict():
-    found = visible_text(make_batch(["<div>" * 3000 + "x", "<" * 5000, "<![CDATA[ <!"], "html"))
-    assert set(found.parsed) <= {0, 1}
+    result = visible_text(make_batch(["<div>" * 3000 + "x", "<" * 5000, "<![CDATA[ <!"], "html"))
+    assert set(result.parsed) <= {0, 1}
 
 
 def test_shares_of_comments_are_measured_if_the_table_names_them():

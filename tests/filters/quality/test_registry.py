@@ -154,7 +154,7 @@ def test_an_empty_batch_has_empty_scores():
 
 
 def test_settings_are_the_defaults_with_the_table_on_top():
-    published = {name: each.threshold for name, each in FILTERS.items() if each.on}
+    published = {name: item.threshold for name, item in FILTERS.items() if item.on}
     assert settings(None) == settings({}) == published
     assert settings({**OTHERS, "max_mean_line_length": 50, "empty": False}) == {
         "max_line_length": 1000,

@@ -107,10 +107,10 @@ def test_bytes_that_are_not_utf8_are_read():
 @given(st.lists(st.sampled_from(["license", "GPL", "x = y;", "", "# ", " * ", "é", "\r"])))
 def test_passages_are_in_order_and_never_overlap(lines):
     text = "\n".join(lines)
-    found = of(text)
-    for before, after in itertools.pairwise(found):
+    result = of(text)
+    for before, after in itertools.pairwise(result):
         assert before.last < after.first
-    for passage in found:
+    for passage in result:
         assert 1 <= passage.first <= passage.last <= text.count("\n") + 1
         assert len(passage.lines) == passage.last - passage.first + 1
 
@@ -149,8 +149,8 @@ def test_a_license_keeps_every_word():
 
 
 def test_a_file_larger_than_any_license_is_not_a_license():
-    (*found,) = of("Each license is yours.\n\n" * 6000)
-    assert not any(passage.whole for passage in found)
+    (*result,) = of("Each license is yours.\n\n" * 6000)
+    assert not any(passage.whole for passage in result)
 
 
 def test_headings_and_lists_do_not_make_a_license_a_comment():
@@ -195,8 +195,8 @@ def test_statements_of_code_far_from_each_other_are_several_passages():
 
 
 def test_a_list_of_licenses_in_code_is_read_a_piece_at_a_time():
-    found = of("    f(x, 'license');\n" * 200)
-    assert [passage.first for passage in found] == list(range(1, 200, REACH + 1))
+    result = of("    f(x, 'license');\n" * 200)
+    assert [passage.first for passage in result] == list(range(1, 200, REACH + 1))
 
 
 @pytest.mark.parametrize(("apart", "count"), [(NEAR, 1), (NEAR + 1, 2)])

@@ -56,7 +56,7 @@ def made_up(text):
 
 def test_texts_are_detected_once_and_kept(detector, tmp_path):
     answer = detector.detect([b"a", b"b", b"a"])
-    assert [found[0].expression for found in answer.found] == ["a", "b", "a"]
+    assert [result[0].expression for result in answer.found] == ["a", "b", "a"]
     assert answer[1:] == (0, 2, 0)
     assert detector.detect([b"a", b"b"])[1:] == (2, 0, 0)
     assert Detector(str(tmp_path)).detect([b"a", b"c"])[1:] == (1, 1, 0)
@@ -66,7 +66,7 @@ def test_texts_are_detected_once_and_kept(detector, tmp_path):
 def test_a_text_that_never_ends_is_given_up_and_never_kept(detector, tmp_path, text):
     answer = detector.detect([b"a", text, b"b"])
     assert answer.found[1] is None
-    assert [found[0].expression for found in answer.found if found] == ["a", "b"]
+    assert [result[0].expression for result in answer.found if result] == ["a", "b"]
     assert answer[1:] == (0, 2, 1)
     assert Cache(str(tmp_path)).get(text_key(text)) is None
     assert detector.detect([text]).timed_out == 1
@@ -113,7 +113,7 @@ def test_concurrent_workers_let_each_text_be_detected_once(detector, tmp_path):
     for thread in threads:
         thread.join()
     for number, answer in enumerate(answers):
-        expressions = [found[0].expression.encode() for found in answer.found]
+        expressions = [result[0].expression.encode() for result in answer.found]
         assert expressions == texts[number * 10 : number * 10 + 30]
     lines = (tmp_path / cache_name()).read_bytes().splitlines()
     assert len(lines) == len(set(lines)) == 60

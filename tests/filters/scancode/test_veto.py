@@ -20,8 +20,8 @@ def arrow(*texts):
 
 def denied(text, *matches, policy=STRICT):
     """The denial of a text in which ScanCode found `matches`."""
-    found = tuple(Match(*match) for match in matches)
-    return denials(statements(arrow(text)), lambda _: found, policy).get(0)
+    result = tuple(Match(*match) for match in matches)
+    return denials(statements(arrow(text)), lambda _: result, policy).get(0)
 
 
 NOTICE = "// some license or other\n"
@@ -119,9 +119,9 @@ def test_another_policy_denies_other_headers(tmp_path):
     path.write_text(
         'name = "m"\nversion = 1\norigin = "me"\nrequire = "all"\nlicenses = ["GPL-2.0-only"]'
     )
-    mine = load_policy(str(path))
-    assert denied(NOTICE, ("gpl-2.0", "r", 100.0, False), policy=mine) is None
-    assert denied(NOTICE, ("mit", "r", 100.0, False), policy=mine) is not None
+    selected = load_policy(str(path))
+    assert denied(NOTICE, ("gpl-2.0", "r", 100.0, False), policy=selected) is None
+    assert denied(NOTICE, ("mit", "r", 100.0, False), policy=selected) is not None
 
 
 def test_scancode_matches_a_normalized_notice():
@@ -193,11 +193,11 @@ def test_a_change_of_the_rules_has_another_version() -> None:
     asked: list[list[Any]] = [
         [number, *map(list, said)] for number, said in statements(arrow(*CORPUS)).items()
     ]
-    texts = [[*each[:2], each[2].decode(), each[3]] for said in asked for each in said[1:]]
+    texts = [[*item[:2], item[2].decode(), item[3]] for said in asked for item in said[1:]]
     rows = [[said[0], len(said)] for said in asked]
     scores = [score for score in range(101) if denied(NOTICE, ("gpl-2.0", "r", score, False))]
-    found = hashlib.sha256(canonical_json([rows, texts, scores])).hexdigest()
-    assert (veto.RULES, found) == PINNED, (
+    result = hashlib.sha256(canonical_json([rows, texts, scores])).hexdigest()
+    assert (veto.RULES, result) == PINNED, (
         "the veto's rules make something else of the same texts: raise veto.RULES, so that parts "
-        f"which were decided by the old ones are decided again, and pin {(veto.RULES, found)}"
+        f"which were decided by the old ones are decided again, and pin {(veto.RULES, result)}"
     )

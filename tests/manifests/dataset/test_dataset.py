@@ -38,7 +38,7 @@ def whole(small_dataset_made_once):
 def ring(component):
     """Every address of a component, and the document of each, by reading all documents."""
     documents = [np.append(tokens.astype(np.int64), END) for tokens in component.read_documents()]
-    numbers = np.repeat(np.arange(len(documents)), [len(each) for each in documents])
+    numbers = np.repeat(np.arange(len(documents)), [len(document) for document in documents])
     return np.concatenate(documents), numbers
 
 
@@ -102,8 +102,8 @@ def test_any_window_is_a_piece_of_the_ring(whole, data):
 def test_windows_that_start_where_a_block_does(whole):
     component = whole.component(PYTHON)
     rows = whole.block_range(whole.shard_range(PYTHON, heldout=False))
-    mine = whole.blocks[rows.start : rows.stop]
-    starts = np.cumsum(mine["documents"].astype(np.int64) + mine["tokens"]).tolist()
+    selected = whole.blocks[rows.start : rows.stop]
+    starts = np.cumsum(selected["documents"].astype(np.int64) + selected["tokens"]).tolist()
     inside = [component.document_at(start)[1] for start in starts[:-1]]
     assert any(inside)
     assert not all(inside)
@@ -133,10 +133,10 @@ def test_texts_come_back(tmp_path, make_dataset):
     texts = ["def f(x):\n    return x\n", "", "<sep> <mask_1> <|endoftext|>", "\u6f22\u5b57"]
     dataset = Dataset.open(make_dataset(tmp_path, {"s/c": texts}))
     tokenizer = load_text_tokenizer(dataset.tokenizer_path)
-    found = [
+    result = [
         tokenizer.decode(tokens.tolist()) for tokens in dataset.component("s/c").read_documents()
     ]
-    assert sorted(found) == sorted(texts)
+    assert sorted(result) == sorted(texts)
 
 
 def test_a_window_outside_the_ring_is_a_bad_call(whole):
@@ -180,8 +180,8 @@ def test_threads_share_a_component(small_dataset):
     with ThreadPoolExecutor(4) as pool:
         windows = list(pool.map(lambda start: component.window(start, 300), starts))
     for start, window in zip(starts, windows, strict=True):
-        mine = tokens[start : start + 300]
-        assert np.array_equal(window.tokens, mine[mine != END])
+        selected = tokens[start : start + 300]
+        assert np.array_equal(window.tokens, selected[selected != END])
 
 
 def test_few_shards_are_open_at_once(whole):

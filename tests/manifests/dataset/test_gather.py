@@ -28,11 +28,11 @@ def pieces(found):
 @given(st.data())
 def test_any_documents_in_any_order(whole, data):
     component = whole.component(data.draw(st.sampled_from(whole.components)))
-    documents = [each.tolist() for each in component.read_documents()]
+    documents = [document.tolist() for document in component.read_documents()]
     numbers = data.draw(st.lists(st.integers(0, component.documents - 1), max_size=20))
-    found = component.gather(np.array(numbers, dtype=np.int64))
-    assert pieces(found) == [documents[number] for number in numbers]
-    assert found.tokens.dtype == np.uint16
+    result = component.gather(np.array(numbers, dtype=np.int64))
+    assert pieces(result) == [documents[number] for number in numbers]
+    assert result.tokens.dtype == np.uint16
 
 
 @settings(max_examples=15)
@@ -40,7 +40,7 @@ def test_any_documents_in_any_order(whole, data):
 def test_documents_of_many_blocks_and_of_none(tmp_path_factory, make_dataset, texts):
     directory = make_dataset(tmp_path_factory.mktemp("gather"), {"s/c": texts * 2})
     component = Dataset.open(directory).component("s/c")
-    documents = [each.tolist() for each in component.read_documents()]
+    documents = [document.tolist() for document in component.read_documents()]
     order = np.random.default_rng(len(texts)).permutation(len(documents))
     assert pieces(component.gather(order)) == [documents[number] for number in order]
 

@@ -42,8 +42,8 @@ def test_none(dataset):
     stones = read(dataset)
     assert not stones
     assert stones.components == []
-    found = stones.ranges("own/a")
-    assert (found.shape, found.dtype) == ((0, 2), np.int64)
+    result = stones.ranges("own/a")
+    assert (result.shape, result.dtype) == ((0, 2), np.int64)
 
 
 def test_ranges_are_the_union_of_all_joined_where_they_touch(dataset):
@@ -77,10 +77,10 @@ def test_ranges_hold_the_addresses_of_the_documents_and_no_others(lengths, data)
     starts = ends - lengths
     chosen = data.draw(st.lists(st.integers(0, len(lengths) - 1), unique=True))
     pairs = [[starts[i], ends[i]] for i in sorted(chosen)]
-    found = joined(np.array(pairs, np.int64).reshape(-1, 2))
-    inside = {x for start, stop in found.tolist() for x in range(start, stop)}
+    result = joined(np.array(pairs, np.int64).reshape(-1, 2))
+    inside = {x for start, stop in result.tolist() for x in range(start, stop)}
     assert inside == {x for i in chosen for x in range(starts[i], ends[i])}
-    assert (found[1:, 0] > found[:-1, 1]).all()
+    assert (result[1:, 0] > result[:-1, 1]).all()
 
 
 def rewritten(dataset, name, data):
@@ -157,9 +157,9 @@ def test_what_is_forgotten_of_a_component_is_found_once(dataset):
     """It is asked for again for each of its shards."""
     one = write(dataset, ("own/a", False, 10, 20), ("own/a", True, 0, 5))
     stones = read(dataset)
-    found = stones.documents("own/a")
-    assert stones.documents("own/a") is found
-    assert stones.documents("own/a", names=[one]) is found
+    result = stones.documents("own/a")
+    assert stones.documents("own/a") is result
+    assert stones.documents("own/a", names=[one]) is result
     two = write(dataset, ("own/a", False, 30, 40))
     later = read(dataset)
     assert later.documents("own/a").tolist() == [[10, 20], [30, 40]]

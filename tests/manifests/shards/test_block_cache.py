@@ -141,8 +141,8 @@ def test_threads_share_a_fetch(cache):
 
     caches = [cache, BlockCache(cache.directory)] * 20
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda each: each.whole("d" * 32, fetch, always), caches))
-    assert set(found) == {b"block"}
+        result = list(pool.map(lambda each: each.whole("d" * 32, fetch, always), caches))
+    assert set(result) == {b"block"}
     assert len(fetched) == 1
 
 

@@ -32,10 +32,10 @@ def test_a_table_survives_its_receipt(table):
 
 @given(st.lists(TABLES, max_size=4))
 def test_shards_are_numbered_as_they_come(tables):
-    found = np.frombuffer(block_table.number_tables(tables), dtype=block_table.BLOCK)
-    assert found["shard"].tolist() == [n for n, table in enumerate(tables) for _ in table]
+    result = np.frombuffer(block_table.number_tables(tables), dtype=block_table.BLOCK)
+    assert result["shard"].tolist() == [n for n, table in enumerate(tables) for _ in table]
     for field in ("documents", "data_offset", "tokens", "crc32"):
-        assert found[field].tolist() == [value for table in tables for value in table[field]]
+        assert result[field].tolist() == [value for table in tables for value in table[field]]
 
 
 def test_a_missing_or_cut_table_is_named(tmp_path):

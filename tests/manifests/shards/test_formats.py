@@ -34,9 +34,9 @@ def test_the_block_table_leads_to_every_document(small_dataset):
     }
     for name, heldout in [*((n, False) for n in ours.components), ("the-stack/python", True)]:
         shards = [r["shard"] for r in rows if (r["component"], r["heldout"]) == (name, heldout)]
-        found = [document for shard in shards for document in by_shard[shard]]
+        result = [document for shard in shards for document in by_shard[shard]]
         expected = ours.component(name, heldout).read_documents()
-        assert found == [tokens.tolist() for tokens in expected]
+        assert result == [tokens.tolist() for tokens in expected]
 
 
 def test_headers_index_and_table_of_documents_agree(small_dataset):

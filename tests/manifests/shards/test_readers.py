@@ -95,7 +95,7 @@ def blocks_of(directory, heldout):
     """Key -> tokens and offsets of every block, read by our own reader."""
     dataset = Dataset.open(directory)
     names = dataset.heldout_components if heldout else dataset.components
-    found = {}
+    result = {}
     for name in names:
         reader = dataset.component(name, heldout).reader
         shards = dataset.shard_range(name, heldout)
@@ -106,9 +106,9 @@ def blocks_of(directory, heldout):
             for number in range(dataset.shards["blocks"][shard].as_py()):
                 offsets = reader.offsets(block)
                 tokens = reader.tokens(block, 0, int(offsets[-1]))
-                found[f"{key}-{number:06d}"] = [tokens.tolist(), offsets.tolist()]
+                result[f"{key}-{number:06d}"] = [tokens.tolist(), offsets.tolist()]
                 block += 1
-    return found
+    return result
 
 
 def documents_of(samples):
@@ -123,14 +123,14 @@ def documents_of(samples):
 
 def paths(directory, name):
     rows = read_shard_table(directory, load_manifest(directory)).to_pylist()
-    mine = [row["shard"] for row in rows if row["component"] == name and not row["heldout"]]
-    return [f"{directory}/{path}" for path in mine]
+    selected = [row["shard"] for row in rows if row["component"] == name and not row["heldout"]]
+    return [f"{directory}/{path}" for path in selected]
 
 
 @pytest.mark.parametrize("name", TRAIN)
 def test_plain_webdataset(directory, name):
-    found = webdataset.WebDataset(paths(directory, name), shardshuffle=False).decode()
-    samples = [(s["tokens.npy"].tolist(), s["offsets.npy"].tolist()) for s in found]
+    result = webdataset.WebDataset(paths(directory, name), shardshuffle=False).decode()
+    samples = [(s["tokens.npy"].tolist(), s["offsets.npy"].tolist()) for s in result]
     assert documents_of(samples) == ours(directory, name)
 
 
@@ -151,7 +151,7 @@ def test_hugging_face_datasets(directory, tmp_path, name, streaming):
 class Energon(NamedTuple):
     """What Energon reads, and a copy of the dataset with the index files that Energon makes."""
 
-    found: dict[str, dict[str, list[list[int]]]]
+    result: dict[str, dict[str, list[list[int]]]]
     copy: Path
 
 
@@ -169,8 +169,8 @@ def energon(directory, tmp_path_factory):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    (found,) = (line for line in done.stdout.splitlines() if line.startswith('{"train"'))
-    return Energon(json.loads(found), copy)
+    (result,) = (line for line in done.stdout.splitlines() if line.startswith('{"train"'))
+    return Energon(json.loads(result), copy)
 
 
 def test_energon(energon, directory):
@@ -197,20 +197,20 @@ def test_the_configs_of_the_card(described, tmp_path):
     names = datasets.get_dataset_config_names(described)
     assert names == ["all", "s--c", "s--c-sharp", "s--python"]
     for name in names[1:]:
-        found = datasets.load_dataset(described, name, cache_dir=str(tmp_path))
+        result = datasets.load_dataset(described, name, cache_dir=str(tmp_path))
         component = name.replace("--", "/")
-        rows = [(row["tokens.npy"], row["offsets.npy"]) for row in found["train"]]
+        rows = [(row["tokens.npy"], row["offsets.npy"]) for row in result["train"]]
         assert documents_of(rows) == ours(described, component)
-        assert ("validation" in found) == (component == "s/c")
+        assert ("validation" in result) == (component == "s/c")
     held = datasets.load_dataset(described, "s--c", split="validation", streaming=True)
     rows = [(row["tokens.npy"], row["offsets.npy"]) for row in held]
     assert documents_of(rows) == ours(described, "s/c", heldout=True)
 
 
 def test_without_a_config_it_is_everything(described, tmp_path):
-    found = datasets.load_dataset(described, cache_dir=str(tmp_path))
-    assert set(found) == {"train"}
-    assert len(found["train"]) == len(blocks_of(described, heldout=False))
+    result = datasets.load_dataset(described, cache_dir=str(tmp_path))
+    assert set(result) == {"train"}
+    assert len(result["train"]) == len(blocks_of(described, heldout=False))
     assert Path(described, "README.md").exists()
 
 
@@ -219,7 +219,7 @@ def test_what_plain_webdataset_takes_in_silence_ours_names(directory, tmp_path):
     copy = Path(shutil.copytree(directory, tmp_path / "copy"))
     shard = Path(paths(str(copy), "the-stack/python")[0])
     whole = shard.read_bytes()
-    index = [int(each) for each in np.fromfile(f"{shard}.idx", dtype="<u8")]
+    index = [int(item) for item in np.fromfile(f"{shard}.idx", dtype="<u8")]
     flipped = bytearray(whole)
     flipped[index[1] - 700] ^= 1
     for harm in (bytes(flipped), whole[: index[3]]):

@@ -202,12 +202,12 @@ def test_every_flipped_byte_is_found_by_the_scan(tmp_path):
         damaged[at] ^= 16
         path.write_bytes(damaged)
         try:
-            found = scan_shard(str(path), "uint16")
+            result = scan_shard(str(path), "uint16")
         except DataError as fault:
             assert "a.tar" in str(fault)
             continue
         key_is_all_that_changed = at < 100
-        assert key_is_all_that_changed or not np.array_equal(found, summary.table)
+        assert key_is_all_that_changed or not np.array_equal(result, summary.table)
 
 
 def test_a_cut_is_found_by_the_scan_wherever_it_is(tmp_path):

@@ -28,9 +28,9 @@ CODE = ["def f(x):\n    return x + 1\n", "for i in range(10):\n\tprint(i)\n", "#
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
-    found = tmp_path_factory.mktemp("tokenizer") / "tokenizer.json"
-    found.write_bytes(train_tokenizer(CODE, 320, 16))
-    return str(found)
+    result = tmp_path_factory.mktemp("tokenizer") / "tokenizer.json"
+    result.write_bytes(train_tokenizer(CODE, 320, 16))
+    return str(result)
 
 
 @pytest.fixture(scope="module")
@@ -113,9 +113,9 @@ def test_training_needs_room(path):
 def edited(path, tmp_path, change):
     parsed = json.loads(Path(path).read_bytes())
     change(parsed)
-    found = tmp_path / "tokenizer.json"
-    found.write_text(json.dumps(parsed))
-    return str(found)
+    result = tmp_path / "tokenizer.json"
+    result.write_text(json.dumps(parsed))
+    return str(result)
 
 
 def test_control_tokens_can_be_listed(path, tmp_path):

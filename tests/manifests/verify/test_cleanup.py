@@ -43,7 +43,7 @@ def write(path, data=b"left over", age=0.0):
 
 
 def names(found):
-    return sorted(f"{each.directory}/{each.path}" for each in found.files)
+    return sorted(f"{file.directory}/{file.path}" for file in found.files)
 
 
 def test_a_whole_output_has_nothing_to_go(tidy):
@@ -64,11 +64,11 @@ def test_what_no_manifest_needs_goes_and_all_else_stays(tidy):
         write(tidy / "tokenize-small/shards/the-stack/python-00000-ffffffff.tar.idx"),
     ]
     write(tidy / "tokenize-small/notes.txt")
-    found = plan_cleanup(str(tidy))
-    assert names(found) == sorted(stale)
-    assert found.plain()["bytes"] == 6 * len("left over")
+    result = plan_cleanup(str(tidy))
+    assert names(result) == sorted(stale)
+    assert result.plain()["bytes"] == 6 * len("left over")
     assert set(listing(tidy)) > set(before)
-    remove(found)
+    remove(result)
     assert listing(tidy) == sorted([*before, "tokenize-small/notes.txt"])
     assert plan_cleanup(str(tidy)).files == []
 
@@ -83,13 +83,13 @@ def test_receipts_of_stale_parts_go_first(tidy):
         update={"name": "0" * 32, "files": {gone: next(iter(receipt.files.values()))}}
     )
     save_receipt(directory, old)
-    assert [each.path for each in plan_cleanup(str(tidy)).files] == [
+    assert [file.path for file in plan_cleanup(str(tidy)).files] == [
         gone
     ]  # it may be a running job's
     place = tidy / "license_filter/receipts" / f"{'0' * 32}.json"
     write(place, place.read_bytes(), age=2 * HOUR)
-    found = plan_cleanup(str(tidy))
-    assert [each.path for each in found.files] == [f"receipts/{'0' * 32}.json", gone]
+    result = plan_cleanup(str(tidy))
+    assert [file.path for file in result.files] == [f"receipts/{'0' * 32}.json", gone]
 
 
 def test_a_temporary_file_is_left_for_an_hour(tidy):
@@ -97,10 +97,10 @@ def test_a_temporary_file_is_left_for_an_hour(tidy):
     write(place, age=HOUR / 2)
     assert plan_cleanup(str(tidy)).files == []
     old = [write(place, age=2 * HOUR), write(tidy / TEMPORARY, age=2 * HOUR)]
-    found = plan_cleanup(str(tidy))
-    assert {each.kind for each in found.files} == {"temporary"}
-    assert names(found) == sorted(old)
-    remove(found)
+    result = plan_cleanup(str(tidy))
+    assert {file.kind for file in result.files} == {"temporary"}
+    assert names(result) == sorted(old)
+    remove(result)
     assert not place.exists()
 
 
@@ -131,22 +131,22 @@ def test_a_job_that_has_not_ended_keeps_everything_but_old_temporary_files(tidy)
 @pytest.mark.parametrize("begun", [True, False])
 def test_a_job_that_begins_or_ends_meanwhile_stops_it(tidy, begun):
     left = write(tidy / "dedup/duplicates" / f"{'0' * 32}.parquet")
-    found = plan_cleanup(str(tidy))
+    result = plan_cleanup(str(tidy))
     if begun:
         (tidy / "dedup/manifest.json").unlink()
     else:
         manifest = load_manifest(str(tidy / "dedup"))
         save_manifest(str(tidy / "dedup"), manifest.model_copy(update={"digest": "9" * 64}))
     with pytest.raises(DataError, match="dedup: a job has started or ended meanwhile"):
-        remove(found)
+        remove(result)
     assert files.exists(left)
 
 
 def test_documents_go_only_on_request_and_verify_says_so(tidy, output_made_once, tmp_path):
-    assert not any(each.kind == "documents" for each in plan_cleanup(str(tidy)).files)
-    found = plan_cleanup(str(tidy), documents=True)
-    assert {each.kind for each in found.files} == {"documents"}
-    assert len(found.files) == 2
+    assert not any(file.kind == "documents" for file in plan_cleanup(str(tidy)).files)
+    result = plan_cleanup(str(tidy), documents=True)
+    assert {file.kind for file in result.files} == {"documents"}
+    assert len(result.files) == 2
     plain = tmp_path / "plain"
     shutil.copytree(output_made_once, plain)
     for path in (plain / "license_filter/documents").iterdir():
@@ -178,9 +178,9 @@ def test_an_object_store_is_cleaned_too(tidy):
     write(tidy / "dedup/duplicates" / f"{'0' * 32}.parquet")
     store = fsspec.filesystem("memory")
     store.put(str(tidy), "/clean/out", recursive=True)
-    found = plan_cleanup("memory://clean/out")
-    assert [each.path for each in found.files] == [f"duplicates/{'0' * 32}.parquet"]
-    remove(found)
+    result = plan_cleanup("memory://clean/out")
+    assert [file.path for file in result.files] == [f"duplicates/{'0' * 32}.parquet"]
+    remove(result)
     assert plan_cleanup("memory://clean/out").files == []
     assert 0 <= files.idle("memory://clean/out/dedup/manifest.json") < 600
     assert files.exists("memory://clean/out/dedup/manifest.json")
@@ -201,8 +201,8 @@ def test_nothing_goes_without_yes(tidy):
         return CliRunner().invoke(app, ["clean", str(tidy), *options], catch_exceptions=False)
 
     assert "Nothing was removed" in run().stdout
-    told = json.loads(run("--json").stdout)
-    assert (told["bytes"], told["removed"]) == (9, False)
+    summary = json.loads(run("--json").stdout)
+    assert (summary["bytes"], summary["removed"]) == (9, False)
     assert files.exists(left)
     assert "Removed" in run("--yes").stdout
     assert not files.exists(left)
@@ -219,4 +219,4 @@ def test_a_dataset_of_any_name_is_known_by_its_manifest(tidy, whole):
 def test_documents_can_go_once_a_dataset_of_any_name_is_made_from_them(tidy):
     (tidy / "tokenize-small").rename(tidy / "without-them")
     (tidy / "without-them" / "receipts").mkdir(exist_ok=True)
-    assert {each.kind for each in plan_cleanup(str(tidy), documents=True).files} == {"documents"}
+    assert {file.kind for file in plan_cleanup(str(tidy), documents=True).files} == {"documents"}

@@ -44,13 +44,13 @@ def rewrite(path: Path, **columns) -> None:
 
 def test_a_whole_output_is_in_order(output):
     calls = []
-    found = verify(load_chain(str(output)), lambda done, total: calls.append((done, total)))
-    assert found.faults == found.notes == []
-    assert found.shards == 9
-    assert found.documents == 52
-    assert calls[-1] == (found.bytes, found.bytes)
+    result = verify(load_chain(str(output)), lambda done, total: calls.append((done, total)))
+    assert result.faults == result.notes == []
+    assert result.shards == 9
+    assert result.documents == 52
+    assert calls[-1] == (result.bytes, result.bytes)
     assert [done for done, _ in calls] == sorted(done for done, _ in calls)
-    assert found.plain()["ok"]
+    assert result.plain()["ok"]
 
 
 @settings(
@@ -129,9 +129,9 @@ def test_swapped_shards_are_named(output):
     first, second = one.read_bytes(), other.read_bytes()
     one.write_bytes(second)
     other.write_bytes(first)
-    found = faults(output)
-    assert len(found) == 2
-    assert all("shards were swapped" in fault for fault in found)
+    result = faults(output)
+    assert len(result) == 2
+    assert all("shards were swapped" in fault for fault in result)
 
 
 @pytest.mark.parametrize(
@@ -148,8 +148,8 @@ def test_swapped_shards_are_named(output):
 )
 def test_a_missing_file_is_named(output, name, what):
     (output / name).unlink()
-    found = faults(output)
-    assert any(str(output / name) in fault and what in fault for fault in found)
+    result = faults(output)
+    assert any(str(output / name) in fault and what in fault for fault in result)
 
 
 @pytest.mark.parametrize("pattern", ["*/documents/*", "*/decisions/*", "*/duplicates/*"])
@@ -178,11 +178,11 @@ def test_a_block_table_of_another_run_is_named_and_shards_are_still_checked(outp
     path = output / "tokenize-small/blocks.bin"
     flip(path, 24 * 5 + 20)
     flip(output / f"{SHARD}.tar", 3000)
-    found = verify(load_chain(str(output)))
-    assert len(found.faults) == 2
-    assert any(fault.startswith(f"{path}: its SHA-256") for fault in found.faults)
-    assert any("the recorded one" in fault and SHARD in fault for fault in found.faults)
-    assert "shards are checked, but not their blocks" in found.notes[0]
+    result = verify(load_chain(str(output)))
+    assert len(result.faults) == 2
+    assert any(fault.startswith(f"{path}: its SHA-256") for fault in result.faults)
+    assert any("the recorded one" in fault and SHARD in fault for fault in result.faults)
+    assert "shards are checked, but not their blocks" in result.notes[0]
 
 
 def test_a_manifest_edited_by_hand_is_refused(output):
@@ -194,9 +194,9 @@ def test_a_manifest_edited_by_hand_is_refused(output):
 
 def test_a_parent_that_is_not_here_is_a_note(output):
     shutil.rmtree(output / "license_filter")
-    found = verify(load_chain(str(output)))
-    assert found.faults == []
-    assert "the job before is not here" in found.notes[0]
+    result = verify(load_chain(str(output)))
+    assert result.faults == []
+    assert "the job before is not here" in result.notes[0]
 
 
 def test_jobs_that_do_not_fit_together_are_named(output):
@@ -205,12 +205,12 @@ def test_jobs_that_do_not_fit_together_are_named(output):
     funnel = {"the-stack": manifest.funnel["the-stack"]}
     left = funnel["the-stack"].values()
     names = ("documents_in", "bytes_in", "documents", "bytes")
-    sums = {name: sum(getattr(each, name) for each in left) for name in names}
+    sums = {name: sum(getattr(item, name) for item in left) for name in names}
     totals = manifest.totals.model_copy(update=sums)
     save_manifest(directory, manifest.model_copy(update={"funnel": funnel, "totals": totals}))
-    found = faults(directory)
-    assert any("funnel.the-pile.the-pile/wikipedia-en.documents_in is 0" in f for f in found)
-    assert any("funnel is not the sum of its receipts" in f for f in found)
+    result = faults(directory)
+    assert any("funnel.the-pile.the-pile/wikipedia-en.documents_in is 0" in f for f in result)
+    assert any("funnel is not the sum of its receipts" in f for f in result)
 
 
 def test_receipts_of_other_runs_do_not_matter(output):
@@ -278,8 +278,8 @@ def test_places_of_documents_are_those_of_the_shard(output, column, value):
     rows = read_shard_rows(dataset, load_manifest(dataset))
     number = next(i for i, row in enumerate(rows) if SHARD.endswith(row.shard[:-4]))
     table = read_blocks(f"{dataset}/blocks.bin")
-    mine = table[table["shard"] == number]
-    starts = check_shard(str(output / f"{SHARD}.tar"), rows[number], mine, "uint16", 400)
+    selected = table[table["shard"] == number]
+    starts = check_shard(str(output / f"{SHARD}.tar"), rows[number], selected, "uint16", 400)
     path = damage_table(output, column, 5, value)
     row = rows[number].model_copy(update={"table_sha256": files.sha256(path)})
     with pytest.raises(Exception, match=f"row 5: {column} is {value}, in the shard it is"):
@@ -306,10 +306,10 @@ def test_a_shard_that_agrees_with_the_block_table_must_still_be_the_one_that_was
     dataset = str(output / "tokenize-small")
     row = read_shard_rows(dataset, load_manifest(dataset))[0]
     table = read_blocks(f"{dataset}/blocks.bin")
-    mine, other = table[table["shard"] == 0], row.model_copy(update={"sha256": "0" * 64})
-    check_shard(f"{dataset}/{row.shard}", row, mine, "uint16", 400)
+    selected, other = table[table["shard"] == 0], row.model_copy(update={"sha256": "0" * 64})
+    check_shard(f"{dataset}/{row.shard}", row, selected, "uint16", 400)
     with pytest.raises(DataError, match=r"its SHA-256 is not the one in shards\.parquet, though"):
-        check_shard(f"{dataset}/{row.shard}", other, mine, "uint16", 400)
+        check_shard(f"{dataset}/{row.shard}", other, selected, "uint16", 400)
 
 
 def test_the_answer_is_plain_json(output):

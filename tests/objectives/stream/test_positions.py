@@ -12,19 +12,19 @@ windows = st.lists(st.integers(0, 300), unique=True, max_size=8).map(
 
 def walked(start, steps, rows, skipped):
     """The same, step by step."""
-    found = []
+    result = []
     for _ in range(steps):
         while hit := [stop for first, stop in skipped if first < start + rows and start < stop]:
             start = hit[0]
-        found.append(start)
+        result.append(start)
         start += rows
-    return found
+    return result
 
 
 @given(st.integers(0, 300), st.integers(1, 40), windows)
 def test_step_positions_equal_those_of_a_walk(start, rows, skipped):
-    found = [step_position(start, step, rows, skipped) for step in range(30)]
-    assert found == walked(start, 30, rows, skipped)
+    result = [step_position(start, step, rows, skipped) for step in range(30)]
+    assert result == walked(start, 30, rows, skipped)
 
 
 @given(st.integers(0, 300), st.integers(0, 30), st.integers(1, 40), windows)

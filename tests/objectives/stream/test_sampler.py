@@ -52,7 +52,7 @@ def plans(draw):
         interleave=interleave,
         control=CONTROL,
         components=[
-            planned(i, *each) for i, each in enumerate(zip(sizes, draw(units), strict=True))
+            planned(i, *item) for i, item in enumerate(zip(sizes, draw(units), strict=True))
         ],
         stages=stages,
         positions=1,
@@ -143,10 +143,10 @@ def keys_of(plan, name, groups=60):
     """What a component's sequences are made from, by (epoch, unit, sequence)."""
     sampler = Sampler(plan)
     index = [c.name for c in plan.components].index(name)
-    found = (sampler.locate(g) for g in range(groups * plan.group))
+    result = (sampler.locate(g) for g in range(groups * plan.group))
     return {
         (p.epoch, p.unit, p.sequence): (p.key, p.objective, p.ranges)
-        for p in found
+        for p in result
         if p.component == index
     }
 

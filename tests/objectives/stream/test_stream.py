@@ -87,8 +87,8 @@ def test_a_sequence_restores_to_its_addresses(stream, three, position):
     place = stream.sampler.locate(position)
     batch = stream.batch(position, 1)
     expected = addresses_at(stream, three[place.component], position)
-    found = restore(batch.tokens[0], batch.segment_ids[0], stream.plan.control)
-    assert np.array_equal(found, expected)
+    result = restore(batch.tokens[0], batch.segment_ids[0], stream.plan.control)
+    assert np.array_equal(result, expected)
     assert batch.component[0] == place.component
     assert batch.objective[0] == (place.objective == "span_corruption")
 
@@ -140,12 +140,12 @@ def test_very_small_and_uneven_components_restore(memory, objective, lengths):
     stream = stream_of(memory, component, objective=objective, length=128)
     for position in (0, 1, 77, 10**6):
         batch = stream.batch(position, 1)
-        found = restore(batch.tokens[0], batch.segment_ids[0], stream.plan.control)
+        result = restore(batch.tokens[0], batch.segment_ids[0], stream.plan.control)
         ranges = stream.addresses(position)
         windows = [component.window(p.address, p.size) for p in ranges]
-        assert np.array_equal(found, addresses_in([component.window(0, 0), *windows]))
+        assert np.array_equal(result, addresses_in([component.window(0, 0), *windows]))
         origins = stream.origin(position)["documents"]
-        assert sum(o["tokens"] for o in origins) == len(found) - sum(len(w.ends) for w in windows)
+        assert sum(o["tokens"] for o in origins) == len(result) - sum(len(w.ends) for w in windows)
 
 
 @pytest.mark.parametrize("objective", ["clm", "codegen2"])
@@ -156,8 +156,8 @@ def test_a_million_documents_of_three_tokens_restore(memory, objective):
         batch = stream.batch(position, 16)
         assert (batch.segment_ids.max(axis=1) >= 480).all()
         for row in range(16):
-            found = restore(batch.tokens[row], batch.segment_ids[row], stream.plan.control)
-            assert np.array_equal(found, addresses_at(stream, component, position + row))
+            result = restore(batch.tokens[row], batch.segment_ids[row], stream.plan.control)
+            assert np.array_equal(result, addresses_at(stream, component, position + row))
 
 
 def test_an_epoch_of_batches_holds_every_token_once_across_stages(memory):
@@ -198,8 +198,8 @@ def test_origins_name_the_tokens(stream, three, position):
         (firsts[o["document"]] + o["start"] + np.arange(o["tokens"])) % 50_000
         for o in origin["documents"]
     ]
-    found = restore(batch.tokens[0], batch.segment_ids[0], stream.plan.control)
-    assert np.array_equal(np.concatenate(named), found[found != 50256])
+    result = restore(batch.tokens[0], batch.segment_ids[0], stream.plan.control)
+    assert np.array_equal(np.concatenate(named), result[result != 50256])
     for o in origin["documents"]:
         assert o["row"]["path"] == f"src/{o['document']}.py"
         assert 0 <= o["start"] <= o["start"] + o["tokens"] <= o["row"]["tokens"]
@@ -283,8 +283,8 @@ def test_a_stream_reads_the_shards_of_a_dataset(small_dataset, tmp_path, memory)
         component = stream._components[batch.component[row]]
         windows = [component.window(p.address, p.size) for p in stream.addresses(row)]
         expected = addresses_in(windows, plan.control.end)
-        found = restore(batch.tokens[row], batch.segment_ids[row], plan.control)
-        assert np.array_equal(found, expected)
+        result = restore(batch.tokens[row], batch.segment_ids[row], plan.control)
+        assert np.array_equal(result, expected)
     origin = stream.origin(5)
     json.dumps(origin)
     assert origin["documents"][0]["row"]["repositories"]

@@ -38,9 +38,9 @@ def test_world_size_and_workers_change_nothing(stream, world, workers):
     ]
     for step in range(4):
         expected = stream.batch(100 + 8 * step, 8).arrays()
-        found = joined([rank[step] for rank in ranks])
-        assert all(np.array_equal(found[name], expected[name]) for name in expected)
-        assert all(found[name].dtype == expected[name].dtype for name in expected)
+        result = joined([rank[step] for rank in ranks])
+        assert all(np.array_equal(result[name], expected[name]) for name in expected)
+        assert all(result[name].dtype == expected[name].dtype for name in expected)
 
 
 def test_the_example_of_the_docstring_gives_batches(stream):
@@ -112,7 +112,7 @@ def test_a_dataset_continues_from_a_position(stream):
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_skipped_windows_are_left_out(stream, workers):
-    found = [
+    result = [
         joined(parts)["tokens"]
         for parts in zip(
             *(
@@ -124,7 +124,7 @@ def test_skipped_windows_are_left_out(stream, workers):
             strict=True,
         )
     ]
-    for tokens, position in zip(found, (0, 8, 30, 38), strict=True):
+    for tokens, position in zip(result, (0, 8, 30, 38), strict=True):
         assert np.array_equal(tokens, stream.batch(position, 8).tokens)
 
 

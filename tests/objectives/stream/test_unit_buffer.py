@@ -31,7 +31,7 @@ def cases(draw, memory):
     """A plan of up to three stages over components of any documents; what each forgets."""
     files = st.lists(st.integers(0, 40), min_size=1, max_size=12)
     lengths = draw(st.lists(files, min_size=1, max_size=4))
-    components = [memory.component(f"s/{i}", each) for i, each in enumerate(lengths)]
+    components = [memory.component(f"s/{i}", item) for i, item in enumerate(lengths)]
     sequences, interleave = draw(st.sampled_from([2, 4])), draw(st.sampled_from([1, 2, 4]))
     stages, forgotten, start = [], {}, 0
     for number in range(draw(st.integers(1, 3))):
@@ -41,8 +41,8 @@ def cases(draw, memory):
         weights[weights.index(max(weights))] += SCALE - sum(weights)
         stages.append(Stage(position=start, weights=weights))
         start += draw(st.integers(1, 5)) * interleave * sequences
-        for index, each in enumerate(lengths):
-            documents = draw(st.sets(st.integers(0, len(each) - 1)))
+        for index, item in enumerate(lengths):
+            documents = draw(st.sets(st.integers(0, len(item) - 1)))
             forgotten[number, index] = ranges_of(components[index], documents)
     plan = memory.plan(
         components,
@@ -102,24 +102,24 @@ def test_sequences_are_cut_as_located(memory, data):
                 place = sampler.locate(at)
                 stage = sampler.stage_index(at)
                 left_out = forgotten.get((stage, place.component), NONE)
-                found = whole.addresses(at)
+                result = whole.addresses(at)
                 expected = [
                     (tokens, ends)
-                    for tokens, ends, address in documents_of(components[place.component], found)
+                    for tokens, ends, address in documents_of(components[place.component], result)
                     if not is_forgotten(address, left_out)
                 ]
-                mine = range(segments.first[i], segments.first[i + 1])
+                selected = range(segments.first[i], segments.first[i + 1])
                 spans = [
-                    (segments.starts[s], segments.starts[s] + segments.lengths[s]) for s in mine
+                    (segments.starts[s], segments.starts[s] + segments.lengths[s]) for s in selected
                 ]
                 taken = [segments.tokens[a:b].tolist() for a, b in spans]
-                assert list(zip(taken, segments.ends_document[mine], strict=True)) == expected
+                assert list(zip(taken, segments.ends_document[selected], strict=True)) == expected
                 assert segments.sequence_keys[i] == place.key
                 assert sequences.component[i] == place.component
                 assert plan.slots[sequences.slot_index[i]] == place.objective
                 room = LENGTH - segments.forgotten[i]
-                used = sum(map(len, taken)) + sum(segments.ends_document[mine])
-                assert used + segments.control_tokens[mine].sum() <= room
+                used = sum(map(len, taken)) + sum(segments.ends_document[selected])
+                assert used + segments.control_tokens[selected].sum() <= room
             done += len(sequences.slot_index)
 
 
@@ -131,10 +131,10 @@ def test_the_sequences_of_a_unit_hold_its_addresses_once(memory, data):
     units, sampler = buffer_of(plan, components, lambda *_: NONE), Sampler(plan)
     group = data.draw(st.integers(0, 10**6)) * plan.group
     positions = range(group, group + plan.group, plan.interleave)
-    found = [piece for at in positions for piece in units.addresses(at)]
+    result = [piece for at in positions for piece in units.addresses(at)]
     addresses = [
         (piece.epoch, (piece.address + i) % components[sampler.locate(group).component].addresses)
-        for piece in found
+        for piece in result
         for i in range(piece.size)
     ]
     component = components[sampler.locate(group).component]
@@ -206,8 +206,8 @@ def test_a_failed_read_is_repeated_at_the_next_call(memory):
     with mock.patch.object(component, "window", failing):
         with pytest.raises(DataError, match="the shard is missing"):
             units.sequences(0, 8)
-        found = units.sequences(0, 8).segments
-    lengths = found.lengths.tolist()
+        result = units.sequences(0, 8).segments
+    lengths = result.lengths.tolist()
     assert lengths == expected.lengths.tolist()
-    for a, b, size in zip(found.starts, expected.starts, lengths, strict=True):
-        assert np.array_equal(found.tokens[a : a + size], expected.tokens[b : b + size])
+    for a, b, size in zip(result.starts, expected.starts, lengths, strict=True):
+        assert np.array_equal(result.tokens[a : a + size], expected.tokens[b : b + size])

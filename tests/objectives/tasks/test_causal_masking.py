@@ -56,9 +56,9 @@ def test_rows_are_well_formed_and_restore(windows, spare, key, chosen, masks):
 
 def check_document(part, control):
     is_mask = (part >= control.mask(control.masks)) & (part <= control.mask(1))
-    found = part[is_mask].tolist()
-    count = len(found) // 2
-    assert found == 2 * [control.mask(number + 1) for number in range(count)]
+    result = part[is_mask].tolist()
+    count = len(result) // 2
+    assert result == 2 * [control.mask(number + 1) for number in range(count)]
     assert np.count_nonzero(part == control.eom) == count
     assert control.sep not in part
     if count:
@@ -111,10 +111,10 @@ def test_a_row_has_the_layout_of_the_paper():
 
 @pytest.mark.parametrize("mean", [0.5, 1.0, 4.0])
 def test_the_number_of_spans_is_poisson_truncated_to_1_and_more(mean):
-    found = np.diff([0, *span_thresholds(mean).astype(np.int64).tolist()]) / 2**32
-    poisson = [exp(-mean) * mean**n / factorial(n) for n in range(1, len(found) + 1)]
-    assert np.allclose(found, np.array(poisson) / (1 - exp(-mean)), atol=1e-9)
-    assert len(found) <= MAX_SPANS
+    result = np.diff([0, *span_thresholds(mean).astype(np.int64).tolist()]) / 2**32
+    poisson = [exp(-mean) * mean**n / factorial(n) for n in range(1, len(result) + 1)]
+    assert np.allclose(result, np.array(poisson) / (1 - exp(-mean)), atol=1e-9)
+    assert len(result) <= MAX_SPANS
 
 
 @pytest.mark.parametrize(("length", "most"), [(8, 4), (9, 5), (2, 1), (1, 1)])

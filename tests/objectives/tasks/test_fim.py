@@ -68,12 +68,12 @@ def test_rows_cut_between_tokens_are_well_formed_and_restore(windows, spare, key
 
 def check_form(part):
     """Check one document of a row; return whether it is rearranged."""
-    found = [int(token) for token in part if token in SENTINELS]
-    if found:
-        assert found == [PREFIX, SUFFIX, MIDDLE]
+    result = [int(token) for token in part if token in SENTINELS]
+    if result:
+        assert result == [PREFIX, SUFFIX, MIDDLE]
         assert part[0] == PREFIX
         assert CONTROL.end not in part[:-1]
-    return bool(found)
+    return bool(result)
 
 
 @pytest.fixture(scope="module")
@@ -96,8 +96,8 @@ class Texts:
 
     def window(self, texts):
         ids = [self.tokenizer.encode(text).ids for text in texts]
-        tokens = np.array([i for each in ids for i in each], np.uint16)
-        return Window(tokens, np.cumsum([len(each) + 1 for each in ids]) - 1)
+        tokens = np.array([i for id in ids for i in id], np.uint16)
+        return Window(tokens, np.cumsum([len(id) + 1 for id in ids]) - 1)
 
     def objective(self, **changed):
         """An objective that cuts inside tokens."""
@@ -150,7 +150,7 @@ def pieces_of(part):
     st.randoms(use_true_random=False),
 )
 def test_a_row_does_not_depend_on_the_others(texts, written, order):
-    drawn = [([texts.window(each)], key) for each, key in written]
+    drawn = [([texts.window(item)], key) for item, key in written]
     assert_alone_as_in_a_batch(texts.objective(), drawn, 12, order)
 
 

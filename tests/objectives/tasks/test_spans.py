@@ -45,7 +45,7 @@ def test_compositions_are_uniform():
     for index in range(15_000):
         composition(np.uint64(11), 2 * index, 7, parts)
         seen[tuple(parts.tolist())] += 1
-    assert all(sum(found) == 7 and min(found) > 0 for found in seen)
+    assert all(sum(result) == 7 and min(result) > 0 for result in seen)
     assert chi_square(seen, 15, 15_000) < 36.1  # 99.9 % of 14 degrees of freedom
 
 

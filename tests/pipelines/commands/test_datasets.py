@@ -19,7 +19,9 @@ def run():
     commands.register(app)
 
     def call(*arguments):
-        done = CliRunner().invoke(app, [str(each) for each in arguments], catch_exceptions=False)
+        done = CliRunner().invoke(
+            app, [str(argument) for argument in arguments], catch_exceptions=False
+        )
         assert done.exit_code == 0, done.output
         return done.output
 
@@ -30,8 +32,8 @@ def test_the_road_of_an_opt_out(tmp_path, small_tokenizer, run):
     rows = [Document(n, 20, repositories=[f"o/{n % 5}"]) for n in range(40)]
     directory = write_documents(tmp_path / "tokenize-a", rows, small_tokenizer)
     (tmp_path / "list.txt").write_text("o/1\n")
-    told = json.loads(run("forget", directory, "--repos", tmp_path / "list.txt", "--json"))
-    assert (told["documents"], told["tokens"]) == (8, 160)
+    summary = json.loads(run("forget", directory, "--repos", tmp_path / "list.txt", "--json"))
+    assert (summary["documents"], summary["tokens"]) == (8, 160)
     assert "nothing new to forget" in run("forget", directory, "--repos", tmp_path / "list.txt")
     assert "no document here for owner nobody" in run("forget", directory, "--owners", "nobody")
     with pytest.raises(UsageError, match="none is given"):
@@ -45,7 +47,7 @@ def test_the_road_of_an_opt_out(tmp_path, small_tokenizer, run):
     out = json.loads(run("materialize", mixture, "--json", *beam))
     assert out["out"] == str(tmp_path / "MIX")
 
-    told = json.loads(run("compact", directory, "--json", *beam))
-    assert told["out"] == f"{directory}-compact"
-    assert sum(Dataset.open(told["out"]).shards["documents"].to_pylist()) == 32
-    assert "has no forgotten documents" in run("compact", told["out"], *beam)
+    summary = json.loads(run("compact", directory, "--json", *beam))
+    assert summary["out"] == f"{directory}-compact"
+    assert sum(Dataset.open(summary["out"]).shards["documents"].to_pylist()) == 32
+    assert "has no forgotten documents" in run("compact", summary["out"], *beam)

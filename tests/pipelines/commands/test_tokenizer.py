@@ -26,8 +26,8 @@ def test_a_tokenizer_is_trained_on_what_stays(corpus: Path, tmp_path: Path) -> N
     call("dedup", str(corpus), *ONE)
     out = str(tmp_path / "ours.json")
     order = ["tokenizer", "train", str(corpus), "--vocabulary", "700", "--masks", "20"]
-    told = json.loads(call(*order, "--out", out, "--json"))
-    assert (told["out"], told["vocabulary"], told["control"]["masks"]) == (out, 700, 20)
+    summary = json.loads(call(*order, "--out", out, "--json"))
+    assert (summary["out"], summary["vocabulary"], summary["control"]["masks"]) == (out, 700, 20)
     assert load_text_tokenizer(out).encode("x = 1").ids
     assert "700 ids, 20 masks among them" in call(*order, "--out", out)
     # The job, told the same in CORPUS.toml, makes the same one.
@@ -45,10 +45,10 @@ def test_published_tokenizers_are_rebuilt(tmp_path: Path) -> None:
     if not MERGES.exists():
         pytest.skip("GPT-2's merges are not there: ../shared/data/tokenizer")
     out = str(tmp_path / "codegen25.json")
-    told = json.loads(
+    summary = json.loads(
         call("tokenizer", "rebuild", "codegen2.5", str(MERGES), "--out", out, "--json")
     )
-    assert (told["vocabulary"], told["control"]["masks"]) == (51200, 881)
+    assert (summary["vocabulary"], summary["control"]["masks"]) == (51200, 881)
 
 
 def test_what_cannot_be_rebuilt_is_said(tmp_path: Path) -> None:

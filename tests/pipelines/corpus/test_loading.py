@@ -87,8 +87,8 @@ def test_all_faults_of_named_files_are_listed_at_once(tmp_path: Path) -> None:
         f"{tmp_path}/CORPUS.toml: opt_out.files: none.txt: there is no such file",
         f"{tmp_path}/CORPUS.toml: tokenize.tokenizer: {tmp_path}/t.json: there is no such file",
     ]
-    *found, bad_line, worse_line, profile, policy = str(caught.value).split("\n")
-    assert found == missing
+    *result, bad_line, worse_line, profile, policy = str(caught.value).split("\n")
+    assert result == missing
     assert bad_line.startswith(f"{tmp_path}/bad.txt: line 1: 'is this one?' is not an owner")
     assert worse_line.startswith(f"{tmp_path}/worse.txt: line 1: 'nor this' is not an owner")
     assert profile.startswith("there is no dedup profile 'x'")

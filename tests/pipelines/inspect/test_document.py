@@ -169,9 +169,9 @@ def test_the_text_of_a_rejected_document_is_read_from_an_unchanged_input(output)
         "heldout": None,
     }
     write_table(str(output / "plan.parquet"), [planned], PLAN)
-    found = describe_document(chain, row["id"].hex())
-    assert (found["text"], found["text_from"]) == (text, "input")
-    shown = printed(render_document(found), 1000)
+    result = describe_document(chain, row["id"].hex())
+    assert (result["text"], result["text_from"]) == (text, "input")
+    shown = printed(render_document(result), 1000)
     assert "text, from its input" in shown and text[-200:] in shown
     kept = next(row for row in all_rows().values() if not row["rule"])
     assert describe_document(chain, kept["id"].hex())["text_from"] == "documents"

@@ -58,12 +58,12 @@ def test_show_has_the_entry_and_not_the_text(chain, gone):
 
 
 def test_locate_names_the_entry(chain, gone):
-    found = locate.locate(chain, gone["id"].hex())
-    assert [stored.forgotten for stored in found] == [[f"repository {GONE}"]]
-    row = found[0]
+    result = locate.locate(chain, gone["id"].hex())
+    assert [stored.forgotten for stored in result] == [[f"repository {GONE}"]]
+    row = result[0]
     back = locate.locate(chain, f"{row.shard}:{row.block}:{row.start}")
-    assert back == found[:1]
-    assert "forgotten     repository" in printed(locate.render_locations(found), 200)
+    assert back == result[:1]
+    assert "forgotten     repository" in printed(locate.render_locations(result), 200)
     kept = Dataset.open(chain.last.directory).component("the-stack/c").origin(0)
     assert locate.locate(chain, kept["id"].hex())[0].forgotten == []
 

@@ -68,9 +68,9 @@ def test_every_token_leads_back_to_its_document(chain, dataset):
         owners = [row["path"] for row in rows_of_shard for _ in range(row["tokens"])]
         places = [(block, token) for block, n in enumerate(lengths) for token in range(n)]
         for (block, token), path in list(zip(places, owners, strict=True))[::23]:
-            (found,) = locate(chain, f"{shard}:{block}:{token}")
-            assert found.path == path
-            assert found.repositories
+            (result,) = locate(chain, f"{shard}:{block}:{token}")
+            assert result.path == path
+            assert result.repositories
 
 
 @pytest.mark.parametrize(
@@ -90,10 +90,10 @@ def test_a_path_or_a_text_locates_a_document(chain):
     row = next(stored(chain))
     assert locate(chain, row["path"])[0].id == row["id"].hex()
     text = next(
-        each["text"]
+        item["text"]
         for rows in made_up_rows().values()
-        for each in rows
-        if each["path"] == row["path"]
+        for item in rows
+        if item["path"] == row["path"]
     )
     assert locate(chain, text)[0].path == row["path"]
 
@@ -105,7 +105,7 @@ def test_a_redacted_text_is_located_by_its_text_before_redaction(output):
     table = pq.read_table(path)
     kept = {row["id"] for row in stored(chain)}
     rows = table.to_pylist()
-    row = next(each for each in rows if each["id"] in kept)
+    row = next(item for item in rows if item["id"] in kept)
     text = row["text"].replace("#", "@", 1)
     assert len(text) == len(row["text"])
     row["text"] = text
@@ -143,9 +143,9 @@ def test_a_chain_without_shards_is_an_error(output):
 
 def test_the_command_prints_text_and_json(run, chain, output, tmp_path):
     row = next(stored(chain))
-    found = json.loads(run("locate", output, row["id"].hex(), "--json").stdout)["documents"]
+    result = json.loads(run("locate", output, row["id"].hex(), "--json").stdout)["documents"]
     documents = locate(chain, row["id"].hex())
-    assert found == [asdict(document) for document in documents]
+    assert result == [asdict(document) for document in documents]
     place = f"{row['shard']}:{row['block']}:{row['start']}"
     assert place in printed(render_locations(documents), 200)
     assert place in run("locate", output, row["path"]).stdout

@@ -53,9 +53,9 @@ def input_row(path: Path, row: int, text: str | None = None) -> InputRow:
 def test_texts_are_read_from_row_groups(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     write_stack(path, [stack_row(text, ["MIT"]) for text in TEXTS], group=2)
-    mine = chain(tmp_path, {"name": "ours", "files": "*", "kind": "the-stack"}, path)
+    selected = chain(tmp_path, {"name": "ours", "files": "*", "kind": "the-stack"}, path)
     wanted = [input_row(path, row) for row in (3, 1)]
-    assert texts(mine, wanted) == {each: TEXTS[each.row] for each in wanted}
+    assert texts(selected, wanted) == {item: TEXTS[item.row] for item in wanted}
 
 
 @pytest.mark.parametrize(
@@ -76,42 +76,43 @@ def test_texts_are_read_from_lines_that_are_not_blank(
     path.write_bytes(compress("\n".join(lines).encode()))
     source = {"name": "ours", "files": "*", "kind": "jsonl", "columns": {"text": "body"}}
     wanted = [input_row(path, 1), input_row(path, 2, "third\n\nlist")]
-    found = texts(chain(tmp_path, source, path), wanted)
-    assert found == {wanted[0]: TEXTS[1], wanted[1]: "third\n\nlist"}
+    result = texts(chain(tmp_path, source, path), wanted)
+    assert result == {wanted[0]: TEXTS[1], wanted[1]: "third\n\nlist"}
 
 
 def test_a_text_of_starcoderdata_has_no_prefix(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     write_starcoderdata(path, [("<reponame>größer/x\n" + TEXTS[1], "größer/x")])
-    mine = chain(tmp_path, {"name": "ours", "files": "*", "kind": "starcoderdata"}, path)
+    selected = chain(tmp_path, {"name": "ours", "files": "*", "kind": "starcoderdata"}, path)
     wanted = input_row(path, 0, TEXTS[1])
-    assert texts(mine, [wanted]) == {wanted: TEXTS[1]}
+    assert texts(selected, [wanted]) == {wanted: TEXTS[1]}
 
 
 def test_a_changed_or_missing_input_gives_no_text(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text("".join(json.dumps({"text": text}) + "\n" for text in TEXTS))
-    mine = chain(tmp_path, {"name": "ours", "files": "*", "kind": "jsonl"}, path)
+    selected = chain(tmp_path, {"name": "ours", "files": "*", "kind": "jsonl"}, path)
     wanted = input_row(path, 2)
-    assert texts(mine, [wanted]) == {wanted: TEXTS[2]}
-    assert texts(mine, [InputRow("ours", "other.jsonl", 0, 3), input_row(path, 0, "")]) == {}
+    assert texts(selected, [wanted]) == {wanted: TEXTS[2]}
+    assert texts(selected, [InputRow("ours", "other.jsonl", 0, 3), input_row(path, 0, "")]) == {}
     assert (
-        texts(mine, [InputRow("ours", path.name, 99, 3), InputRow("ours", path.name, 0, 999)]) == {}
+        texts(selected, [InputRow("ours", path.name, 99, 3), InputRow("ours", path.name, 0, 999)])
+        == {}
     )
     path.write_text(path.read_text() + "{}\n")
-    assert texts(mine, [wanted]) == {}
+    assert texts(selected, [wanted]) == {}
     path.unlink()
-    assert texts(mine, [wanted]) == {}
+    assert texts(selected, [wanted]) == {}
     (tmp_path / "plan.parquet").unlink()
-    assert texts(mine, [wanted]) == {}
+    assert texts(selected, [wanted]) == {}
 
 
 @pytest.mark.parametrize("name", ["a.parquet", "a.jsonl.zst", "a.jsonl.gz", "a.jsonl"])
 def test_an_unreadable_input_gives_no_text(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.write_bytes(b"nothing of the kind")
-    mine = chain(tmp_path, {"name": "ours", "files": "*", "kind": "jsonl"}, path)
-    assert texts(mine, [input_row(path, 0)]) == {}
+    selected = chain(tmp_path, {"name": "ours", "files": "*", "kind": "jsonl"}, path)
+    assert texts(selected, [input_row(path, 0)]) == {}
 
 
 def test_a_row_far_from_the_start_of_a_file_is_not_read(tmp_path: Path) -> None:

@@ -59,8 +59,8 @@ TEXT = "\n".join(f"line {number}" for number in range(1, 41))
     ],
 )
 def test_an_excerpt_has_the_lines_that_matched_and_their_context(detail, first, last):
-    found = excerpt(TEXT, {"detail": detail})
-    assert found == (first, [f"line {number}" for number in range(first, last + 1)])
+    result = excerpt(TEXT, {"detail": detail})
+    assert result == (first, [f"line {number}" for number in range(first, last + 1)])
     assert excerpt(TEXT, None)[0] == 1
 
 

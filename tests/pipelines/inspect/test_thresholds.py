@@ -72,8 +72,8 @@ def decided(path: Path, filters: str, out: str) -> Path:
 
 def rules(output: Path) -> list[str | None]:
     (table,) = (output / "license_filter/decisions").iterdir()
-    found: list[str | None] = pq.read_table(table)["rule"].to_pylist()
-    return found
+    result: list[str | None] = pq.read_table(table)["rule"].to_pylist()
+    return result
 
 
 def test_the_rules_equal_those_of_a_run_with_the_other_thresholds(tmp_path: Path) -> None:

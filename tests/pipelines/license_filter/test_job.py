@@ -31,7 +31,7 @@ def test_rows_of_the_plan_become_receipts_counters_and_the_files_of_the_command(
         names = receipts | beam.Map(lambda receipt: receipt.name)
         assert_that(names, equal_to([row["part"] for row in rows]))
     metrics = pipeline.result.metrics().query(MetricsFilter().with_namespace(NAMESPACE))
-    counters = {found.key.metric.name: found.committed for found in metrics["counters"]}
+    counters = {result.key.metric.name: result.committed for result in metrics["counters"]}
     assert counters["documents_in"] == totals.documents_in
     assert counters["documents_kept"] == totals.documents
     assert (counters["bytes_in"], counters["bytes_kept"]) == (totals.bytes_in, totals.bytes)

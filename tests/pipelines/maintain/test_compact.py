@@ -80,19 +80,19 @@ def test_forget_then_compact_is_preparing_without_them(
     (place / "list").write_text("o/x\n")
     asked = ForgetRequest.of([str(place / "list")])
     every = made(rows)
-    left = [each for each in every if "o/x" not in each.repositories]
+    left = [item for item in every if "o/x" not in item.repositories]
     directory = write_documents(place / "tokenize-a", every, small_tokenizer)
     before = held(directory)
-    told = forget(directory, asked)
-    assert told["documents"] == len(every) - len(left)
+    summary = forget(directory, asked)
+    assert summary["documents"] == len(every) - len(left)
     out = str(place / "tokenize-b")
     if not left:
         with pytest.raises(UsageError, match="every document is forgotten"):
             compact(directory, out, ONE)
         return
-    found = compact(directory, out, ONE)
+    result = compact(directory, out, ONE)
     if len(left) == len(every):
-        assert found["out"] is None
+        assert result["out"] is None
         return
     never = write_documents(place / "tokenize-c", left, small_tokenizer)
     assert held(out) == held(never)
@@ -123,14 +123,14 @@ def asked(tmp_path, *lines):
 
 def test_only_touched_shards_are_new(dataset, tmp_path):
     out = str(tmp_path / "tokenize-b")
-    told = compact(dataset, out, TWO)
-    assert {name: told[name] for name in ("rewritten", "kept", "dropped", "documents")} == {
+    summary = compact(dataset, out, TWO)
+    assert {name: summary[name] for name in ("rewritten", "kept", "dropped", "documents")} == {
         "rewritten": 1,
         "kept": 7,
         "dropped": 0,
         "documents": 1,
     }
-    assert told["tokens"] == 42
+    assert summary["tokens"] == 42
     old, new = (Dataset.open(place).shards["shard"].to_pylist() for place in (dataset, out))
     same = set(old) & set(new)
     assert len(same) == 7
@@ -152,7 +152,7 @@ def test_only_touched_shards_are_new(dataset, tmp_path):
     assert not Dataset.open(out).tombstones
     verified = verify(load_chain(out))
     assert (verified.faults, verified.notes) == ([], [])
-    assert "1 shard rewritten, 0 left out, 7 as they were" in compacted_text(told)
+    assert "1 shard rewritten, 0 left out, 7 as they were" in compacted_text(summary)
 
 
 def test_the_same_bytes_at_any_number_of_workers_and_twice(dataset, tmp_path):
@@ -203,9 +203,9 @@ def test_tombstones_that_come_later_are_left_to_the_next(
     rows = module._rows
 
     def slow(opened):
-        found = rows(opened)
+        result = rows(opened)
         forget(dataset, asked(tmp_path, "o/13", "o/b"))
-        return found
+        return result
 
     monkeypatch.setattr(module, "_rows", slow)
     out, again = str(tmp_path / "tokenize-b"), str(tmp_path / "tokenize-c")
@@ -216,18 +216,18 @@ def test_tombstones_that_come_later_are_left_to_the_next(
     assert 12 not in numbers
     assert 13 in numbers
     forget(out, asked(tmp_path, "o/13", "o/b"))
-    told = compact(out, again, ONE)
-    assert (told["documents"], told["dropped"]) == (7, 4)
+    summary = compact(out, again, ONE)
+    assert (summary["documents"], summary["dropped"]) == (7, 4)
     assert set(load_manifest(again).components) == {"own/a"}
     assert verify(load_chain(again)).faults == []
 
 
 def test_nothing_to_do_and_nowhere_to_go(tmp_path, small_tokenizer, dataset):
     plain = write_documents(tmp_path / "tokenize-p", [Document(1, 5)], small_tokenizer, shards=1)
-    told = compact(plain, str(tmp_path / "tokenize-q"), ONE)
-    assert told["out"] is None
+    summary = compact(plain, str(tmp_path / "tokenize-q"), ONE)
+    assert summary["out"] is None
     assert not files.exists(str(tmp_path / "tokenize-q"))
-    assert "has no forgotten documents" in compacted_text(told)
+    assert "has no forgotten documents" in compacted_text(summary)
     with pytest.raises(UsageError, match="is the dataset to be compacted"):
         compact(dataset, f"{dataset}/", ONE)
     with pytest.raises(UsageError, match="tokenize-p: holds another dataset"):

@@ -40,13 +40,13 @@ def ranges(directory, name, heldout=False):
 
 def addresses_of(rows, chosen):
     """The addresses of the rows that `chosen` takes, counted one by one."""
-    found: list[int] = []
+    result: list[int] = []
     start = 0
     for row in rows:
         stop = start + row["tokens"] + 1
-        found += range(start, stop) if chosen(row) else ()
+        result += range(start, stop) if chosen(row) else ()
         start = stop
-    return found
+    return result
 
 
 def inside(pairs):
@@ -56,13 +56,13 @@ def inside(pairs):
 @pytest.mark.parametrize("name", [PYTHON, "the-stack/cpp", "the-pile/wikipedia-en"])
 def test_a_repository_is_forgotten_to_the_address(small_dataset, tmp_path, name):
     slug = name.split("/")[1]
-    told = forget(small_dataset, asked(tmp_path, f"OWNER/{slug}-3  # as on GitHub"))
+    summary = forget(small_dataset, asked(tmp_path, f"OWNER/{slug}-3  # as on GitHub"))
     rows = origins(small_dataset, name)
     expected = addresses_of(rows, lambda row: f"owner/{slug}-3" in row["repositories"])
     assert expected
     assert inside(ranges(small_dataset, name)) == expected
-    assert sum(told["components"][name].values()) >= len(expected)  # held-out ones too
-    assert told["unused"] == []
+    assert sum(summary["components"][name].values()) >= len(expected)  # held-out ones too
+    assert summary["unused"] == []
 
 
 def test_held_out_documents_too(small_dataset, tmp_path):
@@ -77,8 +77,8 @@ def test_every_repository_of_a_row_counts(tmp_path, small_tokenizer):
     named = [["a/first"], ["a/first", "b/second"], ["c/third", "a/first", "b/second"], ["c/third"]]
     documents = [Document(i, 5, repositories=names) for i, names in enumerate(named)]
     directory = write_documents(tmp_path / "tokenize-a", documents, small_tokenizer)
-    told = forget(directory, asked(tmp_path, "b/second"))
-    assert told["documents"] == 2
+    summary = forget(directory, asked(tmp_path, "b/second"))
+    assert summary["documents"] == 2
     rows = origins(directory, "own/a")
     expected = addresses_of(rows, lambda row: "b/second" in row["repositories"])
     assert expected
@@ -88,24 +88,24 @@ def test_every_repository_of_a_row_counts(tmp_path, small_tokenizer):
 def test_readers_leave_them_out(small_dataset, tmp_path):
     before = Dataset.open(small_dataset).component(PYTHON)
     every = [tokens.tolist() for tokens in before.read_documents()]
-    told = forget(small_dataset, asked(tmp_path, "owner/python-3"))
+    summary = forget(small_dataset, asked(tmp_path, "owner/python-3"))
     rows = origins(small_dataset, PYTHON)
     gone = [n for n, row in enumerate(rows) if row["repositories"] == ["owner/python-3"]]
     after = Dataset.open(small_dataset).component(PYTHON)
     assert after.forgotten.tolist() == gone
-    assert len(gone) <= told["documents"]
+    assert len(gone) <= summary["documents"]
     kept = [tokens for n, tokens in enumerate(every) if n not in gone]
     assert [tokens.tolist() for tokens in after.read_documents()] == kept
     wanted = [gone[1], 0, gone[0], 5, 0]
-    found = after.gather(wanted)
-    split = np.split(found.tokens, found.starts[1:-1])
-    assert [each.tolist() for each in split] == [[] if n in gone else every[n] for n in wanted]
+    result = after.gather(wanted)
+    split = np.split(result.tokens, result.starts[1:-1])
+    assert [item.tolist() for item in split] == [[] if n in gone else every[n] for n in wanted]
     whole = after.gather(wanted, forgotten=True)
     assert np.split(whole.tokens, whole.starts[1:-1])[0].tolist() == every[gone[1]]
 
 
 def test_by_license_id_and_owner(small_dataset, tmp_path):
-    told = forget(small_dataset, asked(tmp_path, licenses=["mit"]))
+    summary = forget(small_dataset, asked(tmp_path, licenses=["mit"]))
     rows = origins(small_dataset, PYTHON)
     expected = addresses_of(rows, lambda row: row["license"] == "MIT")
     assert inside(ranges(small_dataset, PYTHON)) == expected
@@ -117,21 +117,21 @@ def test_by_license_id_and_owner(small_dataset, tmp_path):
     assert one["tokens"] == sum(row["tokens"] for row in same)
     rest = forget(small_dataset, asked(tmp_path, owners=["Owner"]))
     manifest = load_manifest(small_dataset)
-    assert told["documents"] + one["documents"] + rest["documents"] == manifest.totals.documents
-    assert rest["already"] == told["documents"] + one["documents"]
+    assert summary["documents"] + one["documents"] + rest["documents"] == manifest.totals.documents
+    assert rest["already"] == summary["documents"] + one["documents"]
     whole = ranges(small_dataset, PYTHON)
     assert whole.tolist() == [[0, manifest.components[PYTHON].addresses]]
 
 
 def test_those_of_no_known_license(small_dataset, tmp_path):
-    told = forget(small_dataset, asked(tmp_path, licenses=["NOASSERTION"]))
+    summary = forget(small_dataset, asked(tmp_path, licenses=["NOASSERTION"]))
     unknown = sum(
         row["license"] is None
         for name in ("the-stack/cpp", PYTHON, "the-pile/wikipedia-en")
         for row in origins(small_dataset, name)
     )
     unknown += sum(row["license"] is None for row in origins(small_dataset, PYTHON, True))
-    assert told["documents"] == unknown
+    assert summary["documents"] == unknown
 
 
 @pytest.mark.parametrize(
@@ -145,11 +145,11 @@ def test_a_license_inside_an_expression(tmp_path, expression, goes):
 
 
 def test_what_is_not_there_and_what_was_forgotten_before(small_dataset, tmp_path):
-    told = forget(small_dataset, asked(tmp_path, "nobody/nothing", licenses=["0BSD"]))
-    assert told["tombstone"] is None
-    assert told["unused"] == ["repository nobody/nothing", "license 0BSD"]
-    assert "nothing new to forget" in forgotten_text(told)
-    assert "no document here for repository nobody/nothing, license 0BSD" in forgotten_text(told)
+    summary = forget(small_dataset, asked(tmp_path, "nobody/nothing", licenses=["0BSD"]))
+    assert summary["tombstone"] is None
+    assert summary["unused"] == ["repository nobody/nothing", "license 0BSD"]
+    assert "nothing new to forget" in forgotten_text(summary)
+    assert "no document here for repository nobody/nothing, license 0BSD" in forgotten_text(summary)
     once = forget(small_dataset, asked(tmp_path, "owner/python-1"))
     assert "forgotten: " in forgotten_text(once)
     twice = forget(small_dataset, asked(tmp_path, "owner/python-1"))
@@ -167,8 +167,8 @@ def test_an_entry_that_only_takes_what_another_takes_too_is_used(small_dataset, 
 def test_two_licenses_of_one_expression_are_both_used(tmp_path, small_tokenizer):
     rows = [Document(0, 5, license="MIT AND BSD-3-Clause"), Document(1, 5, license="ISC")]
     directory = write_documents(tmp_path / "tokenize-a", rows, small_tokenizer)
-    told = forget(directory, asked(tmp_path, licenses=["MIT", "bsd-3-clause", "0BSD"]))
-    assert (told["documents"], told["unused"]) == (1, ["license 0BSD"])
+    summary = forget(directory, asked(tmp_path, licenses=["MIT", "bsd-3-clause", "0BSD"]))
+    assert (summary["documents"], summary["unused"]) == (1, ["license 0BSD"])
 
 
 def test_two_at_once_are_both_obeyed(small_dataset, tmp_path):
@@ -213,16 +213,16 @@ def test_what_is_no_dataset(tmp_path):
 
 
 def test_counts_are_of_documents_and_tokens(small_dataset, tmp_path):
-    told = forget(small_dataset, asked(tmp_path, "owner/python-1"))
+    summary = forget(small_dataset, asked(tmp_path, "owner/python-1"))
     stones = Tombstones(small_dataset, load_manifest(small_dataset))
     sums = np.sum(
         [
-            (each.documents, each.tokens)
-            for each in (stones.forgotten(*key) for key in stones.components)
+            (item.documents, item.tokens)
+            for item in (stones.forgotten(*key) for key in stones.components)
         ],
         axis=0,
     )
-    assert (told["documents"], told["tokens"]) == tuple(sums)
+    assert (summary["documents"], summary["tokens"]) == tuple(sums)
 
 
 def test_shards_made_anew_are_forgotten_of_again_and_the_old_tombstone_is_cleaned_away(
@@ -243,17 +243,19 @@ def test_shards_made_anew_are_forgotten_of_again_and_the_old_tombstone_is_cleane
     for reader in readers:
         with pytest.raises(DataError, match=r"another dataset: .*`stackpile forget` again"):
             reader()
-    told = forget(directory, asked(tmp_path, "o/1"))
-    assert (told["documents"], told["already"]) == (3, 0)
-    assert told["stale"] == [old.removesuffix(".parquet")]
-    assert f"`stackpile clean {directory} --yes`" in forgotten_text(told)
+    summary = forget(directory, asked(tmp_path, "o/1"))
+    assert (summary["documents"], summary["already"]) == (3, 0)
+    assert summary["stale"] == [old.removesuffix(".parquet")]
+    assert f"`stackpile clean {directory} --yes`" in forgotten_text(summary)
     assert forget(directory, asked(tmp_path, "o/1"))["already"] == 3
     with pytest.raises(DataError, match="belongs to another dataset"):
         readers[0]()
-    found = plan_cleanup(str(tmp_path))
-    assert [(each.kind, each.path) for each in found.files] == [("tombstones", f"{FOLDER}/{old}")]
-    assert "come back, unless you call `forget` again" in printed(render_cleanup(found, False), 200)
-    remove(found)
+    result = plan_cleanup(str(tmp_path))
+    assert [(file.kind, file.path) for file in result.files] == [("tombstones", f"{FOLDER}/{old}")]
+    assert "come back, unless you call `forget` again" in printed(
+        render_cleanup(result, False), 200
+    )
+    remove(result)
     for reader in readers:
         reader()
     assert Dataset.open(directory).component("own/a").forgotten.tolist() == [0, 3, 6]

@@ -68,7 +68,7 @@ def read(out):
 def test_epochs_are_those_of_the_mixture(dataset, tmp_path, small_shards, without_beam):
     path = mix(dataset, tmp_path, {"own/a": 1, "own/b": 1}, epochs=1)
     out = str(tmp_path / "out")
-    told = materialize(path, out, ONE)
+    summary = materialize(path, out, ONE)
     numbers = read(out)
     counts = Counter(numbers)
     assert set(counts) >= {200 + n for n in range(50)}
@@ -77,11 +77,11 @@ def test_epochs_are_those_of_the_mixture(dataset, tmp_path, small_shards, withou
     assert (sum(a.values()), sum(b.values())) == (75, 75)
     assert set(a.values()) == {1}
     assert Counter(b.values()) == {1: 25, 2: 25}
-    assert told["documents"] == 150
-    assert told["components"]["own/a"]["epochs"] == pytest.approx(0.75)
-    assert told["components"]["own/b"]["share"] == pytest.approx(0.5)
-    assert len(told["shards"]) == 4
-    assert "own/b  requested 50.0 %, share 50.0 %, 1.50 epochs" in materialized_text(told, out)
+    assert summary["documents"] == 150
+    assert summary["components"]["own/a"]["epochs"] == pytest.approx(0.75)
+    assert summary["components"]["own/b"]["share"] == pytest.approx(0.5)
+    assert len(summary["shards"]) == 4
+    assert "own/b  requested 50.0 %, share 50.0 %, 1.50 epochs" in materialized_text(summary, out)
 
 
 def test_it_is_shuffled_and_the_table_says_what_is_where(
@@ -137,10 +137,10 @@ def test_forgotten_documents_are_not_written(dataset, tmp_path, small_shards, wi
     (tmp_path / "list").write_text("o/3\n")
     forget(dataset, ForgetRequest.of([str(tmp_path / "list")]))
     out = str(tmp_path / "out")
-    told = materialize(mix(dataset, tmp_path, {"own": 1}), out, ONE)
-    assert told["documents"] == 140
+    summary = materialize(mix(dataset, tmp_path, {"own": 1}), out, ONE)
+    assert summary["documents"] == 140
     assert not {number for number in read(out) if number < 200 and number % 10 == 3}
-    assert told["components"]["own/a"]["tombstones"]
+    assert summary["components"]["own/a"]["tombstones"]
 
 
 def test_bad_calls(dataset, tmp_path, small_shards, without_beam):
@@ -159,8 +159,8 @@ def test_a_cap_is_never_exceeded(tmp_path, small_tokenizer, small_shards, withou
     rows += [Document(200 + n, 20, "own/b") for n in range(100)]
     dataset = write_documents(tmp_path / "tokenize-a", rows, small_tokenizer)
     path = mix(dataset, tmp_path, {"own/a": 1, "own/b": 1}, epochs=1, max_epochs={"own/a": 2.6})
-    told = materialize(path, str(tmp_path / "out"), ONE)
-    assert told["components"]["own/a"]["epochs"] == pytest.approx(7 / 3)
+    summary = materialize(path, str(tmp_path / "out"), ONE)
+    assert summary["components"]["own/a"]["epochs"] == pytest.approx(7 / 3)
 
 
 def test_another_mixture_never_comes_into_the_same_directory(
@@ -185,8 +185,8 @@ def test_another_mixture_never_comes_into_the_same_directory(
     with pytest.raises(UsageError, match="out: holds parts of another mixture"):
         materialize(mix(dataset, tmp_path, {"own": 1}, seed=9), out, ONE)
     assert tree(out) == made
-    told = materialize(mix(dataset, tmp_path, {"own": 1}), out, ONE)
-    assert {f"{out}/{each['shard']}" for each in told["shards"]} == set(times(out))
+    summary = materialize(mix(dataset, tmp_path, {"own": 1}), out, ONE)
+    assert {f"{out}/{shard['shard']}" for shard in summary["shards"]} == set(times(out))
     before = tree(dataset)
     with pytest.raises(UsageError, match="tokenize-a: holds a dataset"):
         materialize(path, dataset, ONE)

@@ -56,7 +56,7 @@ def test_a_mixture_is_drawn_where_one_is_given(output, tmp_path):
         share = formatting.share(row["share"], 1)
         assert f"{row['component']}: {row['epochs']:.2f} epochs, {share}" in text
     drawn = parsed(report(chain, out)).iter("svg")
-    assert sum("Epochs of components" in "".join(each.itertext()) for each in drawn) == 1
+    assert sum("Epochs of components" in "".join(item.itertext()) for item in drawn) == 1
 
 
 def test_rules_are_listed_in_the_order_of_the_jobs(output):
@@ -76,8 +76,8 @@ def test_the_page_needs_nothing_else(output):
 
 
 def test_identifiers_are_unique(output):
-    identifiers = [each.get("id") for each in parsed(report(load_chain(str(output)))).iter()]
-    counted = Counter(each for each in identifiers if each)
+    identifiers = [item.get("id") for item in parsed(report(load_chain(str(output)))).iter()]
+    counted = Counter(identifier for identifier in identifiers if identifier)
     assert counted
     assert set(counted.values()) == {1}
 

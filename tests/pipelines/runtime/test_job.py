@@ -68,7 +68,7 @@ def test_rows_become_receipts_and_counters_in_a_users_pipeline(
     metrics = pipeline.result.metrics().query(
         beam.metrics.MetricsFilter().with_namespace(NAMESPACE)
     )
-    assert {found.key.metric.name: found.committed for found in metrics["counters"]} == {
+    assert {result.key.metric.name: result.committed for result in metrics["counters"]} == {
         "parts": 2,
         "documents_in": 6,
         "bytes_in": 8,

@@ -65,8 +65,8 @@ def test_the_prefix_of_starcoderdata_becomes_metadata(tmp_path: Path) -> None:
 
 def test_sets_of_the_pile_become_components(tmp_path: Path) -> None:
     write_pile(tmp_path / "a.jsonl.zst", [("a", "Wikipedia (en)"), (["b", "c"], "Pile-CC")])
-    found = rows(source("the-pile"), tmp_path / "a.jsonl.zst")
-    assert [(row["component"], row["text"]) for row in found] == [
+    result = rows(source("the-pile"), tmp_path / "a.jsonl.zst")
+    assert [(row["component"], row["text"]) for row in result] == [
         ("wikipedia-en", "a"),
         ("pile-cc", "b\n\nc"),
     ]

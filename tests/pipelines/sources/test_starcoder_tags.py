@@ -131,6 +131,6 @@ def test_a_notebook_has_tags_if_it_has_cells_in_order(text, cells, count):
 @given(st.text(), st.data())
 def test_places_of_bytes_are_those_of_characters(text, data):
     places = sorted(data.draw(st.sets(st.integers(0, len(text)), min_size=1)))
-    found = byte_places(text, places)
-    assert found == [len(text[:place].encode()) for place in places]
+    result = byte_places(text, places)
+    assert result == [len(text[:place].encode()) for place in places]
     assert byte_places(text, []) is None

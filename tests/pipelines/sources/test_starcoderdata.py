@@ -85,8 +85,8 @@ def test_each_subset_is_read_by_its_columns(
     tags: list[int] | None,
 ) -> None:
     only = row(tmp_path, subset)
-    found = (only["repositories"], only["path"], only["licenses"], only["tags"])
-    assert found == (repositories, name, licenses, tags)
+    result = (only["repositories"], only["path"], only["licenses"], only["tags"])
+    assert result == (repositories, name, licenses, tags)
     assert only["prefix"] == (
         ["<reponame>", "a/b", "<gh_stars>", "1-10\n"] * (subset == "python") or None
     )

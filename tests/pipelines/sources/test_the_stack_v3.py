@@ -97,11 +97,11 @@ def test_a_row_above_the_limit_is_named_and_the_others_are_read(
     url = write(tmp_path, rows, 1)
     monkeypatch.setattr(the_stack_v3, "GROUP_BYTES", 1000)
     monkeypatch.setattr(the_stack_v3, "MAX_ROW_BYTES", 5000)
-    found = read(url)
-    assert [row["text"] for row in found] == ["x\n", None, "y\n"]
-    assert [row["fault"] for row in found] == [None, "row_too_large", None]
-    assert [row["repositories"] for row in found] == [["a/b"], ["big/one"], ["c/d"]]
-    assert len({row["input_row"] for row in found}) == 3
+    result = read(url)
+    assert [row["text"] for row in result] == ["x\n", None, "y\n"]
+    assert [row["fault"] for row in result] == [None, "row_too_large", None]
+    assert [row["repositories"] for row in result] == [["a/b"], ["big/one"], ["c/d"]]
+    assert len({row["input_row"] for row in result}) == 3
 
 
 @pytest.mark.parametrize("column", ["repo_path", "files", "github_metadata"])
