@@ -110,7 +110,8 @@ def segments_of(name: str, files: str, length: int, seed: int) -> Iterator[tuple
 def worst(name: str, files: str, length: int, seed: int, segments: int) -> tuple[float, Values]:
     """Return the largest deviation of a plan's figures from plain Python's, and our figures.
 
-    A deviation is in units of what is allowed: 1 % of a mean; 1 % or 0.5 points of a share.
+    A deviation is in units of what is allowed: 1 % of a mean; 1 % or 0.5 points of a share; 1 % of
+    thinned segments.
     """
     ours, plain = figures(name, files, length, seed, segments)
     scores = [
@@ -118,7 +119,7 @@ def worst(name: str, files: str, length: int, seed: int, segments: int) -> tuple
         / max(0.01 * plain[key], 0.005 if key.startswith("share") else 1e-12)
         for key in plain
     ]
-    return max(scores), ours
+    return max(*scores, ours["thinned"] / 0.01), ours
 
 
 def figures(name: str, files: str, length: int, seed: int, segments: int) -> tuple[Values, Values]:
@@ -148,7 +149,7 @@ def figures(name: str, files: str, length: int, seed: int, segments: int) -> tup
         if eligible >= segments:
             break
     ours, other = _summary(np.array(rows)), _summary(np.array(plain))
-    ours["share thinned"], other["share thinned"] = thinned / eligible, 0.0
+    ours["thinned"] = thinned / eligible
     return ours, other
 
 
@@ -157,7 +158,7 @@ def _plain(name: str, random: Random, size: int) -> tuple[int, float]:
         spans = plain_laws.span_corruption(random, size)
         return len(spans), sum(length for _, length in spans) / size
     if name == "causal_masking":
-        law = plain_laws.span_number_law(size)
+        law = plain_laws.span_number_law(size)[:20]  # the rest is below 1e-19
         number = random.choices(range(1, len(law) + 1), law)[0]
     else:
         denoiser = next(d for d in DENOISERS if d.name == name)

@@ -46,7 +46,8 @@ class Law(NamedTuple):
         columns: names of the statistics.
         ours: (key, length) -> a row.
         plain: (random, length) -> a row.
-        segments: segments of a sample; more where 5 % of a rate is hard to see.
+        segments: segments of a sample; more where 5 % of a rate is hard to see, fewer where all
+            numbers are those of the length.
     """
 
     objective: str
@@ -111,7 +112,7 @@ def span_number_law(mean: float = 1.0) -> Law:
         law = plain_laws.span_number_law(length)[:20]  # the rest is below 1e-19
         return (min(random.choices(range(1, len(law) + 1), law)[0], 6),)
 
-    return Law("causal_masking", "number of spans", ("number",), ours, plain, 200_000)
+    return Law("causal_masking", "number of spans", ("number",), ours, plain, 100_000)
 
 
 def masked_places_law() -> Law:
@@ -193,7 +194,7 @@ def denoiser_law(denoiser: type[Denoiser], share: float | None = None) -> Law:
         spans = plain_laws.denoiser(random, length, denoiser.share, denoiser.mean)
         return _spans(length, spans)
 
-    return Law(denoiser.name, "number, lengths and places", SPAN_COLUMNS, ours, plain)
+    return Law(denoiser.name, "number, lengths and places", SPAN_COLUMNS, ours, plain, 2_000)
 
 
 LAWS: tuple[Law, ...] = (

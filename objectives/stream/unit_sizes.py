@@ -51,14 +51,14 @@ WINDOWS = 64
 """Sample units of a component. Ours: the deviation of 64 samples is known to 9 %, and 64 units take
 4 MB at K = 16, L = 2,048 and two bytes a token."""
 
-MIN_WINDOWS, MAX_WINDOWS = 16, 4096
+MIN_WINDOWS, MAX_WINDOWS = 16, 2048
 """Sample units of a component, and of all components, where there are many components."""
 
 DEVIATIONS = 2
 """Deviations of A that a unit leaves free."""
 
-MAX_THINNED = 0.005
-"""Largest share of thinned segments in the sample units. Ours: half of 1 %, because other units
+MAX_THINNED = 0.002
+"""Largest share of thinned segments in the sample units. Ours: a fifth of 1 %, because other units
 have more. A unit leaves more free where two deviations do not suffice."""
 
 SEQUENCES_PER_UNIT = 16

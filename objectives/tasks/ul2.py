@@ -14,6 +14,7 @@ ways to divide the tokens. T5 begins with a gap and ends with a span; here any g
 empty.
 """
 
+from math import ceil
 from typing import Any, ClassVar
 
 import numpy as np
@@ -63,7 +64,7 @@ class Denoiser(SpanObjective[Settings]):
             DENOISER,
             sequence_tokens=2 + (self.settings.mode is not None),
             shortest=SHORTEST,
-            rate=round(self.share * (1 << FIXED)),
+            rate=ceil(self.share * (1 << FIXED)),  # so that halves are rounded up
             mean=round(self.mean * (1 << _MEAN)),
             masks=self.control.masks,
         )

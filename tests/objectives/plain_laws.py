@@ -4,6 +4,7 @@ The functions share nothing with the compiled samplers: no random numbers, no co
 Tests and benchmarks/laws.py compare distributions.
 """
 
+from fractions import Fraction
 from functools import cache
 from itertools import pairwise
 from math import exp
@@ -82,7 +83,7 @@ def fill_in_the_middle(
 
 def denoiser_numbers(length: int, share: float, mean: float) -> tuple[int, int]:
     """Return T5's number of masked tokens and of spans."""
-    masked = min(max(int(share * length + 0.5), 1), length - 1)
+    masked = min(max(int(Fraction(str(share)) * length + Fraction(1, 2)), 1), length - 1)
     return masked, min(max(int(masked / mean + 0.5), 1), masked, length - masked + 1)
 
 

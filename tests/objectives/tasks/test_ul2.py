@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from objectives.tasks.registry import MIXES, OBJECTIVES
-from objectives.tasks.ul2 import DENOISERS, PREFIX_DENOISERS, SHORTEST, Settings
+from objectives.tasks.ul2 import DENOISERS, PREFIX_DENOISERS, SHORTEST, Settings, denoised
+from tests.objectives import plain_laws
 from tests.objectives.rows import (
     CONTROL,
     LAWS,
@@ -64,6 +65,14 @@ def test_shares_and_lengths_are_the_published_ones(denoiser):
     masked = sum(len(span) - 1 for span in spans)
     assert masked == pytest.approx(denoiser.share * 2047, abs=0.5)
     assert masked / len(spans) == pytest.approx(denoiser.mean, rel=0.05)
+
+
+@pytest.mark.parametrize("denoiser", DENOISERS)
+def test_numbers_are_those_of_plain_python_for_every_length(denoiser):
+    law = denoiser(CONTROL).law
+    for length in range(2, 5000):
+        expected = plain_laws.denoiser_numbers(length, denoiser.share, denoiser.mean)
+        assert denoised(length, law.rate, law.mean) == expected
 
 
 @given(denoisers, sources, keys)
