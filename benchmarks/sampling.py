@@ -110,7 +110,7 @@ def measure(data: Path) -> Sequence[Claim]:
         del peer
         arguments = (place, "128", "16", str(TOKENS))
         peer_peak, our_peak = [
-            ask("none", "sample_folder", program, *arguments)["peak"] / 2**20
+            ask("transformers", "sample_folder", program, *arguments)["peak"] / 2**20
             for program in ("transformers", "stackpile")
         ]
     text = (

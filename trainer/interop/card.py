@@ -14,9 +14,9 @@ LICENSES = 20
 BODY = """\
 # {title}
 
-A decoder of {parameters} parameters ({architecture}, {layers} layers, width {width}, {heads}
-heads), with a context of {context} tokens and weights in {dtype}. Written by Stackpile;
-`stackpile.json` holds the facts of this page.
+A decoder of {parameters} parameters ({architecture}, {layers}, width {width}, {heads}), with a
+context of {context} tokens and weights in {dtype}. Written by Stackpile; `stackpile.json` holds
+the facts of this page.
 
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -37,8 +37,9 @@ heads), with a context of {context} tokens and weights in {dtype}. Written by St
 """
 
 INFILL = """\
-The model fills gaps. Its prompt is `{prompt}`, where PREFIX and SUFFIX are the ids of the texts
-around the gap; the answer ends at id {stop}. `generation_config_infill.json` has that end:
+The model fills gaps. Its prompt is `{prompt}`,
+where PREFIX and SUFFIX are the ids of the texts around the gap; the answer ends at id {stop}.
+`generation_config_infill.json` has that end:
 
     from transformers import GenerationConfig
 
@@ -65,9 +66,9 @@ def card_text(title: str, model: Decoder, context: int, dtype: str, record: Mode
         title=title,
         parameters=formatting.short_count(sum(p.numel() for p in model.parameters())),
         architecture=type(model).__name__,
-        layers=model.dims.layers,
+        layers=formatting.plural(model.dims.layers, "layer"),
         width=model.dims.width,
-        heads=model.dims.heads,
+        heads=formatting.plural(model.dims.heads, "head"),
         context=formatting.count(context),
         dtype=dtype,
         end=record.control.end,
@@ -130,5 +131,8 @@ def _licenses(record: ModelRecord) -> str:
     lines = ["| SPDX expression of the documents | documents |", "|---|--:|"]
     lines += [f"| {name} | {formatting.count(documents)} |" for name, documents in rows]
     if unread:
-        lines += ["", f"Out of reach when this card was written: {', '.join(unread)}."]
+        lines += [
+            "",
+            f"The licenses of {', '.join(unread)} were out of reach when this was written.",
+        ]
     return "\n".join(lines)

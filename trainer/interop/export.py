@@ -114,6 +114,8 @@ def _tokenizer_config(tokenizer: bytes, control: SpecialTokens, context: int) ->
         "tokenizer_class": "PreTrainedTokenizerFast",
         **dict.fromkeys(("bos_token", "eos_token", "pad_token"), texts[control.end]),
         "model_max_length": context,
+        # transformers 4 adds token_type_ids by default, which CodeGen embeds and adds to the text.
+        "model_input_names": ["input_ids", "attention_mask"],
         "clean_up_tokenization_spaces": False,
     }
 

@@ -201,7 +201,8 @@ def _penalties(decoding: Decoding, vocabulary: int, device: torch.device) -> Ten
     penalties = torch.zeros(vocabulary)
     if decoding.allowed is not None:
         penalties[~decoding.allowed] = -torch.inf
-        penalties[sorted(decoding.stop)] = 0
+        for token in decoding.stop:
+            penalties[token] = 0
     return penalties.to(device)
 
 

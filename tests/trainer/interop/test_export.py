@@ -87,7 +87,10 @@ def test_greedy_generation_by_transformers_is_that_of_sample(
     theirs = transformers.AutoModelForCausalLM.from_pretrained(place).eval()
     with torch.no_grad():
         theirs.lm_head.bias[model.control.mask(2)] += 50
+    decoder = transformers.AutoTokenizer.from_pretrained(place)
     ids, name = model.encode(prefix), "generation_config.json"
+    assert dict(decoder(prefix)) == {"input_ids": ids, "attention_mask": [1] * len(ids)}
+    assert decoder.model_input_names == ["input_ids", "attention_mask"]
     if suffix is not None:
         ids, name = model.infill(ids, model.encode(suffix)), "generation_config_infill.json"
     config = transformers.GenerationConfig.from_pretrained(place, name)
@@ -96,7 +99,6 @@ def test_greedy_generation_by_transformers_is_that_of_sample(
     )[0, len(ids) :].tolist()
     stop = model.control.end if suffix is None else model.control.eom
     tokens = made[: made.index(stop)] if stop in made else made
-    decoder = transformers.AutoTokenizer.from_pretrained(place)
     assert ours.text == decoder.decode(tokens)
     assert (ours.ended == "stop") == (stop in made)
     assert ours.tokens == len(tokens) > 3
