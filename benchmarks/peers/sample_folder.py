@@ -4,8 +4,8 @@
 """
 
 import json
-import resource
 import sys
+from pathlib import Path
 
 
 def main(program: str, directory: str, prompt: int, samples: int, tokens: int) -> None:
@@ -35,7 +35,9 @@ def main(program: str, directory: str, prompt: int, samples: int, tokens: int) -
             max_new_tokens=tokens,
             eos_token_id=None,
         )
-    print(json.dumps({"peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10}))
+    # ru_maxrss would have the peak of the process that forked this one.
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    print(json.dumps({"peak": int(status["VmHWM"].split()[0]) << 10}))
 
 
 if __name__ == "__main__":

@@ -261,7 +261,8 @@ class Decoder(nn.Module, ABC):
         chosen = {n: p for n, p in self.state_dict().items() if n.endswith(ends)}
         for name, parameter in chosen.items():
             hf_names = self.hf_tensor_names(name)
-            rows = torch.cat([read(hf_name) for hf_name in hf_names])
+            parts = [read(hf_name) for hf_name in hf_names]
+            rows = torch.cat(parts) if len(parts) > 1 else parts[0]
             if rows.shape != parameter.shape:
                 raise DataError(
                     f"{' and '.join(hf_names)}: shape {list(rows.shape)}, "
