@@ -1,12 +1,12 @@
 """The subcommands `forget`, `compact` and `materialize`, which act on a finished dataset."""
 
-import logging
 from typing import Annotated
 
 import typer
 
 from manifests.console.options import AsJson, BeamOptions, RunnerName, answer
 from pipelines.commands.engine import Cores, Image, Workers, open_engine
+from pipelines.runtime.quiet import quiet
 
 Dataset = Annotated[
     str, typer.Argument(metavar="DIR", help="An output (out/), or the directory of one tokenizer.")
@@ -54,10 +54,10 @@ def compact(
     as_json: AsJson = False,
 ) -> None:
     """Write a new dataset without forgotten documents; only shards that hold some are rewritten."""
-    _silence_beam()
     from manifests.lineage.chain import load_chain
-    from pipelines.maintain import compact as compacting
 
+    with quiet():
+        from pipelines.maintain import compact as compacting
     dataset = load_chain(directory).last.directory
     engine = open_engine(runner, beam_options, workers, cores, image)
     result = compacting.compact(dataset, out or f"{dataset.rstrip('/')}-compact", engine)
@@ -77,19 +77,13 @@ def materialize(
     as_json: AsJson = False,
 ) -> None:
     """Write a mixture as plain shuffled WebDataset shards, for other trainers."""
-    _silence_beam()
-    from pipelines.maintain import materialize as materializing
-
+    with quiet():
+        from pipelines.maintain import materialize as materializing
     place = out or mixture.removesuffix(".toml")
     engine = open_engine(runner, beam_options, workers, cores, image)
     result = materializing.materialize(mixture, place, engine)
     values = {"out": place, **result}
     answer(as_json, values, lambda: materializing.materialized_text(result, place))
-
-
-def _silence_beam() -> None:
-    """Hide Beam's warnings of optional packages, which it logs when it is imported."""
-    logging.getLogger().setLevel(logging.ERROR)
 
 
 COMMANDS = (forget, compact, materialize)

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipelines.runtime.quiet import quiet
+
 if TYPE_CHECKING:
     from pipelines.runtime.runners import Runner
 
@@ -27,9 +29,9 @@ def open_engine(
     image: str | None,
 ) -> "Runner":
     """Return the engine of a command line; say on stderr what was set for a cluster."""
-    from pipelines.runtime.cluster import Cluster
-    from pipelines.runtime.runners import open_runner
-
+    with quiet():
+        from pipelines.runtime.cluster import Cluster
+        from pipelines.runtime.runners import open_runner
     engine = open_runner(runner, beam_options or (), Cluster(workers, cores, image))
     if engine.notice:
         typer.echo(engine.notice, err=True)

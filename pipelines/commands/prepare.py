@@ -1,7 +1,6 @@
 """The subcommands `prepare`, `license-filter`, `dedup` and `tokenize`."""
 
 import gc
-import logging
 from collections.abc import Callable, Sequence
 from typing import Annotated
 
@@ -10,6 +9,7 @@ import typer
 from manifests.console.options import AsJson, BeamOptions, CorpusFile, RunnerName, answer
 from manifests.lineage import STEPS, StepName
 from pipelines.commands.engine import Cores, Image, Workers, open_engine
+from pipelines.runtime.quiet import quiet
 
 Out = Annotated[
     str | None,
@@ -59,12 +59,10 @@ def _command(name: str, text: str, jobs: Sequence[StepName]) -> Callable[..., No
         _preload(jobs, runner, beam_options or [])
         # Imports make no garbage, and a search for it takes a tenth of their time.
         gc.disable()
-        # Beam warns of optional packages when it is imported.
-        logging.getLogger().setLevel(logging.ERROR)
-        from pipelines.preparation import load_preparation
-        from pipelines.prepare import run_jobs
-        from pipelines.summary import result_table, result_values
-
+        with quiet():
+            from pipelines.preparation import load_preparation
+            from pipelines.prepare import run_jobs
+            from pipelines.summary import result_table, result_values
         gc.enable()
         engine = open_engine(runner, beam_options, workers, cores, image)
         preparation = load_preparation(corpus, out, engine, retry_failed)

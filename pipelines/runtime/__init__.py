@@ -7,5 +7,5 @@
 - processes, fork_server: worker processes beneath Beam's in-process engine.
 - runners: Beam's engines. beam_options: unknown options, and options that hand a job over. cluster:
   options that fill the machines.
-- progress: progress bars.
+- progress: progress bars. quiet: no log messages of Beam.
 """

@@ -20,6 +20,7 @@ from manifests.errors import DataError, HandedOver, StackpileError, UsageError
 from manifests.io.digest import short_digest
 from pipelines.runtime.beam_options import check_engine, check_options, handed_over
 from pipelines.runtime.cluster import Cluster, settings
+from pipelines.runtime.quiet import quiet
 
 IN_PROCESS = "FnApiRunner"
 """Beam's name for its engine in this process."""
@@ -251,12 +252,9 @@ OURS = re.compile(rf"manifests\.errors\.({'|'.join(CLASSES)}): (.*)")
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Silence Beam, which logs every stage; progress bars and errors inform the user."""
-    root = logging.getLogger()
-    before = root.level
-    root.setLevel(logging.ERROR)
     logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
     try:
-        yield
+        with quiet():
+            yield
     finally:
-        root.setLevel(before)
         logging.getLogger("apache_beam").setLevel(logging.NOTSET)

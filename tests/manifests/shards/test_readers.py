@@ -175,9 +175,9 @@ def energon(directory, tmp_path_factory):
 
 def test_energon(energon, directory):
     """Its real loaders, over our .nv-meta and .tar.idx, without `energon prepare`."""
-    assert energon.found["train"] == blocks_of(directory, heldout=False)
-    assert energon.found["val"] == blocks_of(directory, heldout=True)
-    assert len(energon.found["val"]) >= 2
+    assert energon.result["train"] == blocks_of(directory, heldout=False)
+    assert energon.result["val"] == blocks_of(directory, heldout=True)
+    assert len(energon.result["val"]) >= 2
 
 
 def test_energons_own_index_is_ours_to_the_byte(energon, directory):

@@ -1,12 +1,14 @@
 """`stackpile prepare` and the subcommands of its jobs."""
 
 import json
+import logging
 from pathlib import Path
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
+from manifests.errors import DataError
 from pipelines import commands
 
 ONE = ["--", "--direct_num_workers=1"]
@@ -46,6 +48,13 @@ def test_every_job_has_help() -> None:
 def test_a_job_without_its_predecessor_is_an_error(corpus: Path) -> None:
     with pytest.raises(Exception, match=r"license_filter/manifest\.json: there is no such file"):
         call("dedup", str(corpus), *ONE)
+
+
+def test_a_command_leaves_the_log_of_its_process_as_it_was(corpus: Path) -> None:
+    before = logging.getLogger().level
+    with pytest.raises(DataError):
+        call("dedup", str(corpus), *ONE)
+    assert logging.getLogger().level == before
 
 
 @pytest.mark.parametrize(
