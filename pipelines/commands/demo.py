@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 RUN = """\
-# A model that learns something in a minute or two on two cores.
+# A model that learns something in some minutes on two cores.
 output = "run"
 mixture = "MIX.toml"
 
