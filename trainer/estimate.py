@@ -211,10 +211,6 @@ class _FusedAttention(torch.autograd.Function):
         ctx.save_for_backward(queries, keys, values, mixed, sums)
         return mixed
 
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Any:
-        raise NotImplementedError
-
 
 def _count(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())

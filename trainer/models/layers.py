@@ -224,10 +224,10 @@ class Decoder(nn.Module, ABC):
         context is compared by the caller.
 
         Raises:
-            UsageError: the model cannot do what the config describes.
+            UsageError: the model cannot do what the config describes, or is unknown there.
             KeyError: the config lacks a key.
         """
-        raise NotImplementedError
+        raise UsageError(f"{cls.__name__}: transformers has no such model")
 
     def hf_tensor_names(self, name: str) -> list[str]:
         """Return the names in `transformers` of a parameter; several if its rows are cut."""

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from manifests.errors import UsageError
-from trainer.models import MODELS, DecoderDims
+from trainer.models import MODELS, Decoder, DecoderDims
 from trainer.models.kv_cache import KVCache
 
 SMALL = DecoderDims(layers=2, width=64, heads=4, inner=160)
@@ -111,3 +111,8 @@ def test_recomputed_activations_give_the_same_gradients(name: str) -> None:
         model(tokens, weights).total.backward()
         gradients.append([p.grad.clone() for p in model.parameters()])
     assert all(torch.equal(a, b) for a, b in zip(*gradients, strict=True))
+
+
+def test_a_model_that_transformers_lacks_cannot_be_imported() -> None:
+    with pytest.raises(UsageError, match="transformers has no such model"):
+        Decoder.from_hf_config({})
