@@ -25,6 +25,10 @@ class BatchStats(NamedTuple):
     """Padding tokens in place of forgotten documents."""
     documents: int
     """Documents, and parts of documents that sequences cut."""
+    eligible: int
+    """Segments that the law of their objective changes."""
+    thinned: int
+    """Eligible segments that are plain, or have fewer spans, for lack of positions."""
     stop_requests: int
     """Processes that received a stop signal."""
 
@@ -47,6 +51,10 @@ class Progress:
     """As in `BatchStats`."""
     documents: int = 0
     """As in `BatchStats`."""
+    eligible: int = 0
+    """As in `BatchStats`."""
+    thinned: int = 0
+    """As in `BatchStats`."""
     skipped: int = 0
     """Updates that left the weights as they were."""
 
@@ -62,6 +70,8 @@ class Progress:
             padding=self.padding + stats.padding,
             forgotten=self.forgotten + stats.forgotten,
             documents=self.documents + stats.documents,
+            eligible=self.eligible + stats.eligible,
+            thinned=self.thinned + stats.thinned,
             skipped=self.skipped + skipped,
         )
 
@@ -91,6 +101,10 @@ class Metrics(TypedDict):
     """Padding in place of forgotten documents since the start of the run."""
     documents: int
     """Documents, and parts of documents, since the start of the run."""
+    eligible: int
+    """Segments that the law of their objective changes, since the start of the run."""
+    thinned: int
+    """Eligible segments without their full law since the start of the run."""
     skipped: int
     """Skipped updates since the start of the run."""
     seconds: float

@@ -203,7 +203,8 @@ class Training:
         padding = np.count_nonzero(batch.segment_ids == PADDING)
         forgotten = np.count_nonzero(batch.segment_ids == FORGOTTEN)
         documents = (batch.segment_ids.max(axis=1).clip(-1) + 1).sum()
-        counts = [loss_tokens, padding, forgotten, documents, stop]
+        eligible, thinned = batch.eligible.sum(), batch.thinned.sum()
+        counts = [loss_tokens, padding, forgotten, documents, eligible, thinned, stop]
         sums = torch.tensor(counts, dtype=torch.float64)
         dist.all_reduce(sums)
         weight, *integers = sums.tolist()
@@ -292,6 +293,8 @@ class Training:
             "padding": self.progress.padding,
             "forgotten": self.progress.forgotten,
             "documents": self.progress.documents,
+            "eligible": self.progress.eligible,
+            "thinned": self.progress.thinned,
             "skipped": self.progress.skipped,
             "seconds": round(seconds, 4),
             "tokens_per_second": round(rows * length / seconds, 1),

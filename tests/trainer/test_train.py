@@ -188,6 +188,7 @@ def test_metrics_count_tokens_padding_and_documents(configure) -> None:
     assert 0.5 * last["tokens"] < last["loss_tokens"] < last["tokens"]
     assert 0 <= last["padding"] < 0.2 * last["tokens"]
     assert 8 * 8 <= last["documents"] < last["tokens"]
+    assert 0 <= last["thinned"] <= last["eligible"] <= last["documents"] and last["eligible"] > 0
     seen = {name: count["addresses"] for name, count in last["components"].items()}
     assert set(seen) == {"the-stack/python", "the-stack/cpp", "the-pile/wikipedia-en"}
     assert sum(seen.values()) == pytest.approx(last["tokens"], rel=0.3)
