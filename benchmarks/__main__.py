@@ -8,7 +8,7 @@ import ast
 import json
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,41 +40,36 @@ def run(name: str) -> list[dict[str, Any]]:
     return claims if isinstance(claims, list) else [claims]
 
 
-def results(claims: Sequence[dict[str, Any]]) -> str:
-    """Return RESULTS.md."""
+def results(benchmarks: Mapping[str, Sequence[dict[str, Any]]]) -> str:
+    """Return RESULTS.md: a section for each benchmark, with its claims."""
+    head = "# Results\n\nWritten by `make bench` from what each benchmark prints with --json.\n"
+    return "\n".join([head, *(_section(name, claims) for name, claims in benchmarks.items())])
+
+
+def _section(name: str, claims: Sequence[dict[str, Any]]) -> str:
+    first = claims[0]
+    machine = first["machine"]
+    packages: dict[str, str] = {}
+    for claim in claims:
+        packages |= claim["versions"]
+    versions = ", ".join(f"{package} {number}" for package, number in sorted(packages.items()))
     lines = [
-        "# Results",
+        f"## {name}",
         "",
-        "Written by `make bench` from what each benchmark prints with --json.",
+        f"`{first['command']}` at commit {first['commit']}, on {machine['processor']}, "
+        f"{machine['cores']} cores, {machine['memory_gib']} GiB, with {versions}.",
         "",
-        "| claim | ours | peer | ratio | goal | met | command |",
-        "|---|---|---|---|---|---|---|",
-        *(_line(claim) for claim in claims),
-        "",
-        *(f"Machine: {machine}" for machine in _distinct(_machine(c) for c in claims)),
-        "",
-        *(f"Versions: {versions}" for versions in _distinct(_versions(c) for c in claims)),
+        "| claim | ours | peer | ratio | goal | met |",
+        "|---|--:|--:|--:|--:|---|",
+        *map(_line, claims),
     ]
     return "\n".join(lines) + "\n"
 
 
 def _line(claim: dict[str, Any]) -> str:
     cells = [claim["claim"], claim["ours"], claim["peer"], ratio_text(claim["ratio"])]
-    cells += [claim["goal"], "yes" if claim["met"] else "no", f"`{claim['command']}`"]
+    cells += [claim["goal"], "yes" if claim["met"] else "no"]
     return f"| {' | '.join(map(str, cells))} |"
-
-
-def _machine(claim: dict[str, Any]) -> str:
-    machine = claim["machine"]
-    return f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB"
-
-
-def _versions(claim: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {number}" for name, number in claim["versions"].items())
-
-
-def _distinct(texts: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(texts))
 
 
 def main(chosen: Sequence[str]) -> None:
@@ -85,15 +80,10 @@ def main(chosen: Sequence[str]) -> None:
     for name in chosen or names():
         text = json.dumps(run(name), indent=1, sort_keys=True) + "\n"
         files.write_bytes(str(RESULTS / f"{name}.json"), text.encode())
-    saved = [json.loads((RESULTS / f"{name}.json").read_text()) for name in names() if known(name)]
-    claims = [claim for benchmark in saved for claim in benchmark]
+    saved = {name: RESULTS / f"{name}.json" for name in names()}
+    claims = {name: json.loads(path.read_text()) for name, path in saved.items() if path.exists()}
     files.write_bytes(str(HERE / "RESULTS.md"), results(claims).encode())
-    say(f"bench: {len(claims)} claims, in benchmarks/RESULTS.md")
-
-
-def known(name: str) -> bool:
-    """Tell whether results/ has the output of a benchmark."""
-    return (RESULTS / f"{name}.json").exists()
+    say(f"bench: {sum(map(len, claims.values()))} claims, in benchmarks/RESULTS.md")
 
 
 if __name__ == "__main__":

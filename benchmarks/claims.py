@@ -6,6 +6,7 @@ import math
 import os
 import platform
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -55,6 +56,7 @@ class Claim:
             "ratio": None if math.isinf(ratio) else _rounded(ratio),
             "goal": self.goal,
             "met": ratio >= self.goal,
+            "commit": commit(),
             "machine": asdict(this_machine()),
             "versions": {"python": platform.python_version()}
             | {name: version(name) for name in self.packages}
@@ -82,6 +84,22 @@ def this_machine() -> Machine:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     processor = names[0] if names else platform.processor() or platform.machine()
     return Machine(processor, os.cpu_count() or 1, round(memory / 2**30))
+
+
+def commit() -> str:
+    """Return the commit of the tree, with "+" if files other than results differ; "" without git."""
+    changed = ["diff", "--quiet", "HEAD", "--", ":!benchmarks/RESULTS.md", ":!benchmarks/results"]
+    try:
+        head = _git("rev-parse", "--short=7", "HEAD")
+    except OSError:
+        return ""
+    return head.stdout.strip() + "+" * bool(head.stdout and _git(*changed).returncode)
+
+
+def _git(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+    )
 
 
 def medians(runs: int, *functions: Callable[[], float]) -> list[float]:

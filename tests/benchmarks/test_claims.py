@@ -1,6 +1,7 @@
 """Claims: what a benchmark prints, and the page that is made of it."""
 
 import json
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 
 from benchmarks import __main__ as benchmarks
 from benchmarks.__main__ import names, results
-from benchmarks.claims import Claim, main, medians
+from benchmarks.claims import ROOT, Claim, commit, main, medians
 
 CLAIM = Claim("reading, tokens a second", ours=900.0, peer=200.0, goal=4.0, packages=("numpy",))
 
@@ -24,7 +25,8 @@ def test_one_claim_is_one_object(
     run(monkeypatch, [CLAIM], "--json")
     plain = json.loads(capsys.readouterr().out)
     assert list(plain) == [
-        "claim", "ours", "peer", "ratio", "goal", "met", "machine", "versions", "command",
+        "claim", "ours", "peer", "ratio", "goal", "met", "commit", "machine", "versions",
+        "command",
     ]  # fmt: skip
     assert (plain["ratio"], plain["met"]) == (4.5, True)
     assert plain["command"] == "python -m benchmarks.read --data corpus --json"
@@ -47,7 +49,7 @@ def test_a_peer_that_does_nothing_is_beaten_by_whoever_does_something(
     plain = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
     assert (plain["ratio"], plain["met"]) == (ratio, met)
     words = "infinite" if ratio is None else "1.0"
-    assert f"| {ours} | 0.0 | {words} | {goal} |" in results([plain])
+    assert f"| {ours} | 0.0 | {words} | {goal} |" in results({"read": [plain]})
     run(monkeypatch, [claim])
     assert f"ratio {words}, goal {goal}: {'met' if met else 'missed'}" in capsys.readouterr().out
 
@@ -66,11 +68,19 @@ def test_a_goal_that_is_missed_is_said(
     assert "missed" in capsys.readouterr().out
 
 
-def test_results_have_a_line_for_each_claim_and_the_machine_once():
+def test_results_have_a_section_for_each_benchmark_and_a_line_for_each_claim():
     plain = CLAIM.plain("python -m benchmarks.read --json")
-    page = results([plain, plain])
-    assert page.count("| reading, tokens a second | 900.0 | 200.0 | 4.5 | 4.0 | yes |") == 2
-    assert page.count("Machine: ") == 1
+    page = results({"read": [plain, plain], "write": [plain]})
+    assert page.count("| reading, tokens a second | 900.0 | 200.0 | 4.5 | 4.0 | yes |") == 3
+    assert [line for line in page.splitlines() if line.startswith("## ")] == ["## read", "## write"]
+    assert page.count("`python -m benchmarks.read --json` at commit ") == 2
+
+
+def test_a_claim_names_the_commit_that_it_measured():
+    head = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.strip()
+    assert commit().rstrip("+") == head[:7]
 
 
 def test_medians_take_turns():
