@@ -87,7 +87,7 @@ def this_machine() -> Machine:
 
 
 def commit() -> str:
-    """Return the commit of the tree, with "+" if files other than results differ; "" without git."""
+    """Return the commit of the tree, with "+" if files beside results differ; "" without git."""
     changed = ["diff", "--quiet", "HEAD", "--", ":!benchmarks/RESULTS.md", ":!benchmarks/results"]
     try:
         head = _git("rev-parse", "--short=7", "HEAD")
