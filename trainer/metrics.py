@@ -4,9 +4,10 @@ The file is read by binary search over its lines, because their steps ascend.
 """
 
 import json
+import math
 import mmap
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple, NotRequired, TypedDict, cast
@@ -108,7 +109,7 @@ class Metrics(TypedDict):
     skipped: int
     """Skipped updates since the start of the run."""
     seconds: float
-    """Duration of the update."""
+    """Duration of the update, without validation."""
     tokens_per_second: float
     """Tokens of the update divided by its duration."""
     components: NotRequired[dict[str, dict[str, float]]]
@@ -116,6 +117,52 @@ class Metrics(TypedDict):
     `metrics.components_every` updates, and at the last one, as `losses`."""
     losses: NotRequired[dict[str, dict[str, dict[str, float]]]]
     """`LossTable.report` of the updates since the last such line."""
+    validation: NotRequired[Mapping[str, object]]
+    """`evaluate.Scores` of the weights after the update. Every `validation.every` updates, and at
+    the last one."""
+
+
+def update_metrics(
+    progress: Progress,
+    position: int,
+    rows: int,
+    length: int,
+    *,
+    loss: float,
+    rate: float,
+    norm: float,
+    seconds: float,
+) -> Metrics:
+    """Return the metrics of an update, without those that only some updates have.
+
+    Args:
+        progress: after the update.
+        position: stream position of its first sequence.
+        rows: its sequences.
+        length: tokens of a sequence.
+        loss: of the global batch.
+        rate: learning rate.
+        norm: of the gradient.
+        seconds: duration of the update.
+    """
+    return {
+        "step": progress.step,
+        "position": position,
+        "sequences": rows,
+        "loss": loss if math.isfinite(loss) else None,
+        "learning_rate": rate,
+        "gradient_norm": norm if math.isfinite(norm) else None,
+        "tokens": progress.tokens,
+        "loss_tokens": progress.loss_tokens,
+        "padding": progress.padding,
+        "forgotten": progress.forgotten,
+        "documents": progress.documents,
+        "eligible": progress.eligible,
+        "thinned": progress.thinned,
+        "skipped": progress.skipped,
+        "seconds": round(seconds, 4),
+        "tokens_per_second": round(rows * length / seconds, 1),
+    }
 
 
 def read_metrics(path: str) -> list[Metrics]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.distributed as dist
+from torch import Tensor
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
@@ -163,11 +164,16 @@ def initialize(model: Decoder, seed: int, initialization: Initialization = "gpt2
     See `trainer.models.initialization` for the laws.
     """
     for name, parameter in model.named_parameters():
-        full = initial_weight(model, name, parameter, seed, initialization)
-        if isinstance(parameter, DTensor):
-            sharded = distribute_tensor(
-                full, parameter.device_mesh, parameter.placements, src_data_rank=None
-            )
-            parameter.to_local().copy_(sharded.to_local())
-        else:
-            parameter.copy_(full)
+        set_parameter(parameter, initial_weight(model, name, parameter, seed, initialization))
+
+
+@torch.no_grad()
+def set_parameter(parameter: Tensor, whole: Tensor) -> None:
+    """Copy a whole tensor, which every process has, into a parameter, which may be sharded."""
+    if not isinstance(parameter, DTensor):
+        parameter.copy_(whole)
+        return
+    sharded = distribute_tensor(
+        whole, parameter.device_mesh, parameter.placements, src_data_rank=None
+    )
+    parameter.to_local().copy_(sharded.to_local())

@@ -1,7 +1,6 @@
 """A run's directory: run.toml, plan.json, tokenizer.json, metrics.jsonl, checkpoints/STEP/."""
 
 import logging
-import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from objectives.stream.plan_stages import with_recorded_tombstones
 from objectives.stream.positions import step_position
 from trainer.checkpoints.checkpoint import load_model
 from trainer.checkpoints.state import RunState, chosen_step
-from trainer.config import RunConfig, load_run_config
+from trainer.config import PATHS, RunConfig, load_run_config, relative
 from trainer.metrics import Metrics, Progress, find_metrics, last_metrics
 from trainer.models import MODELS, Decoder
 from trainer.optimization.schedule import Schedule, make_schedule
@@ -87,16 +86,16 @@ class Run:
 
     def model(self, step: int | None = None) -> Decoder:
         """Return the float32 model of a checkpoint (default: the last one), on the CPU."""
-        with torch.device("meta"):
-            model = self.empty_model()
+        model = self.empty_model()
         model.to_empty(device="cpu")
         load_model(self.checkpoints, self.checkpoint_step(step), model)
         return model.eval()
 
     def empty_model(self) -> Decoder:
-        """Return a model of the run's dimensions with arbitrary weights."""
+        """Return a model of the run's dimensions on the meta device, without weights."""
         config = self.config.model
-        return MODELS[config.name](config.dims, self.plan.control.vocabulary)
+        with torch.device("meta"):
+            return MODELS[config.name](config.dims, self.plan.control.vocabulary)
 
     def metrics_of(self, step: int) -> Metrics:
         """Return the metrics of update `step`; UsageError where the run has not made it."""
@@ -141,7 +140,7 @@ def open_or_create_run(
     existing = Run.open(path) if files.exists(files.join(path, PLAN)) else None
     plan = plan_of(config, existing)
     if existing is not None:
-        _check_same(existing, config, plan)
+        _check_same(existing, config, plan, has_checkpoint=state is not None)
         plan = _with_new_tombstones(config, existing, plan, state)
     context.barrier()
     if context.rank == 0:
@@ -157,11 +156,9 @@ def open_or_create_run(
 
 def config_text(config: RunConfig) -> str:
     """Return the run.toml of a config: its paths are relative to the directory of the run."""
-    mixture = config.mixture
-    if files.is_local(mixture):
-        mixture = os.path.relpath(mixture, config.output)
-    paths = {"output": ".", "mixture": mixture}
-    return tomli_w.dumps(config.model_dump(exclude_none=True) | paths)
+    values = config.model_dump(exclude_none=True)
+    paths = {name: relative(values[name], config.output) for name in PATHS if name in values}
+    return tomli_w.dumps(values | paths)
 
 
 def resume_changes(
@@ -180,7 +177,7 @@ def resume_changes(
     changed = [
         f"{name} was {before.get(name, 'not set')} and is {after.get(name, 'not set')}"
         for name in sorted(before.keys() | after.keys())
-        if before.get(name) != after.get(name) and name not in ("output", "mixture")
+        if before.get(name) != after.get(name) and name not in PATHS
     ]
     yield from changed
     if not changed:
@@ -231,7 +228,7 @@ def _with_new_tombstones(
     return with_recorded_tombstones(plan, existing.plan, position, tombstones)
 
 
-def _check_same(existing: Run, config: RunConfig, plan: Plan) -> None:
+def _check_same(existing: Run, config: RunConfig, plan: Plan, has_checkpoint: bool) -> None:
     """Raise UsageError if a config changes what must stay the same during a run."""
     old, new = existing.config, config
     pairs: dict[str, tuple[Any, Any]] = {
@@ -244,6 +241,8 @@ def _check_same(existing: Run, config: RunConfig, plan: Plan) -> None:
         "data.sequence_length": (existing.plan.sequence_length, plan.sequence_length),
         "mixture": (f"plan {existing.plan.digest[:12]}", f"plan {plan.digest[:12]}"),
     }
+    if has_checkpoint:
+        pairs["init"] = (old.init, new.init)
     for field, (before, after) in pairs.items():
         if before != after:
             raise UsageError(

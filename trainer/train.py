@@ -9,14 +9,14 @@ r of w takes the r-th w-th of them, so the world size does not change what the m
 3. computes the norm of the gradient, and skips the update or stops the run if it or the loss is not
    finite;
 4. clips the gradient, sets the learning rate, and makes the optimizer step;
-5. appends a line to metrics.jsonl.
+5. measures the loss on held-out documents, at each `validation.every`-th update, and appends a
+   line to metrics.jsonl.
 
 Each process computes the same decision in step 3, because loss and norm are those of the global
 batch. A checkpoint is written in the background while the next updates are made.
 """
 
 import logging
-import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
@@ -37,9 +37,18 @@ from trainer.checkpoints.lease import Lease, exclusive
 from trainer.checkpoints.state import RunState
 from trainer.config import RunConfig
 from trainer.display import Display
+from trainer.evaluate import Validation
+from trainer.interop.starting_weights import set_first_weights
 from trainer.interrupt import Interrupted, catch_stop_signals
 from trainer.losses import LossTable, Sums
-from trainer.metrics import BatchStats, Metrics, Progress, append_metrics, truncate_metrics
+from trainer.metrics import (
+    BatchStats,
+    Metrics,
+    Progress,
+    append_metrics,
+    truncate_metrics,
+    update_metrics,
+)
 from trainer.models import Decoder
 from trainer.optimization.guard import UpdateGuard
 from trainer.optimization.optimizer import clip_and_step, gradient_norm, make_optimizer
@@ -47,7 +56,6 @@ from trainer.optimization.schedule import make_schedule
 from trainer.parallel import (
     DistributedContext,
     distributed_context,
-    initialize,
     prepare_blocks,
     shard,
     uses_bf16,
@@ -122,22 +130,22 @@ class Training:
         if state is not None and context.rank == 0:
             for change in resume_changes(state, self.run, progress, self.schedule):
                 LOG.warning("%s: %s", self.run.path, change)
+        self.validation = Validation.of_training(self.run) if config.validation.every else None
         self.saved_step = progress.step
         self.update_started = time.perf_counter()
 
     def _make_model(self) -> Decoder:
         """Return the sharded model; its weights are not set yet."""
-        with torch.device("meta"):
-            model = self.run.empty_model()
+        model = self.run.empty_model()
         prepare_blocks(model, self.config.compile, self.config.activation_checkpointing)
         shard(model, self.context, uses_bf16(self.config, self.context.device))
         return model
 
     def _restore(self, state: RunState | None) -> Progress:
-        """Set weights and optimizer state: from the checkpoint of `state`, or initial ones."""
+        """Set weights and optimizer state: from the checkpoint of `state`, or those of step 0."""
         torch.manual_seed(self.config.seed)
         if state is None:
-            initialize(self.model, self.config.seed, self.config.model.initialization)
+            set_first_weights(self.run, self.model, self.context)
             return Progress()
         self.checkpoints.load(state["progress"]["step"], self.model, self.optimizer)
         self.guard.load_state_dict(state["guard"])
@@ -281,34 +289,30 @@ class Training:
         self.progress = self.progress.advanced(position, rows, length, stats, skipped)
         started, self.update_started = self.update_started, time.perf_counter()
         seconds = self.update_started - started
-        metrics: Metrics = {
-            "step": self.progress.step,
-            "position": position,
-            "sequences": rows,
-            "loss": loss if math.isfinite(loss) else None,
-            "learning_rate": rate,
-            "gradient_norm": norm if math.isfinite(norm) else None,
-            "tokens": self.progress.tokens,
-            "loss_tokens": self.progress.loss_tokens,
-            "padding": self.progress.padding,
-            "forgotten": self.progress.forgotten,
-            "documents": self.progress.documents,
-            "eligible": self.progress.eligible,
-            "thinned": self.progress.thinned,
-            "skipped": self.progress.skipped,
-            "seconds": round(seconds, 4),
-            "tokens_per_second": round(rows * length / seconds, 1),
-        }
-        every = self.config.metrics.components_every
-        if self.progress.step % every == 0 or self.progress.step == self.steps:
+        metrics = update_metrics(
+            *(self.progress, position, rows, length),
+            loss=loss,
+            rate=rate,
+            norm=norm,
+            seconds=seconds,
+        )
+        if self._is_due(self.config.metrics.components_every):
             metrics["losses"] = self.losses.report()
             metrics["components"] = self.stream.counts(position + rows)
+        if self.validation is not None and self._is_due(self.config.validation.every):
+            metrics["validation"] = self.validation.scores(self.model, self.context)
+            self.update_started = time.perf_counter()
         if self.context.rank:
             return
         if self.lease is not None:
             self.lease.check()
         append_metrics(self.run.metrics, metrics)
         display.show(metrics)
+
+    def _is_due(self, every: int | None) -> bool:
+        """Return whether the last update is a multiple of `every`, or the last one of the run."""
+        step = self.progress.step
+        return every is not None and (step % every == 0 or step == self.steps)
 
     def _save(self) -> None:
         """Start writing a checkpoint."""

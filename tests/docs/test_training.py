@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -32,7 +33,8 @@ def test_the_job_of_slurm_saves_at_its_signal_and_is_requeued(
     tmp_path: Path, small_dataset_made_once: Path
 ) -> None:
     config = Path(write_run(tmp_path, small_dataset_made_once))
-    config.write_text(config.read_text().replace("steps = 8", "steps = 100000"))
+    longer = config.read_text().replace("steps = 8", "steps = 100000")
+    config.write_text(f"{longer}[validation]\nevery = 1\ndocuments = 3\n")
     [script] = re.findall(r"```bash\n(#!/bin/bash.*?)```", PAGE, re.DOTALL)
     (tmp_path / "job.sh").write_text(script.replace("29500", "0"))
     (tmp_path / "bin").mkdir()
@@ -71,3 +73,7 @@ def test_the_job_of_slurm_saves_at_its_signal_and_is_requeued(
     for ours, theirs in zip(got, wanted, strict=True):
         for field in ("position", "loss", "learning_rate", "gradient_norm", "loss_tokens"):
             assert ours[field] == pytest.approx(theirs[field], rel=1e-4), (ours, theirs)
+        scores, wanted_scores = (
+            cast(Any, line["validation"])["components"]["all"] for line in (ours, theirs)
+        )
+        assert scores == pytest.approx(wanted_scores, rel=1e-4)

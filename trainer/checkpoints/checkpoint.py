@@ -40,15 +40,24 @@ from trainer.parallel import DistributedContext
 LOG = logging.getLogger(__name__)
 
 
-def load_model(directory: str, step: int, model: nn.Module) -> None:
-    """Read the weights of a checkpoint into a model that is not sharded, in one process.
+def load_model(
+    directory: str, step: int, model: nn.Module, context: DistributedContext | None = None
+) -> None:
+    """Read the weights of a checkpoint into a model.
+
+    Args:
+        directory: of the checkpoints.
+        step: of the checkpoint.
+        model: sharded over the processes of `context`, all of which call this function; not
+            sharded without a context.
+        context: the processes; None for one process.
 
     Raises:
         DataError: the checkpoint is damaged, or is of another model.
     """
-    check_files(directory, step)
+    check_files(directory, step, *((context.rank, context.world_size) if context else ()))
     tensors = _prefixed("model", model.state_dict())
-    read_tensors(checkpoint_path(directory, step), tensors, no_dist=True)
+    read_tensors(checkpoint_path(directory, step), tensors, no_dist=context is None)
 
 
 class Checkpoints:

@@ -76,6 +76,11 @@ def read_state(directory: str, step: int) -> RunState:
     return _read(directory, step)[0]
 
 
+def checkpoint_digest(directory: str, step: int) -> str:
+    """Return the SHA-256 of the names, sizes and checksums of a checkpoint's other files."""
+    return digest(_read(directory, step)[1])
+
+
 def check_files(directory: str, step: int, part: int = 0, parts: int = 1) -> None:
     """Check the files of a checkpoint against its checksums; DataError if one is damaged.
 

@@ -1,6 +1,7 @@
 """README.md of a model directory: a model card for the Hugging Face Hub."""
 
 from collections import Counter
+from collections.abc import Iterator
 
 from huggingface_hub import ModelCardData
 
@@ -114,7 +115,15 @@ def _training(record: ModelRecord) -> str:
     for component in record.components:
         cells = [component.name, formatting.count(component.tokens), f"{component.epochs:.3f}"]
         lines.append(f"| {' | '.join(cells)} | {component.digest} |")
-    return "\n".join([*lines, "", _licenses(record)])
+    return "\n".join([*lines, "", _licenses(record), *_before(record)])
+
+
+def _before(record: ModelRecord) -> Iterator[str]:
+    """Yield what the card says about the weights that the run started from."""
+    if record.init is not None:
+        yield f"\n### Before: {record.init.name}\n"
+        yield f"The run started from weights with the digest {record.init.weights}.\n"
+        yield _training(record.init.record)
 
 
 def _licenses(record: ModelRecord) -> str:

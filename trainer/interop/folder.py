@@ -1,6 +1,7 @@
 """A model directory of Hugging Face, opened: its config, its tokenizer, and its model."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,8 +79,7 @@ class ModelFolder:
 
     def _check_config(self) -> None:
         """Raise UsageError if config.json describes another computation than the model's."""
-        with torch.device("meta"):
-            ours = self.model_class(self.dims, self.vocabulary).hf_config(self.context)
+        ours = self.empty_model().hf_config(self.context)
         for key, value in ours.items():
             theirs = self.config.get(key)
             if theirs is not None and theirs != value and key not in IRRELEVANT:
@@ -114,6 +114,11 @@ class ModelFolder:
         """Chunks of CodeGen's fused projections: as config.json says, else the published number."""
         return int(self.config.get("mp_num") or default_mp_num(self.dims))
 
+    def empty_model(self) -> Decoder:
+        """Return the model on the meta device, without weights."""
+        with torch.device("meta"):
+            return self.model_class(self.dims, self.vocabulary)
+
     def model(self, mp_num: int | None = None) -> Decoder:
         """Return the float32 model, on the CPU.
 
@@ -124,10 +129,8 @@ class ModelFolder:
             UsageError: the weights are no safetensors, or the heads do not divide into chunks.
             DataError: a file is damaged, or the tensors are not those of the model.
         """
-        weights = Weights(self.path)
-        with torch.device("meta"):
-            model = self.model_class(self.dims, self.vocabulary)
-        self._check_names(model, weights)
+        model = self.empty_model()
+        self.check_names(model)
         model.to_empty(device="cpu")
         self.load(model, mp_num or self.mp_num)
         return model.eval()
@@ -140,6 +143,18 @@ class ModelFolder:
             mp_num: chunks of CodeGen's fused projections.
             ends: of the names of the parameters to read; default: all of them.
         """
+        try:
+            with torch.no_grad():
+                model.load_hf_tensors(self.reader(mp_num), ends)
+        except DataError as error:
+            raise DataError(f"{self.path}: {error}") from None
+
+    def reader(self, mp_num: int) -> Callable[[str], torch.Tensor]:
+        """Return a function from the name of a tensor to the tensor, in transformers' row order.
+
+        Args:
+            mp_num: chunks of CodeGen's fused projections in the files.
+        """
         weights = Weights(self.path)
         if self.dims.heads % mp_num and self.model_class.hf_model_type == "codegen":
             raise UsageError(f"--mp-num {mp_num}: the model has {self.dims.heads} heads")
@@ -149,16 +164,21 @@ class ModelFolder:
             is_fused = name.endswith("attn.qkv_proj.weight")
             return repartition(tensor, mp_num, TRANSFORMERS) if is_fused else tensor
 
-        try:
-            with torch.no_grad():
-                model.load_hf_tensors(read, ends)
-        except DataError as error:
-            raise DataError(f"{self.path}: {error}") from None
+        return read
 
-    def _check_names(self, model: Decoder, weights: Weights) -> None:
+    def require_record(self) -> ModelRecord:
+        """Return `record`; UsageError if a program other than Stackpile wrote the directory."""
+        if self.record is None:
+            raise UsageError(
+                f"{self.path}: was not written by `stackpile export` or `stackpile import`; import "
+                "it first, which checks the order of its weights"
+            )
+        return self.record
+
+    def check_names(self, model: Decoder) -> None:
         """Raise DataError if the tensors are not exactly the model's, by name."""
         wanted = {n for name in model.state_dict() for n in model.hf_tensor_names(name)}
-        found = {name for name in weights.files if not name.endswith(BUFFERS)}
+        found = {name for name in Weights(self.path).files if not name.endswith(BUFFERS)}
         for names, what in ((wanted - found, "lacks"), (found - wanted, "has besides the model's")):
             if names:
                 more = f" and {len(names) - 1} more" if len(names) > 1 else ""

@@ -6,12 +6,13 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from manifests.config import Config
 from manifests.dataset.dataset import Dataset
 from manifests.dataset.shard_index import read_documents, read_shard_rows
-from manifests.errors import StackpileError
+from manifests.errors import DataError, StackpileError
+from manifests.io import files
 from manifests.special_tokens import SpecialTokens
 from manifests.tokenizer.tokenizer import load_text_tokenizer
 from objectives.stream.plan import PlanComponent
@@ -22,6 +23,9 @@ from trainer.checkpoints.state import read_state
 from trainer.run import Run
 
 FILE = "stackpile.json"
+
+ANCESTOR = "init.json"
+"""File of a run's directory: what the run started from."""
 
 
 class TrainedComponent(Config):
@@ -40,6 +44,17 @@ class TrainedComponent(Config):
     reach."""
 
 
+class Ancestor(Config):
+    """The weights that a run started from."""
+
+    name: str
+    """Last part of the path of the run or the model directory."""
+    weights: str
+    """SHA-256 of the names, sizes and SHA-256 of its files of weights, as canonical JSON."""
+    record: "ModelRecord"
+    """What it was trained on."""
+
+
 class ModelRecord(Config):
     """The content of stackpile.json."""
 
@@ -54,6 +69,8 @@ class ModelRecord(Config):
     """Digest of the run's plan; None for an import."""
     components: list[TrainedComponent] = Field(default_factory=list)
     """What it was trained on; empty for an import."""
+    init: Ancestor | None = None
+    """What its run started from; None if its weights were drawn."""
 
     def make_objectives(self) -> dict[str, Objective[Any]]:
         """Return the objectives by name, in the order of the registry."""
@@ -62,6 +79,26 @@ class ModelRecord(Config):
             for name in OBJECTIVES
             if name in self.objectives
         }
+
+
+def write_ancestor(run: Run, ancestor: Ancestor | None) -> None:
+    """Write into a run's directory what the run starts from; None if its weights are drawn."""
+    path = files.join(run.path, ANCESTOR)
+    if ancestor is not None:
+        files.write_json(path, ancestor.model_dump(mode="json"))
+    elif files.exists(path):
+        files.remove(path)
+
+
+def _ancestor(run: Run) -> Ancestor | None:
+    """Return what a run started from."""
+    path = files.join(run.path, ANCESTOR)
+    if not files.exists(path):
+        return None
+    try:
+        return Ancestor.model_validate_json(files.read_bytes(path))
+    except ValidationError:
+        raise DataError(f"{path}: is damaged") from None
 
 
 def record_of_run(run: Run, step: int) -> ModelRecord:
@@ -83,6 +120,7 @@ def record_of_run(run: Run, step: int) -> ModelRecord:
             )
             for component, count in zip(run.plan.components, counts, strict=True)
         ],
+        init=_ancestor(run),
     )
 
 

@@ -258,18 +258,34 @@ class Decoder(nn.Module, ABC):
         Raises:
             DataError: a tensor has another shape than the parameter.
         """
-        chosen = {n: p for n, p in self.state_dict().items() if n.endswith(ends)}
-        for name, parameter in chosen.items():
-            hf_names = self.hf_tensor_names(name)
-            parts = [read(hf_name) for hf_name in hf_names]
-            rows = torch.cat(parts) if len(parts) > 1 else parts[0]
-            if rows.shape != parameter.shape:
-                raise DataError(
-                    f"{' and '.join(hf_names)}: shape {list(rows.shape)}, "
-                    f"and the model has {list(parameter.shape)}"
-                )
-            order = self.hf_layout(name.rpartition(".")[0], torch.arange(len(rows)))
-            parameter[order] = rows.to(parameter.dtype)
+        for name, parameter in self.state_dict().items():
+            if name.endswith(ends):
+                parameter.copy_(self.from_hf_tensors(name, parameter.shape, read))
+
+    def from_hf_tensors(
+        self, name: str, shape: torch.Size, read: Callable[[str], Tensor]
+    ) -> Tensor:
+        """Return the parameter `name` from its tensors in `transformers`, in their dtype.
+
+        Args:
+            name: of the parameter.
+            shape: of the parameter.
+            read: as in `load_hf_tensors`.
+
+        Raises:
+            DataError: a tensor has another shape than the parameter.
+        """
+        hf_names = self.hf_tensor_names(name)
+        parts = [read(hf_name) for hf_name in hf_names]
+        rows = torch.cat(parts) if len(parts) > 1 else parts[0]
+        if rows.shape != shape:
+            raise DataError(
+                f"{' and '.join(hf_names)}: shape {list(rows.shape)}, "
+                f"and the model has {list(shape)}"
+            )
+        parameter = torch.empty_like(rows)
+        parameter[self.hf_layout(name.rpartition(".")[0], torch.arange(len(rows)))] = rows
+        return parameter
 
     def hidden(
         self, tokens: Tensor, cache: KVCache | None = None, prefix: Tensor | None = None

@@ -64,12 +64,7 @@ class LanguageModel:
                 f"has no {CONFIG}"
             )
         folder = ModelFolder.open(path)
-        record = folder.record
-        if record is None:
-            raise UsageError(
-                f"{path}: was not written by `stackpile export` or `stackpile import`; import it "
-                "first, which checks the order of its weights"
-            )
+        record = folder.require_record()
         if step is not None:
             raise UsageError(f"--step: {path} is a model directory, which has one checkpoint")
         tokenizer, objectives = folder.tokenizer, record.make_objectives()
