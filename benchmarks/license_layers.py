@@ -21,7 +21,10 @@ from benchmarks.claims import Claim, main, say
 from benchmarks.license_veto import run_scancode
 from filters.licenses.policy import LicenseVerdicts, Policy, judge_licenses, load_policy
 from filters.scancode.client import Detector
+from pipelines.corpus.source_table import Source
 from pipelines.license_filter.header_veto import Headers, read_headers
+from pipelines.license_filter.package_choices import add_choices, make_table
+from pipelines.license_filter.repository_licenses import load_table
 from pipelines.sources import the_stack
 
 PACKAGES = ("scancode-toolkit", "license-expression")
@@ -47,7 +50,7 @@ def measure(data: Path) -> Sequence[Claim]:
         say(f"{data}: has no truth/files.parquet, the licenses of its files")
         return []
     policy = load_policy("strict")
-    rows = read_rows(data)
+    rows = with_package_choices(data, read_rows(data))
     known = read_truth(data, rows)
     truth = judged(known, policy)
     texts = rows["text"].combine_chunks()
@@ -84,6 +87,14 @@ def read_rows(data: Path) -> pa.Table:
     units = [(url, unit) for url in urls for unit in layout.cut(url)]
     parts = [part.rows for url, unit in units for part in layout.read(url, url, unit)]
     return pa.concat_tables(parts)
+
+
+def with_package_choices(data: Path, rows: pa.Table) -> pa.Table:
+    """Return rows with the choices of licenses that package files of the corpus state."""
+    source = Source(name="stack", kind="the-stack", files=str(data / "stack/data/*/*.parquet"))
+    with tempfile.TemporaryDirectory() as directory:
+        table = make_table(directory, source)
+        return rows if table is None else add_choices(rows, load_table(table))
 
 
 def read_truth(data: Path, rows: pa.Table) -> list[dict[str, Any]]:

@@ -1,1 +1,7 @@
-"""Licenses: the verdict (policy), SPDX expressions (spdx), list_versions, and pile_sets."""
+"""What licenses allow.
+
+- policy: the verdict on a document.
+- spdx: SPDX expressions; list_versions: the ids of each version of SPDX's list.
+- upstream: license fields of upstream metadata; package_files: those of package files.
+- pile_sets: the licenses of the Pile's sets.
+"""

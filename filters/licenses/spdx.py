@@ -52,6 +52,13 @@ def is_known(tree: Any) -> bool:
     return is_license(tree) or bool(parts and all(map(is_known, parts)))
 
 
+def alternatives(tree: Any) -> list[str]:
+    """Return the licenses of a tree that is a choice between single licenses; [] for any other."""
+    parts = getattr(tree, "args", ())
+    is_choice = parts and _operator(tree) == "OR" and all(map(is_license, parts))
+    return [written(part) for part in parts] if is_choice else []
+
+
 def evaluate(
     tree: Any, allowed: frozenset[str], undecided: frozenset[str] = frozenset()
 ) -> Judgment:

@@ -60,3 +60,7 @@ class Corpus(Config):
     def named(self, name: str) -> Source:
         """Return a source by its name."""
         return next(source for source in self.source if source.name == name)
+
+    def licensing(self, source: Source) -> Source:
+        """Return the source that knows the licenses of a source's repositories."""
+        return self.named(source.license.repositories or source.name)

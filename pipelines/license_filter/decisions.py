@@ -22,7 +22,6 @@ from pipelines.corpus.corpus import Corpus
 from pipelines.corpus.source_table import Source
 from pipelines.license_filter.header_veto import NO_HEADERS, Headers, read_headers
 from pipelines.license_filter.reference_lists import ReferenceLists
-from pipelines.license_filter.repository_licenses import Repositories
 from pipelines.sources import partition
 from pipelines.sources.layout import SourceLayout
 
@@ -101,17 +100,6 @@ class Decisions:
         )
         components = funnels(count_documents(table, ["component", "rule"]))
         return {self.source: components} if components else {}
-
-
-def add_repository_licenses(rows: pa.Table, repositories: Repositories | None) -> pa.Table:
-    """Return rows of the schema ROWS; rows without licenses get those of their repositories."""
-    if repositories is None:
-        return rows
-    pairs = zip(rows["licenses"].to_pylist(), rows["repositories"].to_pylist(), strict=True)
-    licenses = [own or repositories.licenses(names) for own, names in pairs]
-    index = rows.schema.get_field_index("licenses")
-    kind = rows.schema.field(index)
-    return rows.set_column(index, kind, pa.array(licenses, kind.type))
 
 
 def decide(

@@ -13,9 +13,9 @@ from manifests.lineage.receipts import Receipt, merge_funnels, sum_counts
 from manifests.schemas import FORMAT, PLAN_FILE, PlanRow
 from pipelines.corpus.corpus import Corpus
 from pipelines.corpus.shared_files import share_files
+from pipelines.license_filter import package_choices, repository_licenses
 from pipelines.license_filter.plan import make_plan
 from pipelines.license_filter.reference_lists import ListDigests, digest_lists
-from pipelines.license_filter.repository_licenses import make_table
 from pipelines.license_filter.step import STEP, FilterLicenses
 from pipelines.preparation import (
     Preparation,
@@ -50,12 +50,18 @@ class LicenseFilter(ProcessParts):
 
 
 def make_step(directory: str, corpus: Corpus, digests: ListDigests) -> FilterLicenses:
-    """Return the step of a corpus; write the tables of repository licenses that sources need."""
-    needed = {source.name: source.license.repositories for source in corpus.source}
-    tables = {
-        source: make_table(directory, corpus.named(name)) for source, name in needed.items() if name
+    """Return the step of a corpus; write the tables of repositories that its sources need."""
+    repositories = {
+        source.name: repository_licenses.make_table(directory, corpus.licensing(source))
+        for source in corpus.source
+        if source.license.repositories
     }
-    return FilterLicenses(directory, corpus, digests, tables)
+    packages = {
+        source.name: table
+        for source in corpus.source
+        if (table := package_choices.make_table(directory, corpus.licensing(source)))
+    }
+    return FilterLicenses(directory, corpus, digests, repositories, packages)
 
 
 def run(preparation: Preparation) -> Manifest:

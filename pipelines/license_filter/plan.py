@@ -7,12 +7,13 @@ import pyarrow as pa
 from filters.licenses.policy import load_policy
 from filters.quality import registry
 from manifests import components
+from manifests.io import files
 from manifests.io.digest import digest, short_digest
 from manifests.schemas import FORMAT, PLAN, PlanRow
 from pipelines.corpus.corpus import Corpus
 from pipelines.corpus.inputs import list_ranges
 from pipelines.corpus.source_table import Source
-from pipelines.license_filter import header_veto, repository_licenses
+from pipelines.license_filter import header_veto, package_choices, repository_licenses
 from pipelines.license_filter.heldout import choose_heldout
 from pipelines.license_filter.reference_lists import ListDigests
 
@@ -21,7 +22,6 @@ def step_digest(
     corpus: Corpus, source: Source, digests: ListDigests, heldout: str | None = None
 ) -> str:
     """Return the digest of everything but the input that decides the output of a source's rows."""
-    repositories = source.license.repositories
     return digest(
         {
             "format": FORMAT,
@@ -34,9 +34,7 @@ def step_digest(
             "partition_by": source.partition_by,
             "policy": load_policy(source.license.policy).digest,
             "missing": source.missing,
-            "repositories": (
-                repository_licenses.table_name(corpus.named(repositories)) if repositories else None
-            ),
+            "repositories": _repository_tables(corpus, source) or None,
             "sets": source.layout.component_licenses_digest(),
             "header": header_veto.identity() if source.header == "veto" else None,
             "filters": registry.identity(corpus.filters, source.layout.all_filters),
@@ -46,6 +44,17 @@ def step_digest(
             "table": components.table().digest,
         }
     )
+
+
+def _repository_tables(corpus: Corpus, source: Source) -> dict[str, str]:
+    """Return the names of the tables of repositories that a source needs."""
+    names = {}
+    if source.license.repositories:
+        urls = files.glob(corpus.named(source.license.repositories).files)
+        names["licenses"] = repository_licenses.table_name(urls)
+    if urls := package_choices.package_inputs(corpus.licensing(source)):
+        names["packages"] = repository_licenses.table_name(urls)
+    return names
 
 
 def part_name(row: PlanRow, number: int = 0) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from filters.licenses.policy import license_strings
 from manifests.errors import InputError
@@ -35,27 +36,31 @@ DIRECTORY = "repositories"
 
 @dataclass(frozen=True)
 class Repositories:
-    """The licenses of the repositories of a source.
+    """The licenses of the repositories of a source, or what their package files state.
 
     Attributes:
         hashes: uint64 [n], ascending: `repository_hash` of each repository.
         numbers: uint32 [n]: index in `sets` of each repository.
-        sets: lists of license ids, each sorted.
+        sets: lists of license ids or of statements, each sorted.
     """
 
     hashes: Hashes
     numbers: Numbers
     sets: Sequence[list[str]]
 
-    def licenses(self, repositories: Sequence[str]) -> list[str] | None:
-        """Return the union of the licenses of some repositories; None if no repository is known."""
-        licenses: set[str] = set()
+    def known_sets(self, repositories: Iterable[str]) -> list[list[str]]:
+        """Return the sets of those of some repositories that are known."""
+        known = []
         for name in repositories:
             wanted = np.uint64(repository_hash(name))
             at = int(np.searchsorted(self.hashes, wanted))
             if at < len(self.hashes) and self.hashes[at] == wanted:
-                licenses.update(self.sets[int(self.numbers[at])])
-        return sorted(licenses) or None
+                known.append(self.sets[int(self.numbers[at])])
+        return known
+
+    def licenses(self, repositories: Iterable[str]) -> list[str] | None:
+        """Return the union of the licenses of some repositories; None if no repository is known."""
+        return sorted(set().union(*self.known_sets(repositories))) or None
 
 
 def repository_hash(name: str) -> int:
@@ -68,9 +73,8 @@ def repository_hash(name: str) -> int:
     return int.from_bytes(data, "little")
 
 
-def table_name(source: Source) -> str:
-    """Return the name of the table of a source, which changes with the files of the source."""
-    urls = files.glob(source.files)
+def table_name(urls: Iterable[str]) -> str:
+    """Return the name of the table of some inputs, which changes with the inputs."""
     return short_digest([[url, files.size(url), files.version(url)] for url in urls])
 
 
@@ -79,18 +83,22 @@ def make_table(directory: str, source: Source) -> str:
 
     An input that cannot be read is left out; the parts of the source report it.
     """
-    base = files.join(directory, DIRECTORY, table_name(source))
+    urls = files.glob(source.files)
+    base = files.join(directory, DIRECTORY, table_name(urls))
     if files.exists(files.join(base, "sets.json")):
         return base
     with ThreadPoolExecutor(files.READ_THREADS) as pool:
         read = partial(_read, source.layout.repository_licenses)
-        table = merge(pool.map(read, files.glob(source.files)))
+        save_table(base, merge(pool.map(read, urls)))
+    return base
+
+
+def save_table(base: str, table: Repositories) -> None:
+    """Write a table. sets.json is written last: its presence means that the table is whole."""
     for name, array in (("hashes", table.hashes), ("numbers", table.numbers)):
         with files.replacing(files.join(base, f"{name}.npy")) as output:
             np.save(output, array)
-    # Written last: its presence means that the other files are whole.
     files.write_json(files.join(base, "sets.json"), table.sets)
-    return base
 
 
 def load_table(base: str) -> Repositories:
@@ -104,6 +112,19 @@ def load_table(base: str) -> Repositories:
 
     sets = json.loads(files.read_bytes(files.join(base, "sets.json")))
     return Repositories(array("hashes"), array("numbers"), sets)
+
+
+def add_repository_licenses(rows: pa.Table, repositories: Repositories) -> pa.Table:
+    """Return rows of the schema ROWS; rows without licenses get those of their repositories."""
+    pairs = zip(rows["licenses"].to_pylist(), rows["repositories"].to_pylist(), strict=True)
+    return with_licenses(rows, [own or repositories.licenses(names) for own, names in pairs])
+
+
+def with_licenses(rows: pa.Table, licenses: Sequence[Sequence[str | None] | None]) -> pa.Table:
+    """Return rows of the schema ROWS with other licenses."""
+    index = rows.schema.get_field_index("licenses")
+    field = rows.schema.field(index)
+    return rows.set_column(index, field, pa.array(licenses, field.type))
 
 
 def merge(inputs: Iterable[Pairs]) -> Repositories:

@@ -17,10 +17,11 @@ from manifests.lineage import StepName
 from manifests.lineage.receipts import Receipt, is_whole, load_receipt, write_receipt
 from manifests.schemas import PlanRow
 from pipelines.corpus.corpus import Corpus
-from pipelines.license_filter.decisions import Decisions, add_repository_licenses, decide
+from pipelines.license_filter.decisions import Decisions, decide
+from pipelines.license_filter.package_choices import add_choices
 from pipelines.license_filter.plan import part_name
 from pipelines.license_filter.reference_lists import ListDigests, load_lists
-from pipelines.license_filter.repository_licenses import load_table
+from pipelines.license_filter.repository_licenses import add_repository_licenses, load_table
 from pipelines.license_filter.writer import BackgroundWriter, write_by_component
 
 STEP: StepName = "license_filter"
@@ -45,13 +46,16 @@ class FilterLicenses:
     """Digests of the reference lists when the run began."""
     repositories: Mapping[str, str] = field(default_factory=dict)
     """Source -> URL of the table of repository licenses, for the sources that need one."""
+    packages: Mapping[str, str] = field(default_factory=dict)
+    """Source -> URL of the table of choices that package files state, where there are such."""
 
     def setup(self) -> None:
-        """Load the reference lists and the tables of repository licenses."""
+        """Load the reference lists and the tables of repositories."""
         self._lists = load_lists(self.corpus, self.digests)
         self._detector = Detector()
         self._writer = BackgroundWriter()
         self._repositories = {source: load_table(url) for source, url in self.repositories.items()}
+        self._packages = {source: load_table(url) for source, url in self.packages.items()}
 
     def receipts(self, row: PlanRow) -> Iterator[str]:
         """Yield the names of the row's parts; the last one is known only from its receipt."""
@@ -70,12 +74,20 @@ class FilterLicenses:
             if receipt is not None and is_whole(self.directory, receipt):
                 yield receipt
             else:
-                rows = add_repository_licenses(part.rows, self._repositories.get(source.name))
+                rows = self._with_licenses(source.name, part.rows)
                 decisions = decide(
                     source, self.corpus, rows, self._lists, self._detector, row["heldout"]
                 )
                 write = partial(self._write, decisions, row, name, part.last)
                 yield from self._writer.submit(write, decisions.bytes)
+
+    def _with_licenses(self, source: str, rows: pa.Table) -> pa.Table:
+        """Return the rows of a source with what is known of the licenses of their repositories."""
+        if source in self._repositories:
+            rows = add_repository_licenses(rows, self._repositories[source])
+        if source in self._packages:
+            rows = add_choices(rows, self._packages[source])
+        return rows
 
     def finish(self) -> None:
         """Wait until all parts are written."""

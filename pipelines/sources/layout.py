@@ -76,6 +76,9 @@ class SourceLayout(ABC):
     repository_licenses: ClassVar[Mapping[str, str]] = {}
     """Column of repositories -> column of their licenses, for `license.repositories` of other
     sources; empty if the layout has no such columns."""
+    repository_paths: ClassVar[Mapping[str, str]] = {}
+    """Column of a repository -> column of the file's path in it, for layouts in which a repository
+    has a list of licenses that package files can resolve; empty for others."""
 
     @abstractmethod
     def cut(self, url: str, max_bytes: int = MAX_PART_BYTES) -> list[Range]:

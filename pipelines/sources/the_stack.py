@@ -10,9 +10,10 @@ from manifests.components import slug
 from pipelines.sources.parquet_input import ParquetLayout
 from pipelines.sources.rows import ColumnContents, component_slug, star_count, string_list
 
-REPOSITORY_LICENSES = {
-    f"max_{group}_repo_name": f"max_{group}_repo_licenses" for group in ("stars", "issues", "forks")
-}
+GROUPS = ("stars", "issues", "forks")
+"""The three repositories of a row: those with the most stars, issues and forks."""
+
+REPOSITORY_LICENSES = {f"max_{group}_repo_name": f"max_{group}_repo_licenses" for group in GROUPS}
 """Column of a repository -> column of its licenses."""
 
 
@@ -37,6 +38,9 @@ class TheStack(CodeByDirectory):
 
     redact = True
     repository_licenses = REPOSITORY_LICENSES
+    repository_paths: ClassVar[Mapping[str, str]] = {
+        f"max_{group}_repo_name": f"max_{group}_repo_path" for group in GROUPS
+    }
     column_contents: ClassVar[ColumnContents] = {
         "lang": "name",
         "content": "text",

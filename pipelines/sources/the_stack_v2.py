@@ -37,6 +37,7 @@ class TheStackV2(CodeByDirectory):
     """Layout of The Stack v2. Personal data is redacted by default, as for The Stack v1."""
 
     redact = True
+    repository_paths: ClassVar[Mapping[str, str]] = {"repo_name": "path"}
     column_contents: ClassVar[ColumnContents] = {
         "content": "text",
         "language": "name",
