@@ -1,6 +1,7 @@
 """Opt-outs: lists of owners, repositories, paths and ids whose documents are left out.
 
-A list has one entry a line. Blank lines and comments after "#" are skipped:
+A list has one entry a line. Blank lines are skipped, and so are comments, which start with "#" at
+the start of a line or after a space:
 
     octocat                          an owner: all repositories of the owner
     octocat/hello-world              a repository
@@ -27,6 +28,9 @@ RULE = "opted_out"
 """Name of the rule in counts of rejections."""
 
 ID = re.compile("[0-9a-f]{32}")
+
+COMMENT = re.compile(r"(?:^|\s)#")
+"""Start of a comment. Paths may hold "#": directories named C# and F# are common."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +124,7 @@ def load_opt_outs(urls: Iterable[str]) -> OptOuts:
         (f"{url}: line {number}", entry)
         for url in urls
         for number, line in enumerate(_lines(url), 1)
-        if (entry := line.partition("#")[0].strip())
+        if (entry := COMMENT.split(line, maxsplit=1)[0].strip())
     )
 
 
@@ -150,7 +154,7 @@ def _entry(entry: str, place: str) -> tuple[str, str | bytes]:
         return "ids", bytes.fromhex(entry)
     owner, _, rest = entry.partition("/")
     name, slash, path = rest.partition("/")
-    if re.search(r"\s|:", f"{owner}/{name}") or not owner or (slash and not name):
+    if re.search(r"[\s:#]", f"{owner}/{name}") or not owner or (slash and not name):
         raise UsageError(
             f"{place}: {entry!r} is not an owner, OWNER/NAME, OWNER/NAME/PATH or id (32 hex digits)"
         )

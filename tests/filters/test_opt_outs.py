@@ -9,6 +9,8 @@ octocat
 Someone/Tool   # all of it
 some/thing/src/a.py
 some/other/docs/
+some/sharp/src/C#/Program.cs   # a "#" inside a path is no comment
+some/sharp/F#/
 0123456789abcdef0123456789abcdef
 """
 ID = bytes.fromhex("0123456789abcdef0123456789abcdef")
@@ -39,6 +41,9 @@ def opt_outs(tmp_path):
         (["some/thing"], "src/a.pyx", bytes(16), None),
         (["some/other"], "docs/deep/a", bytes(16), "path some/other/docs/"),
         (["some/other"], "docs", bytes(16), None),
+        (["some/sharp"], "src/C#/Program.cs", bytes(16), "path some/sharp/src/C#/Program.cs"),
+        (["some/sharp"], "src/C", bytes(16), None),
+        (["some/sharp"], "F#/a.fs", bytes(16), "path some/sharp/F#/"),
     ],
 )
 def test_a_document_matches_by_any_of_its_repositories(opt_outs, repositories, path, id, entry):
@@ -73,7 +78,9 @@ def test_the_digest_is_of_the_entries_in_any_order(tmp_path, opt_outs):
     assert load_opt_outs(names).digest == opt_outs.digest != load_opt_outs(names[2:]).digest
 
 
-@pytest.mark.parametrize("entry", ["two words", "https://github.com/a/b", "/a", "a//b"])
+@pytest.mark.parametrize(
+    "entry", ["two words", "https://github.com/a/b", "/a", "a//b", "a#b", "a/b#c"]
+)
 def test_a_bad_entry_is_an_error_with_its_line(tmp_path, entry):
     path = tmp_path / "list.txt"
     path.write_text(f"octocat\n{entry}\n")
