@@ -127,9 +127,12 @@ def _handover(parent: Link | None, link: Link, result: Verified) -> list[_Task]:
 
 def _tables(parent: Link | None, link: Link, result: Verified) -> list[_Task]:
     """Check the files that the manifest names by digest."""
-    wanted = dict(link.manifest.tables)
-    if link.manifest.tokenizer is not None:
-        wanted[link.manifest.tokenizer.file] = link.manifest.tokenizer.sha256
+    wanted, tokenizer = dict(link.manifest.tables), link.manifest.tokenizer
+    if tokenizer and wanted.setdefault(tokenizer.file, tokenizer.sha256) != tokenizer.sha256:
+        result.faults.append(
+            f"{link.directory}/manifest.json: tokenizer.sha256 is not the one of {tokenizer.file} "
+            "in tables: the shards were encoded by another tokenizer"
+        )
     return [
         _Task(_size(link.directory, path), 1, partial(check_sha256, url, digest, FILE))
         for path, digest in sorted(wanted.items())

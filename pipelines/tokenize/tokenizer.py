@@ -10,7 +10,7 @@ from filters import redaction
 from manifests.io import files
 from manifests.io.digest import digest, short_digest
 from manifests.lineage.manifest import FILE as MANIFEST
-from manifests.lineage.receipts import Receipt, is_whole, load_receipt, write_receipt
+from manifests.lineage.receipts import Receipt, load_receipt, write_receipt
 from manifests.tokenizer.published import codegen2_tokenizer, codegen25_tokenizer
 from manifests.tokenizer.tokenizer import FIM, train_tokenizer
 from pipelines.corpus.tokenize_table import Tokenize, Tokenizer
@@ -58,13 +58,15 @@ def make_tokenizer(
             redaction.VERSION,
         ]
     name = short_digest([STEP, *identity])
+    url = files.join(directory, FILE)
     receipt = load_receipt(directory, name)
-    if receipt and is_whole(directory, receipt):
+    # Another tokenizer of the same size may have replaced this one since.
+    if receipt and files.exists(url) and files.sha256(url) == receipt.files[FILE].sha256:
         return receipt
     content = _content(origin, kept, redacted)
     # The manifest of another tokenizer must not stand beside this one.
     files.remove(files.join(directory, MANIFEST))
-    files.write_bytes(files.join(directory, FILE), content)
+    files.write_bytes(url, content)
     return write_receipt(directory, [FILE], name=name, step=STEP, digest=digest(identity))
 
 

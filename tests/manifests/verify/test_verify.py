@@ -185,6 +185,15 @@ def test_a_block_table_of_another_run_is_named_and_shards_are_still_checked(outp
     assert "shards are checked, but not their blocks" in result.notes[0]
 
 
+def test_a_tokenizer_that_did_not_encode_the_shards_is_named(output):
+    directory = str(output / "tokenize-small")
+    manifest = load_manifest(directory)
+    tables = manifest.tables | {"tokenizer.json": "0" * 64}
+    save_manifest(directory, manifest.model_copy(update={"tables": tables}))
+    result = faults(directory)
+    assert any("tokenizer.sha256 is not the one of tokenizer.json in tables" in f for f in result)
+
+
 def test_a_manifest_edited_by_hand_is_refused(output):
     path = output / "dedup/manifest.json"
     path.write_bytes(path.read_bytes().replace(b'"scope":"all"', b'"scope":"any"'))
