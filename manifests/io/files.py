@@ -119,11 +119,6 @@ def list_names(directory: str) -> list[str]:
     return sorted(name for name in names if not name.startswith("."))
 
 
-def tree(directory: str) -> list[str]:
-    """Return the sorted paths of all files below a directory, relative to it, hidden ones too."""
-    return sorted(sizes(directory))
-
-
 def sizes(directory: str) -> dict[str, int]:
     """Return path relative to a directory -> bytes of all files below it, hidden ones too.
 

@@ -106,7 +106,7 @@ def plan_cleanup(output: str, documents: bool = False) -> CleanupPlan:
     stale: list[StaleFile] = []
     manifests: dict[str, str | None] = {}
     if output.rstrip("/") not in jobs:
-        stale += [file for file in _of_job(output, None) if "/" not in file.path]
+        stale += _of_job(output, None, folders=False)
         manifests[output] = None
     for directory in jobs:
         ended = files.exists(files.join(directory, FILE))
@@ -129,7 +129,9 @@ def strays(directory: str, manifest: Manifest) -> list[str]:
     return [
         path
         for folder in SHARDS
-        for path in (f"{folder}/{name}" for name in files.tree(files.join(directory, folder)))
+        for path in (
+            f"{folder}/{name}" for name in sorted(files.sizes(files.join(directory, folder)))
+        )
         if path not in needed and not files.TEMPORARY.fullmatch(path.rsplit("/", 1)[-1])
     ]
 
@@ -183,21 +185,31 @@ def _step_by_name(directory: str) -> str:
     return name if name in STEPS else ""
 
 
-def _of_job(directory: str, manifest: Manifest | None) -> Iterator[StaleFile]:
+def _of_job(directory: str, manifest: Manifest | None, folders: bool = True) -> Iterator[StaleFile]:
     """Yield temporary files and, if the job has ended, files that its manifest does not need."""
     needed = _needed(directory, manifest) if manifest else None
-    for path in files.tree(directory):
+    for path, size in sorted(files.sizes(directory).items()):
         url = files.join(directory, path)
         folder, name = path.split("/")[0], path.rsplit("/", 1)[-1]
+        if "/" in path and not folders:
+            continue
         if files.TEMPORARY.fullmatch(name):
-            if files.idle(url) > HOUR:
-                yield StaleFile(directory, path, "temporary", files.size(url))
+            if _is_idle(url):
+                yield StaleFile(directory, path, "temporary", size)
         elif needed is not None and path not in needed:
             is_stale = folder in FOLDERS or (
                 folder == DIRECTORY and _is_stale(directory, name, needed)
             )
-            if is_stale and (folder not in UNDERWAY or files.idle(url) > HOUR):
-                yield StaleFile(directory, path, "stale", files.size(url))
+            if is_stale and (folder not in UNDERWAY or _is_idle(url)):
+                yield StaleFile(directory, path, "stale", size)
+
+
+def _is_idle(url: str) -> bool:
+    """Tell whether a file was not written for an hour; false if a running job took it away."""
+    try:
+        return files.idle(url) > HOUR
+    except FileNotFoundError:
+        return False
 
 
 def _tombstones(directory: str, manifest: Manifest) -> Iterator[StaleFile]:
@@ -244,9 +256,9 @@ def _documents(output: str, jobs: list[str], known: set[str]) -> Iterator[StaleF
     first = [directory for directory in jobs if _step_of(directory) == STEPS[0]]
     if not tokenized or not first:
         raise UsageError(f"{output}: documents/ are still needed: no shards were made from them")
-    for path in files.tree(first[0]):
+    for path, size in sorted(files.sizes(first[0]).items()):
         if path.startswith("documents/") and path.endswith(".parquet") and path not in known:
-            yield StaleFile(first[0], path, "documents", files.size(files.join(first[0], path)))
+            yield StaleFile(first[0], path, "documents", size)
 
 
 def render_cleanup(plan: CleanupPlan, removed: bool) -> RenderableType:

@@ -128,6 +128,25 @@ def test_a_job_that_has_not_ended_keeps_everything_but_old_temporary_files(tidy)
     assert names(plan_cleanup(str(tidy))) == [old]
 
 
+@pytest.mark.parametrize(
+    ("directory", "path"),
+    [(".", TEMPORARY), ("dedup", f"documents/{TEMPORARY}"), ("dedup", "clusters/0/column-1-0.npy")],
+)
+def test_a_file_that_a_running_job_has_just_removed_is_left_to_the_job(
+    tidy, monkeypatch, directory, path
+):
+    removed = write(tidy / directory / path)
+    list_sizes = files.sizes
+
+    def sizes_before_the_removal(directory):
+        sizes = list_sizes(directory)
+        files.remove(removed)
+        return sizes
+
+    monkeypatch.setattr(files, "sizes", sizes_before_the_removal)
+    assert plan_cleanup(str(tidy / directory)).files == []
+
+
 @pytest.mark.parametrize("begun", [True, False])
 def test_a_job_that_begins_or_ends_meanwhile_stops_it(tidy, begun):
     left = write(tidy / "dedup/duplicates" / f"{'0' * 32}.parquet")
