@@ -15,7 +15,7 @@ from pipelines.sources.layout import MAX_PART_BYTES, PartRows, Range, SourceLayo
 from pipelines.sources.rows import DEFAULTS, ROWS, ColumnContents, can_hold, text_column, values
 
 DAMAGED = (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError)
-"""Errors of Arrow about the content of a file; it raises OSError without a number, too."""
+"""Errors of Arrow about the content of a file, beside OSErrors for which `is_damage` is true."""
 
 
 class ParquetLayout(SourceLayout):
@@ -107,10 +107,15 @@ def opened(url: str, buffer: int = 0) -> Iterator[ParquetReader]:
     except FileNotFoundError:
         raise InputError(f"{url}: there is no such file") from None
     except (*DAMAGED, OSError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
+        if not is_damage(error):
             raise
         first_line = str(error).partition("\n")[0]
         raise InputError(f"{url}: is not a whole Parquet file: {first_line}") from None
+
+
+def is_damage(error: Exception) -> bool:
+    """Tell whether an error is about the content of a file: Arrow's OSErrors have no number."""
+    return not (isinstance(error, OSError) and error.errno is not None)
 
 
 def check_columns(url: str, schema: Any, columns: ColumnContents) -> None:

@@ -17,7 +17,13 @@ from filters.quality.batch import Genre
 from manifests.errors import InputError
 from manifests.io.parquet import ParquetReader
 from pipelines.sources.layout import MAX_PART_BYTES, PartRows, Range, SourceLayout
-from pipelines.sources.parquet_input import DAMAGED, check_columns, opened, ranges_of_groups
+from pipelines.sources.parquet_input import (
+    DAMAGED,
+    check_columns,
+    is_damage,
+    opened,
+    ranges_of_groups,
+)
 from pipelines.sources.partition import with_values
 from pipelines.sources.rows import (
     DEFAULTS,
@@ -48,8 +54,8 @@ BUFFER_BYTES = 1 << 20
 """Bytes of a column that are read at once of a row group that is read row by row."""
 
 TOO_LARGE, UNREADABLE, REPEATED = "row_too_large", "row_unreadable", "repeated_file"
-"""Faults: a row above MAX_ROW_BYTES; a row behind it in its row group, or a damaged one; a file
-whose path and text an earlier file of its row has."""
+"""Faults: a row above MAX_ROW_BYTES, or at which Arrow fails; a row behind it in its row group; a
+file whose path and text an earlier file of its row has."""
 
 
 class TheStackV3(SourceLayout):
@@ -124,8 +130,9 @@ class TheStackV3(SourceLayout):
                     yield table
                     first += max(1, table.num_rows)
                     done += 1
-            except (*DAMAGED, OSError):
-                pass
+            except (*DAMAGED, OSError) as error:
+                if not is_damage(error):
+                    raise
         names = values(file.read_row_group(group, ["repo_path"])["repo_path"])
         for row, name in enumerate(names[done:]):
             yield _fault_row(first + row, name, UNREADABLE if row else TOO_LARGE)

@@ -1,5 +1,7 @@
 """The Stack v3: nested files become documents, large rows are read apart, some are dead letters."""
 
+import errno
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from manifests.errors import InputError
+from manifests.io.parquet import ParquetReader
 from pipelines.sources import the_stack_v3
 from pipelines.sources.the_stack_v3 import TheStackV3
 from tests.pipelines.sources.stack_v3 import ROWS, file, repository, write
@@ -102,6 +105,37 @@ def test_a_row_above_the_limit_is_named_and_the_others_are_read(
     assert [row["fault"] for row in result] == [None, "row_too_large", None]
     assert [row["repositories"] for row in result] == [["a/b"], ["big/one"], ["c/d"]]
     assert len({row["input_row"] for row in result}) == 3
+
+
+def fail_after_one_row(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """Let row groups be read row by row, and let the reading of the second row fail."""
+    single_rows = the_stack_v3._single_rows
+
+    def failing(file: ParquetReader, group: int) -> Iterator[pa.Table]:
+        yield next(single_rows(file, group))
+        raise error
+
+    monkeypatch.setattr(the_stack_v3, "GROUP_BYTES", 0)
+    monkeypatch.setattr(the_stack_v3, "_single_rows", failing)
+
+
+@pytest.mark.parametrize("error", [pa.ArrowInvalid("bad page"), OSError("bad page")])
+def test_a_row_at_which_arrow_fails_and_the_rows_behind_it_are_faults(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    rows = [repository(name, [file(f"{name}\n")]) for name in ("a/b", "c/d", "e/f")]
+    url = write(tmp_path, rows, 3)
+    fail_after_one_row(monkeypatch, error)
+    assert [row["fault"] for row in read(url)] == [None, "row_too_large", "row_unreadable"]
+
+
+def test_an_error_of_the_disk_is_no_fault_of_a_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = write(tmp_path, ROWS, 100)
+    fail_after_one_row(monkeypatch, OSError(errno.EIO, "Input/output error"))
+    with pytest.raises(OSError, match="Input/output error"):
+        read(url)
 
 
 @pytest.mark.parametrize("column", ["repo_path", "files", "github_metadata"])
