@@ -75,7 +75,7 @@ def write_tables(directory: str, rows: Iterable[DocumentsPart], config: Dedup) -
 
     Args:
         directory: dedup/.
-        rows: of license_filter/parts.parquet, in any order.
+        rows: of license_filter/parts.parquet: all or some of them, in any order.
         config: the table [dedup] of CORPUS.toml.
 
     Raises:
@@ -83,13 +83,12 @@ def write_tables(directory: str, rows: Iterable[DocumentsPart], config: Dedup) -
         DataError: a previous corpus has another profile or scope.
     """
     profile = load_profile(config.profile)
-    table = [
-        {**row, "signature": signature_name(row, profile, config.scope)}
-        for row in sorted(rows, key=lambda row: row["part"])
-    ]
+    ordered = sorted(rows, key=lambda row: row["part"])
+    table = [{**row, "signature": signature_name(row, profile, config.scope)} for row in ordered]
     url = files.join(directory, PARTS_TABLE)
     write_table(url, pa.Table.from_pylist(table, schema=DEDUP_PARTS))
-    write_previous_parts(directory, len(table), config, profile)
+    first_previous = ordered[-1]["part"] + 1 if ordered else 0
+    write_previous_parts(directory, first_previous, config, profile)
     return url
 
 

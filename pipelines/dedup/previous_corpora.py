@@ -14,12 +14,12 @@ from pipelines.corpus.dedup_table import Dedup
 from pipelines.runtime.table import read_rows
 
 
-def write_previous_parts(directory: str, parts: int, config: Dedup, profile: Profile) -> None:
+def write_previous_parts(directory: str, first: int, config: Dedup, profile: Profile) -> None:
     """Write dedup/previous_parts.parquet, or remove it if there is no previous corpus.
 
     Args:
         directory: dedup/.
-        parts: number of parts of this corpus.
+        first: number of the first previous part, above those of this corpus.
         config: the table [dedup] of CORPUS.toml.
         profile: its profile.
 
@@ -35,7 +35,7 @@ def write_previous_parts(directory: str, parts: int, config: Dedup, profile: Pro
     for corpus, previous in enumerate(config.previous_corpora):
         _check(previous, profile, config.scope)
         for row in read_rows(files.join(previous, PARTS_TABLE)):
-            rows.append({**row, "part": parts + len(rows), "corpus": corpus})
+            rows.append({**row, "part": first + len(rows), "corpus": corpus})
     write_table(url, pa.Table.from_pylist(rows, schema=PREVIOUS_PARTS))
 
 

@@ -14,6 +14,7 @@ from pipelines.corpus.dedup_table import Dedup
 from pipelines.dedup.deduplication import Deduplication
 from pipelines.dedup.duplicates import receipt_name
 from pipelines.dedup.minhash_dedup import MinHashDedup
+from pipelines.dedup.parts import DocumentsPart, read_parts, write_tables
 from tests.corpora import code
 from tests.documents import deduplicate, document, write_filtered
 from tests.pipelines.dedup.corpora import PRIORITIES, chained, cut, mixed_corpus
@@ -59,6 +60,17 @@ def test_the_transform_finds_the_duplicates_of_the_command(
     for name in ("previous_parts.parquet", *(f"duplicates/{name}.parquet" for name in names)):
         by_command, by_transform = tmp_path / "dedup" / name, tmp_path / "transform" / name
         assert by_transform.read_bytes() == by_command.read_bytes()
+
+
+def test_previous_parts_are_numbered_after_the_last_part(
+    tmp_path: Path, previous: list[str]
+) -> None:
+    rows = [
+        DocumentsPart(part=part, name=str(part), source="a", documents=1, sha256="0" * 64)
+        for part in (5, 0, 2)
+    ]
+    write_tables(str(tmp_path), rows, Dedup(previous_corpora=previous))
+    assert [part.part for part in read_parts(str(tmp_path), previous)] == [0, 2, 5, 6]
 
 
 def test_the_transform_of_no_parts_yields_no_receipts(tmp_path: Path) -> None:
