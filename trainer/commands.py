@@ -131,19 +131,89 @@ def sample(
 
 
 def evaluate(
-    run: RunPath,
+    model: ModelPath,
+    tasks: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TASK,...",
+            help="heldout, humaneval, infill-single, infill-multi, infill-random, "
+            "infill-random-light, mbpp, mbpp-sanitized, mtpb, lambada, piqa, xsum. Default: the "
+            "loss on the held-out documents of each component.",
+        ),
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Directory of the benchmarks' files.")
+    ] = None,
+    out: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", help="Directory of samples and results; a restart goes on."),
+    ] = None,
+    samples: Annotated[
+        int, typer.Option("-n", "--samples", min=1, help="Number of samples of each problem.")
+    ] = 1,
+    k: Annotated[
+        list[int] | None,
+        typer.Option(min=1, help="k of pass@k; may be given several times. Default: 1."),
+    ] = None,
+    temperature: Annotated[
+        float | None,
+        typer.Option(min=0, help="Default: the paper's: 0.2, 0.6, 0.8 for k = 1, 10, 100."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the random draws.")] = 0,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Use only the first rows of each benchmark.")
+    ] = None,
+    long_prompts: Annotated[
+        Literal["refuse", "fail"],
+        typer.Option(help="Prompts longer than the context end the command, or count as failed."),
+    ] = "refuse",
+    rows: Annotated[
+        int, typer.Option(min=1, help="Maximum number of samples that are decoded at once.")
+    ] = 32,
+    allow_execution: Annotated[
+        bool, typer.Option("--allow-execution", help="Execute programs of the model, in a sandbox.")
+    ] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Programs at once; default: one a core.")
+    ] = None,
     documents: Annotated[
-        int, typer.Option(min=1, help="Maximum number of documents of a component.")
+        int, typer.Option(min=1, help="Maximum number of held-out documents of a component.")
     ] = 256,
     step: Step = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure loss and bits per byte on the held-out documents of each component."""
-    from trainer.evaluate import evaluate_run, scores_table
-    from trainer.run import Run
+    """Measure a model on benchmarks, or its loss on held-out documents."""
+    if tasks is None:
+        from trainer.evaluate import evaluate_run, scores_table
+        from trainer.run import Run
 
-    scores = evaluate_run(Run.open(run), documents, step)
-    answer(as_json, scores, lambda: scores_table(run, scores))
+        scores = evaluate_run(Run.open(model), documents, step)
+        answer(as_json, scores, lambda: scores_table(model, scores))
+        return
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
+
+    from manifests.errors import UsageError
+    from trainer.evaluation.evaluation import Request, evaluate_tasks
+    from trainer.evaluation.paper import tables
+    from trainer.evaluation.settings import Settings
+
+    if out is None:
+        raise UsageError("--out: name the directory of samples and results")
+    settings = Settings(samples, tuple(k or [1]), temperature, seed, limit, documents, long_prompts)
+    names = [name.strip() for name in tasks.split(",")]
+    request = Request(model, names, data, out, settings, step, rows, workers, allow_execution)
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        steps: dict[str, TaskID] = {}
+
+        def show(name: str, done: int, total: int) -> None:
+            if name not in steps:
+                steps[name] = bar.add_task(name, total=total)
+            bar.update(steps[name], completed=done)
+
+        results = evaluate_tasks(request, show)
+    answer(as_json, results, lambda: tables(model, results["tasks"]))
 
 
 def export(

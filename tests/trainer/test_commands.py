@@ -66,6 +66,30 @@ def test_evaluate_prints_each_component_and_all_together(call, run: str) -> None
     assert "the-stack/python" in call("evaluate", run, "--documents", "5")
 
 
+def test_evaluate_scores_benchmarks_beside_the_papers_numbers(call, run: str, tmp_path) -> None:
+    (tmp_path / "lambada_test.jsonl").write_text('{"text": "def value return"}\n')
+    out = str(tmp_path / "out")
+    command = [
+        "evaluate",
+        run,
+        "--tasks",
+        "heldout, lambada",
+        "--data",
+        str(tmp_path),
+        "--out",
+        out,
+    ]
+    answer = json.loads(call(*command, "--json"))
+    assert set(answer["tasks"]) == {"heldout", "lambada"}
+    assert "perplexity" in call(*command)  # goes on where everything is done
+    with pytest.raises(UsageError, match="--out: name the directory"):
+        call("evaluate", run, "--tasks", "lambada")
+    with pytest.raises(
+        UsageError, match=r"has no HumanEval\.jsonl, which the task humaneval needs"
+    ):
+        call(*command[:2], "--tasks", "humaneval", "--allow-execution", *command[4:])
+
+
 @pytest.mark.parametrize("command", ["sample", "evaluate", "export"])
 def test_a_step_without_a_checkpoint_is_refused(call, run: str, command: str, tmp_path) -> None:
     rest = {"sample": ["--prefix", "a"], "evaluate": [], "export": [str(tmp_path / "hf")]}[command]

@@ -64,12 +64,14 @@ class Decoding:
         allowed: bool [vocabulary], the tokens that may be drawn besides `stop`; None: all.
         prefix: tokens at the end of a prompt that its front does not attend to: the others attend
             to each other (Prefix-LM). None: attention is causal.
+        is_enough: tells whether a sample's tokens need no more, so that it ends; None: never.
     """
 
     context: int
     stop: frozenset[int]
     allowed: Tensor | None = None
     prefix: int | None = None
+    is_enough: Callable[[Sequence[int]], bool] | None = None
 
 
 @dataclass(frozen=True)
@@ -180,6 +182,7 @@ def _decode(
                 stopped[row] = token in decoding.stop
                 if not stopped[row]:
                     outputs[row].append(token)
+                    stopped[row] = bool(decoding.is_enough and decoding.is_enough(outputs[row]))
         goes_on = ~stopped[active] & (step + 1 < limits[active])
         if not goes_on.any():
             break

@@ -68,7 +68,7 @@ def sample_texts(
         if not numbers:
             continue
         decoding = language_model.infilling() if has_gap else language_model.continuation()
-        ids = [_ids(language_model, prompts[number]) for number in numbers]
+        ids = [prompt_ids(language_model, prompts[number]) for number in numbers]
         before = done
         completions = generate(
             language_model.model,
@@ -83,8 +83,8 @@ def sample_texts(
     return [[_sample(language_model, completion) for completion in made] for made in results]
 
 
-def _ids(language_model: LanguageModel, prompt: Prompt) -> list[int]:
-    """Return the tokens of a prompt."""
+def prompt_ids(language_model: LanguageModel, prompt: Prompt) -> list[int]:
+    """Return the tokens of a prompt; UsageError if the model cannot fill its gap."""
     prefix = language_model.encode(prompt.prefix)
     if prompt.suffix is None:
         # A document begins after an end token.
