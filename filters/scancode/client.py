@@ -22,7 +22,7 @@ START_SECONDS = 60.0
 """Time limit until a new server listens (ours: the server imports little before)."""
 
 ATTEMPTS = 3
-"""How often a request is sent if the server is killed before it answers."""
+"""How often a request is sent if the server is killed before it answers, or fails."""
 
 STARTS = 3
 """How often a server is started if it ends with an error before it listens."""
@@ -76,8 +76,8 @@ class Detector:
         """Return the matches of normalized texts; each distinct text is detected once.
 
         Raises:
-            DataError: the server cannot be started (the message says why), or was killed
-                ATTEMPTS times.
+            DataError: the server cannot be started, or failed or was killed ATTEMPTS times (the
+                message says why).
         """
         keys = [text_key(text) for text in texts]
         distinct = dict(zip(keys, texts, strict=True))
@@ -97,8 +97,9 @@ class Detector:
         return Answer([self._known.get(key) for key in keys], cached, detected, timed_out)
 
     def _request(self, texts: list[bytes]) -> dict[str, Any]:
-        """Return the server's answer; send the request again if the server was killed."""
+        """Return the server's answer; send the request again if the server failed or was killed."""
         message = json.dumps([text.decode() for text in texts]).encode() + b"\n"
+        failure = f"was killed {ATTEMPTS} times during a request"
         for _ in range(ATTEMPTS):
             with (
                 contextlib.suppress(OSError),
@@ -110,8 +111,11 @@ class Detector:
                 line = stream.readline()
                 if line.endswith(b"\n"):
                     answer: dict[str, Any] = json.loads(line)
-                    return answer
-        raise DataError(f"the license detector was killed {ATTEMPTS} times during a request")
+                    if "error" not in answer:
+                        return answer
+                    failure = f"failed: {answer['error']}"
+        log = os.path.join(runtime_directory(self._cache), LOG)
+        raise DataError(f"the license detector {failure} (log: {log})")
 
     def _connect(self) -> socket.socket:
         """Return a connection to the server; start the server if there is none."""

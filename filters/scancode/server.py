@@ -6,9 +6,9 @@ takes too long. A worker starts the server (`client`), which ends after a while 
 A lock on a file tells that the server runs; the lock ends with the process.
 
 A connection is for one request, a line of JSON: a list of texts. The answer is a line of JSON too:
-an object with `found`,
-the matches of each text or null, `cached`, the number of texts that needed no detection, and
-`warning`, a sentence about ScanCode or null.
+an object with `found`, the matches of each text or null, `cached`, the number of texts that needed
+no detection, and `warning`, a sentence about ScanCode or null; or an object with `error`, why the
+detector failed.
 """
 
 import contextlib
@@ -53,14 +53,17 @@ class Child:
     """
 
     def __init__(self, context: Any, load: Load, detect: Detect, seconds: float) -> None:
-        """Start the process and wait until the index is loaded."""
+        """Start the process and wait until the index is loaded; RuntimeError if it ends before."""
         self._pipe, theirs = context.Pipe()
         self._seconds = seconds
         arguments = (theirs, load, detect, seconds)
         self._process = context.Process(target=_serve_texts, args=arguments, daemon=True)
         self._process.start()
         theirs.close()
-        self.warning: str | None = json.loads(self._pipe.recv_bytes())
+        try:
+            self.warning: str | None = json.loads(self._pipe.recv_bytes())
+        except EOFError:
+            raise RuntimeError("a process ended while it loaded ScanCode's index") from None
 
     def detect(self, text: bytes) -> Matches | None:
         """Return the matches of a text, or None if the child ended or took too long."""
@@ -214,13 +217,19 @@ class _Connection(socketserver.StreamRequestHandler):
         """Answer the request."""
         self.server.connections.add(self)
         try:
-            texts = [text.encode() for text in json.loads(self.rfile.readline() or "[]")]
-            self.wfile.write(json.dumps(self.server.detections.answer(texts)).encode() + b"\n")
-        except ConnectionError:
-            pass
+            with contextlib.suppress(ConnectionError):
+                self.wfile.write(json.dumps(self._answer()).encode() + b"\n")
         finally:
             self.server.last_request = time.monotonic()
             self.server.connections.discard(self)
+
+    def _answer(self) -> dict[str, Any]:
+        """Return the answer, or the error of the detector."""
+        try:
+            texts = [text.encode() for text in json.loads(self.rfile.readline() or "[]")]
+            return self.server.detections.answer(texts)
+        except Exception as error:
+            return {"error": f"{type(error).__name__}: {error}"}
 
 
 def main(directory: str, runtime: str, start: str = "seeded") -> None:

@@ -119,6 +119,19 @@ def test_concurrent_workers_let_each_text_be_detected_once(detector, tmp_path):
     assert len(lines) == len(set(lines)) == 60
 
 
+def no_index():
+    raise SystemExit
+
+
+def test_a_detector_that_cannot_load_its_index_is_an_error(tmp_path):
+    loading = r"failed: RuntimeError: a process ended while it loaded ScanCode's index \(log: "
+    with (
+        served(tmp_path, 0.3, load=no_index, detect=made_up) as detector,
+        pytest.raises(DataError, match=loading),
+    ):
+        detector.detect([b"a"])
+
+
 def test_no_texts_have_no_answer(detector):
     assert detector.detect([]) == ([], 0, 0, 0)
 
