@@ -115,6 +115,43 @@ def _options(
     pass
 
 
+def report(
+    directory: Annotated[
+        str, typer.Argument(metavar="DIR", help="Output of `prepare`, or directory of a run.")
+    ],
+    out: Annotated[str, typer.Option("--out", help="The page to write.")] = "report.html",
+    mixture: Annotated[
+        str | None,
+        typer.Option("--mixture", metavar="MIX.toml", help="Draw its epochs, too (of an output)."),
+    ] = None,
+) -> None:
+    """Write one self-contained HTML page: what an output holds, or how a run has trained."""
+    from manifests.console.output import print_answer
+    from manifests.io import files
+    from trainer.layout import PLAN
+
+    if files.exists(files.join(directory, PLAN)):
+        from trainer.report import run_report
+
+        if mixture is not None:
+            raise UsageError("--mixture: is for an output of `prepare`, not for a run")
+        page = run_report(directory)
+    else:
+        from manifests.lineage.chain import load_chain
+        from pipelines.report.page import report as output_report
+
+        page = output_report(load_chain(directory), mixture)
+    files.write_bytes(out, page.encode())
+    print_answer(f"{out}: written; open it in a browser")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the subcommands of all packages, and `report`, which knows outputs and runs."""
+    for package in PACKAGES:
+        importlib.import_module(f"{package}.commands").register(app)
+    app.command()(report)
+
+
 def main() -> None:
     """Run the command line: the script `stackpile` calls this function."""
     arguments = sys.argv[1:]
@@ -123,8 +160,7 @@ def main() -> None:
     if "--debug" in before:
         arguments.remove("--debug")
         arguments.insert(0, "--debug")
-    for package in PACKAGES:
-        importlib.import_module(f"{package}.commands").register(app)
+    register(app)
     try:
         app(arguments)
     finally:

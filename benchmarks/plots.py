@@ -4,7 +4,7 @@ import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipelines.report.svg import INK, KEPT, LOST, RULE, SOFT, WIDTH, picture, tag
+from manifests.page.svg import INK, KEPT, LOST, RULE, SOFT, WIDTH, picture, tag
 
 HEIGHT, GAP, LEFT = 230, 70, 62
 

@@ -1,4 +1,4 @@
-"""Inspection works without the extra `prepare`: its packages are blocked in a subprocess."""
+"""Inspection works without the extras: their packages are blocked in a subprocess."""
 
 import json
 import shutil
@@ -8,17 +8,22 @@ from pathlib import Path
 
 import pytest
 
+from manifests.lineage.chain import load_chain
+from manifests.mixture.config import load_mixture
+from manifests.mixture.mixture import make_mixture
+from objectives.stream.plan import make_plan, save_plan
 from tests.corpora import stack_row, write_stack
+from trainer.metrics import Progress, append_metrics, update_metrics
 
 ROOT = Path(__file__).parent.parent
 
 RUN_COMMANDS = """
-import importlib, json, sys
+import json, sys
 from importlib.abc import MetaPathFinder
 
 BLOCKED = {
     "apache_beam", "boolean", "bs4", "datasketch", "license_expression", "licensedcode", "pluggy",
-    "pygments", "scancode", "zstandard",
+    "pygments", "safetensors", "scancode", "torch", "zstandard",
 }
 
 class Blocker(MetaPathFinder):
@@ -30,8 +35,7 @@ sys.meta_path.insert(0, Blocker())
 import stackpile
 from typer.testing import CliRunner
 
-for package in stackpile.PACKAGES:
-    importlib.import_module(f"{package}.commands").register(stackpile.app)
+stackpile.register(stackpile.app)
 print(json.dumps({
     line: CliRunner().invoke(stackpile.app, line.split()).output for line in json.load(sys.stdin)
 }))
@@ -61,9 +65,25 @@ EXPECTED = {
     "attribution out": "3 licenses",
     "mix out --weight the-stack=1": "the-stack/python",
     "report out": "report.html: written",
+    "report run": "report.html: written",
+    "report run --mixture MIX.toml": "not for a run",
+    "report python": "is not a dataset",
     "prepare CORPUS.toml": "pip install 'stackpile[prepare]'",
 }
 """Command line -> words of its output."""
+
+
+def write_run(directory: Path, dataset: str) -> None:
+    """Write the directory of a run that has made one update."""
+    directory.mkdir()
+    mixture = str(directory / "MIX.toml")
+    make_mixture([dataset], {"the-stack": 1.0}, epochs=1, out=mixture)
+    plan = make_plan(load_mixture(mixture), "clm", batch=2, sequence_length=32)
+    save_plan(plan, str(directory / "plan.json"))
+    (directory / "run.toml").write_text("seed = 1\n")
+    progress = Progress(step=1, position=2, tokens=64)
+    metrics = update_metrics(progress, 0, 2, 32, loss=3.0, rate=1e-3, norm=1.0, seconds=0.5)
+    append_metrics(str(directory / "metrics.jsonl"), metrics)
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +94,7 @@ def outputs(output_made_once: Path, tmp_path_factory: pytest.TempPathFactory) ->
     (directory / "CORPUS.toml").write_text(CORPUS)
     (directory / "notes.jsonl").write_text('{"text": "a note"}\n')
     write_stack(directory / "python/a.parquet", [stack_row("x = 1\n", ["MIT"])])
+    write_run(directory / "run", load_chain(str(directory / "out")).last.directory)
     done = subprocess.run(
         [sys.executable, "-c", RUN_COMMANDS],
         cwd=directory,

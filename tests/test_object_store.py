@@ -1,6 +1,5 @@
 """The whole road against an S3 server: the same bytes as on a disk, or one clear sentence."""
 
-import importlib
 import json
 import shutil
 from collections.abc import Callable, Iterator
@@ -49,8 +48,7 @@ def command() -> Command:
     """Return `command("inspect", ...) -> stdout`; with `fails=1`, what was said on stderr."""
     app = typer.Typer(cls=stackpile.CommandGroup, pretty_exceptions_enable=False)
     app.callback()(stackpile._options)
-    for package in stackpile.PACKAGES:
-        importlib.import_module(f"{package}.commands").register(app)
+    stackpile.register(app)
 
     def call(*arguments: str, fails: int = 0) -> str:
         done = CliRunner().invoke(app, list(arguments))

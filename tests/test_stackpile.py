@@ -1,7 +1,6 @@
 """The front door: one sentence and an exit code for whatever a subcommand raises."""
 
 import errno
-import importlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -100,7 +99,7 @@ def test_usage_errors_are_typers_own(app: typer.Typer):
 
 def test_debug_may_stand_anywhere(monkeypatch: pytest.MonkeyPatch):
     seen: list[list[str]] = []
-    monkeypatch.setattr(stackpile, "PACKAGES", ())
+    monkeypatch.setattr(stackpile, "register", lambda app: None)
     monkeypatch.setattr(stackpile, "app", seen.append)
     monkeypatch.setattr("sys.argv", ["stackpile", "plan", "C.toml", "--debug", "--", "--debug"])
     stackpile.main()
@@ -111,8 +110,7 @@ def test_debug_may_stand_anywhere(monkeypatch: pytest.MonkeyPatch):
 def whole_app() -> typer.Typer:
     """The program with all of its commands, and without the state of the module's `app`."""
     app = typer.Typer(cls=stackpile.CommandGroup, rich_markup_mode=stackpile.app.rich_markup_mode)
-    for package in stackpile.PACKAGES:
-        importlib.import_module(f"{package}.commands").register(app)
+    stackpile.register(app)
     return app
 
 

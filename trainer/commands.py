@@ -54,9 +54,14 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train a model, or continue from the newest whole checkpoint. torchrun starts several GPUs."""
+    from rich.console import Group
+
+    from manifests.console.output import unwrapped
     from trainer.config import load_run_config
     from trainer.display import loss_text
     from trainer.estimate import estimate, estimate_table
+    from trainer.interop.record import read_record
+    from trainer.interop.training_data import data_tables
     from trainer.train import train as train_run
 
     run_config = load_run_config(config, overrides or ())
@@ -66,7 +71,9 @@ def train(
         return
     metrics = train_run(run_config, start)
     message = f"{run_config.output}: {metrics['step']} steps, loss {loss_text(metrics)}"
-    answer(as_json, {"run": run_config.output, **metrics}, lambda: message)
+    record = read_record(run_config.output)
+    shown = Group(unwrapped(message), *(data_tables(record) if record else ()))
+    answer(as_json, {"run": run_config.output, **metrics}, lambda: shown)
 
 
 def sample(

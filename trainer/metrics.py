@@ -167,8 +167,14 @@ def update_metrics(
 
 def read_metrics(path: str) -> list[Metrics]:
     """Return the lines of a metrics file, without an incomplete last line (a killed process)."""
+    return list(iterate_metrics(path))
+
+
+def iterate_metrics(path: str) -> Iterator[Metrics]:
+    """Yield the lines of a metrics file as `read_metrics` returns them, one at a time."""
     with _lines(path) as lines:
-        return [lines.at(start) for start in lines.starts()]
+        for start in lines.starts():
+            yield lines.at(start)
 
 
 def find_metrics(path: str, step: int) -> Metrics | None:

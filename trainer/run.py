@@ -20,6 +20,7 @@ from objectives.stream.positions import step_position
 from trainer.checkpoints.checkpoint import load_model
 from trainer.checkpoints.state import RunState, chosen_step
 from trainer.config import PATHS, RunConfig, load_run_config, relative
+from trainer.layout import CHECKPOINTS, CONFIG, METRICS, PLAN, TOKENIZER
 from trainer.metrics import Metrics, Progress, find_metrics, last_metrics
 from trainer.models import MODELS, Decoder
 from trainer.optimization.schedule import Schedule, make_schedule
@@ -27,12 +28,10 @@ from trainer.parallel import DistributedContext
 
 LOG = logging.getLogger(__name__)
 
-CONFIG, PLAN, TOKENIZER = "run.toml", "plan.json", "tokenizer.json"
-
 
 def checkpoints_path(run: str) -> str:
     """Return the directory of the checkpoints of the run in a directory."""
-    return files.join(run, "checkpoints")
+    return files.join(run, CHECKPOINTS)
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ class Run:
     @property
     def metrics(self) -> str:
         """The path of metrics.jsonl."""
-        return files.join(self.path, "metrics.jsonl")
+        return files.join(self.path, METRICS)
 
     def checkpoint_step(self, step: int | None = None) -> int:
         """Return `step`, or the step of the last checkpoint.

@@ -38,7 +38,9 @@ from trainer.checkpoints.state import RunState
 from trainer.config import RunConfig
 from trainer.display import Display
 from trainer.evaluate import Validation
+from trainer.interop.record import write_record
 from trainer.interop.starting_weights import set_first_weights
+from trainer.interop.training_data import record_of_run
 from trainer.interrupt import Interrupted, catch_stop_signals
 from trainer.losses import LossTable, Sums
 from trainer.metrics import (
@@ -185,6 +187,8 @@ class Training:
                 f"{self.run.path}: stopped after step {self.progress.step} of {self.steps}; "
                 "the same command continues from there"
             )
+        if first:
+            self._write_record()
         return self.run.metrics_of(self.steps)
 
     def _update(self, batch: Batch, stop_requested: Callable[[], bool], display: Display) -> bool:
@@ -313,6 +317,14 @@ class Training:
         """Return whether the last update is a multiple of `every`, or the last one of the run."""
         step = self.progress.step
         return every is not None and (step % every == 0 or step == self.steps)
+
+    def _write_record(self) -> None:
+        """Write what the run has trained on, which an export of its last checkpoint contains."""
+        step, position = self.progress.step, self.progress.position
+        if self.lease is not None:
+            self.lease.check()
+        record = record_of_run(self.run.path, self.run.plan, step, position)
+        write_record(self.run.path, record)
 
     def _save(self) -> None:
         """Start writing a checkpoint."""

@@ -1,6 +1,6 @@
 """The subcommands that look at a corpus or an output as a whole.
 
-Except `report` and `attribution`, which write one page, they write nothing.
+Except `attribution`, which writes one page, they write nothing.
 """
 
 from collections.abc import Callable, Iterator
@@ -119,23 +119,6 @@ def diff(
     answer(as_json, changes, lambda: diff.render_diff(changes))
 
 
-def report(
-    directory: Directory,
-    out: Annotated[str, typer.Option("--out", help="The page to write.")] = "report.html",
-    mixture: Annotated[
-        str | None, typer.Option("--mixture", metavar="MIX.toml", help="Draw its epochs, too.")
-    ] = None,
-) -> None:
-    """Write one self-contained HTML page: the funnel, licenses, lengths, duplicates, samples."""
-    from manifests.console.output import print_answer
-    from manifests.io import files
-    from manifests.lineage.chain import load_chain
-    from pipelines.report.page import report
-
-    files.write_bytes(out, report(load_chain(directory), mixture).encode())
-    print_answer(f"{out}: written; open it in a browser")
-
-
 def attribution(
     directory: Directory,
     out: Annotated[str, typer.Option("--out", help="The list to write.")] = "ATTRIBUTION.md",
@@ -178,4 +161,4 @@ def _progress(label: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
-COMMANDS = (plan, inspect, thresholds, verify, diff, report, attribution)
+COMMANDS = (plan, inspect, thresholds, verify, diff, attribution)

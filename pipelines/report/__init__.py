@@ -1,1 +1,1 @@
-"""One HTML page about an output: its sections, and drawings as SVG."""
+"""One HTML page about an output: its sections."""

@@ -4,9 +4,9 @@ from manifests.console import formatting
 from manifests.mixture.config import load_mixture
 from manifests.mixture.mixture import MixtureRow, mixture_table
 from manifests.mixture.render import row_cells
-from pipelines.report import svg
-from pipelines.report.section import Section, Table
-from pipelines.report.svg import PALETTE, Bar
+from manifests.page import svg
+from manifests.page.section import Section, Table
+from manifests.page.svg import PALETTE, Bar
 
 BARS = 25
 """Components with a bar of their own: those with the largest shares of the mixture."""

@@ -3,27 +3,25 @@
 import json
 from collections.abc import Mapping
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from manifests.console import formatting
 from manifests.lineage import STEPS
 from manifests.lineage.chain import Chain, Flow, flows
 from manifests.lineage.receipts import Count
+from manifests.page import svg
+from manifests.page.page import render_page
+from manifests.page.section import Section, Table
+from manifests.page.svg import LOST, PALETTE, Bar, Stage
 from pipelines.inspect.forgotten import forgotten_sentence
 from pipelines.inspect.summary import add_flows, group_components, rejected_counts
 from pipelines.inspect.survey import Survey, survey
-from pipelines.report import mixture_section, survey_section, svg
-from pipelines.report.section import Section, Table, largest_counts
-from pipelines.report.svg import LOST, PALETTE, Bar, Stage
+from pipelines.report import mixture_section, survey_section
+from pipelines.report.survey_section import largest_counts
 
 BARS = 20
 """Components with a bar of their own. The table below the drawing lists every component."""
 
 RULES = 6
 """Rules with a band of their own at each stage. The other rules of a stage share one band."""
-
-SAMPLE_CHARACTERS = 1500
-"""Characters of a sample that are shown. A note says how many more there are."""
 
 STAGES = {step: step.replace("_", " ") for step in STEPS}
 
@@ -62,22 +60,14 @@ def page(chain: Chain, surveyed: Survey, mixture: Section | None = None) -> str:
         _failed(chain),
         _provenance(chain),
     ]
-    environment = Environment(
-        loader=PackageLoader("pipelines.report"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
-    environment.filters["plural"] = formatting.plural
     gone = forgotten_sentence(chain)
     lead = f"Output of {chain.last.manifest.step}, manifest {chain.last.digest[:16]}"
-    return environment.get_template("report.html").render(
-        name=chain.last.directory.rstrip("/").rsplit("/", 1)[-1],
-        lead=f"{lead}. Forgotten: {gone}" if gone else lead,
-        figures=_figures(chain, parts),
-        sections=[section for section in sections if section],
-        sample_characters=SAMPLE_CHARACTERS,
+    return render_page(
+        chain.last.directory.rstrip("/").rsplit("/", 1)[-1],
+        "what is inside",
+        f"{lead}. Forgotten: {gone}" if gone else lead,
+        _figures(chain, parts),
+        [section for section in sections if section],
     )
 
 

@@ -1,15 +1,20 @@
 """Sections of the report about documents: licenses, lengths, duplicates and samples."""
 
 from collections import Counter
+from collections.abc import Mapping
 
 from manifests.console import formatting
-from pipelines.inspect.survey import Survey
-from pipelines.report import svg
-from pipelines.report.section import Section, Table, largest_counts
-from pipelines.report.svg import PALETTE, Bar
+from manifests.lineage.receipts import Count
+from manifests.page import svg
+from manifests.page.section import Excerpt, Section, Table
+from manifests.page.svg import PALETTE, Bar
+from pipelines.inspect.survey import Sample, Survey
 
 BARS = 20
 """Licenses with a bar of their own. The table below the drawing lists every license."""
+
+SAMPLE_CHARACTERS = 1500
+"""Characters of a sample that are shown. A note says how many more there are."""
 
 UNKNOWN = "none known"
 """Label of documents without a known license."""
@@ -100,8 +105,42 @@ def samples(surveyed: Survey) -> Section | None:
     return Section(
         "Samples",
         "One document of each of the largest components, chosen by the digest of the manifest.",
-        samples=surveyed.samples,
+        excerpts=[_excerpt(sample) for sample in surveyed.samples],
     )
+
+
+def _excerpt(sample: Sample) -> Excerpt:
+    """Return the front of a sample, and where its document is from."""
+    origin, text = sample.origin, sample.text
+    about = [
+        ", ".join(origin["repositories"]) or "no repository",
+        origin["license"] or "no license known",
+        f"id {origin['id']}",
+    ]
+    if "tokens" in origin:
+        about.append(formatting.plural(origin["tokens"], "token"))
+    more = len(text) - SAMPLE_CHARACTERS
+    return Excerpt(
+        f"{origin['component']}: {origin['path'] or 'no path'}",
+        " · ".join(about),
+        text[:SAMPLE_CHARACTERS],
+        f"... and {formatting.plural(more, 'more character')}" if more > 0 else "",
+    )
+
+
+def largest_counts(counts: Mapping[str, Count], most: int, others: str) -> list[tuple[str, Count]]:
+    """Return at most `most` counts, the largest texts first; the last one may stand for the rest.
+
+    Args:
+        counts: name -> count.
+        most: maximum length of the result.
+        others: noun for the rest: `rules` makes the name "5 other rules".
+    """
+    ordered = sorted(counts.items(), key=lambda item: (-item[1].bytes, item[0]))
+    if len(ordered) <= most:
+        return ordered
+    rest = [count for _, count in ordered[most - 1 :]]
+    return [*ordered[: most - 1], (f"{len(rest)} other {others}", sum(rest, Count()))]
 
 
 def _power(power: int) -> str:

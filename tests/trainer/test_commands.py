@@ -33,7 +33,8 @@ def run(trained: str) -> str:
 def test_train_prints_the_metrics_of_the_last_step(call, run_toml: str) -> None:
     made = json.loads(call("train", run_toml, "schedule.steps=1", "--json"))
     assert made["step"] == 1
-    assert "1 steps, loss" in call("train", run_toml, "schedule.steps=1")
+    text = call("train", run_toml, "schedule.steps=1")
+    assert "1 steps, loss" in text and "by license" in text and "none known" in text
 
 
 def test_a_plan_trains_nothing(call, run_toml: str, tmp_path) -> None:

@@ -7,8 +7,8 @@ from manifests.io import files
 from manifests.io.digest import digest
 from trainer.evaluation.model import EvaluatedModel, OwnModel
 from trainer.interop.folder import CONFIG, TOKENIZER
-from trainer.interop.record import FILE as RECORD
-from trainer.run import PLAN, Run
+from trainer.layout import PLAN, RECORD
+from trainer.run import Run
 from trainer.sampling.language_model import LanguageModel
 
 

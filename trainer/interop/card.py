@@ -1,12 +1,12 @@
 """README.md of a model directory: a model card for the Hugging Face Hub."""
 
-from collections import Counter
 from collections.abc import Iterator
 
 from huggingface_hub import ModelCardData
 
 from manifests.console import formatting
 from trainer.interop.record import ModelRecord
+from trainer.interop.training_data import tokens_by_license
 from trainer.models import Decoder
 
 LICENSES = 20
@@ -128,17 +128,14 @@ def _before(record: ModelRecord) -> Iterator[str]:
 
 def _licenses(record: ModelRecord) -> str:
     """Return the licenses of the documents as a table."""
-    counts: Counter[str] = Counter()
     unread = [component.name for component in record.components if component.licenses is None]
-    for component in record.components:
-        counts.update(component.licenses or {})
-    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    rows = [(name or "none known", documents) for name, documents in ordered[:LICENSES]]
-    if rest := ordered[LICENSES:]:
+    ordered = list(tokens_by_license(record).items())
+    rows = [(name or "none known", c.documents, c.tokens) for name, c in ordered[:LICENSES]]
+    if rest := [count for _, count in ordered[LICENSES:]]:
         others = formatting.plural(len(rest), "other expression")
-        rows.append((others, sum(documents for _, documents in rest)))
-    lines = ["| SPDX expression of the documents | documents |", "|---|--:|"]
-    lines += [f"| {name} | {formatting.count(documents)} |" for name, documents in rows]
+        rows.append((others, sum(c.documents for c in rest), sum(c.tokens for c in rest)))
+    lines = ["| SPDX expression of the documents | documents | tokens seen |", "|---|--:|--:|"]
+    lines += [f"| {name} | {d:,} | {tokens:,} |" for name, d, tokens in rows]
     if unread:
         lines += [
             "",

@@ -15,14 +15,15 @@ import torch
 from manifests.errors import UsageError
 from manifests.io import files
 from manifests.special_tokens import SpecialTokens
+from trainer.checkpoints.state import read_state
 from trainer.interop.card import card_text
-from trainer.interop.record import FILE as RECORD_FILE
 from trainer.interop.record import (
     ModelRecord,
     drawable_tokens,
-    record_of_run,
     record_of_vocabulary,
+    write_record,
 )
+from trainer.interop.training_data import record_of_run
 from trainer.interop.weights import write_weights
 from trainer.models import Decoder
 from trainer.run import Run
@@ -42,7 +43,8 @@ def export_run(
     """
     _check_new(directory)
     step = run.checkpoint_step(step)
-    record = record_of_run(run, step)
+    position = read_state(run.checkpoints, step)["stream"]["position"]
+    record = record_of_run(run.path, run.plan, step, position)
     if all(objective.has_prefix for objective in record.make_objectives().values()):
         raise UsageError(
             f"{run.path}: is a Prefix-LM, whose prompts attend in both directions; the models of "
@@ -89,11 +91,11 @@ def export(
     contents = {
         "config.json": config,
         "tokenizer_config.json": _tokenizer_config(tokenizer, control, context),
-        RECORD_FILE: record.model_dump(mode="json"),
         **_generation_configs(model, record, files.join(temporary, "tokenizer.json")),
     }
     for name, content in contents.items():
         files.write_json(files.join(temporary, name), content)
+    write_record(temporary, record)
     card = card_text(os.path.basename(directory.rstrip("/")), model, context, dtype, record)
     files.write_bytes(files.join(temporary, "README.md"), card.encode())
     write_weights(model.hf_tensors(), temporary, getattr(torch, dtype))

@@ -12,8 +12,7 @@ from manifests.config import did_you_mean
 from manifests.errors import DataError, UsageError
 from manifests.io import files
 from trainer.interop.mp_num import TRANSFORMERS, default_mp_num, repartition
-from trainer.interop.record import FILE as RECORD_FILE
-from trainer.interop.record import ModelRecord
+from trainer.interop.record import ModelRecord, read_record
 from trainer.interop.weights import Weights
 from trainer.models import MODELS, Decoder, DecoderDims
 
@@ -73,7 +72,7 @@ class ModelFolder:
             raise DataError(f"{place}: has no {error.args[0]}") from None
         except (UsageError, ValidationError, TypeError, ValueError) as error:
             raise UsageError(f"{place}: {_first_line(error)}") from None
-        folder = cls(path, config, model_class, dims, vocabulary, context, _record(path))
+        folder = cls(path, config, model_class, dims, vocabulary, context, read_record(path))
         folder._check_config()
         return folder
 
@@ -203,17 +202,6 @@ def _model_class(place: str, config: dict[str, Any]) -> type[Decoder]:
         hint = did_you_mean(str(name), [str(kind) for kind in known])
         raise UsageError(f"{place}: model_type {name!r} cannot be read; {hint}")
     return known[name]
-
-
-def _record(path: str) -> ModelRecord | None:
-    """Return stackpile.json of a directory, or None."""
-    place = files.join(path, RECORD_FILE)
-    if not files.exists(place):
-        return None
-    try:
-        return ModelRecord.model_validate(_read_json(place))
-    except ValidationError as error:
-        raise DataError(f"{place}: {_first_line(error)}") from None
 
 
 def _first_line(error: Exception) -> str:

@@ -1,6 +1,5 @@
 """stackpile.json of a model directory: what config.json does not say about a model."""
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -9,23 +8,21 @@ import numpy.typing as npt
 from pydantic import Field, ValidationError
 
 from manifests.config import Config
-from manifests.dataset.dataset import Dataset
-from manifests.dataset.shard_index import read_documents, read_shard_rows
-from manifests.errors import DataError, StackpileError
+from manifests.errors import DataError
 from manifests.io import files
 from manifests.special_tokens import SpecialTokens
 from manifests.tokenizer.tokenizer import load_text_tokenizer
-from objectives.stream.plan import PlanComponent
-from objectives.stream.sampler import Sampler
 from objectives.tasks.objective import Objective
 from objectives.tasks.registry import OBJECTIVES, make_objective
-from trainer.checkpoints.state import read_state
-from trainer.run import Run
+from trainer.layout import ANCESTOR, RECORD
 
-FILE = "stackpile.json"
 
-ANCESTOR = "init.json"
-"""File of a run's directory: what the run started from."""
+class LicenseCount(Config):
+    """The documents of a component that have a license."""
+
+    documents: int = Field(ge=0)
+    tokens: int = Field(ge=0)
+    """Their tokens and end tokens, each document once."""
 
 
 class TrainedComponent(Config):
@@ -39,8 +36,8 @@ class TrainedComponent(Config):
     """Tokens and end tokens that the model has seen, repeated ones included."""
     epochs: float = Field(ge=0)
     """The same, divided by the component's own."""
-    licenses: dict[str, int] | None = None
-    """License (an empty name where none is known) -> documents; None if the dataset was out of
+    licenses: dict[str, LicenseCount] | None = None
+    """License (an empty name where none is known) -> its documents; None if the dataset was out of
     reach."""
 
 
@@ -65,6 +62,8 @@ class ModelRecord(Config):
     """Objective that the model was trained on -> its settings that differ from the defaults."""
     step: int | None = None
     """Updates made; None for an import."""
+    position: int | None = None
+    """Stream position after the last update; None for an import."""
     plan: str | None = None
     """Digest of the run's plan; None for an import."""
     components: list[TrainedComponent] = Field(default_factory=list)
@@ -79,49 +78,6 @@ class ModelRecord(Config):
             for name in OBJECTIVES
             if name in self.objectives
         }
-
-
-def write_ancestor(run: Run, ancestor: Ancestor | None) -> None:
-    """Write into a run's directory what the run starts from; None if its weights are drawn."""
-    path = files.join(run.path, ANCESTOR)
-    if ancestor is not None:
-        files.write_json(path, ancestor.model_dump(mode="json"))
-    elif files.exists(path):
-        files.remove(path)
-
-
-def _ancestor(run: Run) -> Ancestor | None:
-    """Return what a run started from."""
-    path = files.join(run.path, ANCESTOR)
-    if not files.exists(path):
-        return None
-    try:
-        return Ancestor.model_validate_json(files.read_bytes(path))
-    except ValidationError:
-        raise DataError(f"{path}: is damaged") from None
-
-
-def record_of_run(run: Run, step: int) -> ModelRecord:
-    """Return the record of a run's checkpoint."""
-    position = read_state(run.checkpoints, step)["stream"]["position"]
-    counts = Sampler(run.plan).counts(position)
-    return ModelRecord(
-        control=run.plan.control,
-        objectives={name: run.plan.settings.get(name, {}) for name in run.plan.objectives()},
-        step=step,
-        plan=run.plan.digest,
-        components=[
-            TrainedComponent(
-                name=component.name,
-                digest=component.digest,
-                tokens=count,
-                epochs=count / component.addresses,
-                licenses=_licenses(component),
-            )
-            for component, count in zip(run.plan.components, counts, strict=True)
-        ],
-        init=_ancestor(run),
-    )
 
 
 def record_of_vocabulary(control: SpecialTokens) -> ModelRecord:
@@ -159,16 +115,44 @@ def drawable_tokens(
     return allowed
 
 
-def _licenses(component: PlanComponent) -> dict[str, int] | None:
-    """Return license -> documents of a component, or None if its dataset cannot be read."""
-    try:
-        dataset = Dataset.open(component.dataset)
-        counts: Counter[str] = Counter()
-        for row in read_shard_rows(dataset.directory, dataset.manifest):
-            if (row.component, row.heldout) == (component.source_name, component.heldout):
-                table = read_documents(dataset.directory, row, ["license"])
-                for item in table["license"].value_counts().to_pylist():
-                    counts[item["values"] or ""] += item["counts"]
-        return dict(sorted(counts.items()))
-    except (StackpileError, OSError):
+def read_record(directory: str) -> ModelRecord | None:
+    """Return the stackpile.json of a model directory or a run; None if there is none.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    path = files.join(directory, RECORD)
+    data = files.read_if_exists(path)
+    if data is None:
         return None
+    try:
+        return ModelRecord.model_validate_json(data)
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        place = ".".join(map(str, fault["loc"]))
+        raise DataError(f"{path}: {place}: {fault['msg']}") from None
+
+
+def write_record(directory: str, record: ModelRecord) -> None:
+    """Write stackpile.json."""
+    files.write_json(files.join(directory, RECORD), record.model_dump(mode="json"))
+
+
+def write_ancestor(run: str, ancestor: Ancestor | None) -> None:
+    """Write into a run's directory what the run starts from; None if its weights are drawn."""
+    path = files.join(run, ANCESTOR)
+    if ancestor is not None:
+        files.write_json(path, ancestor.model_dump(mode="json"))
+    elif files.exists(path):
+        files.remove(path)
+
+
+def read_ancestor(run: str) -> Ancestor | None:
+    """Return what the run of a directory started from."""
+    path = files.join(run, ANCESTOR)
+    if not files.exists(path):
+        return None
+    try:
+        return Ancestor.model_validate_json(files.read_bytes(path))
+    except ValidationError:
+        raise DataError(f"{path}: is damaged") from None

@@ -8,13 +8,15 @@ from manifests.io import files
 from manifests.io.digest import digest
 from manifests.tokenizer.tokenizer import load_tokenizer
 from trainer.checkpoints.checkpoint import load_model
-from trainer.checkpoints.state import checkpoint_digest, file_record
+from trainer.checkpoints.state import checkpoint_digest, file_record, read_state
 from trainer.interop.folder import ModelFolder
-from trainer.interop.record import Ancestor, record_of_run, write_ancestor
+from trainer.interop.record import Ancestor, write_ancestor
+from trainer.interop.training_data import record_of_run
 from trainer.interop.weights import Weights
+from trainer.layout import PLAN
 from trainer.models import Decoder
 from trainer.parallel import DistributedContext, initialize, set_parameter
-from trainer.run import PLAN, Run
+from trainer.run import Run
 
 LOG = logging.getLogger(__name__)
 
@@ -42,7 +44,7 @@ def set_first_weights(run: Run, model: Decoder, context: DistributedContext) -> 
     else:
         ancestor = _from_folder(ModelFolder.open(path), run, model)
     if context.rank == 0:
-        write_ancestor(run, ancestor)
+        write_ancestor(run.path, ancestor)
         if ancestor is not None:
             LOG.warning(
                 "%s: starts with the weights of %s (digest %s); the optimizer, the learning rate's "
@@ -59,7 +61,9 @@ def _from_run(source: Run, run: Run, model: Decoder, context: DistributedContext
     )
     load_model(source.checkpoints, step, model, context)
     weights = checkpoint_digest(source.checkpoints, step)
-    return Ancestor(name=_name(source.path), weights=weights, record=record_of_run(source, step))
+    position = read_state(source.checkpoints, step)["stream"]["position"]
+    record = record_of_run(source.path, source.plan, step, position)
+    return Ancestor(name=_name(source.path), weights=weights, record=record)
 
 
 def _from_folder(folder: ModelFolder, run: Run, model: Decoder) -> Ancestor:

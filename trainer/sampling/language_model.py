@@ -15,8 +15,9 @@ from manifests.tokenizer.tokenizer import load_text_tokenizer, load_tokenizer
 from objectives.tasks.objective import Objective
 from trainer.interop.folder import CONFIG, ModelFolder
 from trainer.interop.record import drawable_tokens
+from trainer.layout import PLAN
 from trainer.models import Decoder
-from trainer.run import PLAN, Run
+from trainer.run import Run
 from trainer.sampling.generate import Decoding
 
 

@@ -1,4 +1,4 @@
-"""The subcommands `inspect`, `verify`, `diff`, `report` and `attribution`."""
+"""The subcommands `inspect`, `verify`, `diff` and `attribution`."""
 
 import json
 
@@ -47,13 +47,7 @@ def test_diff_of_equal_outputs_says_so(run, output):
     assert json.loads(run("diff", output / "dedup", output, "--json").stdout)["same"] is False
 
 
-def test_report_writes_the_page(run, output, tmp_path):
-    result = run("report", output, "--out", tmp_path / "page.html")
-    assert "page.html" in result.stdout
-    assert (tmp_path / "page.html").read_text().startswith("<!DOCTYPE html>")
-
-
-@pytest.mark.parametrize("command", ["inspect", "verify", "report"])
+@pytest.mark.parametrize("command", ["inspect", "verify"])
 def test_a_directory_that_is_no_dataset_is_an_error(run, tmp_path, command):
     with pytest.raises(UsageError, match="is not a dataset"):
         run(command, tmp_path)

@@ -125,7 +125,9 @@ def test_the_card_says_what_the_model_was_trained_on(trained, tmp_path) -> None:
     for component, planned in zip(record["components"], run.plan.components, strict=True):
         assert component["digest"] == planned.digest
         assert component["tokens"] == metrics["components"][component["name"]]["addresses"]
-        assert sum(component["licenses"].values()) == planned.documents
+        counts = component["licenses"].values()
+        assert sum(count["documents"] for count in counts) == planned.documents
+        assert sum(count["tokens"] for count in counts) == planned.addresses
         assert f"| {component['name']} | {component['tokens']:,} |" in card
     assert "PREFIX" in card and "SUFFIX" in card
 

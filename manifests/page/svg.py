@@ -61,9 +61,9 @@ def bars(title: str, rows: Sequence[Bar]) -> str:
         length = max(1.5, room * bar.value / longest) if bar.value else 0
         shapes = (
             tag("title", escape(f"{bar.label}: {bar.text}"))
-            + _label(left - 10, y + 17, _fitted(bar.label, 28), text_anchor="end")
+            + label(left - 10, y + 17, _fitted(bar.label, 28), text_anchor="end")
             + tag("rect", x=left, y=y + 4, width=length, height=step - 8, rx=2, fill=bar.color)
-            + _label(left + length + 8, y + 17, bar.text, fill=SOFT)
+            + label(left + length + 8, y + 17, bar.text, fill=SOFT)
         )
         drawn.append(tag("g", shapes))
     return picture(title, len(rows) * step + 2, drawn)
@@ -81,11 +81,11 @@ def columns(title: str, bins: Sequence[Bar], axis: str) -> str:
         shapes = (
             tag("title", escape(f"{bar.label}: {bar.text}"))
             + tag("rect", x=x + 2, y=y, width=step - 4, height=tall, rx=2, fill=bar.color)
-            + _label(center, top + height + 16, bar.label, text_anchor="middle", font_size=SMALL)
-            + _label(center, y - 5, bar.text, text_anchor="middle", fill=SOFT, font_size=SMALL)
+            + label(center, top + height + 16, bar.label, text_anchor="middle", font_size=SMALL)
+            + label(center, y - 5, bar.text, text_anchor="middle", fill=SOFT, font_size=SMALL)
         )
         drawn.append(tag("g", shapes))
-    drawn.append(_label(0, top + height + 38, axis, fill=SOFT, font_size=SMALL))
+    drawn.append(label(0, top + height + 38, axis, fill=SOFT, font_size=SMALL))
     return picture(title, top + height + 46, drawn)
 
 
@@ -108,8 +108,8 @@ def funnel(title: str, stages: Sequence[Stage]) -> str:
             drawn.append(losses)
             bottom = max(bottom, reached)
         drawn.append(tag("rect", x=x, y=top, width=10, height=tall, rx=1, fill=KEPT))
-        drawn.append(_label(x, 16, stage.name, font_weight=600))
-        drawn.append(_label(x, 34, stage.text, fill=SOFT))
+        drawn.append(label(x, 16, stage.name, font_weight=600))
+        drawn.append(label(x, 34, stage.text, fill=SOFT))
     return picture(title, bottom + 8, drawn)
 
 
@@ -127,8 +127,8 @@ def _losses(
             tag("title", escape(f"{bar.label}: {bar.text}"))
             + _band((left, leaves), (right, y), thick, LOST)
             + tag("rect", x=right, y=y, width=5, height=thick, fill=LOST)
-            + _label(right + 10, lands + slot / 2 - 3, _fitted(bar.label, 24), font_size=SMALL)
-            + _label(right + 10, lands + slot / 2 + 11, bar.text, fill=SOFT, font_size=SMALL)
+            + label(right + 10, lands + slot / 2 - 3, _fitted(bar.label, 24), font_size=SMALL)
+            + label(right + 10, lands + slot / 2 + 11, bar.text, fill=SOFT, font_size=SMALL)
         )
         drawn.append(tag("g", shapes))
         leaves += bar.value * scale
@@ -162,8 +162,8 @@ def picture(title: str, height: float, shapes: Iterable[str]) -> str:
     )
 
 
-def _label(x: float, y: float, text: str, **style: object) -> str:
-    """Return a text; `style` has attributes that differ from LABEL."""
+def label(x: float, y: float, text: str, **style: object) -> str:
+    """Draw a text; `style` has attributes that differ from LABEL."""
     return tag("text", escape(text), x=x, y=y, **(LABEL | style))
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.report.svg import Bar, Stage, bars, columns, funnel, tag
+from manifests.page.svg import Bar, Stage, bars, columns, funnel, tag
 
 LABEL = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S")), max_size=60)
 BAR = st.builds(Bar, LABEL, st.floats(0, 1e15), LABEL)

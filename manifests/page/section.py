@@ -1,10 +1,7 @@
-"""What a section of the report holds. templates/report.html lays the sections out."""
+"""What a section of a page holds. templates/page.html lays the sections out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-
-from manifests.lineage.receipts import Count
-from pipelines.inspect.survey import Sample
 
 
 @dataclass(frozen=True)
@@ -25,6 +22,23 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Excerpt:
+    """The front of a text.
+
+    Attributes:
+        title: heading.
+        about: a line below the heading.
+        text: the front; empty if the text is empty.
+        rest: a line below the text; empty if the front is the whole text.
+    """
+
+    title: str
+    about: str
+    text: str
+    rest: str = ""
+
+
+@dataclass(frozen=True)
 class Section:
     """A section: its title, a first sentence, and what follows, in the order of the attributes.
 
@@ -33,7 +47,7 @@ class Section:
         tables: those without rows are left out.
         note: a title, a paragraph and an SVG.
         texts: pairs of a summary and a preformatted text that opens at a click or a key.
-        samples: documents.
+        excerpts: of documents.
     """
 
     title: str
@@ -42,19 +56,4 @@ class Section:
     tables: Sequence[Table] = ()
     note: tuple[str, str, str] | None = None
     texts: Sequence[tuple[str, str]] = ()
-    samples: Sequence[Sample] = ()
-
-
-def largest_counts(counts: Mapping[str, Count], most: int, others: str) -> list[tuple[str, Count]]:
-    """Return at most `most` counts, the largest texts first; the last one may stand for the rest.
-
-    Args:
-        counts: name -> count.
-        most: maximum length of the result.
-        others: noun for the rest: `rules` makes the name "5 other rules".
-    """
-    ordered = sorted(counts.items(), key=lambda item: (-item[1].bytes, item[0]))
-    if len(ordered) <= most:
-        return ordered
-    rest = [count for _, count in ordered[most - 1 :]]
-    return [*ordered[: most - 1], (f"{len(rest)} other {others}", sum(rest, Count()))]
+    excerpts: Sequence[Excerpt] = ()

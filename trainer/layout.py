@@ -1,0 +1,12 @@
+"""The files of a run's directory."""
+
+CONFIG = "run.toml"
+PLAN = "plan.json"
+"""Written last at the start; marks a directory as a run."""
+TOKENIZER = "tokenizer.json"
+METRICS = "metrics.jsonl"
+ANCESTOR = "init.json"
+"""What the run started from; see `init` of RUN.toml."""
+RECORD = "stackpile.json"
+"""What the run has trained on, written at its end; model directories have it, too."""
+CHECKPOINTS = "checkpoints"
