@@ -61,7 +61,9 @@ def _chosen_inputs(source: Source) -> list[tuple[Source, str, str]]:
         raise DataError(f"source {source.name}: no file matches {source.files}")
     wildcards = (index for index in map(source.files.find, "*?[{") if index >= 0)
     root = os.path.dirname(source.files[: min(wildcards, default=len(source.files))])
-    inputs = [(source, url, url.removeprefix(root).lstrip("/")) for url in urls]
+    # A store may list s3a:// as s3://, and local files of file:// without their scheme.
+    below = _without_scheme(root) + "/"
+    inputs = [(source, url, _without_scheme(url).removeprefix(below)) for url in urls]
     if source.chosen is not None:
         component, chosen = source.layout.component_of_input, {None, *source.chosen}
         inputs = [item for item in inputs if component(item[-1]) in chosen]
@@ -69,6 +71,10 @@ def _chosen_inputs(source: Source) -> list[tuple[Source, str, str]]:
         names = ", ".join(source.components or [])
         raise DataError(f"source {source.name}: no file of {source.files} holds {names}")
     return inputs
+
+
+def _without_scheme(url: str) -> str:
+    return url.rpartition("://")[2].strip("/")
 
 
 def _cut(source: Source, url: str, path: str) -> Iterator[InputRange]:
