@@ -289,16 +289,13 @@ def load_run_config(path: str, overrides: Sequence[str] = ()) -> RunConfig:
     config = load_config(path, RunConfig, overrides)
     base = os.path.dirname(os.path.abspath(path))
     paths = {
-        name: absolute(path, base) for name in PATHS if (path := getattr(config, name)) is not None
+        name: files.resolve(base, path)
+        for name in PATHS
+        if (path := getattr(config, name)) is not None
     }
     return config.model_copy(update=paths)
 
 
-def absolute(path: str, base: str) -> str:
-    """Return a path that is relative to the directory `base` as an absolute one; a URL as it is."""
-    return os.path.normpath(os.path.join(base, path)) if files.is_local(path) else path
-
-
 def relative(path: str, base: str) -> str:
     """Return an absolute path relative to the directory `base`; a URL as it is."""
-    return os.path.relpath(path, base) if files.is_local(path) else path
+    return path if "://" in path else os.path.relpath(path, base)

@@ -47,6 +47,16 @@ def join(base: str, *names: str) -> str:
     return "/".join([base.rstrip("/") or "/", *names]) if names else base
 
 
+def resolve(directory: str, path: str) -> str:
+    """Return a path or URL; a relative path starts at `directory`, which is a path or a URL."""
+    if "://" in path:
+        return path
+    if os.path.isabs(path):
+        return os.path.normpath(path)
+    scheme, separator, rest = directory.rpartition("://")
+    return scheme + separator + os.path.normpath(join(rest, path))
+
+
 def open_input(url: str) -> IO[bytes]:
     """Open a file for reading; FileNotFoundError if it does not exist."""
     if is_local(url):

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from os.path import normpath
 
 from manifests.errors import DataError, UsageError
 from manifests.io import files
@@ -83,7 +82,7 @@ def load_chain(directory: str) -> Chain:
     links, missing, broken = [link], None, False
     while link.manifest.parent is not None:
         parent = link.manifest.parent
-        at = _beside(link.directory, parent.path)
+        at = files.resolve(link.directory, parent.path)
         if not files.exists(files.join(at, FILE)):
             missing = f"{at}: the job before is not here"
             break
@@ -152,13 +151,3 @@ def _job_directory(directory: str) -> str:
     raise UsageError(
         f"{directory}: is not a dataset: it holds no manifest.json and no finished job"
     )
-
-
-def _beside(directory: str, path: str) -> str:
-    """Resolve a parent's path against the directory of its child."""
-    if "://" in path or path.startswith("/"):
-        return path
-    scheme, separator, rest = directory.partition("://")
-    if not separator:
-        return normpath(files.join(directory, path))
-    return f"{scheme}://{normpath(files.join(rest, path))}"

@@ -53,31 +53,34 @@ class Mixture(Config):
 
 
 def load_mixture(path: str, overrides: Sequence[str] = ()) -> Mixture:
-    """Read MIX.toml; paths of local datasets become relative to the working directory.
+    """Read MIX.toml; relative paths of datasets start at the directory of the file.
 
     Raises:
         UsageError: the file does not exist, is not TOML, or has faults.
     """
     mixture = load_config(path, Mixture, overrides)
-    base = os.path.dirname(path)
-    datasets = [
-        os.path.normpath(os.path.join(base, directory)) if files.is_local(directory) else directory
-        for directory in mixture.datasets
-    ]
+    base = os.path.dirname(path) or "."
+    datasets = [files.resolve(base, directory) for directory in mixture.datasets]
     return mixture.model_copy(update={"datasets": datasets})
 
 
 def save_mixture(mixture: Mixture, path: str) -> None:
-    """Write a mixture as TOML, atomically; paths of local datasets are relative to the file."""
-    base = os.path.dirname(files.local_path(path)) or "."
+    """Write a mixture as TOML, atomically.
+
+    Paths of local datasets are relative to a local file; in a file at a URL they are absolute.
+    """
     content = mixture.model_dump(exclude_none=True)
-    content["datasets"] = [
-        os.path.relpath(dataset, base)
-        if files.is_local(dataset) and files.is_local(path)
-        else dataset
-        for dataset in content["datasets"]
-    ]
+    content["datasets"] = [_path_in(path, dataset) for dataset in mixture.datasets]
     for group in content["group"]:
         if not group["inner_epochs"]:
             del group["inner_epochs"]
     files.write_bytes(path, tomli_w.dumps(content).encode())
+
+
+def _path_in(path: str, dataset: str) -> str:
+    """Return the path of a dataset as it is written in the file at `path`."""
+    if "://" in dataset:
+        return dataset
+    if not files.is_local(path):
+        return os.path.abspath(dataset)
+    return os.path.relpath(dataset, os.path.dirname(files.local_path(path)) or ".")

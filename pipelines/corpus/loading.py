@@ -25,7 +25,7 @@ def load_corpus(path: str) -> Corpus:
             files that it names.
     """
     corpus = load_config(path, Corpus)
-    base = os.path.dirname(os.path.abspath(path))
+    base = os.path.dirname(path if "://" in path else os.path.abspath(path))
     faults: list[str] = []
 
     def expand(table: str) -> Config:
@@ -33,19 +33,19 @@ def load_corpus(path: str) -> Corpus:
         lists: Decontaminate | OptOut = getattr(corpus, table)
         matches: dict[str, None] = {}
         for pattern in lists.files:
-            urls = files.glob(_absolute(base, pattern))
+            urls = files.glob(files.resolve(base, pattern))
             if not urls:
                 faults.append(f"{table}.files: {pattern}: there is no such file")
             matches.update(dict.fromkeys(urls))
         return lists.model_copy(update={"files": tuple(matches)})
 
     tokenizer = _resolve_tokenizer(corpus.tokenize.tokenizer, base)
-    previous = [_absolute(base, directory) for directory in corpus.dedup.previous_corpora]
+    previous = [files.resolve(base, directory) for directory in corpus.dedup.previous_corpora]
     profile = _absolute_file(base, corpus.dedup.profile)
     dedup = corpus.dedup.model_copy(update={"profile": profile, "previous_corpora": previous})
     resolved = corpus.model_copy(
         update={
-            "output": _absolute(base, corpus.output or "out"),
+            "output": files.resolve(base, corpus.output or "out"),
             "source": [_resolve_source(source, base) for source in corpus.source],
             "decontaminate": expand("decontaminate"),
             "opt_out": expand("opt_out"),
@@ -85,21 +85,19 @@ def _resolve_source(source: Source, base: str) -> Source:
     """Make the paths of a source absolute."""
     policy = _absolute_file(base, source.license.policy)
     license = source.license.model_copy(update={"policy": policy})
-    return source.model_copy(update={"files": _absolute(base, source.files), "license": license})
+    return source.model_copy(
+        update={"files": files.resolve(base, source.files), "license": license}
+    )
 
 
 def _resolve_tokenizer(tokenizer: Tokenizer, base: str) -> Tokenizer:
     """Make the paths of a tokenizer absolute."""
     paths = tokenizer.model_dump(include={"file", "codegen2", "codegen25"}, exclude_none=True)
     return tokenizer.model_copy(
-        update={name: _absolute(base, path) for name, path in paths.items()}
+        update={name: files.resolve(base, path) for name, path in paths.items()}
     )
 
 
 def _absolute_file(base: str, name: str) -> str:
     """Return a policy or profile: the path of a TOML file, or a name that ships with Stackpile."""
-    return _absolute(base, name) if name.endswith(".toml") else name
-
-
-def _absolute(base: str, path: str) -> str:
-    return path if "://" in path else os.path.join(base, path)
+    return files.resolve(base, name) if name.endswith(".toml") else name

@@ -1,5 +1,6 @@
 """MIX.toml: shares, budgets, caps and faults."""
 
+import os
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manifests.errors import UsageError
+from manifests.io import files
 from manifests.mixture.config import Mixture, MixtureGroup, load_mixture, save_mixture
 from manifests.mixture.mixture import make_mixture, mixture_table
 from manifests.mixture.resolve import Member, Resolved, resolve
@@ -171,6 +173,18 @@ def test_a_file_read_is_the_mixture_written(dataset, tmp_path):
     save_mixture(mixture, path)
     assert tomllib.loads(Path(path).read_text())["datasets"] == ["../tokenize-a"]
     assert load_mixture(path) == mixture
+
+
+def test_datasets_of_a_mixture_in_a_store_start_at_its_url(dataset):
+    files.write_bytes(
+        "memory://mixtures/MIX.toml",
+        b'datasets = ["out"]\n[[group]]\nname = "a"\ncomponents = ["a/*"]\nweight = 1\n',
+    )
+    assert load_mixture("memory://mixtures/MIX.toml").datasets == ["memory://mixtures/out"]
+    datasets = [os.path.relpath(dataset), "memory://mixtures/out", f"file://{dataset}"]
+    mixture = mixture_of(dataset, PL).model_copy(update={"datasets": datasets})
+    save_mixture(mixture, "memory://mixtures/MIX.toml")
+    assert load_mixture("memory://mixtures/MIX.toml").datasets == [dataset, *datasets[1:]]
 
 
 @pytest.mark.parametrize("name", ["\U0001f40d", "a\x7fb", 'quote"d', "line\nfeed"])

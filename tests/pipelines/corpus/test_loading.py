@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from manifests.errors import UsageError
+from manifests.io import files
 from pipelines.corpus.loading import load_corpus
 from pipelines.corpus.tokenize_table import Tokenizer
 
@@ -29,6 +30,13 @@ def test_defaults_are_filled_in_and_relative_paths_start_at_the_file(tmp_path: P
 def test_urls_stay_unchanged(tmp_path: Path) -> None:
     corpus = load(tmp_path, SOURCE.replace("*.jsonl", "s3://bucket/*.jsonl"))
     assert corpus.source[0].files == "s3://bucket/*.jsonl"
+
+
+def test_relative_paths_of_a_file_in_a_store_start_at_its_url() -> None:
+    files.write_bytes("memory://corpora/CORPUS.toml", SOURCE.encode())
+    corpus = load_corpus("memory://corpora/CORPUS.toml")
+    assert corpus.source[0].files == "memory://corpora/*.jsonl"
+    assert corpus.output == "memory://corpora/out"
 
 
 def test_all_faults_are_listed_at_once(tmp_path: Path) -> None:
