@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any
 
 from manifests.errors import StackpileError, UsageError
-from manifests.io import files
 from trainer.parallel import DistributedContext
 
 RENEWAL = 5.0
@@ -68,10 +67,15 @@ class Lease:
                 os.utime(self.path)
 
     def release(self) -> None:
-        """Mark the lease as free, unless it is lost."""
+        """Mark the lease as free, unless it is lost.
+
+        The mark is written over the file's content and fills its length, in one write: a full disk
+        has no room for another file, and a reader sees the old content or the new one.
+        """
         self._released.set()
-        if self.path.exists():
-            files.write_json(str(self.path), _this_process() | {"released": True})
+        with suppress(FileNotFoundError), open(self.path, "r+b", buffering=0) as file:
+            size = os.fstat(file.fileno()).st_size
+            file.write(json.dumps({"released": True}).encode().ljust(size))
 
 
 @contextmanager

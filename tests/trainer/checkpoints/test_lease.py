@@ -1,5 +1,6 @@
 """Only one trainer writes to the directory of a run."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -86,6 +87,16 @@ def test_a_released_lease_is_free_at_once(tmp_path) -> None:
         with hold(str(tmp_path), expiry=1e9) as lease:
             lease.check()
     assert len(os.listdir(tmp_path / "lease")) == 1
+
+
+def test_a_full_disk_does_not_keep_a_lease(tmp_path, monkeypatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    for _ in range(2):
+        with hold(str(tmp_path), expiry=1e9) as lease:
+            lease.check()
 
 
 def test_of_many_that_wait_for_a_dead_holder_one_takes_over(tmp_path) -> None:
