@@ -27,6 +27,21 @@ SUBMIT = {
 """Engine -> the command that runs a jar of `--output_executable_path`, without the jar."""
 
 
+class LocalOptions(PipelineOptions):
+    """Beam's options for the engine in this process, which make each view once.
+
+    Beam asks for 1,200 views of 12 classes while a dedup's graphs are built and run, and parses all
+    flags for each one. Views share their values, so one view of a class is enough.
+    """
+
+    def view_as(self, cls: type[PipelineOptions]) -> PipelineOptions:
+        """Return the view of a class of options."""
+        views = self.__dict__.setdefault("_views", {})
+        if cls not in views:
+            views[cls] = super().view_as(cls)
+        return views[cls]
+
+
 def check_options(pipeline: beam.Pipeline, flags: Sequence[str]) -> None:
     """Check that Beam or the job server of the pipeline's engine knows every option.
 

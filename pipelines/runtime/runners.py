@@ -18,7 +18,12 @@ from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
 
 from manifests.errors import DataError, HandedOver, StackpileError, UsageError
 from manifests.io.digest import short_digest
-from pipelines.runtime.beam_options import check_engine, check_options, handed_over
+from pipelines.runtime.beam_options import (
+    LocalOptions,
+    check_engine,
+    check_options,
+    handed_over,
+)
 from pipelines.runtime.cluster import Cluster, settings
 from pipelines.runtime.quiet import quiet
 
@@ -194,7 +199,8 @@ def _pipeline(runner: Runner, parts: int) -> beam.Pipeline:
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
-            options = PipelineOptions(runner.arguments(parts))
+            kind = LocalOptions if runner.in_process else PipelineOptions
+            options = kind(runner.arguments(parts))
             pipeline = beam.Pipeline(runner=runner.engine(), options=options)
     except SystemExit:  # of argparse, after the usage of all options
         reason = said.getvalue().strip().rpartition("error: ")[2]

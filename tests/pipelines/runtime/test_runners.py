@@ -1,5 +1,6 @@
 """Options of engines, and the error of a job that fails."""
 
+import copy
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -7,9 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 import apache_beam as beam
 import grpc
 import pytest
+from apache_beam.options.pipeline_options import DirectOptions, SetupOptions
 from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
 
 from manifests.errors import DataError, HandedOver, StackpileError, UsageError
+from pipelines.runtime.beam_options import LocalOptions
 from pipelines.runtime.runners import Runner, Work, open_runner, run
 from tests.pipelines.runtime.fake_engines import Idle, Interrupted, Skipping, engine
 
@@ -39,6 +42,18 @@ def test_beams_own_worker_processes_have_no_processes_beneath_them() -> None:
     assert Runner(options=options).processes(9) == 1
     assert sorted(Runner(options=options).arguments(9)) == sorted(options)
     assert Runner("PortableRunner").processes(9) == 1
+
+
+def test_views_of_options_are_made_once_and_share_their_values() -> None:
+    options = LocalOptions(["--direct_num_workers=3"])
+    direct = options.view_as(DirectOptions)
+    assert options.view_as(DirectOptions) is direct and direct.direct_num_workers == 3
+    options.view_as(SetupOptions).view_as(DirectOptions).direct_num_workers = 4
+    assert direct.direct_num_workers == 4
+    copied = copy.deepcopy(options)
+    copied.view_as(DirectOptions).direct_num_workers = 5
+    assert copied.get_all_options()["direct_num_workers"] == 5
+    assert direct.direct_num_workers == 4
 
 
 def test_spark_optimizes_the_graph_so_that_it_reads_in_parallel() -> None:
