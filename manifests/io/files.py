@@ -212,17 +212,24 @@ def link_or_copy(source: str, target: str) -> None:
     Raises:
         DataError: the source does not exist.
     """
-    if is_local(source) and is_local(target):
-        try:
-            with _renaming(local_path(target)) as temporary:
-                os.link(local_path(source), temporary)
-            return
-        except FileNotFoundError:
-            raise DataError(f"{source}: there is no such file") from None
-        except OSError:  # another file system, or one without hard links
-            pass
-    with open_input(source) as data, replacing(target) as output:
-        shutil.copyfileobj(data, output, CHUNK)
+    try:
+        if not (is_local(source) and is_local(target) and _link(source, target)):
+            with open_input(source) as data, replacing(target) as output:
+                shutil.copyfileobj(data, output, CHUNK)
+    except FileNotFoundError:
+        raise DataError(f"{source}: there is no such file") from None
+
+
+def _link(source: str, target: str) -> bool:
+    """Link a local file to a second path; false if the file system cannot link it."""
+    try:
+        with _renaming(local_path(target)) as temporary:
+            os.link(local_path(source), temporary)
+    except FileNotFoundError:
+        raise
+    except OSError:  # another file system, or one without hard links
+        return False
+    return True
 
 
 def write_bytes(url: str, data: bytes) -> None:

@@ -1,6 +1,8 @@
 """Object stores through fsspec. A call that fails is repeated."""
 
+import errno
 import io
+import os
 import re
 import time
 import uuid
@@ -39,14 +41,13 @@ PACKAGES = {
 
 FINAL = (
     StackpileError,
-    FileNotFoundError,
     FileExistsError,
     IsADirectoryError,
     NotADirectoryError,
     TypeError,
     ValueError,
 )
-"""Errors that another attempt would raise again."""
+"""Errors that another attempt would raise again, beside FileNotFoundError."""
 
 T = TypeVar("T")
 
@@ -58,7 +59,8 @@ def call(url: str, work: Callable[[Any, str], T]) -> T:
         UsageError: no installed package opens the URL, its protocol is unknown, or this kind of
             store does not implement the call.
         DataError: the store denied access, or failed ATTEMPTS times in a row.
-        FileNotFoundError and the other errors of FINAL: as the store raised them.
+        FileNotFoundError: the file does not exist; `filename` is the URL.
+        The other errors of FINAL: as the store raised them.
     """
     filesystem, path = _filesystem(url)
     wait = FIRST_WAIT
@@ -69,6 +71,8 @@ def call(url: str, work: Callable[[Any, str], T]) -> T:
             return work(filesystem, path)
         except NotImplementedError:
             raise UsageError(f"{url}: this kind of store does not implement that") from None
+        except FileNotFoundError:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), url) from None
         except FINAL:
             raise
         except Exception as error:

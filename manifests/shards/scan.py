@@ -125,6 +125,14 @@ class ShardScan:
             )
 
 
+def open_shard(url: str) -> IO[bytes]:
+    """Open a .tar for reading; DataError if it does not exist."""
+    try:
+        return files.open_input(url)
+    except FileNotFoundError:
+        raise DataError(f"{url}: the shard is missing") from None
+
+
 def scan_shard(url: str, dtype: npt.DTypeLike) -> BlockTable:
     """Return the rows of a shard in the block table, column `shard` being 0.
 
@@ -133,10 +141,11 @@ def scan_shard(url: str, dtype: npt.DTypeLike) -> BlockTable:
         dtype: of the tokens.
 
     Raises:
-        DataError: names the first byte that is wrong, or the byte at which the shard was cut.
+        DataError: names the first byte that is wrong, or the byte at which the shard was cut; or
+            the shard is missing.
     """
     dtype = np.dtype(dtype)
-    with files.open_input(url) as source:
+    with open_shard(url) as source:
         prefix, counts = _read_headers(url, source, dtype.itemsize)
         source.seek(0)
         rows, opens_inside = np.zeros(len(counts), dtype=BLOCK), np.zeros(len(counts) + 1, bool)

@@ -12,9 +12,8 @@ import numpy.typing as npt
 
 from manifests.dataset.shard_index import ShardRow
 from manifests.errors import DataError
-from manifests.io import files
 from manifests.shards.block_table import BlockTable, offset_count, opens_inside
-from manifests.shards.scan import FIRST_NAME, Sample, ShardScan
+from manifests.shards.scan import FIRST_NAME, Sample, ShardScan, open_shard
 from manifests.shards.writer import NPY_HEADER, SECTOR, member_header
 
 Integers = npt.NDArray[np.int64]
@@ -58,11 +57,7 @@ def check_shard(
         (offset_count(int(table["documents"][block]), opens_inside(table, block)), int(tokens))
         for block, tokens in enumerate(table["tokens"])
     ]
-    try:
-        source = files.open_input(url)
-    except FileNotFoundError:
-        raise DataError(f"{url}: the shard is missing") from None
-    with source:
+    with open_shard(url) as source:
         prefix = _prefix(row, source, counts, kind.itemsize)
         scan = ShardScan(url, source, kind, row.bytes)
         starts: list[Integers] = []

@@ -27,7 +27,10 @@ def test_a_link_or_a_copy(tmp_path, monkeypatch):
     assert os.listdir(tmp_path / "deep") == ["b"]
 
 
-def test_no_such_file(tmp_path):
+@pytest.mark.parametrize("target", ["{}/b", "memory://links/b"])
+def test_no_such_file(tmp_path, target):
     with pytest.raises(DataError, match="a: there is no such file"):
-        files.link_or_copy(str(tmp_path / "a"), str(tmp_path / "b"))
+        files.link_or_copy(str(tmp_path / "a"), target.format(tmp_path))
+    with pytest.raises(DataError, match=r"^memory://links/a: there is no such file"):
+        files.link_or_copy("memory://links/a", target.format(tmp_path))
     assert not os.listdir(tmp_path)

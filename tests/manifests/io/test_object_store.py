@@ -128,6 +128,13 @@ def test_a_store_that_takes_fewer_bytes_than_it_was_given_is_not_believed(monkey
     assert not files.exists("flaky://a/5.txt")
 
 
+@pytest.mark.parametrize("request_file", [files.size, files.version, files.open_input])
+def test_a_missing_file_is_named_by_its_url(request_file):
+    with pytest.raises(FileNotFoundError) as caught:
+        request_file("flaky://a/none")
+    assert caught.value.filename == "flaky://a/none"
+
+
 def test_a_reader_sees_no_half_of_a_file_where_the_store_shows_files_that_are_being_written(
     monkeypatch,
 ):

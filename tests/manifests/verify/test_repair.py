@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -55,6 +56,14 @@ def test_the_block_table_is_not_rebuilt_from_other_shards(dataset):
     with pytest.raises(DataError, match=r"its shards do not give the blocks\.bin of manifest\.jso"):
         repair(str(dataset))
     assert not (dataset / "blocks.bin").exists()
+
+
+def test_a_missing_shard_is_named(dataset):
+    shard = min(dataset.glob("shards/*/*.tar"))
+    shard.unlink()
+    (dataset / "blocks.bin").unlink()
+    with pytest.raises(DataError, match=re.escape(f"{shard}: the shard is missing")):
+        repair(str(dataset))
 
 
 def test_a_directory_without_shards_cannot_be_repaired(output):
