@@ -37,7 +37,7 @@ class ShardRecord(ShardRow):
 class DatasetShard:
     """Writes one shard of a component: .tar, .tar.idx, and the .parquet of its documents.
 
-    As a context manager it removes its files if an exception leaves the block.
+    As a context manager it finishes the files, or removes them if an exception leaves the block.
     """
 
     def __init__(
@@ -66,6 +66,7 @@ class DatasetShard:
         self._rows: dict[str, list[Any]] = {name: [] for name in SHARD_DOCUMENTS.names}
         self._text_bytes = 0
         self._licenses: Counter[str] = Counter()
+        self._record: ShardRecord | None = None
 
     def __enter__(self) -> Self:
         """Return the shard itself."""
@@ -73,8 +74,11 @@ class DatasetShard:
         return self
 
     def __exit__(self, *error: Any) -> None:
-        """Discard the shard if an exception leaves the block."""
-        self._writer.__exit__(*error)
+        """Finish the shard, or discard it if an exception leaves the block."""
+        if error[0] is None:
+            self.close()
+        else:
+            self._writer.__exit__(*error)
 
     @property
     def size(self) -> int:
@@ -113,6 +117,12 @@ class DatasetShard:
 
     def close(self) -> ShardRecord:
         """Finish the three files and return their record."""
+        if self._record is None:
+            self._record = self._finish()
+        return self._record
+
+    def _finish(self) -> ShardRecord:
+        """Write the three files."""
         summary = self._writer.close()
         table = pa.table(self._rows, schema=SHARD_DOCUMENTS)
         url = files.join(self._directory, self._path.removesuffix(".tar") + ".parquet")
