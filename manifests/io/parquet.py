@@ -52,6 +52,15 @@ class ParquetReader:
         table = self._file.read_row_group(group, columns, use_threads=self._threads)
         return self._select(table, columns)
 
+    def read_leaf(self, group: int, path: str) -> pa.ChunkedArray:
+        """Return a column of a row group with one of its nested fields alone.
+
+        Args:
+            group: number of the row group.
+            path: path of the field in the footer, such as "files.list.element.size_bytes".
+        """
+        return self._file.read_row_group(group, [path], use_threads=self._threads).column(0)
+
     def read_batches(self, group: int, columns: Sequence[str], rows: int) -> Iterator[pa.Table]:
         """Yield tables of at most `rows` rows of some columns of a row group, in order."""
         for batch in self._file.iter_batches(rows, [group], list(columns), use_threads=False):

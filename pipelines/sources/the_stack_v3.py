@@ -6,6 +6,7 @@ all nested files of an input, of which a repository without files takes one.
 """
 
 from collections.abc import Iterator, Set
+from itertools import islice
 from typing import Any, ClassVar
 
 import numpy as np
@@ -37,25 +38,30 @@ from pipelines.sources.rows import (
 )
 from pipelines.sources.the_stack_v2 import licenses
 
+Numbers = npt.NDArray[np.int64]
+
 COLUMNS = ("repo_path", "github_metadata", "files")
 
 FILE_FIELDS = ("content", "file_path", "language", "is_vendor", "license_type", "detected_licenses")
 """Fields of `files` that are read (the card of HuggingFaceCode/stack-v3-train)."""
 
-MAX_ROW_BYTES = 1 << 30
-"""Bytes of the texts of the largest row that is read, by the sizes in the footer. Ours: Arrow needs
-the size of a row twice to decode it (measured: 2.2 GiB for a row of 1,020 MiB). Of a row group of
-several rows the footer does not say which one is large; Arrow fails at one above 2 GiB."""
+MAX_ROW_BYTES = 768 << 20
+"""Bytes of the texts of the largest row that is read, by `size_bytes` of its files and, for a row
+group of one row, by the footer. Ours: Arrow holds the row's page, compressed and not, beside the
+decoded texts; up to this size, that is less than 1 GiB more than the row (measured: 1.6 GiB for a
+row of 760 MiB, 2.6 GiB for one of 1,020 MiB). In a row group of several rows the row before is
+held, too."""
 
 GROUP_BYTES = 256 << 20
-"""Bytes of a row group that is read at once. Ours: a part has as many."""
+"""Bytes of the texts of a row group that is read at once. Ours: a part has as many."""
 
 BUFFER_BYTES = 1 << 20
 """Bytes of a column that are read at once of a row group that is read row by row."""
 
 TOO_LARGE, UNREADABLE, REPEATED = "row_too_large", "row_unreadable", "repeated_file"
-"""Faults: a row above MAX_ROW_BYTES, or at which Arrow fails; a row behind it in its row group; a
-file whose path and text an earlier file of its row has."""
+"""Faults: a row above MAX_ROW_BYTES; a damaged row, or one behind it or behind a row above 2 GiB,
+which Arrow cannot decode, in the same row group; a file whose path and text an earlier file of its
+row has."""
 
 
 class TheStackV3(SourceLayout):
@@ -74,7 +80,7 @@ class TheStackV3(SourceLayout):
         """Return ranges of row groups, each with at most `max_bytes` of text or one row group."""
         with opened(url) as file:
             _check(url, file)
-            sizes = [_content(file, group).total_uncompressed_size for group in _groups(file)]
+            sizes = [_chunk(file, group).total_uncompressed_size for group in _groups(file)]
         return ranges_of_groups(sizes, max_bytes)
 
     def read(
@@ -106,7 +112,7 @@ class TheStackV3(SourceLayout):
         """Yield the files of row groups as ROWS: a table for each group, or for each large row."""
         start, stop = unit
         with opened(url) as file, opened(url, BUFFER_BYTES) as slow:
-            ends = np.cumsum([_content(file, group).num_values for group in _groups(file)])
+            ends = np.cumsum([_chunk(file, group).num_values for group in _groups(file)])
             for group in range(start, file.row_groups if stop is None else stop):
                 first = int(ends[group - 1]) if group else 0
                 numbers = range(first, int(ends[group]))
@@ -117,25 +123,27 @@ class TheStackV3(SourceLayout):
         self, file: ParquetReader, slow: ParquetReader, group: int, first: int
     ) -> Iterator[pa.Table]:
         """Yield the files of a row group, whose first file has the number `first`."""
-        metadata = file.metadata.row_group(group)
-        size = _content(file, group).total_uncompressed_size
-        if size <= GROUP_BYTES:
+        counts, sizes = _row_sizes(file, group)
+        if max(sizes.sum(), _chunk(file, group).total_uncompressed_size) <= GROUP_BYTES:
             yield self._rows(file.read_row_group(group, COLUMNS), first)
             return
-        done = 0
-        if metadata.num_rows > 1 or size <= MAX_ROW_BYTES:
+        names = values(file.read_row_group(group, ["repo_path"])["repo_path"])
+        numbers = first + np.cumsum(counts) - counts
+        is_large = sizes > MAX_ROW_BYTES
+        # Nothing behind the last row that is read is decoded.
+        needed = int(np.append(0, 1 + np.flatnonzero(~is_large)).max())
+        rows = islice(_single_rows(slow, group), needed)
+        for number, name, large in zip(numbers.tolist(), names, is_large.tolist(), strict=True):
             try:
-                for row in _single_rows(slow, group):
-                    table = self._rows(row, first)
-                    yield table
-                    first += max(1, table.num_rows)
-                    done += 1
+                row = next(rows, None)
             except (*DAMAGED, OSError) as error:
                 if not is_damage(error):
                     raise
-        names = values(file.read_row_group(group, ["repo_path"])["repo_path"])
-        for row, name in enumerate(names[done:]):
-            yield _fault_row(first + row, name, UNREADABLE if row else TOO_LARGE)
+                row = None
+            if large or row is None:
+                yield _fault_row(number, name, TOO_LARGE if large else UNREADABLE)
+            else:
+                yield self._rows(row, number)
 
     def _rows(self, table: pa.Table, first: int) -> pa.Table:
         """Return the files of repositories as ROWS; the first one has the number `first`."""
@@ -192,14 +200,28 @@ def _groups(file: ParquetReader) -> range:
     return range(file.row_groups)
 
 
-def _content(file: ParquetReader, group: int) -> Any:
-    """Return the metadata of the texts of a row group."""
+def _row_sizes(file: ParquetReader, group: int) -> tuple[Numbers, Numbers]:
+    """Return the numbers that the files of each row take, and the bytes of their texts."""
+    chunk = _chunk(file, group, "size_bytes")
+    lists = one_array(file.read_leaf(group, chunk.path_in_schema))
+    counts = pc.fill_null(pc.list_value_length(lists), 0).to_numpy().astype(np.int64)
+    sizes = pc.fill_null(pc.struct_field(lists.flatten(), "size_bytes"), 0).to_numpy()
+    totals, ends = np.append(0, np.cumsum(sizes, dtype=np.int64)), np.cumsum(counts)
+    sums = totals[ends] - totals[ends - counts]
+    if len(sums) == 1:
+        sums = np.maximum(sums, _chunk(file, group).total_uncompressed_size)
+    # A repository without files takes a number.
+    return np.maximum(counts, 1), sums
+
+
+def _chunk(file: ParquetReader, group: int, field: str = "content") -> Any:
+    """Return the metadata of a field of the files of a row group, by default of the texts."""
     metadata = file.metadata.row_group(group)
     chunks = map(metadata.column, range(metadata.num_columns))
     return next(
         chunk
         for chunk in chunks
-        if chunk.path_in_schema.startswith("files.") and chunk.path_in_schema.endswith(".content")
+        if chunk.path_in_schema.startswith("files.") and chunk.path_in_schema.endswith(f".{field}")
     )
 
 
@@ -211,7 +233,7 @@ def _check(url: str, file: ParquetReader) -> None:
     if not pa.types.is_struct(kind):
         raise InputError(f"{url}: the column 'files' holds {kind}, where files are needed")
     check_columns(url, pa.schema(list(kind)), dict.fromkeys(FILE_FIELDS, "names"))
-    check_columns(url, pa.schema(list(kind)), {"content": "text"})
+    check_columns(url, pa.schema(list(kind)), {"content": "text", "size_bytes": "number"})
 
 
 def _pieces(rows: pa.Table, max_bytes: int) -> Iterator[tuple[pa.Table, int]]:

@@ -90,21 +90,102 @@ def test_large_row_groups_are_read_row_by_row(
     assert read(url) == expected
 
 
-def test_a_row_above_the_limit_is_named_and_the_others_are_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Texts that do not compress: the footer has the size of what it stores.
-    large = [file("".join(map(chr, range(start, start + 900)))) for start in range(300, 9000, 900)]
-    rows = [repository("a/b", [file("x\n")]), repository("big/one", large)]
-    rows.append(repository("c/d", [file("y\n")]))
-    url = write(tmp_path, rows, 1)
+def large(start: int) -> dict[str, Any]:
+    """Return a row whose texts do not compress, so that the footer has their size, too."""
+    texts = ["".join(map(chr, range(first, first + 900))) for first in range(start, 9000, 900)]
+    return repository("big/one", [file(text) for text in texts])
+
+
+SMALL = [repository(name, [file(f"{name}\n"), file("")]) for name in ("a/b", "c/d", "e/f")]
+
+
+@pytest.fixture
+def limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(the_stack_v3, "GROUP_BYTES", 1000)
     monkeypatch.setattr(the_stack_v3, "MAX_ROW_BYTES", 5000)
-    result = read(url)
-    assert [row["text"] for row in result] == ["x\n", None, "y\n"]
-    assert [row["fault"] for row in result] == [None, "row_too_large", None]
-    assert [row["repositories"] for row in result] == [["a/b"], ["big/one"], ["c/d"]]
-    assert len({row["input_row"] for row in result}) == 3
+
+
+@pytest.mark.parametrize("group", [1, 2, 5])
+@pytest.mark.parametrize("places", [(0,), (1,), (3,), (0, 2), (1, 2), (3, 4)])
+def test_rows_above_the_limit_are_named_and_the_others_are_read(
+    tmp_path: Path, limits: None, group: int, places: tuple[int, ...]
+) -> None:
+    rows = list(SMALL)
+    for place in places:
+        rows.insert(place, large(300))
+    result = read(write(tmp_path, rows, group))
+    names = [rows[row]["repo_path"] for row in range(len(rows)) for _ in range(2)]
+    expected = [name for name in names if name != "big/one"]
+    kept = [row for row in result if row["fault"] is None]
+    assert [row["repositories"] for row in kept] == [[name] for name in expected]
+    assert [row["text"] for row in kept[::2]] == [f"{name}\n" for name in expected[::2]]
+    named = [row["repositories"] for row in result if row["fault"] == "row_too_large"]
+    assert named == [["big/one"]] * len(places) and len(kept) + len(named) == len(result)
+    # A row that is not read keeps the numbers of its files.
+    starts = [sum(len(row["files"]) for row in rows[:place]) for place in range(len(rows))]
+    assert [row["input_row"] for row in kept[::2]] == [
+        start for start, row in zip(starts, rows, strict=True) if row["repo_path"] != "big/one"
+    ]
+
+
+def test_rows_above_the_limit_are_not_decoded_at_the_end_of_a_row_group(
+    tmp_path: Path, limits: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded: list[int] = []
+
+    def spy(file: ParquetReader, group: int) -> Iterator[pa.Table]:
+        for row in file.read_batches(group, the_stack_v3.COLUMNS, 1):
+            decoded.append(row.num_rows)
+            yield row
+
+    monkeypatch.setattr(the_stack_v3, "_single_rows", spy)
+    result = read(write(tmp_path, [SMALL[0], large(300), large(400)]))
+    assert [row["fault"] for row in result] == [None, None, "row_too_large", "row_too_large"]
+    assert decoded == [1]
+
+
+def test_texts_that_the_footer_does_not_count_are_read_row_by_row(
+    tmp_path: Path, limits: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # One text in the dictionary of the column stands for all files: together above the limit.
+    rows = [
+        repository(f"a/{number}", [file("x" * 90, f"{i}.py") for i in range(5)])
+        for number in range(9)
+    ]
+    url = write(tmp_path, rows)
+    columns = pq.read_metadata(url).to_dict()["row_groups"][0]["columns"]
+    sizes = {column["path_in_schema"]: column["total_uncompressed_size"] for column in columns}
+    assert sizes["files.list.element.content"] < 1000
+    groups: list[int] = []
+    single_rows = the_stack_v3._single_rows
+
+    def spy(file: ParquetReader, group: int) -> Iterator[pa.Table]:
+        groups.append(group)
+        return single_rows(file, group)
+
+    monkeypatch.setattr(the_stack_v3, "_single_rows", spy)
+    assert [row["text"] for row in read(url)] == ["x" * 90] * 45
+    assert groups == [0]
+
+
+def test_one_row_at_a_time_is_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    size = 1 << 20
+    texts = [f"{number:08}" * (size // 32) for number in range(96)]
+    rows = [repository("a/b", [file(text) for text in texts[i : i + 4]]) for i in range(0, 96, 4)]
+    url = write(tmp_path, rows)
+    # Pages of a row, as Spark writes them: Arrow holds a whole page and its dictionary.
+    pq.write_table(pq.read_table(url), url, use_dictionary=False, write_batch_size=1)
+    monkeypatch.setattr(the_stack_v3, "GROUP_BYTES", 0)
+    default = pa.default_memory_pool()
+    pool = pa.proxy_memory_pool(default)
+    pa.set_memory_pool(pool)
+    try:
+        parts = TheStackV3().read(url, "a", (0, 1), max_bytes=size // 2)
+        assert sum(part.rows.num_rows for part in parts) == 96
+    finally:
+        pa.set_memory_pool(default)
+    # Of 24 rows: the one that is decoded, the one before, and the one that was returned.
+    assert size < pool.max_memory() < 4 * size
 
 
 def fail_after_one_row(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
@@ -120,13 +201,15 @@ def fail_after_one_row(monkeypatch: pytest.MonkeyPatch, error: Exception) -> Non
 
 
 @pytest.mark.parametrize("error", [pa.ArrowInvalid("bad page"), OSError("bad page")])
-def test_a_row_at_which_arrow_fails_and_the_rows_behind_it_are_faults(
+def test_a_row_at_which_arrow_fails_and_the_rows_behind_it_are_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     rows = [repository(name, [file(f"{name}\n")]) for name in ("a/b", "c/d", "e/f")]
     url = write(tmp_path, rows, 3)
     fail_after_one_row(monkeypatch, error)
-    assert [row["fault"] for row in read(url)] == [None, "row_too_large", "row_unreadable"]
+    result = read(url)
+    assert [row["fault"] for row in result] == [None, "row_unreadable", "row_unreadable"]
+    assert [row["repositories"] for row in result] == [["a/b"], ["c/d"], ["e/f"]]
 
 
 def test_an_error_of_the_disk_is_no_fault_of_a_row(
