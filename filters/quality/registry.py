@@ -191,8 +191,10 @@ def apply(thresholds: Mapping[str, float], batch: Batch) -> Outcome:
         # Texts are copied only if the filter skips at least half of the documents.
         mask = acts if 2 * acts.sum() <= len(acts) else np.ones(len(acts), bool)
         if acts.any():
-            selection = selections.setdefault(mask.tobytes(), batch.take(mask))
-            scores[name][mask] = FILTERS[name].score(selection)
+            key = mask.tobytes()
+            if key not in selections:
+                selections[key] = batch.take(mask)
+            scores[name][mask] = FILTERS[name].score(selections[key])
             scores[name][~acts] = np.nan
     return Outcome(scores, first_rule(thresholds, scores, len(batch.components)))
 

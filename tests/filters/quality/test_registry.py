@@ -141,6 +141,22 @@ def test_a_batch_may_mix_components_and_hold_nulls():
     assert np.isnan(outcome.scores["max_line_length"][1])
 
 
+def test_texts_are_copied_once_for_all_filters_of_the_same_documents(monkeypatch):
+    column = pa.array(["some words\n"] * 3, pa.large_string())
+    slugs = ["pile-cc", "github", "github"]
+    batch = Batch(["prose", "code", "code"], slugs, [""] * 3, column)
+    masks, take = [], Batch.take
+
+    def counted(batch, mask):
+        masks.append(mask.tolist())
+        return take(batch, mask)
+
+    monkeypatch.setattr(Batch, "take", counted)
+    apply(settings(None), batch)
+    assert [True, False, False] in masks
+    assert len(masks) == len(set(map(tuple, masks)))
+
+
 @given(some_texts)
 def test_rules_follow_from_scores_alone(texts):
     thresholds = settings({"max_line_length": 3, "empty": False})
