@@ -8,6 +8,7 @@ may be missing, so pairs with it keep the similarity that signatures estimate.
 
 from collections.abc import Iterable, Iterator
 from contextlib import closing
+from functools import cached_property
 from itertools import groupby
 from typing import Any
 
@@ -82,7 +83,7 @@ class ExactJaccard(DedupTransform):
         for part, needed in requests:
             rows = np.union1d(rows, np.frombuffer(needed, np.int64))
             parts.append(part)
-        documents = files.join(self.dedup.documents, f"{self._part_names()[owner]}.parquet")
+        documents = files.join(self.dedup.documents, f"{self._part_names[owner]}.parquet")
         write_shingle_sets(self._url(f"{owner}"), documents, rows, self.dedup.profile)
         for part in parts:
             yield part, owner
@@ -120,6 +121,7 @@ class ExactJaccard(DedupTransform):
                             similarity[pair] = jaccard(own.read(int(own_rows[pair])), kept_set)
         return similarity
 
+    @cached_property
     def _part_names(self) -> dict[int, str]:
         """Return number -> name of the parts of this corpus."""
         return {row.part: row.name for row in read_parts(self.dedup.directory, DedupPart)}
