@@ -226,7 +226,7 @@ class Component:
         """
         kept = np.setdiff1d(np.arange(self.documents), self.forgotten)
         for first in range(0, len(kept), GATHERED):
-            tokens, starts = self.gather(kept[first : first + GATHERED])
+            tokens, starts = self.gather(kept[first : first + GATHERED], forgotten=True)
             yield from np.split(tokens, starts[1:-1])
 
 
