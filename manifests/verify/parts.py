@@ -102,7 +102,7 @@ def check_duplicates(
         row: the part's row of parts.parquet.
         documents: the directory documents/; missing parts are not compared.
         counts: part -> its documents.
-        removed: the duplicates of all parts.
+        removed: the duplicates of all parts, ascending.
 
     Raises:
         DataError: names the first row that is wrong.
@@ -118,7 +118,8 @@ def check_duplicates(
     limits = np.array([counts.get(int(part), 0) for part in parts], np.int64)
     _first(url, np.flatnonzero(places >= limits), "is a duplicate of a document that is not there")
     kept = parts.astype(np.uint64) << np.uint64(32) | places.astype(np.uint64)
-    lost = np.flatnonzero(np.isin(kept, removed))
+    is_removed = np.searchsorted(removed, kept, "right") > np.searchsorted(removed, kept)
+    lost = np.flatnonzero(is_removed)
     _first(url, lost, "is a duplicate of a document that is itself removed")
     source = files.join(documents, f"{row.name}.parquet")
     if files.exists(source):
