@@ -95,13 +95,20 @@ def size(url: str) -> int:
     return int(_info(url)["size"])
 
 
-def version(url: str) -> str:
-    """Return the etag of a file, or its modification time in nanoseconds if it has no etag."""
+def stamp(url: str) -> tuple[int, str]:
+    """Return the size of a file in bytes, and its version, by one request to a store.
+
+    The version is the etag of an object, or the time of its last change; of a local file the time
+    in nanoseconds. A store that has neither gives the size, so a new content of the same size has
+    the same version.
+    """
     if is_local(url):
-        return str(os.stat(local_path(url)).st_mtime_ns)
+        status = os.stat(local_path(url))
+        return status.st_size, str(status.st_mtime_ns)
     info = _info(url)
     fields = ("etag", "ETag", "md5Hash", "mtime", "LastModified", "last_modified")
-    return str(next((info[field] for field in fields if info.get(field)), info["size"]))
+    version = str(next((info[field] for field in fields if info.get(field)), info["size"]))
+    return int(info["size"]), version
 
 
 def _info(url: str) -> dict[str, Any]:

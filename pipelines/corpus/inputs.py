@@ -79,7 +79,7 @@ def _without_scheme(url: str) -> str:
 
 def _cut(source: Source, url: str, path: str) -> Iterator[InputRange]:
     """Yield the ranges of one input, or one range with the reason why it is not read."""
-    whole = InputRange(source.name, path, url, files.size(url), files.version(url))
+    whole = InputRange(source.name, path, url, *files.stamp(url))
     try:
         for start, stop in source.layout.cut(url):
             yield replace(whole, start=start, stop=stop)

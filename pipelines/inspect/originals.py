@@ -57,10 +57,8 @@ def texts(chain: Chain, rows: Iterable[InputRow]) -> dict[InputRow, str]:
 
 def _is_unchanged(row: Mapping[str, Any]) -> bool:
     """Return whether an input of the plan still has its size and version."""
-    url = row["url"]
     try:
-        same_size = files.exists(url) and files.size(url) == row["bytes"]
-        return bool(same_size and files.version(url) == row["version"])
+        return files.stamp(row["url"]) == (row["bytes"], row["version"])
     except (DataError, OSError):
         return False
 

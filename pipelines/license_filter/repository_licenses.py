@@ -73,9 +73,11 @@ def repository_hash(name: str) -> int:
     return int.from_bytes(data, "little")
 
 
-def table_name(urls: Iterable[str]) -> str:
+def table_name(urls: Sequence[str]) -> str:
     """Return the name of the table of some inputs, which changes with the inputs."""
-    return short_digest([[url, files.size(url), files.version(url)] for url in urls])
+    with ThreadPoolExecutor(files.REQUESTS) as pool:
+        stamps = pool.map(files.stamp, urls)
+        return short_digest([[url, *stamp] for url, stamp in zip(urls, stamps, strict=True)])
 
 
 def make_table(directory: str, source: Source) -> str:

@@ -128,7 +128,19 @@ def test_a_store_that_takes_fewer_bytes_than_it_was_given_is_not_believed(monkey
     assert not files.exists("flaky://a/5.txt")
 
 
-@pytest.mark.parametrize("request_file", [files.size, files.version, files.open_input])
+def test_size_and_version_are_one_request(monkeypatch):
+    requested, info = [], Flaky.info
+
+    def counted(store, path, **kwargs):
+        requested.append(path)
+        return info(store, path, **kwargs)
+
+    monkeypatch.setattr(Flaky, "info", counted)
+    assert files.stamp("flaky://a/3.txt") == (7, "7")  # a store without etags and times
+    assert len(requested) == 1
+
+
+@pytest.mark.parametrize("request_file", [files.size, files.stamp, files.open_input])
 def test_a_missing_file_is_named_by_its_url(request_file):
     with pytest.raises(FileNotFoundError) as caught:
         request_file("flaky://a/none")
