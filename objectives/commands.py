@@ -1,6 +1,6 @@
 """The subcommand that shows training sequences: preview."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -20,6 +20,10 @@ def preview(
     objective: Annotated[
         str, typer.Option(help="For a mixture: codegen2 (half clm, half span_corruption), fim ...")
     ] = "codegen2",
+    attention: Annotated[
+        Literal["causal", "prefix"],
+        typer.Option(help="For a mixture: prefix gives sequences the prefix of a Prefix-LM."),
+    ] = "causal",
     count: Annotated[int, typer.Option("-n", "--number", min=1, help="How many sequences.")] = 4,
     length: Annotated[int, typer.Option(min=16, help="For a mixture: tokens of a sequence.")] = 512,
     as_json: AsJson = False,
@@ -33,7 +37,13 @@ def preview(
     if source.endswith(".json"):
         plan = load_plan(source)
     else:
-        plan = make_plan(load_mixture(source), objective, batch=count, sequence_length=length)
+        plan = make_plan(
+            load_mixture(source),
+            objective,
+            batch=count,
+            sequence_length=length,
+            attention=attention,
+        )
     units, sequences = describe_units(plan), preview_sequences(Stream.open(plan), count)
     answer(
         as_json,

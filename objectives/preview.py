@@ -26,6 +26,7 @@ STYLES = {
     TokenKind.EOM: "bold cyan",
     TokenKind.END: "bold red",
     TokenKind.PADDING: "dim",
+    TokenKind.TASK: "bold blue",
 }
 
 SHOWN_DOCUMENTS = 8

@@ -15,6 +15,7 @@ from manifests.config import Config, did_you_mean, load_config
 from manifests.errors import UsageError
 from manifests.io import files
 from objectives.stream.positions import step_position
+from objectives.tasks.objective import Attention
 from trainer.models import MODELS
 from trainer.models.layers import DecoderDims
 
@@ -33,6 +34,14 @@ class DataConfig(Config):
     section 3.3)."""
     settings: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Objective -> its settings that differ from the defaults."""
+    attention: Attention = "causal"
+    """"prefix" trains a Prefix-LM: the first r N of N positions of each sequence, r uniform between
+    0 and 0.9, attend to each other and have no loss (CodeGen2, arXiv 2305.02309, section 3.1.1).
+    UL2's denoisers have a prefix of their own."""
+    task_tokens: bool = False
+    """Whether each sequence begins with a token that names its task, as UL2's do. CodeGen2 observed
+    "no notable differences" (arXiv 2305.02309, section 3.3). The tokens are `<dummy_0>`,
+    `<dummy_1>` ... of the vocabulary, in the order of the tasks; plan.json contains them."""
     workers: int = Field(default=0, ge=0)
     """Processes that make batches in advance; 0 makes them in the training process."""
     skip: list[tuple[int, int]] = Field(default_factory=list)

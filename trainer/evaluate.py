@@ -29,13 +29,13 @@ class Score(TypedDict):
 
     documents: int
     tokens: int
-    """Tokens of the documents."""
+    """Tokens of the documents; of a Prefix-LM, those behind the prefixes."""
     bytes: int
-    """Bytes of the documents' text."""
+    """Bytes of the text of these tokens."""
     loss: float
-    """Mean cross-entropy of the documents' tokens, in nats."""
+    """Mean cross-entropy of these tokens, in nats."""
     bits_per_byte: float
-    """Cross-entropy of the documents, in bits, divided by their bytes; 0 without text."""
+    """Cross-entropy of these tokens, in bits, divided by `bytes`; 0 without text."""
     infill_tokens: int
     """Tokens of the answers to infill prompts; 0 if no objective of the run fills gaps."""
     infill_loss: float | None

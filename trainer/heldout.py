@@ -1,7 +1,9 @@
 """Held-out documents of a run's components, as sequences that a model is scored on.
 
-Each token of a document is predicted once. The context of its first token is the end token; later
-tokens also see up to a sequence length of the document before them. If an objective of the run
+Each token of a document is predicted once. The context of its first token is the end token, and the
+task token before it if the run has task tokens; later tokens also see up to a sequence length of
+the document before them. A Prefix-LM reads the front of each sequence as its prefix, whose length
+has the law of training, and predicts the tokens behind it alone. If an objective of the run
 fills gaps, the model also fills in a part of each document, whose two ends are uniform (ours; the
 random spans of HumanEval-Infill are much the same).
 """
@@ -21,14 +23,17 @@ from manifests.mixture.columns import columns_of
 from manifests.prng.splitmix import derive_key, uniforms
 from manifests.tokenizer.tokenizer import decode, load_tokenizer
 from objectives.stream.plan import Plan
+from objectives.tasks.kernels import fixed_point
 from objectives.tasks.objective import Objective
+from objectives.tasks.prefix import prefix_length
+from objectives.tasks.registry import plain_objective
 
 Tokens = npt.NDArray[Any]
 
 Language = Literal["natural language", "programming language"]
 
 SEED = 0
-"""Of the gaps: the same in each run, so that runs can be compared."""
+"""Of gaps and prefixes: the same in each run, so that runs can be compared."""
 
 
 class ScoredSequence(NamedTuple):
@@ -56,9 +61,9 @@ class HeldOutDocument(NamedTuple):
     """`source/slug`."""
     language: Language
     bytes: int
-    """Bytes of its text."""
+    """Bytes of the text of `tokens`."""
     tokens: int
-    """Its tokens, each of which counts once outside of gaps."""
+    """Its tokens that count outside of gaps: all of them, or those behind prefixes."""
     sequences: list[ScoredSequence]
 
 
@@ -75,7 +80,7 @@ def read_heldout(plan: Plan, tokenizer: str, limit: int) -> Iterator[HeldOutDocu
         DataError: a file of a dataset is missing or damaged.
     """
     decoder, is_empty = load_tokenizer(tokenizer), True
-    filling = _filling_objective(plan)
+    plain, filling = plain_objective(plan.objectives()), _filling_objective(plan)
     for name, language, component in _heldout_components(plan):
         is_empty = False
         last = component.documents - 1
@@ -84,12 +89,13 @@ def read_heldout(plan: Plan, tokenizer: str, limit: int) -> Iterator[HeldOutDocu
         documents = np.split(gathered.tokens, gathered.starts[1:-1])
         for number, tokens in zip(chosen.tolist(), documents, strict=True):
             if len(tokens):
-                sequences = list(text_sequences(tokens, plan.control.end, plan.sequence_length))
+                key = derive_key(SEED, name, number)
+                sequences = list(text_sequences(tokens, plain, plan.sequence_length, key))
+                counted = np.concatenate([part.tokens[part.first :] for part in sequences])
                 if filling is not None:
-                    key = derive_key(SEED, name, number)
                     sequences.append(gap_sequence(tokens, filling, plan.sequence_length, key))
-                size = len(decode(decoder, tokens.tolist()).encode())
-                yield HeldOutDocument(name, language, size, len(tokens), sequences)
+                size = len(decode(decoder, counted.tolist()).encode())
+                yield HeldOutDocument(name, language, size, len(counted), sequences)
     if is_empty:
         raise UsageError(
             "none of the mixture's components has held-out documents; `heldout` in [tokenize] of "
@@ -129,17 +135,33 @@ def language_of(component: str, manifest: Manifest) -> Language:
     return "programming language" if is_code else "natural language"
 
 
-def text_sequences(document: Tokens, end: int, length: int) -> Iterator[ScoredSequence]:
+def text_sequences(
+    document: Tokens, objective: Objective[Any], length: int, key: int
+) -> Iterator[ScoredSequence]:
     """Cut the end token and a document into sequences that overlap by one token.
 
     Args:
         document: [n].
-        end: id of the end token.
+        objective: by which the model continues a text: its task token is at the front of each
+            sequence, and its law draws the prefixes.
         length: maximum number of tokens of a sequence.
+        key: of the random numbers.
     """
-    tokens = np.concatenate([np.array([end], document.dtype), document])
-    for start in range(0, len(document), length - 1):
-        yield ScoredSequence(tokens[start : start + length], 1, 0, False)
+    front = np.array(objective.front, document.dtype)
+    text = np.concatenate([np.array([objective.control.end], document.dtype), document])
+    step = length - len(front) - 1
+    for number, start in enumerate(range(0, len(document), step)):
+        tokens = np.concatenate([front, text[start : start + step + 1]])
+        prefix = _prefix(objective, derive_key(key, "prefix", number), len(tokens))
+        yield ScoredSequence(tokens, max(len(front) + 1, prefix), prefix, False)
+
+
+def _prefix(objective: Objective[Any], key: int, length: int) -> int:
+    """Return the length of the prefix of a sequence without padding, by the law of training."""
+    if objective.prefix_ratios is None:
+        return 0
+    low, high = map(fixed_point, objective.prefix_ratios)
+    return prefix_length(np.uint64(key), low, high, length, length)
 
 
 def gap_sequence(
@@ -162,6 +184,6 @@ def gap_sequence(
     prompt = objective.infill_prompt(text[:start], text[stop:])
     assert prompt is not None
     tokens = [*prompt, *text[start:stop], min(objective.stop_tokens)]
-    # The prefix ends before the answer, which the last token of the prompt begins.
-    prefix = len(prompt) - 1 if objective.has_prefix else 0
+    tail = objective.prompt_tail
+    prefix = 0 if tail is None else len(prompt) - tail
     return ScoredSequence(np.array(tokens, document.dtype), len(prompt), prefix, True)

@@ -210,6 +210,8 @@ def plan_of(config: RunConfig, existing: Run | None = None) -> Plan:
         batch=batch,
         sequence_length=data.sequence_length,
         settings=data.settings,
+        attention=data.attention,
+        task_tokens=data.task_tokens,
         tombstones=None if existing is None else existing.plan.stages[0].tombstones,
     )
 
@@ -237,6 +239,8 @@ def _check_same(existing: Run, config: RunConfig, plan: Plan, has_checkpoint: bo
         "model.initialization": (old.model.initialization, new.model.initialization),
         "data.objective": (old.data.objective, new.data.objective),
         "data.settings": (old.data.settings, new.data.settings),
+        "data.attention": (old.data.attention, new.data.attention),
+        "data.task_tokens": (old.data.task_tokens, new.data.task_tokens),
         "data.sequence_length": (existing.plan.sequence_length, plan.sequence_length),
         "mixture": (f"plan {existing.plan.digest[:12]}", f"plan {plan.digest[:12]}"),
     }

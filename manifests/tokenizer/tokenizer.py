@@ -26,6 +26,8 @@ SEP, EOM = "<sep>", "<eom>"
 FIM = {f"fim_{part}": f"<fim_{part}>" for part in ("prefix", "suffix", "middle")}
 """Fields of SpecialTokens and the names of their tokens in StarCoder and CodeGen2.5."""
 MASK = re.compile(r"<mask_([1-9][0-9]*)>")
+DUMMY = re.compile(r"<dummy_([0-9]+)>")
+"""Tokens of CodeGen2's vocabulary that nothing uses; task tokens take them."""
 
 
 def load_tokenizer(path: str) -> Tokenizer:
@@ -98,6 +100,12 @@ def token_ids(path: str) -> dict[str, int]:
     parsed = _parse(path, files.read_bytes(path))
     names = set(control_tokens(path, parsed))
     return {t["content"]: t["id"] for t in parsed["added_tokens"] if t["content"] in names}
+
+
+def dummy_ids(path: str) -> list[int]:
+    """Return the ids of a tokenizer.json's <dummy_0>, <dummy_1> ...; raises as `load_tokenizer`."""
+    ids = {int(m[1]): i for name, i in token_ids(path).items() if (m := DUMMY.fullmatch(name))}
+    return [ids[number] for number in sorted(ids)]
 
 
 def encode_documents(tokenizer: Tokenizer, texts: Sequence[str]) -> list[npt.NDArray[np.uint32]]:

@@ -7,18 +7,20 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from manifests.config import Config
+from manifests.dataset.dataset import Dataset
 from manifests.errors import DataError, UsageError
 from manifests.io import files
 from manifests.io.digest import digest
 from manifests.mixture.config import Mixture
 from manifests.mixture.resolve import Member, Resolved, resolve
 from manifests.special_tokens import SpecialTokens
+from manifests.tokenizer.tokenizer import dummy_ids
 from objectives.stream.epoch_caps import schedule
 from objectives.stream.order import SCALE
 from objectives.stream.stage import Stage
 from objectives.stream.unit_sizes import UnitSize, choose_units
-from objectives.tasks.objective import Objective
-from objectives.tasks.registry import make_objectives, shares_of
+from objectives.tasks.objective import Attention, Objective
+from objectives.tasks.registry import choose_task_tokens, make_objectives, shares_of
 
 
 class PlanComponent(Config):
@@ -50,7 +52,7 @@ class PlanComponent(Config):
 class Plan(Config):
     """The stream as a pure function: plan and position determine a sequence."""
 
-    format: Literal[2] = 2
+    format: Literal[3] = 3
     """Version of the order and the objectives (ours); docs/stream-order.md describes it."""
     seed: int = Field(ge=0)
     sequence_length: int = Field(default=2048, ge=16)
@@ -66,6 +68,10 @@ class Plan(Config):
     stages: list[Stage] = Field(min_length=1)
     settings: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Settings of objectives by name, where they are not the defaults."""
+    attention: Attention = "causal"
+    """Whether the sequences of all objectives have the prefix of a Prefix-LM."""
+    task_tokens: dict[str, int] = Field(default_factory=dict)
+    """Objective -> id of the token at the front of its sequences; empty without task tokens."""
     positions: int = Field(gt=0)
     """Number of sequences in the mixture's token budget: where training is planned to end."""
 
@@ -129,10 +135,12 @@ class Plan(Config):
         """Return the objectives of the slots by name, in the order of the registry.
 
         Raises:
-            UsageError: an objective is unknown, its settings have faults, or the vocabulary lacks a
-                control token.
+            UsageError: an objective is unknown, its settings have faults, the vocabulary lacks a
+                control token, or the objective cannot have the attention.
         """
-        return make_objectives(self.slots, self.control, self.settings)
+        return make_objectives(
+            self.slots, self.control, self.settings, self.attention, self.task_tokens
+        )
 
 
 def make_plan(
@@ -142,6 +150,8 @@ def make_plan(
     batch: int,
     sequence_length: int = 2048,
     settings: Mapping[str, Mapping[str, Any]] | None = None,
+    attention: Attention = "causal",
+    task_tokens: bool = False,
     heldout: bool = False,
     tombstones: Mapping[str, Sequence[str]] | None = None,
 ) -> Plan:
@@ -156,6 +166,8 @@ def make_plan(
         batch: sequences of the largest batch that is planned.
         sequence_length: tokens of a sequence.
         settings: settings of objectives by name.
+        attention: "prefix" gives each sequence the prefix of a Prefix-LM.
+        task_tokens: whether each sequence begins with a token that names its task.
         heldout: whether to plan the heldout shards of the mixture's components instead.
         tombstones: the tombstones to apply, as `Stage` has them; by default all of the datasets.
 
@@ -166,7 +178,8 @@ def make_plan(
         raise UsageError(f"batch: must be at least 1, not {batch}")
     shares, named = shares_of(objective), settings or {}
     resolved = resolve(mixture, heldout)
-    objectives = make_objectives(shares, resolved.control, named)
+    tokens = choose_task_tokens(shares, _dummies(resolved)) if task_tokens else {}
+    objectives = make_objectives(shares, resolved.control, named, attention, tokens)
     units = choose_units(resolved, shares, objectives, batch, sequence_length)
     sizes, sequences = [size.addresses for size in units.sizes], len(units.slots)
     starts, positions = schedule(resolved, sizes, units.interleave, sequences)
@@ -187,10 +200,17 @@ def make_plan(
                 for start, weights in starts
             ],
             settings={name: dict(values) for name, values in named.items()},
+            attention=attention,
+            task_tokens=tokens,
             positions=positions,
         )
     except ValidationError as error:
         raise UsageError(f"plan: {error.errors(include_url=False)[0]['msg']}") from None
+
+
+def _dummies(resolved: Resolved) -> list[int]:
+    """Return the ids of the tokens of the vocabulary that nothing else uses."""
+    return dummy_ids(Dataset.open(resolved.members[0].dataset).tokenizer_path)
 
 
 def _component(member: Member, size: UnitSize) -> PlanComponent:

@@ -109,7 +109,8 @@ class Stream:
 
         It is faster than `batch` for a plan of CLM. It raises the errors of `batch`.
         """
-        if not all(objective.fills_tokens_only for objective in self.objectives.values()):
+        objectives = self.objectives.values()
+        if self.plan.task_tokens or not all(o.writes_tokens_only for o in objectives):
             return self.batch(position, rows).tokens
         batch = Batch.tokens_only(max(rows, 0), self.plan.sequence_length)
         self._write(batch, position, rows)
@@ -138,7 +139,7 @@ class Stream:
 
     @property
     def has_prefixes(self) -> bool:
-        """Whether any of the objectives writes `Batch.prefix`."""
+        """Whether the sequences of any of the objectives have a prefix."""
         return any(objective.has_prefix for objective in self.objectives.values())
 
     def _forgotten_at(self, stage: int, component: int) -> Ranges:

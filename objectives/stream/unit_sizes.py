@@ -158,7 +158,7 @@ class _Measurer:
     ) -> None:
         self._resolved, self._length = resolved, length
         self._names = list(objectives)
-        self._laws = tables_of([objective.law for objective in objectives.values()])
+        self._laws = tables_of([objective.law_with_task for objective in objectives.values()])
         self._datasets: dict[str, Dataset] = {}
         if (self._laws.numbers[:, 0] != NONE).any():
             names = sorted({member.dataset for member in resolved.members})

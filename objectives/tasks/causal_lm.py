@@ -13,11 +13,11 @@ class CausalLM(Objective[NoSettings]):
     """Copies the tokens; nothing is random."""
 
     name = "clm"
-    fills_tokens_only = True
+    writes_tokens_only = True
     settings_class = NoSettings
 
-    def fill(self, segments: Segments, sequences: npt.NDArray[np.int64], batch: Batch) -> None:
-        """Write some rows of a batch; see `Objective.fill`."""
+    def write(self, segments: Segments, sequences: npt.NDArray[np.int64], batch: Batch) -> None:
+        """Write some rows of a batch; see `Objective.write`."""
         _fill(segments, sequences, batch, self.control.end)
 
 

@@ -69,13 +69,13 @@ class CausalMasking(SpanObjective[Settings]):
             thresholds=span_thresholds(self.settings.spans),
         )
 
-    def fill(self, segments: Segments, sequences: Numbers, batch: Batch) -> None:
-        """Write some rows of a batch; see `Objective.fill`."""
+    def write(self, segments: Segments, sequences: Numbers, batch: Batch) -> None:
+        """Write some rows of a batch; see `Objective.write`."""
         weight, ids = self.settings.mask_weight, ids_of(self.control)._replace(sep=-1)
         _fill(segments, sequences, batch, ids, MaskWeights(weight, weight))
 
-    def restore(self, tokens: Numbers, segment_ids: SegmentIds) -> Numbers:
-        """Return the tokens that a row was made from; see `Objective.restore`."""
+    def undo(self, tokens: Numbers, segment_ids: SegmentIds) -> Numbers:
+        """Return the tokens that a row was made from; see `Objective.undo`."""
 
         def split(segment: Numbers) -> tuple[int, int]:
             masks = np.flatnonzero(segment == self.control.mask_1)

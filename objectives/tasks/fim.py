@@ -21,7 +21,7 @@ from manifests.errors import UsageError
 from manifests.prng.jit import compiled
 from manifests.prng.splitmix import below, draw
 from objectives.tasks.batch import Batch, Mask, Numbers, SegmentIds, Segments
-from objectives.tasks.kernels import FIXED, copy, copy_segment, mark, pad
+from objectives.tasks.kernels import FIXED, copy, copy_segment, fixed_point, mark, pad
 from objectives.tasks.law import CUTS, Law
 from objectives.tasks.law import Numbers as LawNumbers
 from objectives.tasks.objective import Objective, behind
@@ -71,7 +71,7 @@ class FillInTheMiddle(Objective[Settings]):
     def law(self) -> Law:
         """Three control tokens, and the additional tokens of cut tokens."""
         settings = self.settings
-        rate = round(settings.rate * (1 << FIXED))
+        rate = fixed_point(settings.rate)
         return Law(CUTS, shortest=settings.shortest, cost=COST, rate=rate, splits=self.splits)
 
     @property
@@ -111,16 +111,16 @@ class FillInTheMiddle(Objective[Settings]):
             raise UsageError("needs the tokenizer.json of the datasets")
         self.splits = make_splits(tokenizer)
 
-    def fill(self, segments: Segments, sequences: Numbers, batch: Batch) -> None:
-        """Write some rows of a batch; see `Objective.fill`."""
-        spm_rate = round(self.settings.spm_rate * (1 << FIXED))
+    def write(self, segments: Segments, sequences: Numbers, batch: Batch) -> None:
+        """Write some rows of a batch; see `Objective.write`."""
+        spm_rate = fixed_point(self.settings.spm_rate)
         chosen = _Settings(self.control.end, *self.sentinels, spm_rate, self.splits is None)
         _fill(segments, sequences, batch, chosen, self.splits or NO_SPLITS)
 
-    def restore(self, tokens: Numbers, segment_ids: SegmentIds) -> Numbers:
+    def undo(self, tokens: Numbers, segment_ids: SegmentIds) -> Numbers:
         """Return the tokens that a row was made from; a cut token is two tokens of the same bytes.
 
-        See `Objective.restore`.
+        See `Objective.undo`.
         """
         prefix, suffix, middle = self.sentinels
         parts = []
@@ -144,7 +144,7 @@ class FillInTheMiddle(Objective[Settings]):
         """The three sentinels."""
         return list(self.sentinels)
 
-    def infill_prompt(self, prefix: Sequence[int], suffix: Sequence[int]) -> list[int]:
+    def gap_prompt(self, prefix: Sequence[int], suffix: Sequence[int]) -> list[int]:
         """Return <fim_prefix> prefix <fim_suffix> suffix <fim_middle>."""
         front, after, middle = self.sentinels
         return [front, *prefix, after, *suffix, middle]

@@ -12,6 +12,12 @@ from objectives.tasks.batch import FORGOTTEN, PADDING, Batch, Segments
 FIXED = 32
 """Binary places of ratios: fixed-point numbers are the same on every machine."""
 
+
+def fixed_point(ratio: float) -> int:
+    """Return a ratio as an integer with FIXED binary places."""
+    return round(ratio * (1 << FIXED))
+
+
 _PADDING, _FORGOTTEN = np.int32(PADDING), np.int32(FORGOTTEN)
 
 

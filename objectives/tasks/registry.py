@@ -1,6 +1,6 @@
 """The objectives by name, and how the sequences of a unit are divided among them."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from manifests.config import did_you_mean, parse_config
@@ -10,15 +10,13 @@ from objectives.tasks.causal_lm import CausalLM
 from objectives.tasks.causal_masking import CausalMasking
 from objectives.tasks.fim import FillInTheMiddle
 from objectives.tasks.law import Laws, tables_of
-from objectives.tasks.objective import Objective
-from objectives.tasks.prefix_lm import PrefixLM
+from objectives.tasks.objective import Attention, Objective
 from objectives.tasks.span_corruption import SpanCorruption
 from objectives.tasks.ul2 import DENOISERS, PREFIX_DENOISERS, S, SHalf
 
 _CLASSES: tuple[type[Objective[Any]], ...] = (
     CausalLM,
     SpanCorruption,
-    PrefixLM,
     CausalMasking,
     FillInTheMiddle,
     *DENOISERS,
@@ -47,39 +45,83 @@ EXACT = 1e-9
 
 
 def make_objective(
-    name: str, control: SpecialTokens, settings: Mapping[str, Any]
+    name: str,
+    control: SpecialTokens,
+    settings: Mapping[str, Any],
+    attention: Attention = "causal",
+    task_token: int | None = None,
 ) -> Objective[Any]:
     """Return an objective of a plan.
 
     Raises:
-        UsageError: a setting has a wrong value, or the vocabulary lacks a control token.
+        UsageError: a setting has a wrong value, the vocabulary lacks a control token, or the
+            objective cannot have the attention.
     """
     objective = OBJECTIVES[name]
     checked = parse_config(f"plan: {name}", objective.settings_class, dict(settings))
     try:
-        return objective(control, checked)
+        return objective(control, checked, attention, task_token)
     except UsageError as error:
         raise UsageError(f"objective: {name}: {error}") from None
 
 
 def make_objectives(
-    names: Collection[str], control: SpecialTokens, settings: Mapping[str, Mapping[str, Any]]
+    names: Collection[str],
+    control: SpecialTokens,
+    settings: Mapping[str, Mapping[str, Any]],
+    attention: Attention = "causal",
+    task_tokens: Mapping[str, int] | None = None,
 ) -> dict[str, Objective[Any]]:
     """Return objectives by name, in the order of the registry.
 
-    The settings of others raise UsageError.
+    Args:
+        names: of the objectives.
+        control: the control tokens of the vocabulary.
+        settings: by objective; those of another objective raise UsageError.
+        attention: of all objectives.
+        task_tokens: objective -> id of its task token, for objectives that have one.
 
     Raises:
-        UsageError: an objective is unknown, its settings have faults, or the vocabulary lacks a
-            control token.
+        UsageError: an objective is unknown, its settings have faults, the vocabulary lacks a
+            control token, or the objective cannot have the attention.
     """
+    tokens = task_tokens or {}
     if unknown := sorted((set(names) | settings.keys()) - OBJECTIVES.keys()):
         raise UsageError(f"plan: there is no objective {unknown[0]!r}")
     return {
-        name: make_objective(name, control, settings.get(name, {}))
+        name: make_objective(name, control, settings.get(name, {}), attention, tokens.get(name))
         for name in OBJECTIVES
         if name in names
     }
+
+
+def choose_task_tokens(names: Collection[str], dummies: Sequence[int]) -> dict[str, int]:
+    """Return objective -> id of its task token: the dummies in the order of the tasks.
+
+    Args:
+        names: of the objectives.
+        dummies: the ids of the tokens that nothing else uses, <dummy_0> first.
+
+    Raises:
+        UsageError: there are more tasks than dummies.
+    """
+    task_of = {name: cls.task or name for name, cls in OBJECTIVES.items() if name in names}
+    tasks = list(dict.fromkeys(task_of.values()))
+    if len(tasks) > len(dummies):
+        raise UsageError(
+            f"task_tokens: {', '.join(tasks)} need {len(tasks)} tokens, but the vocabulary has "
+            f"{len(dummies)} tokens <dummy_0>, <dummy_1> ... that nothing else uses"
+        )
+    return {name: dummies[tasks.index(task)] for name, task in task_of.items()}
+
+
+def plain_objective(objectives: Mapping[str, Objective[Any]]) -> Objective[Any]:
+    """Return the objective by which a model continues a text.
+
+    It is the first one that does not fill gaps, or the first one where all of them do.
+    """
+    plain = [o for o in objectives.values() if o.infill_prompt([], []) is None]
+    return next(iter(plain or objectives.values()))
 
 
 def prepare_objectives(objectives: Mapping[str, Objective[Any]], tokenizer: str | None) -> Laws:
@@ -93,7 +135,7 @@ def prepare_objectives(objectives: Mapping[str, Objective[Any]], tokenizer: str 
             objective.prepare(tokenizer)
         except UsageError as error:
             raise UsageError(f"objective: {name}: {error}") from None
-    return tables_of([objective.law for objective in objectives.values()])
+    return tables_of([objective.law_with_task for objective in objectives.values()])
 
 
 def shares_of(objective: str | Mapping[str, float]) -> dict[str, float]:

@@ -25,13 +25,13 @@ from typing import Literal, Self
 import numpy as np
 from pydantic import Field, field_validator, model_validator
 
+from manifests.config import Config
 from manifests.prng.jit import compiled
 from manifests.prng.splitmix import below, derive, draw
 from objectives.tasks.batch import Batch, Mask, Numbers, SegmentIds, Segments
-from objectives.tasks.kernels import FIXED, Ids, ids_of
+from objectives.tasks.kernels import FIXED, Ids, fixed_point, ids_of
 from objectives.tasks.law import SPANS, Law
 from objectives.tasks.objective import SpanObjective, behind
-from objectives.tasks.ratios import Ratios
 from objectives.tasks.spans import (
     MaskWeights,
     composition,
@@ -45,7 +45,7 @@ TRIES = 256
 draws fit, for any ratio and any segment. After that, the segment has as many spans as fit."""
 
 
-class Settings(Ratios):
+class Settings(Config):
     """Settings that the paper leaves open."""
 
     ratio_low: float = Field(default=0.0, ge=0, le=1)
@@ -71,8 +71,10 @@ class Settings(Ratios):
         return bound
 
     @model_validator(mode="after")
-    def _spans_fit(self) -> Self:
+    def _bounds_are_in_order_and_spans_fit(self) -> Self:
         bound, high = self.span_lengths, self.ratio_high
+        if self.ratio_low > high:
+            raise ValueError(f"ratio_low is {self.ratio_low}, above ratio_high {high}")
         if isinstance(bound, int) and 2 * high > (1 - high) * (bound + 1):
             raise ValueError(
                 f"spans of 1 to {bound} tokens cannot mask {high} of a segment: their mean length "
@@ -90,26 +92,26 @@ class SpanCorruption(SpanObjective[Settings]):
     @property
     def law(self) -> Law:
         """Three control tokens for each span, and <sep>."""
-        settings, (low, high) = self.settings, self.settings.fixed
+        settings = self.settings
         bound = 0 if settings.span_lengths == "remaining" else settings.span_lengths
         return Law(
             SPANS,
             shortest=settings.shortest,
-            low=low,
-            high=high,
+            low=fixed_point(settings.ratio_low),
+            high=fixed_point(settings.ratio_high),
             bound=bound,
             masks=self.control.masks,
         )
 
-    def fill(self, segments: Segments, sequences: Numbers, batch: Batch) -> None:
-        """Write some rows of a batch; see `Objective.fill`."""
+    def write(self, segments: Segments, sequences: Numbers, batch: Batch) -> None:
+        """Write some rows of a batch; see `Objective.write`."""
         weights, law = MaskWeights(self.settings.mask_weight, 1.0), self.law
         _fill(
             segments, sequences, batch, ids_of(self.control), law.low, law.high, law.bound, weights
         )
 
-    def restore(self, tokens: Numbers, segment_ids: SegmentIds) -> Numbers:
-        """Return the tokens that a row was made from; see `Objective.restore`."""
+    def undo(self, tokens: Numbers, segment_ids: SegmentIds) -> Numbers:
+        """Return the tokens that a row was made from; see `Objective.undo`."""
 
         def split(segment: Numbers) -> tuple[int, int]:
             seps = np.flatnonzero(segment == self.control.sep)

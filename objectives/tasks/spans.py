@@ -177,14 +177,13 @@ def _weigh_masks(
 
 
 def split_segments(tokens: Numbers, segment_ids: npt.NDArray[np.int32]) -> list[Numbers]:
-    """Return the tokens of each segment of a row, without padding.
+    """Return the tokens of each segment of a row without padding.
 
     Args:
-        tokens: int64 [L], a row of a batch.
-        segment_ids: int32 [L], the same row's segment ids, each in one piece.
+        tokens: int64 [n], the row.
+        segment_ids: int32 [n], the same row's segment ids, each in one piece.
     """
-    used = int(np.count_nonzero(segment_ids >= 0))
-    bounds = [0, *(np.flatnonzero(np.diff(segment_ids[:used])) + 1).tolist(), used]
+    bounds = [0, *(np.flatnonzero(np.diff(segment_ids)) + 1).tolist(), len(tokens)]
     return [tokens[start:stop] for start, stop in pairwise(bounds)]
 
 
@@ -197,8 +196,8 @@ def restore_segments(
     """Return the tokens that a row of `write_row` was made from.
 
     Args:
-        tokens: int64 [L], a row of a batch.
-        segment_ids: int32 [L], the same row's segment ids.
+        tokens: int64 [n], the row without its padding.
+        segment_ids: int32 [n], the same row's segment ids.
         control: the plan's control tokens.
         split: a segment of the row -> where its body ends, and where its spans begin.
     """

@@ -1,12 +1,13 @@
 """UL2's denoisers (arXiv 2205.05131, table 1), for a decoder.
 
-R and X denoisers mask spans of a sequence's documents; S denoisers are Prefix-LM. The spans follow
-the whole sequence, as in T5:
+R and X denoisers mask spans of a sequence's documents; S denoisers are causal language modeling
+with a prefix. The spans follow the whole sequence, as in T5:
 
-    [mode] gap <mask_1> gap <|endoftext|> gap <mask_2> <sep> <mask_1> span <mask_2> span <eom>
+    gap <mask_1> gap <|endoftext|> gap <mask_2> <sep> <mask_1> span <mask_2> span <eom>
 
 The positions up to <sep> are the prefix: they attend to each other and have no loss. Spans lie
 inside documents; masks are numbered through the sequence. Each denoiser is an objective of its own.
+R, X and S are the tasks that UL2's task tokens name.
 
 The law is that of T5's `random_spans_noise_mask`: a segment of n tokens masks round(r n) of them in
 round(masked / mean) spans, at least one each; the lengths of spans and of gaps are uniform over all
@@ -18,15 +19,13 @@ from math import ceil
 from typing import Any, ClassVar
 
 import numpy as np
-from pydantic import Field
 
-from manifests.config import Config
 from manifests.prng.jit import compiled
 from objectives.tasks.batch import Batch, Mask, Numbers, SegmentIds, Segments
+from objectives.tasks.causal_lm import CausalLM
 from objectives.tasks.kernels import FIXED, Ids, copy, ids_of, mark, pad
 from objectives.tasks.law import DENOISER, Law
-from objectives.tasks.objective import Objective, SpanObjective, require_below_vocabulary
-from objectives.tasks.prefix_lm import fill_prefixed
+from objectives.tasks.objective import NoSettings, SpanObjective
 from objectives.tasks.spans import composition, place_spans, write_body
 
 SHORTEST = 2
@@ -36,15 +35,7 @@ _MEAN = 16
 """Binary places of the mean length of spans."""
 
 
-class Settings(Config):
-    """The token before a sequence."""
-
-    mode: int | None = Field(default=None, ge=0)
-    """Id of a token that names the task ([R], [S], [X] of UL2). Default: none; CodeGen2 observed
-    "no notable differences" with task tokens (arXiv 2305.02309, section 3.3)."""
-
-
-class Denoiser(SpanObjective[Settings]):
+class Denoiser(SpanObjective[NoSettings]):
     """An R or X denoiser: masks spans of each segment.
 
     Attributes:
@@ -52,40 +43,35 @@ class Denoiser(SpanObjective[Settings]):
         mean: mean length of spans.
     """
 
-    has_prefix = True
-    settings_class = Settings
+    settings_class = NoSettings
+    prompt_tail = 1
+    """The mask that the model answers is behind <sep>."""
     share: ClassVar[float]
     mean: ClassVar[float]
 
     @property
     def law(self) -> Law:
-        """Two control tokens for each span; <sep>, <eom> and the task token for the sequence."""
+        """Two control tokens for each span; <sep> and <eom> for the sequence."""
         return Law(
             DENOISER,
-            sequence_tokens=2 + (self.settings.mode is not None),
+            sequence_tokens=2,
             shortest=SHORTEST,
             rate=ceil(self.share * (1 << FIXED)),  # so that halves are rounded up
             mean=round(self.mean * (1 << _MEAN)),
             masks=self.control.masks,
         )
 
-    def check(self) -> None:
-        """Raise UsageError if the vocabulary lacks <sep>, <eom>, masks or the task token."""
-        super().check()
-        require_below_vocabulary(self.control, "mode", self.settings.mode)
-
-    def fill(self, segments: Segments, sequences: Numbers, batch: Batch) -> None:
-        """Write some rows of a batch; see `Objective.fill`."""
+    def write(self, segments: Segments, sequences: Numbers, batch: Batch) -> None:
+        """Write some rows of a batch; see `Objective.write`."""
         law, ids = self.law, ids_of(self.control)
-        _fill(segments, sequences, batch, ids, law.rate, law.mean, _mode(self.settings))
+        _fill(segments, sequences, batch, ids, law.rate, law.mean)
 
-    def restore(self, tokens: Numbers, segment_ids: SegmentIds) -> Numbers:
-        """Return the tokens that a row without a task token was made from."""
-        used = super().restore(tokens, segment_ids)
-        seps = np.flatnonzero(used == self.control.sep)
+    def undo(self, tokens: Numbers, segment_ids: SegmentIds) -> Numbers:
+        """Return the tokens that a row was made from; see `Objective.undo`."""
+        seps = np.flatnonzero(tokens == self.control.sep)
         if not len(seps):
-            return used
-        body, answers = used[: seps[0]], used[seps[0] + 1 : -1]
+            return tokens
+        body, answers = tokens[: seps[0]], tokens[seps[0] + 1 : -1]
         parts, position = [], 0
         starts = np.flatnonzero(np.isin(answers, self.mask_ids)).tolist()
         for start, stop in zip(starts, [*starts[1:], len(answers)], strict=True):
@@ -100,78 +86,45 @@ class Denoiser(SpanObjective[Settings]):
 
 
 class R3(Denoiser):  # noqa: D101
-    name, share, mean = "ul2_r3", 0.15, 3.0
+    name, task, share, mean = "ul2_r3", "ul2_r", 0.15, 3.0
 
 
 class R8(Denoiser):  # noqa: D101
-    name, share, mean = "ul2_r8", 0.15, 8.0
+    name, task, share, mean = "ul2_r8", "ul2_r", 0.15, 8.0
 
 
 class X3(Denoiser):  # noqa: D101
-    name, share, mean = "ul2_x3", 0.5, 3.0
+    name, task, share, mean = "ul2_x3", "ul2_x", 0.5, 3.0
 
 
 class X8(Denoiser):  # noqa: D101
-    name, share, mean = "ul2_x8", 0.5, 8.0
+    name, task, share, mean = "ul2_x8", "ul2_x", 0.5, 8.0
 
 
 class X64(Denoiser):  # noqa: D101
-    name, share, mean = "ul2_x64", 0.15, 64.0
+    name, task, share, mean = "ul2_x64", "ul2_x", 0.15, 64.0
 
 
 class X64Half(Denoiser):  # noqa: D101
-    name, share, mean = "ul2_x64_half", 0.5, 64.0
+    name, task, share, mean = "ul2_x64_half", "ul2_x", 0.5, 64.0
 
 
-class PrefixDenoiser(Objective[Settings]):
-    """An S denoiser: copies the tokens behind a task token, and draws the length of the prefix.
-
-    Attributes:
-        low: least share of the positions in the prefix.
-        high: largest share.
-    """
-
-    has_prefix = True
-    settings_class = Settings
-    low: ClassVar[float]
-    high: ClassVar[float] = 1.0
-
-    @property
-    def law(self) -> Law:
-        """The task token, if there is one."""
-        return Law(sequence_tokens=int(self.settings.mode is not None))
-
-    def check(self) -> None:
-        """Raise UsageError if the vocabulary lacks the task token."""
-        require_below_vocabulary(self.control, "mode", self.settings.mode)
-
-    def fill(self, segments: Segments, sequences: Numbers, batch: Batch) -> None:
-        """Write some rows of a batch; see `Objective.fill`."""
-        low, high = round(self.low * (1 << FIXED)), round(self.high * (1 << FIXED))
-        end, mode = self.control.end, _mode(self.settings)
-        fill_prefixed(segments, sequences, batch, end, low, high, mode)
-
-
-class S(PrefixDenoiser):
+class S(CausalLM):
     """Published: 75 % of a sequence on average. Ours: the widest uniform bounds with that mean."""
 
-    name, low = "ul2_s", 0.5
+    name, task, prefix_ratios = "ul2_s", "ul2_s", (0.5, 1.0)
 
 
-class SHalf(PrefixDenoiser):
+class SHalf(CausalLM):
     """Published (arXiv 2305.02309, section 3.1.3): 50 % on average. Ours: the widest bounds."""
 
-    name, low = "ul2_s_half", 0.0
+    name, task, prefix_ratios = "ul2_s_half", "ul2_s", (0.0, 1.0)
 
 
 DENOISERS: tuple[type[Denoiser], ...] = (R3, R8, X3, X8, X64, X64Half)
 """Published: (r, mu) of UL2's table 1."""
 
-PREFIX_DENOISERS: tuple[type[PrefixDenoiser], ...] = (S, SHalf)
-
-
-def _mode(settings: Settings) -> int:
-    return -1 if settings.mode is None else settings.mode
+PREFIX_DENOISERS: tuple[type[CausalLM], ...] = (S, SHalf)
 
 
 @compiled()
@@ -196,7 +149,6 @@ def _fill(
     ids: Ids,
     rate: int,
     mean: int,
-    mode: int,
 ) -> None:
     room = batch.tokens.shape[1]
     cuts, counts = np.empty((room // 2 + 1, 2), np.int64), np.empty(room + 1, np.int64)
@@ -204,9 +156,6 @@ def _fill(
         first, last = segments.first[sequence], segments.first[sequence + 1]
         row, loss_weights = batch.tokens[sequence], batch.loss_weights[sequence]
         used = done = 0
-        if mode >= 0:
-            row[0] = mode
-            used = 1
         for segment in range(first, last):
             start, count = used, segments.control_tokens[segment] // 2
             counts[segment - first] = count
@@ -223,8 +172,6 @@ def _fill(
             start = used
             used = _write_answers(segments, counts, cuts[:done], batch, sequence, used, ids)
             batch.prefix[sequence] = start + 1
-        if mode >= 0:
-            batch.segment_ids[sequence, 0] = 0
         loss_weights[: max(batch.prefix[sequence], 1)] = 0
         pad(segments, sequence, batch, used, ids.end)
 

@@ -18,9 +18,9 @@ from pipelines.tokenize.kept_documents import KeptDocuments
 
 STEP = "tokenizer"
 
-OBJECTIVE_TOKENS = tuple(FIM.values())
+OBJECTIVE_TOKENS = (*FIM.values(), *(f"<dummy_{number}>" for number in range(7)))
 """Control tokens that a trained tokenizer has besides those of spans: the sentinels of fill in the
-middle."""
+middle, and a task token for each task of the objectives."""
 
 FILE = "tokenizer.json"
 

@@ -105,7 +105,10 @@ def make_plan_over(
 def measured(component, slots, length, tokenizer, fields):
     """The size of a unit as the planner measures it, or a guess where the plan has faults."""
     try:
-        objectives = make_objectives(slots, fields["control"], fields["settings"])
+        objectives = make_objectives(
+            slots, fields["control"], fields["settings"], fields.get("attention", "causal"),
+            fields.get("task_tokens"),
+        )  # fmt: skip
         laws = prepare_objectives(objectives, tokenizer)
     except UsageError:
         return len(slots) * length * 9 // 10

@@ -77,15 +77,28 @@ def test_spans_are_what_the_model_fills_in(objective, tokens, documents, spans):
 
 def test_the_plan_of_a_run_is_previewed(app, mixture, tmp_path):
     settings = {"fim": {"level": "character", "sentinels": [1, 2, 3], "rate": 1.0}}
-    shares = {"fim": 1.0, "ul2_x3": 1.0, "prefix_lm": 2.0}
+    shares = {"fim": 1.0, "ul2_x3": 1.0, "ul2_s": 2.0}
     plan = make_plan(load_mixture(mixture), shares, batch=4, sequence_length=64, settings=settings)
     save_plan(plan, str(tmp_path / "plan.json"))
     result = json.loads(run(app, str(tmp_path / "plan.json"), "-n", "32", "--json").stdout)
     assert result["plan"] == plan.digest
     by_name = {sequence["objective"]: sequence for sequence in result["sequences"]}
-    assert sorted(by_name) == ["fim", "prefix_lm", "ul2_x3"]
+    assert sorted(by_name) == ["fim", "ul2_s", "ul2_x3"]
     shown = run(app, str(tmp_path / "plan.json"), "-n", "32").stdout
     assert "prefix of " in shown
+
+
+def test_a_prefix_is_shown_for_a_mixture(app, mixture):
+    arguments = (mixture, "-n", "4", "--length", "64", "--attention", "prefix", "--json")
+    sequences = json.loads(run(app, *arguments).stdout)["sequences"]
+    assert max(sequence["prefix"] for sequence in sequences) > 0
+    assert all(sequence["loss"] <= 1 - sequence["prefix"] / 64 for sequence in sequences)
+
+
+def test_a_task_token_has_a_kind_of_its_own():
+    objective = make_objective("clm", CONTROL, {}, task_token=50)
+    kinds = objective.token_kinds(np.array([50, 50, 10]), np.array([0, 0, 0]))
+    assert kinds.tolist() == [TokenKind.TASK, TokenKind.TEXT, TokenKind.TEXT]
 
 
 def test_a_vocabulary_without_masks_has_text_end_and_padding():

@@ -30,18 +30,24 @@ SETTINGS: dict[str, list[dict[str, Any]]] = {
         {},
         {"ratio_low": 0.2, "ratio_high": 0.4, "mask_weight": 0.5, "span_lengths": 6},
     ],
-    "prefix_lm": [{}],
     "causal_masking": [{}, {"spans": 4.0, "mask_weight": 1.0}],
     "fim": [
         {"sentinels": SENTINELS},
         {"sentinels": SENTINELS, "level": "token", "rate": 0.9, "spm_rate": 0.2},
     ],
-    "ul2_r3": [{}, {"mode": 905}],
-    "ul2_s": [{}, {"mode": 906}],
 }
+CHOICES: list[tuple[str, dict[str, Any]]] = [
+    ("clm", {"attention": "prefix"}),
+    ("codegen2", {"attention": "prefix"}),
+    ("ul2_r3", {"task_tokens": {"ul2_r3": 905}}),
+    ("ul2_s", {"task_tokens": {"ul2_s": 906}}),
+    ("codegen2", {"task_tokens": {"clm": 905, "span_corruption": 906}}),
+]
+"""Mixes with prefix attention or task tokens."""
 SEEN = [(0, 70), (12_345, 40), (10**11, 40)]
 """(position, rows) of each batch."""
-ARRAYS = ["tokens", "loss_weights", "segment_ids", "prefix", "objective", "component"]
+ARRAYS = ["tokens", "loss_weights", "segment_ids", "prefix", "component"]
+NAMES = np.array(list(OBJECTIVES))
 
 
 class SmallTokens(MemoryComponent):
@@ -68,11 +74,11 @@ def forgotten(names):
     return np.array([[60, 130], [4000, 9000]], np.int64)
 
 
-def plan_of(objective, settings, tokenizer):
+def plan_of(objective, settings, tokenizer, **choices):
     """A plan of two stages, the second with other weights and tombstones."""
     plan = make_plan_over(
         components(), objective=objective, length=256, settings=settings, control=CONTROL,
-        tokenizer=tokenizer,
+        tokenizer=tokenizer, **choices,
     )  # fmt: skip
     first = plan.stages[0]
     weights = [SCALE // 2, SCALE // 8, SCALE // 8 * 3]
@@ -87,6 +93,7 @@ def digest(stream):
         arrays = stream.batch(position, rows).arrays()
         for name in ARRAYS:
             values.update(arrays[name].tobytes())
+        values.update(" ".join(NAMES[arrays["objective"]]).encode())
     return values.hexdigest()
 
 
@@ -94,16 +101,19 @@ def measure(directory):
     """{objective and settings: the digest of its batches}."""
     tokenizer = directory / "tokenizer.json"
     tokenizer.write_bytes(train_tokenizer(TEXTS, 400, 4))
-    digests = {}
+    plans = {}
     for objective in [*OBJECTIVES, *MIXES]:
         for settings in SETTINGS.get(objective, [{}]):
             named = {objective: settings} if settings else {}
             plan = plan_of(objective, named, str(tokenizer))
-            by_name = {c.name: c for c in components()}
-            taken = {"the-stack/c": forgotten}
-            stream = Stream(plan, by_name, taken, str(tokenizer))
-            digests[f"{objective} {json.dumps(settings)}"] = digest(stream)
-    return digests
+            plans[f"{objective} {json.dumps(settings)}"] = plan
+    for objective, choices in CHOICES:
+        plan = plan_of(objective, {}, str(tokenizer), **choices)
+        plans[f"{objective} {json.dumps(choices)}"] = plan
+    by_name, taken = {c.name: c for c in components()}, {"the-stack/c": forgotten}
+    return {
+        name: digest(Stream(plan, by_name, taken, str(tokenizer))) for name, plan in plans.items()
+    }
 
 
 def test_every_objective_makes_the_same_batches_as_before(tmp_path):

@@ -60,7 +60,7 @@ def unit_of(laws, slots, windows, key, length, slack):
 
 def segments_of(objective, sources, spare, keys):
     """The windows of each sequence, with as many positions as addresses, and `spare` ones."""
-    laws, tables, texts, first, base = tables_of([objective.law]), [], [], [0], 0
+    laws, tables, texts, first, base = tables_of([objective.law_with_task]), [], [], [0], 0
     for windows, more, key in zip(sources, spare, keys, strict=True):
         length = len(addresses_in(windows)) + more
         table, _, tokens = unit_of(laws, [0], windows, key, length, more)

@@ -15,6 +15,8 @@ from filters.quality import registry
 from manifests.dataset.dataset import Dataset
 from manifests.errors import DataError, UsageError
 from manifests.lineage.manifest import load_manifest
+from manifests.tokenizer.tokenizer import dummy_ids
+from objectives.tasks.registry import OBJECTIVES, choose_task_tokens
 from pipelines.preparation import Preparation, load_preparation, rejections
 from pipelines.prepare import run_jobs
 from pipelines.runtime.runners import Runner
@@ -284,7 +286,10 @@ def test_recorded_scores_give_the_same_rules_again(prepared_corpus: Path) -> Non
 def test_a_trained_tokenizer_has_the_control_tokens_of_every_objective(
     prepared_corpus: Path,
 ) -> None:
-    manifest = load_manifest(prepare(prepared_corpus).tokenize)
+    tokenize = prepare(prepared_corpus).tokenize
+    tasks = choose_task_tokens(OBJECTIVES, dummy_ids(f"{tokenize}/tokenizer.json"))
+    assert tasks.keys() == OBJECTIVES.keys()
+    manifest = load_manifest(tokenize)
     assert manifest.tokenizer is not None
     fields = manifest.tokenizer.control.model_dump(exclude={"mask_step", "masks", "vocabulary"})
     assert None not in fields.values() and len(set(fields.values())) == len(fields)

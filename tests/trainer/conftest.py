@@ -1,11 +1,14 @@
 """Fixtures: runs over a small dataset, which take seconds on one core."""
 
+import json
+import random
 from pathlib import Path
 
 import pytest
 import torch
 
 from manifests.mixture.mixture import make_mixture
+from tests.conftest import made_up_text, write_dataset
 from trainer.config import RunConfig, load_run_config
 from trainer.train import train
 
@@ -51,6 +54,24 @@ def write_run(directory: Path, dataset: Path) -> str:
 def run_toml(tmp_path: Path, small_dataset_made_once: Path) -> str:
     """The path of a RUN.toml."""
     return write_run(tmp_path, small_dataset_made_once)
+
+
+@pytest.fixture(scope="session")
+def dataset_with_dummies(tmp_path_factory: pytest.TempPathFactory, small_tokenizer: bytes) -> Path:
+    """A dataset whose vocabulary has <dummy_0> and <dummy_1>, for task tokens."""
+    tokenizer, directory = json.loads(small_tokenizer), tmp_path_factory.mktemp("dummies") / "made"
+    ids = [token["id"] for token in tokenizer["added_tokens"]]
+    model = dict(tokenizer["added_tokens"][-1])
+    tokenizer["added_tokens"] += [
+        model | {"id": max(ids) + 1 + number, "content": f"<dummy_{number}>"} for number in range(2)
+    ]
+    generator = random.Random(4)
+    texts = {
+        name: [made_up_text(generator) for _ in range(100)]
+        for name in ("the-stack/c", "the-pile/arxiv")
+    }
+    write_dataset(directory, texts, {}, json.dumps(tokenizer).encode())
+    return directory
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from manifests.special_tokens import SpecialTokens
+from objectives.tasks.registry import make_objective
 from tests.trainer.recorder import Recorder, kill
 from trainer.evaluate import Validation, evaluate_run
 from trainer.heldout import HeldOutDocument, ScoredSequence, text_sequences
@@ -18,6 +20,7 @@ from trainer.run import Run
 from trainer.train import train
 
 END = 90
+CLM = make_objective("clm", SpecialTokens(end=END, vocabulary=97), {})
 TEXTS = [np.random.default_rng(7).integers(0, 80, n).astype(np.uint16) for n in (30, 1, 200, 75)]
 TOKENS = sum(map(len, TEXTS))
 
@@ -35,7 +38,7 @@ def documents(length: int, component: str = "a/b") -> list[HeldOutDocument]:
             "natural language",
             3 * len(text),
             len(text),
-            list(text_sequences(text, END, length)),
+            list(text_sequences(text, CLM, length, 0)),
         )
         for text in TEXTS
     ]
@@ -68,7 +71,7 @@ def test_the_infill_loss_is_that_of_the_answers(model, prefix) -> None:
     tokens = TEXTS[0]
     gap = ScoredSequence(tokens, 10, prefix, True)
     given = [
-        HeldOutDocument("a/b", "natural language", 9, len(t), [*text_sequences(t, END, 64), gap])
+        HeldOutDocument("a/b", "natural language", 9, len(t), [*text_sequences(t, CLM, 64, 0), gap])
         for t in TEXTS
     ]
     text = torch.from_numpy(tokens.astype(np.int64))[None]

@@ -35,8 +35,8 @@ def equal(one: list[torch.Tensor], other: list[torch.Tensor]) -> bool:
 def test_a_resumed_run_of_several_objectives_repeats_the_whole_run(configure) -> None:
     """With prefixes, which positions at the front see; stopped in between and resumed."""
     chosen = (
-        "data.objective={ ul2_x8 = 1, prefix_lm = 1, fim = 2 }",
-        "data.settings={ fim = { sentinels = [300, 301, 302] }, prefix_lm = { ratio_low = 0.5 } }",
+        "data.objective={ ul2_x8 = 1, ul2_s = 1, fim = 2 }",
+        "data.settings={ fim = { sentinels = [300, 301, 302], rate = 0.5 } }",
     )
     train(whole := configure("output=whole", *chosen))
     with pytest.raises(MemoryError):
@@ -118,6 +118,7 @@ def test_seed_model_and_data_may_not_change_during_a_run(configure) -> None:
         ("seed=6", "seed was 5 when this run began and is 6 now"),
         ("model.size.layers=1", "model.size was"),
         ("data.objective=clm", "data.objective was codegen2"),
+        ("data.attention=prefix", "data.attention was causal"),
         ("data.sequence_length=32", "data.sequence_length was 64"),
     ]:
         with pytest.raises(UsageError, match=message):

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from huggingface_hub import ModelCardData
 
 from manifests.console import formatting
+from objectives.tasks.registry import plain_objective
 from trainer.interop.record import ModelRecord
 from trainer.interop.training_data import tokens_by_license
 from trainer.models import Decoder
@@ -26,7 +27,7 @@ the facts of this page.
     prompt = tokenizer("def ", return_tensors="pt")
     print(tokenizer.decode(model.generate(**prompt, max_new_tokens=64)[0]))
 
-`generation_config.json` ends a text at id {end} and suppresses control tokens.
+`generation_config.json` ends a text at id {end} and suppresses control tokens.{task}
 
 ## Filling gaps
 
@@ -73,10 +74,17 @@ def card_text(title: str, model: Decoder, context: int, dtype: str, record: Mode
         context=formatting.count(context),
         dtype=dtype,
         end=record.control.end,
+        task=_task(record),
         infill=_infill(record),
         training=_training(record),
     )
     return f"---\n{header.to_yaml()}\n---\n\n{body}"
+
+
+def _task(record: ModelRecord) -> str:
+    """Return what the card says about the task token of a text."""
+    front = plain_objective(record.make_objectives()).front
+    return f" Each prompt of a text\nbegins with the task token {front[0]}." if front else ""
 
 
 def _infill(record: ModelRecord) -> str:

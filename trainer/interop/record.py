@@ -12,8 +12,8 @@ from manifests.errors import DataError
 from manifests.io import files
 from manifests.special_tokens import SpecialTokens
 from manifests.tokenizer.tokenizer import load_text_tokenizer
-from objectives.tasks.objective import Objective
-from objectives.tasks.registry import OBJECTIVES, make_objective
+from objectives.tasks.objective import Attention, Objective
+from objectives.tasks.registry import make_objectives
 from trainer.layout import ANCESTOR, RECORD
 
 
@@ -60,6 +60,10 @@ class ModelRecord(Config):
     """The control tokens of the vocabulary."""
     objectives: dict[str, dict[str, Any]]
     """Objective that the model was trained on -> its settings that differ from the defaults."""
+    attention: Attention = "causal"
+    """"prefix" for a Prefix-LM."""
+    task_tokens: dict[str, int] = Field(default_factory=dict)
+    """Objective -> id of the token at the front of its sequences and prompts."""
     step: int | None = None
     """Updates made; None for an import."""
     position: int | None = None
@@ -73,11 +77,8 @@ class ModelRecord(Config):
 
     def make_objectives(self) -> dict[str, Objective[Any]]:
         """Return the objectives by name, in the order of the registry."""
-        return {
-            name: make_objective(name, self.control, self.objectives[name])
-            for name in OBJECTIVES
-            if name in self.objectives
-        }
+        settings = self.objectives
+        return make_objectives(settings, self.control, settings, self.attention, self.task_tokens)
 
 
 def record_of_vocabulary(control: SpecialTokens) -> ModelRecord:

@@ -43,6 +43,8 @@ def record_of_run(run: str, plan: Plan, step: int, position: int) -> ModelRecord
     return ModelRecord(
         control=plan.control,
         objectives={name: plan.settings.get(name, {}) for name in plan.objectives()},
+        attention=plan.attention,
+        task_tokens=plan.task_tokens,
         step=step,
         position=position,
         plan=plan.digest,

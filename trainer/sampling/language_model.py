@@ -13,6 +13,7 @@ from manifests.io import files
 from manifests.special_tokens import SpecialTokens
 from manifests.tokenizer.tokenizer import load_text_tokenizer, load_tokenizer
 from objectives.tasks.objective import Objective
+from objectives.tasks.registry import plain_objective
 from trainer.interop.folder import CONFIG, ModelFolder
 from trainer.interop.record import drawable_tokens
 from trainer.layout import PLAN
@@ -94,13 +95,18 @@ class LanguageModel:
             drawable_tokens(self.tokenizer, self.model.vocabulary, self.objectives)
         )
 
+    def prompt(self, text: Sequence[int]) -> list[int]:
+        """Return the prompt that the model continues behind a text.
+
+        It begins with the task token. A document begins after an end token.
+        """
+        return [*plain_objective(self.objectives).front, *(text or [self.control.end])]
+
     def continuation(self) -> Decoding:
         """Return how a text is continued: up to the end token."""
-        # An objective that fills gaps says nothing about the attention of a plain text.
-        plain = [o for o in self.objectives.values() if o.infill_prompt([], []) is None]
-        both_ways = all(o.has_prefix for o in plain or self.objectives.values())
+        prefix = 0 if plain_objective(self.objectives).has_prefix else None
         stop = frozenset({self.control.end})
-        return Decoding(self.context, stop, self._drawable, prefix=0 if both_ways else None)
+        return Decoding(self.context, stop, self._drawable, prefix)
 
     def infill(self, prefix: Sequence[int], suffix: Sequence[int]) -> list[int]:
         """Return the prompt that the model answers with the ids between two texts.
@@ -115,9 +121,7 @@ class LanguageModel:
     def infilling(self) -> Decoding:
         """Return how a gap is filled: up to the stop token of the objective; raises as `infill`."""
         objective = self._infiller
-        # A prefix ends before the answer, which begins with the prompt's last mask.
-        prefix = 1 if objective.has_prefix else None
-        return Decoding(self.context, objective.stop_tokens, self._drawable, prefix)
+        return Decoding(self.context, objective.stop_tokens, self._drawable, objective.prompt_tail)
 
     @property
     def _infiller(self) -> Objective[Any]:

@@ -87,8 +87,7 @@ def prompt_ids(language_model: LanguageModel, prompt: Prompt) -> list[int]:
     """Return the tokens of a prompt; UsageError if the model cannot fill its gap."""
     prefix = language_model.encode(prompt.prefix)
     if prompt.suffix is None:
-        # A document begins after an end token.
-        return prefix or [language_model.control.end]
+        return language_model.prompt(prefix)
     return language_model.infill(prefix, language_model.encode(prompt.suffix))
 
 

@@ -19,7 +19,7 @@ from tests.objectives.stages import with_stage
 
 TOKENS = {"the-pile/arxiv": 4_000_000, "the-stack/c": 30_000_000, "the-stack/python": 6_000_000}
 NL = {"name": "nl", "components": ["the-pile/*"], "weight": 1.0}
-PREFIXES = {"clm": 1, "prefix_lm": 1}
+PREFIXES = {"clm": 1, "ul2_s": 1}
 """A mix that adds no control tokens: planning it reads no shards."""
 PL = {"name": "pl", "components": ["the-stack/*"], "weight": 1.0}
 
@@ -40,7 +40,7 @@ def plan_of(dataset, *groups, objective="clm", batch=8, length=256, heldout=Fals
 def test_a_large_mixture_has_units_of_16_sequences(dataset):
     plan = plan_of(dataset, objective=PREFIXES, batch=33, seed=5, tokens=1_000_000)
     assert (plan.sequences_per_unit, plan.interleave, plan.group) == (16, 64, 1024)
-    assert plan.slots == ["clm"] * 8 + ["prefix_lm"] * 8
+    assert plan.slots == ["clm"] * 8 + ["ul2_s"] * 8
     assert {c.unit_size for c in plan.components} == {16 * 256}
     assert [c.name for c in plan.components] == sorted(TOKENS)
     assert [c.addresses for c in plan.components] == [TOKENS[n] for n in sorted(TOKENS)]
@@ -150,6 +150,39 @@ def test_integer_weights_sum_to_the_scale_and_keep_positive_shares(shares):
         assert (weight > 0) == (share > 0)
 
 
+def test_a_plan_names_the_dummies_that_are_its_task_tokens(small_dataset, small_tokenizer):
+    mixture = Mixture(datasets=[small_dataset], group=[MixtureGroup(**NL)])
+
+    def planned(objective, **chosen):
+        return make_plan(mixture, objective, batch=1, sequence_length=64, **chosen)
+
+    with pytest.raises(UsageError, match=r"clm, span_corruption need 2 tokens, .* has 0 tokens"):
+        planned("codegen2", task_tokens=True)
+    parsed = json.loads(small_tokenizer)
+    ids = {"<dummy_10>": 7, "<dummy_0>": 9, "<dummy_2>": 8}
+    parsed["added_tokens"] += [
+        parsed["added_tokens"][-1] | {"content": name, "id": i} for name, i in ids.items()
+    ]
+    Path(small_dataset, "tokenizer.json").write_text(json.dumps(parsed))
+    plan = planned("codegen2", task_tokens=True)
+    assert plan.task_tokens == {"clm": 9, "span_corruption": 8}
+    assert plan.digest != planned("codegen2").digest
+    assert plan.objectives()["span_corruption"].task_token == 8
+
+
+def test_prefix_attention_is_of_all_objectives_of_a_plan_but_not_of_ul2(dataset):
+    mixture = Mixture(datasets=[dataset], group=[MixtureGroup(**PL)])
+
+    def planned(objective, attention):
+        return make_plan(mixture, objective, batch=8, sequence_length=256, attention=attention)
+
+    plan = planned("clm", "prefix")
+    assert plan.objectives()["clm"].has_prefix
+    assert plan.digest != planned("clm", "causal").digest
+    with pytest.raises(UsageError, match=r"objective: ul2_s: has a prefix of its own, so"):
+        planned(PREFIXES, "prefix")
+
+
 def test_a_saved_plan_loads_as_it_was(dataset, tmp_path):
     plan = plan_of(dataset, objective=PREFIXES)
     path = str(tmp_path / "plan.json")
@@ -161,7 +194,7 @@ def test_a_saved_plan_loads_as_it_was(dataset, tmp_path):
     ("change", "message"),
     [
         ({"seed": 9}, "digest: the file says"),
-        ({"format": 1}, "plan.json: format: Input should be 2"),
+        ({"format": 1}, "plan.json: format: Input should be 3"),
         ({"interleave": 3}, "interleave is 3, not a power of two"),
         ({"extra": 1}, "plan.json: extra: Extra inputs"),
     ],

@@ -16,7 +16,7 @@ from tests.objectives.stages import with_stage
 from tests.objectives.stream import plain_order
 
 CONTROL = SpecialTokens(end=0, vocabulary=10)
-NAMES = ["clm", "prefix_lm", "ul2_s", "ul2_s_half"] * 2
+NAMES = ["clm", "fim", "ul2_s", "ul2_s_half"] * 2
 
 
 def planned(number, addresses, unit_size):
@@ -164,7 +164,7 @@ def test_other_components_and_weights_do_not_change_a_components_sequences():
 
 
 def test_a_far_location_has_known_values():
-    """The order is a format: this place must never change while Plan.format is 2."""
+    """The order is a format: this place must never change while Plan.format is 3."""
     place = Sampler(three_components()).locate(10**11 + 12345)
     assert (place.component, place.sequence, place.objective) == (1, 3, "ul2_s")
     assert (place.epoch, place.unit) == (21875002, 68)

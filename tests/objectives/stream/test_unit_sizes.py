@@ -44,10 +44,10 @@ def test_a_plan_says_the_padding_that_its_batches_have(mixture):
 
 
 def test_units_of_a_mix_have_its_shares(mixture):
-    plan = make_plan(mixture, {"clm": 0.7, "prefix_lm": 0.3}, batch=1, sequence_length=64)
-    assert (plan.slots.count("clm"), plan.slots.count("prefix_lm")) in ((7, 3), (14, 6))
+    plan = make_plan(mixture, {"clm": 0.7, "ul2_s": 0.3}, batch=1, sequence_length=64)
+    assert (plan.slots.count("clm"), plan.slots.count("ul2_s")) in ((7, 3), (14, 6))
     with pytest.raises(UsageError, match=r"no unit of up to 64 sequences has the shares clm 0\.33"):
-        make_plan(mixture, {"clm": 0.33, "prefix_lm": 0.67}, batch=1, sequence_length=64)
+        make_plan(mixture, {"clm": 0.33, "ul2_s": 0.67}, batch=1, sequence_length=64)
 
 
 def test_too_few_masks_for_a_denoiser_are_a_warning(mixture, caplog):

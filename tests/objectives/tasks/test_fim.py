@@ -162,7 +162,7 @@ def test_cuts_are_uniform_over_characters(texts):
     assert len(window.tokens) == 1
     for key in range(8_000):
         row = row_of(objective, [window], 20, key)
-        (part,) = split_segments(row.tokens, row.segment_ids)
+        (part,) = split_segments(row.tokens[: row.used], row.segment_ids[: row.used])
         front, back, _ = (texts.bytes_of(piece) for piece in pieces_of(part))
         seen[len(front), 3 - len(back)] += 1
     expected = {(a, b): 500 if a == b else 1000 for a in range(4) for b in range(a, 4)}

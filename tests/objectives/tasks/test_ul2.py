@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from objectives.tasks.registry import MIXES, OBJECTIVES
-from objectives.tasks.ul2 import DENOISERS, PREFIX_DENOISERS, SHORTEST, Settings, denoised
+from objectives.tasks.ul2 import DENOISERS, SHORTEST, denoised
 from tests.objectives import plain_laws
 from tests.objectives.rows import (
     CONTROL,
@@ -81,16 +81,6 @@ def test_every_segment_has_spans_where_there_is_room(denoiser, windows, key):
     assert ((segments.control_tokens > 0) == (lengths_of(windows) >= SHORTEST)).all()
 
 
-@pytest.mark.parametrize("objective", [*DENOISERS, *PREFIX_DENOISERS])
-def test_a_task_token_stands_at_the_front(objective):
-    windows = [addresses_of([100, 54])]
-    plain = row_of(objective(CONTROL), windows, 200, 4)
-    marked = row_of(objective(CONTROL, Settings(mode=50295)), windows, 200, 4)
-    assert marked.tokens.tolist() == [50295, *plain.tokens[:-1].tolist()]
-    assert marked.used == plain.used + 1
-    assert marked.loss_weights[0] == 0
-
-
 @given(
     denoisers,
     st.lists(st.tuples(sources, keys), min_size=1, max_size=6),
@@ -104,4 +94,4 @@ def test_s_denoisers_have_the_published_shares():
     ul2, simplified = MIXES["ul2"], MIXES["ul2_simplified"]
     assert ul2["ul2_s"] / sum(ul2.values()) == pytest.approx(1 / 7)
     assert simplified["ul2_s_half"] / sum(simplified.values()) == pytest.approx(0.5)
-    assert all(OBJECTIVES[name].has_prefix for name in {*ul2, *simplified})
+    assert all(OBJECTIVES[name](CONTROL).has_prefix for name in {*ul2, *simplified})

@@ -8,7 +8,9 @@ import torch
 from safetensors import safe_open
 
 from manifests.errors import UsageError
+from tests.trainer.conftest import write_run
 from tests.trainer.interop.conftest import CONTROL, TOKENIZER, make
+from trainer.config import load_run_config
 from trainer.interop import weights
 from trainer.interop.export import export, export_run
 from trainer.models import DecoderDims
@@ -133,19 +135,35 @@ def test_the_card_says_what_the_model_was_trained_on(trained, tmp_path) -> None:
 
 
 def test_a_prefix_lm_is_refused_and_one_in_part_is_marked(configure, tmp_path) -> None:
-    train(config := configure("data.objective=prefix_lm", "schedule.steps=1"))
+    train(config := configure("data.attention=prefix", "schedule.steps=1"))
     with pytest.raises(UsageError, match="is a Prefix-LM"):
         export_run(Run.open(config.output), str(tmp_path / "hf"))
     assert not (tmp_path / "hf").exists()
     mixed = configure(
-        "data.objective={ clm = 0.5, prefix_lm = 0.5 }",
+        "data.objective={ clm = 0.5, ul2_s = 0.5 }",
         "schedule.steps=1",
         f"output={tmp_path / 'mixed'}",
     )
     train(mixed)
     export_run(Run.open(mixed.output), str(tmp_path / "hf"))
     card = (tmp_path / "hf/README.md").read_text()
-    assert "sequences of prefix_lm the front attended in both directions" in " ".join(card.split())
+    assert "sequences of ul2_s the front attended in both directions" in " ".join(card.split())
+
+
+def test_the_task_tokens_of_a_run_are_those_of_its_export(tmp_path, dataset_with_dummies) -> None:
+    path = write_run(tmp_path, dataset_with_dummies)
+    train(config := load_run_config(path, ["data.task_tokens=true", "schedule.steps=1"]))
+    run, place = Run.open(config.output), str(tmp_path / "hf")
+    export_run(run, place)
+    text, gap = run.plan.task_tokens["clm"], run.plan.task_tokens["span_corruption"]
+    card = " ".join(Path(place, "README.md").read_text().split())
+    assert f"Each prompt of a text begins with the task token {text}." in card
+    assert f"Its prompt is `{gap} PREFIX" in card
+    for model in (LanguageModel.open(place), LanguageModel.open(config.output)):
+        assert model.prompt([1, 2]) == [text, 1, 2]
+        assert model.infill([1], [2])[:2] == [gap, 1]
+        allowed = model.continuation().allowed
+        assert allowed is not None and not allowed[[text, gap]].any()
 
 
 def test_an_existing_directory_is_refused(tmp_path) -> None:

@@ -1,11 +1,15 @@
 """The decoders: causality, cache, prefixes, recomputation, and dimensions."""
 
+import math
+from operator import mul
+
 import pytest
 import torch
 
 from manifests.errors import UsageError
 from trainer.models import MODELS, Decoder, DecoderDims
 from trainer.models.kv_cache import KVCache
+from trainer.models.layers import Attention, prefix_mask, rotary_table
 
 SMALL = DecoderDims(layers=2, width=64, heads=4, inner=160)
 
@@ -48,6 +52,33 @@ def test_positions_of_a_prefix_attend_to_each_other(name: str) -> None:
         assert torch.equal(after[0, :seen_from], whole[0, :seen_from])
         assert not torch.isclose(after[0, seen_from:], whole[0, seen_from:]).all(-1).any()
         assert torch.equal(after[1, :position], whole[1, :position])
+
+
+@pytest.mark.parametrize("sizes", [[0, 3, 9], [1, 8, 5]])
+@torch.no_grad()
+def test_attention_with_a_prefix_is_that_of_plain_python(sizes: list[int]) -> None:
+    """Each position mixes the values of those that it sees, by the softmax of its products."""
+    torch.manual_seed(1)
+    dims, length = DecoderDims(layers=1, width=8, heads=2, inner=8), 9
+    attention = Attention(dims, 0)
+    x = torch.randn(len(sizes), length, dims.width)
+    no_turn = rotary_table(torch.zeros(length, dtype=torch.int64), 4, 10000.0)
+    got = attention(x, no_turn, None, prefix_mask(torch.tensor(sizes), length))
+    for row, prefix in enumerate(sizes):
+        heads = attention.qkv(x[row]).view(length, 3, dims.heads, dims.head_dim).tolist()
+        for i in range(length):
+            seen = range(max(i + 1, prefix))
+            mixed = []
+            for head in range(dims.heads):
+                query = heads[i][0][head]
+                scores = [
+                    math.exp(sum(map(mul, query, heads[j][1][head])) / math.sqrt(dims.head_dim))
+                    for j in seen
+                ]
+                for column in range(dims.head_dim):
+                    values = [heads[j][2][head][column] for j in seen]
+                    mixed.append(sum(map(mul, scores, values)) / sum(scores))
+            torch.testing.assert_close(got[row, i], attention.out(torch.tensor(mixed)))
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -7,10 +7,13 @@ import torch
 
 from manifests.errors import DataError, UsageError
 from manifests.special_tokens import SpecialTokens
-from objectives.tasks.registry import make_objective
+from objectives.tasks.objective import Attention
+from objectives.tasks.registry import make_objectives
+from tests.trainer.conftest import write_run
+from trainer.config import load_run_config
 from trainer.models import MODELS, DecoderDims
 from trainer.run import Run
-from trainer.sampling.generate import Sampling
+from trainer.sampling.generate import Sampling, generate
 from trainer.sampling.language_model import LanguageModel
 from trainer.sampling.text import Prompt, Sample, read_prompts, sample_texts, samples_text
 from trainer.train import train
@@ -19,10 +22,11 @@ CONTROL = SpecialTokens(end=90, sep=91, eom=92, mask_1=96, masks=4, vocabulary=9
 FIM = {"fim": {"sentinels": [93, 94, 95]}}
 
 
-def learned(objectives: set[str]) -> LanguageModel:
+def learned(objectives: set[str], attention: Attention = "causal") -> LanguageModel:
     """Return a model as if it had been trained on these objectives."""
     model = MODELS["codegen2"](DecoderDims(layers=1, width=16, heads=4, inner=16), 97)
-    made = {name: make_objective(name, CONTROL, FIM.get(name, {})) for name in sorted(objectives)}
+    settings = {name: FIM[name] for name in objectives & FIM.keys()}
+    made = make_objectives(objectives, CONTROL, settings, attention)
     return LanguageModel(model, "none", CONTROL, 64, made)
 
 
@@ -41,7 +45,7 @@ def test_a_gap_has_the_prompt_and_the_stop_token_of_its_objective(objectives, pr
     assert model._infiller.stop_tokens == {stop}
 
 
-@pytest.mark.parametrize("objectives", [{"clm"}, {"prefix_lm", "ul2_s"}])
+@pytest.mark.parametrize("objectives", [{"clm"}, {"clm", "ul2_s"}])
 def test_a_model_without_an_infilling_objective_refuses_a_suffix(objectives) -> None:
     with pytest.raises(UsageError, match="no objective of this model fills in"):
         learned(objectives).infill([1], [2])
@@ -53,23 +57,61 @@ def language_model(trained: str) -> LanguageModel:
 
 
 @pytest.mark.parametrize(
-    ("objectives", "both_ways"),
+    ("objectives", "attention", "text", "gap"),
     [
-        ({"clm"}, False),
-        ({"span_corruption"}, False),
-        ({"prefix_lm"}, True),
-        ({"clm", "prefix_lm"}, False),
-        ({"ul2_s", "ul2_x64"}, True),
+        ({"clm", "span_corruption"}, "causal", None, None),
+        ({"span_corruption"}, "causal", None, None),
+        ({"clm", "span_corruption"}, "prefix", 0, 0),
+        ({"clm", "fim"}, "prefix", 0, 0),
+        ({"clm", "ul2_s", "ul2_x64"}, "causal", None, 1),
+        ({"ul2_s", "ul2_x64"}, "causal", 0, 1),
     ],
 )
 def test_a_prefix_lm_sees_its_prompt_in_both_directions(
-    language_model, objectives, both_ways
+    language_model, objectives, attention, text, gap
 ) -> None:
-    made = learned(objectives).objectives
+    """How many tokens at the end of a prompt are behind its prefix; None: it has no prefix."""
+    made = learned(objectives, attention).objectives
     changed = LanguageModel(
         language_model.model, language_model.tokenizer, language_model.control, 64, made
     )
-    assert (changed.continuation().prefix == 0) == both_ways
+    assert changed.continuation().prefix == text
+    assert changed.infilling().prefix == gap
+
+
+def test_a_run_with_a_prefix_and_task_tokens_is_prompted_so(tmp_path, dataset_with_dummies) -> None:
+    """The sample is that of the task token and the text as a prefix."""
+    path = write_run(tmp_path, dataset_with_dummies)
+    chosen = ["data.attention=prefix", "data.task_tokens=true", "schedule.steps=1"]
+    train(config := load_run_config(path, chosen))
+    opened = LanguageModel.open(config.output)
+    model, (task, other) = opened.model, Run.open(config.output).plan.task_tokens.values()
+    assert opened.infill([1], [2])[0] == other
+    assert opened.prompt([]) == [task, opened.control.end]
+    ids = opened.prompt(opened.encode("def value(x"))
+    assert ids[0] == task
+    torch.manual_seed(5)
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=1.0)
+    sampling, decoding = Sampling(tokens=6, temperature=0), opened.continuation()
+    assert decoding.allowed is not None
+    allowed = decoding.allowed.clone()
+    allowed[list(decoding.stop)] = True
+
+    @torch.no_grad()
+    def likeliest(prefix: int) -> list[int]:
+        tokens = list(ids)
+        for _ in range(6):
+            seen = model.hidden(torch.tensor([tokens]), prefix=torch.tensor([prefix]))
+            logits = model.head(seen[0, -1])
+            tokens.append(int(logits.masked_fill(~allowed, -torch.inf).argmax()))
+        return tokens[len(ids) :]
+
+    [[completion]] = generate(model, [ids], sampling, decoding)
+    count = len(completion.tokens)
+    assert completion.tokens == likeliest(len(ids))[:count] != likeliest(0)[:count]
+    [[sample]] = sample_texts(opened, [Prompt("def value(x")], sampling)
+    assert (sample.tokens, sample.ended) == (count, completion.ended)
 
 
 def test_no_sample_has_a_control_token(language_model) -> None:
