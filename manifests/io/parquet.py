@@ -66,14 +66,6 @@ class ParquetReader:
         for batch in self._file.iter_batches(rows, [group], list(columns), use_threads=False):
             yield self._select(pa.Table.from_batches([batch]), columns)
 
-    def groups_between(self, column: int, low: int, high: int) -> Iterator[int]:
-        """Yield the row groups whose statistics allow a value of `column` from `low` to `high`."""
-        for group in range(self.row_groups):
-            statistics = self.metadata.row_group(group).column(column).statistics
-            known = statistics is not None and statistics.has_min_max
-            if not known or (statistics.min <= high and low <= statistics.max):
-                yield group
-
     def _select(self, table: pa.Table, columns: Sequence[str] | None) -> pa.Table:
         return table if columns is None else table.select(list(columns))
 
@@ -104,9 +96,34 @@ def read_table(url: str, columns: Sequence[str] | None = None) -> pa.Table:
     Raises:
         DataError: the file is missing or is not a Parquet file.
     """
+    with _open_readable(url) as file:
+        return file.read(columns)
+
+
+def read_row(url: str, row: int, columns: Sequence[str] | None = None) -> dict[str, Any]:
+    """Return a row of a Parquet file, or some of its columns, from the row group that holds it.
+
+    Raises:
+        DataError: the file is missing, is not a Parquet file, or has no such row.
+    """
+    first = 0
+    with _open_readable(url) as file:
+        for group in range(file.row_groups):
+            after = first + file.metadata.row_group(group).num_rows
+            if first <= row < after:
+                table = file.read_row_group(group, columns).slice(row - first, 1)
+                values: dict[str, Any] = table.to_pylist()[0]
+                return values
+            first = after
+    raise DataError(f"{url}: has no row {row}, only {first}")
+
+
+@contextmanager
+def _open_readable(url: str) -> Iterator[ParquetReader]:
+    """Open a Parquet file as `open_parquet`; DataError if it is missing or cannot be read."""
     try:
         with open_parquet(url) as file:
-            return file.read(columns)
+            yield file
     except FileNotFoundError:
         raise DataError(f"{url}: the file is missing") from None
     except (pa.ArrowException, OSError) as error:

@@ -5,7 +5,7 @@ from typing import Any
 
 from manifests.dataset.shard_index import read_shard_rows
 from manifests.io import files
-from manifests.io.parquet import read_table
+from manifests.io.parquet import read_row
 from manifests.lineage.chain import Chain
 from manifests.lineage.parts_table import DedupPart, FilteredPart, read_parts
 from manifests.verify.parts import duplicates_url
@@ -78,7 +78,10 @@ def decision_tables(chain: Chain) -> list[DocumentTable]:
 
 def document_tables(chain: Chain) -> list[DocumentTable]:
     """Return the tables of documents/; none if documents/ is missing or was cleaned away."""
-    return [table for table in _part_tables(chain, "documents") if files.exists(table.url)]
+    link = chain.link("license_filter")
+    written = set(files.list_names(files.join(link.directory, "documents"))) if link else set()
+    tables = _part_tables(chain, "documents")
+    return [table for table in tables if f"{table.name}.parquet" in written]
 
 
 def duplicate_tables(chain: Chain) -> list[DocumentTable]:
@@ -112,8 +115,7 @@ def shard_tables(chain: Chain) -> list[DocumentTable]:
 
 def take_row(table: DocumentTable, row: int, columns: list[str] | None = None) -> Row:
     """Return one row of a table."""
-    values: Row = read_table(table.url, columns).slice(row, 1).to_pylist()[0]
-    return values
+    return read_row(table.url, row, columns)
 
 
 def stored_document(chain: Chain, shard: DocumentTable, row: int) -> StoredDocument:

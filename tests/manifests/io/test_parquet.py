@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from manifests.errors import DataError
-from manifests.io.parquet import open_parquet, parse_table, read_table
+from manifests.io.parquet import ParquetReader, open_parquet, parse_table, read_row, read_table
 
 ROOT = Path(__file__).parents[3]
 
@@ -97,11 +97,23 @@ def test_columns_come_in_the_order_asked_for(tmp_path):
         assert file.read_row_group(0, columns).equals(expected)
 
 
-def test_row_groups_without_a_wanted_value_are_left_out(tmp_path):
+def test_a_row_is_read_from_its_row_group_alone(tmp_path, monkeypatch):
     path = tmp_path / "table.parquet"
-    pq.write_table(pa.table({"a": np.arange(100)}), path, row_group_size=10)
-    with open_parquet(str(path)) as file:
-        assert list(file.groups_between(0, 19, 31)) == [1, 2, 3]
+    pq.write_table(pa.table({"a": np.arange(25), "b": np.arange(25) * 2}), path, row_group_size=10)
+    groups, read = [], ParquetReader.read_row_group
+
+    def noted(file, group, columns=None):
+        groups.append(group)
+        return read(file, group, columns)
+
+    monkeypatch.setattr(ParquetReader, "read_row_group", noted)
+    for row in (0, 9, 10, 24):
+        assert read_row(str(path), row) == {"a": row, "b": 2 * row}
+    assert groups == [0, 0, 1, 2]
+    assert read_row(str(path), 24, ["b"]) == {"b": 48}
+    for row in (-1, 25):
+        with pytest.raises(DataError, match=f"{path}: has no row {row}, only 25"):
+            read_row(str(path), row)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"PAR1", b"not Parquet at all"])
