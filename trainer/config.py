@@ -1,7 +1,7 @@
 """RUN.toml: the config of a training run.
 
-The hyperparameters of CodeGen2 are not published. Unless a field says otherwise, a default is that
-of CodeGen's 1B model (jaxformer, config/codegen_1B_nl), which has the dimensions of CodeGen2's 1B.
+The hyperparameters of CodeGen2 are not published. "CodeGen's 1B" stands for the published config of
+CodeGen's 1B model (jaxformer, config/codegen_1B_nl), which has the dimensions of CodeGen2's 1B.
 """
 
 import os
@@ -27,23 +27,26 @@ class DataConfig(Config):
     """Training sequences."""
 
     sequence_length: int = Field(default=2048, ge=16)
-    """Tokens of a sequence (n_ctx of codegen2's config.json)."""
+    """Tokens of a sequence. Published: n_ctx of CodeGen2's config.json."""
     objective: str | dict[str, float] = "codegen2"
-    """A name of objectives/tasks/registry.py, or several names with their shares. "codegen2" is
-    half causal language modeling and half span corruption within files (CodeGen2, arXiv 2305.02309,
-    section 3.3)."""
+    """A name of objectives/tasks/registry.py, or several names with their shares. Published:
+    "codegen2" is half causal language modeling and half span corruption within files (CodeGen2,
+    arXiv 2305.02309, section 3.3)."""
     settings: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    """Objective -> its settings that differ from the defaults."""
+    """Objective -> its settings that are not those of docs/objectives.md."""
     attention: Attention = "causal"
     """"prefix" trains a Prefix-LM: the first r N of N positions of each sequence, r uniform between
     0 and 0.9, attend to each other and have no loss (CodeGen2, arXiv 2305.02309, section 3.1.1).
-    UL2's denoisers have a prefix of their own."""
+    UL2's denoisers have a prefix of their own. Published: CodeGen2 is a causal decoder (section
+    3.3)."""
     task_tokens: bool = False
-    """Whether each sequence begins with a token that names its task, as UL2's do. CodeGen2 observed
-    "no notable differences" (arXiv 2305.02309, section 3.3). The tokens are `<dummy_0>`,
-    `<dummy_1>` ... of the vocabulary, in the order of the tasks; plan.json contains them."""
+    """Whether each sequence begins with a token that names its task, as UL2's do. Published:
+    CodeGen2 has none and observed "no notable differences" (arXiv 2305.02309, section 3.3). The
+    tokens are `<dummy_0>`, `<dummy_1>` ... of the vocabulary, in the order of the tasks; plan.json
+    contains them."""
     workers: int = Field(default=0, ge=0)
-    """Processes that make batches in advance; 0 makes them in the training process."""
+    """Processes that make batches in advance; 0 makes them in the training process.
+    Ours: an update takes far longer than its batch."""
     skip: list[tuple[int, int]] = Field(default_factory=list)
     """Half-open ranges [first, stop) of positions excluded from training, for example around a
     spike of the loss. An update that would overlap a range starts at its stop. The ranges may
@@ -62,14 +65,15 @@ class ModelConfig(Config):
     """The decoder."""
 
     name: str = "codegen2"
-    """A model of trainer/models: "codegen2" (GPT-J's block) or "llama" (CodeGen2.5)."""
+    """A model of trainer/models: "codegen2" (GPT-J's block) or "llama" (CodeGen2.5). Ours: the
+    model that Stackpile reproduces."""
     size: str | DecoderDims = "demo"
     """A named size of the model ("demo"; CodeGen2's "1B", "3.7B", "7B", "16B"; CodeGen's "350M",
     "2B", "6B", "16B"; llama: "demo", "7B"), or a table of layers, width, heads, inner, and
-    optionally rotary, rotary_base and norm_epsilon."""
+    optionally rotary, rotary_base and norm_epsilon. Ours: "demo" trains in minutes on a CPU."""
     initialization: Literal["gpt2", "jaxformer"] = "gpt2"
-    """How initial weights are drawn; see trainer/models/initialization.py. The published configs
-    name GPT-2's (initializer_range 0.02); CodeGen was trained from JAXFORMER's."""
+    """How initial weights are drawn; see trainer/models/initialization.py. Published: the
+    configs name GPT-2's (initializer_range 0.02); CodeGen was trained from JAXFORMER's."""
 
     @property
     def dims(self) -> DecoderDims:
@@ -98,7 +102,8 @@ class BatchConfig(Config):
     """The size of an update."""
 
     sequences: int = Field(default=256, ge=1)
-    """Sequences of an update over all processes: 524,288 tokens at 2,048, as CodeGen's 1B."""
+    """Sequences of an update over all processes: 524,288 tokens at 2,048. Published: CodeGen's 1B
+    has as many."""
     micro_batch: int = Field(default=8, ge=1)
     """Sequences of one forward pass in one process (ours); it affects memory and speed only."""
 
@@ -107,26 +112,28 @@ class OptimizerConfig(Config):
     """AdamW."""
 
     learning_rate: float = Field(default=2e-4, gt=0)
-    """Peak learning rate."""
+    """Peak learning rate. Published: CodeGen's 1B."""
     betas: tuple[float, float] = (0.9, 0.999)
-    """Decay rates of the first and second moments."""
+    """Decay rates of the first and second moments. Published: CodeGen's 1B."""
     eps: float = Field(default=1e-8, gt=0)
-    """Term added to the square root of the second moment."""
+    """Term added to the square root of the second moment. Published: CodeGen's 1B."""
     weight_decay: float = Field(default=0.1, ge=0)
-    """Decoupled weight decay, of matrices only."""
+    """Decoupled weight decay, of matrices only. Published: CodeGen's 1B."""
     clip: float = Field(default=1.0, gt=0)
-    """Maximum norm of the gradient."""
+    """Maximum norm of the gradient. Published: CodeGen's 1B."""
     z_loss: float = Field(default=1e-4, ge=0)
-    """Factor of the squared log-partition (jaxformer model.py; PaLM, section 5)."""
+    """Factor of the squared log-partition. Published: jaxformer model.py; PaLM, section 5."""
     on_nonfinite: Literal["stop", "skip"] = "stop"
     """What happens at an update whose loss or gradient norm is not finite. "stop" ends the run
     before the update. "skip" leaves the weights as they are and continues with the next update; it
-    also skips updates whose gradient norm is an outlier."""
+    also skips updates whose gradient norm is an outlier. Ours: the user decides about a run that
+    fails."""
     outlier_deviations: float = Field(default=6.0, gt=0)
     """With "skip": a gradient norm is an outlier if it is more than so many standard deviations
-    above the mean of the last norms (OLMo-core, SkipStepOptimizer); inf: no norm is an outlier."""
+    above the mean of the last norms; inf: no norm is an outlier. Published: OLMo-core,
+    SkipStepOptimizer."""
     norm_window: int = Field(default=128, ge=2)
-    """Number of the last norms (OLMo-core). The first half of it is never compared."""
+    """Number of the last norms. The first half of it is never compared. Published: OLMo-core."""
     max_skips: int = Field(default=10, ge=0)
     """Updates in a row that are skipped before the run ends (ours: a bad part of the data is
     shorter, and a diverged model does not recover)."""
@@ -141,18 +148,22 @@ class ScheduleConfig(Config):
     """
 
     steps: int | None = Field(default=None, ge=1)
-    """Updates of the run; default: as many as the mixture's budget has."""
+    """Updates of the run. By default as many as the mixture's budget has. Ours: the budget is said
+    once."""
     shape: Literal["cosine", "wsd"] = "cosine"
     """"cosine" anneals by a cosine from the end of the warmup on; "wsd" (warmup-stable-decay) keeps
-    the peak and anneals linearly at the end of the run."""
+    the peak and anneals linearly at the end of the run. Published: CodeGen's 1B has
+    a cosine."""
     warmup: int | None = Field(default=None, ge=0)
-    """Updates of linear warmup; default: 3000, but at most a tenth of the run."""
+    """Updates of linear warmup. By default 3000, but at most a tenth of the run. Published:
+    CodeGen's 1B has 3000. Ours: the bound, for short runs."""
     anneal: int | None = Field(default=None, ge=1)
-    """Updates of the annealing. Default for "cosine": the rest of the run (CodeGen2.5); jaxformer
-    anneals for 300,000 of 350,000 updates, and keeps the final rate after it. Default for "wsd":
-    a tenth of the run (MiniCPM, arXiv 2404.06395)."""
+    """Updates of the annealing. By default for "cosine" the rest of the run. Published: CodeGen2.5
+    (arXiv 2305.02309, section 3.5); jaxformer anneals for 300,000 of 350,000 updates, and keeps the
+    final rate after it. By default for "wsd" a tenth of the run. Published: MiniCPM, arXiv
+    2404.06395."""
     final: float = Field(default=2e-5, ge=0)
-    """Learning rate at the end of the annealing."""
+    """Learning rate at the end of the annealing. Published: CodeGen's 1B."""
 
 
 class CheckpointConfig(Config):
@@ -163,14 +174,15 @@ class CheckpointConfig(Config):
     keep: int = Field(default=3, ge=1)
     """Number of the last checkpoints that are kept (ours)."""
     keep_every: int | None = Field(default=None, ge=1)
-    """Checkpoints of steps that are a multiple of this number are kept too; default: none."""
+    """Checkpoints of steps that are a multiple of this number are kept, too; without it, none."""
 
 
 class ValidationConfig(Config):
     """The loss on held-out documents, which metrics.jsonl records."""
 
     every: int | None = Field(default=None, ge=1)
-    """Updates between two validations; the last update has one, too. Default: no validation."""
+    """Updates between two validations; the last update has one, too. Without it, there
+    is none."""
     documents: int = Field(default=64, ge=1)
     """Maximum number of documents of a component (ours: 64 of the 22 components of the Pile have
     about 2 million tokens)."""
@@ -194,20 +206,23 @@ class RunConfig(Config):
     init: str | None = None
     """Directory with the weights that the run starts from, relative to RUN.toml: a run, whose last
     checkpoint is taken, or what `export` or `import` wrote. The optimizer, the schedule and the
-    data begin at step 0. Default: the weights are drawn; see `model.initialization`."""
+    data begin at step 0. Without it, weights are drawn; see `model.initialization`."""
     seed: int = Field(default=0, ge=0, lt=1 << 63)
-    """Seed of the initial weights. The order of the data depends on the mixture's seed."""
+    """Seed of the initial weights. Ours: any number. The order of the data depends on the mixture's
+    seed."""
     precision: Literal["auto", "bf16", "float32"] = "auto"
     """Precision of matrix products; weights, reductions and optimizer state are float32. "auto" is
-    bf16 on GPUs and on CPUs that multiply it (`parallel.has_fast_bf16`), otherwise float32."""
+    bf16 on GPUs and on CPUs that multiply it (`parallel.has_fast_bf16`), otherwise float32.
+    Published: jaxformer computes in bf16. Ours: the exception."""
     compile: bool = False
     """Compile each block with torch.compile: takes minutes at the start, trains faster on GPUs."""
     activation_checkpointing: bool = False
     """Keep only the input of each block and recompute its activations in the backward pass, for
     models that do not fit in memory otherwise."""
     threads: int | None = Field(default=None, ge=1)
-    """Threads of each process on a CPU; default: the cores divided by the processes of the machine.
-    The number changes the rounding of sums."""
+    """Threads of each process on a CPU. By default the cores divided by the processes of the
+    machine. Ours: more threads than cores wait for one another. The number changes the rounding of
+    sums."""
     data: DataConfig = DataConfig()
     """[data]"""
     model: ModelConfig = ModelConfig()

@@ -53,9 +53,10 @@ class Profile(Config):
     min_tokens: int = Field(ge=1)
     """Documents with fewer tokens have no signature."""
     hash: Literal["xxh32"] = "xxh32"
-    """Hash of the UTF-8 bytes of a shingle, equal to `xxhash.xxh32_intdigest`."""
+    """Hash of the UTF-8 bytes of a shingle, equal to `xxhash.xxh32_intdigest`. Ours: 32 bits, as
+    the scheme needs."""
     scheme: Literal["affine32"] = "affine32"
-    """Permutation scheme, as defined by datasketch 2.0."""
+    """Permutation scheme. Published: datasketch 2.0's."""
     seed: int = Field(ge=0, lt=2**32)
     """Seed of the permutations, as in datasketch."""
     permutations: int = Field(ge=1, le=4096)
@@ -63,7 +64,7 @@ class Profile(Config):
     threshold: float = Field(gt=0, lt=1)
     """Jaccard similarity at and above which two documents count as near-duplicates."""
     bands: int | None = Field(default=None, ge=1)
-    """Bands of the signature. Default: the optimal number by datasketch's rule."""
+    """Bands of the signature. By default the optimal number. Published: datasketch's rule."""
     rows: int | None = Field(default=None, ge=1)
     """Minima of a band. Must be given together with `bands`."""
 

@@ -47,7 +47,7 @@ class PolicyFile(Config):
     spdx_list_version: Annotated[str, AfterValidator(check_version)] = newest()
     """Version of the SPDX license list that the policy was written against, "3.12". A permissive
     license that SPDX added later does not reject a file that names the license in its header. By
-    default the newest version that Stackpile knows: every license that the policy leaves out
+    default the newest version that Stackpile knows. Ours: every license that the policy leaves out
     rejects."""
     licenses: list[str] = Field(min_length=1)
     """SPDX ids, or `ID WITH EXCEPTION`."""

@@ -28,9 +28,9 @@ class MixtureGroup(WeightedGroup):
     components: list[str] = Field(min_length=1)
     """Names (`source/slug`) or patterns (`the-stack/*`); each must match a component."""
     inner_epochs: dict[str, float] = Field(default_factory=dict)
-    """Component -> its epochs relative to the other components of the group; default: 1. Within a
-    group, the weight of a component is its tokens times its inner epochs. (The Pile, arXiv
-    2101.00027, Table 1, repeats Wikipedia 3 times and arXiv twice.)"""
+    """Component -> its epochs relative to the other components of the group, of which those that
+    are not named have 1. Within a group, the weight of a component is its tokens times its inner
+    epochs. (The Pile, arXiv 2101.00027, Table 1, repeats Wikipedia 3 times and arXiv twice.)"""
     max_epochs: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """Maximum epochs of a component. When a component reaches the maximum, its share goes to the
     other components of its group, or to the other groups if none is left."""
@@ -42,12 +42,12 @@ class Mixture(Config):
     datasets: list[str] = Field(min_length=1)
     """Directories that `tokenize` wrote, relative to MIX.toml."""
     seed: int = Field(default=0, ge=0, lt=2**63)
-    """Seed of the order of the stream and of all random choices of objectives."""
+    """Seed of the order of the stream and of all random choices of objectives. Ours: any number."""
     tokens: int | None = Field(default=None, gt=0)
     """Budget in tokens. A mixture has a budget in tokens or in epochs."""
     epochs: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """Budget in epochs of the whole mixture. The default is 1, or the sum of the groups' epochs if
-    every group has epochs."""
+    every group has epochs. Ours: every document once."""
     group: list[MixtureGroup] = Field(min_length=1)
     """The [[group]] tables."""
 

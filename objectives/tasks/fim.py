@@ -56,8 +56,9 @@ class Settings(Config):
     shortest: int = Field(default=8, ge=1)
     """Segments of fewer tokens stay plain. Ours: three control tokens would outweigh it."""
     sentinels: tuple[int, int, int] | None = None
-    """Ids of prefix, suffix and middle. Default: <fim_prefix>, <fim_suffix> and <fim_middle> of the
-    vocabulary. CodeGen2's vocabulary has none of them; its <dummy_0> to <dummy_3> are unused."""
+    """Ids of prefix, suffix and middle. By default those of <fim_prefix>, <fim_suffix> and
+    <fim_middle> in the vocabulary. Published: StarCoder's names, which CodeGen2.5's vocabulary has.
+    CodeGen2's has none of them; its <dummy_0> to <dummy_3> are unused."""
 
 
 class FillInTheMiddle(Objective[Settings]):

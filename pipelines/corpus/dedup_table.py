@@ -11,10 +11,12 @@ class Dedup(Config):
     """Which documents are duplicates of one another."""
 
     profile: str = "stack-v1.2"
-    """Tokens, shingles, permutations and bands: a profile's name, or a file (TOML). The default is
-    BigCode's profile for The Stack v1.2."""
+    """Tokens, shingles, permutations and bands: a profile's name, or a file (TOML).
+    Published: BigCode's for The Stack v1.2 (bigcode-dataset near_deduplication)."""
     scope: Literal["all", "source", "component"] = "all"
-    """Duplicates are found in all documents, within a source, or within a component."""
+    """Duplicates are found in all documents, within a source, or within a component. Ours: sources
+    overlap, and headers and templates lie under several languages. BigCode ran its script on one
+    language at a time."""
     previous_corpora: list[str] = Field(default_factory=list)
     """Directories of finished dedups (out/dedup). Only their signatures are read, and none of their
     documents is removed: a document of this corpus is removed if its cluster holds one of theirs.

@@ -23,15 +23,17 @@ class License(Config):
     Ours: the default stands for CodeGen2's "stronger permissive license guideline" (arXiv
     2305.02309, section 3.3), which names no list."""
     missing: Missing | None = None
-    """`accept` or `reject` documents without a known license; the default depends on `kind`:
-    `accept` for starcoderdata, `reject` for the others."""
+    """`accept` or `reject` documents without a known license. The default depends on `kind`:
+    `accept` for starcoderdata. Published: its card says that all its files are permissive. `reject`
+    for the others. Ours: no license is no permission."""
     repositories: str | None = None
     """The name of a source of kind `the-stack`. A document without licenses has the licenses that
     this source knows of its repositories. For StarCoderData."""
     header: Header | None = None
     """`veto`: a file whose own text names a license that the policy denies is rejected, whatever
     its repository says; `off`: texts are not read for licenses. The default depends on `kind`:
-    `off` for the-pile, `veto` for the others."""
+    `off` for the-pile, `veto` for the others. Ours: prose may speak of a license without being
+    under it, and a repository's license does not name the files that others wrote."""
 
 
 class Source(Config):
@@ -45,7 +47,7 @@ class Source(Config):
     files: str
     """A path or URL with wildcards; relative paths start at the directory of CORPUS.toml."""
     components: list[str] | None = None
-    """Only these languages or sets; all by default."""
+    """Only these languages or sets; without it, all."""
     component: str | None = None
     """The component of every document of a `parquet` or `jsonl` source without such a column."""
     columns: Columns | None = None
@@ -62,10 +64,12 @@ class Source(Config):
     """For starcoderdata, what becomes of tags such as `<reponame>` and `<commit_msg>` that the
     columns of a row confirm: `keep` them as text, `strip` them, or `convert` them to the control
     tokens of the vocabulary. By default they are converted if the vocabulary has them, as
-    CodeGen2.5's has, and stripped otherwise. Tags that no column confirms stay text."""
+    CodeGen2.5's has, and stripped otherwise. Ours: CodeGen2.5 publishes the tokens and not how its
+    texts were encoded. Tags that no column confirms stay text."""
     redact: bool | None = None
     """Replace e-mail addresses, keys, tokens and IP addresses before texts become tokens. The
-    default depends on `kind`: true for the-stack and the-stack-v2, false for the others."""
+    default depends on `kind`: true for the-stack and the-stack-v2, false for the others. Ours:
+    StarCoderData and The Stack v3 were published redacted, and the Pile's authors did not."""
 
     @field_validator("name")
     @classmethod

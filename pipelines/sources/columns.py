@@ -7,7 +7,7 @@ class Columns(Config):
     """Which columns (or JSON keys) of a `parquet` or `jsonl` source hold which field."""
 
     text: str = "text"
-    """The document itself, a string."""
+    """The document itself, a string. Ours: the Pile's name for it."""
     repo: str | None = None
     """The repository, a string or a list of strings."""
     path: str | None = None

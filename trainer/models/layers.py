@@ -34,13 +34,14 @@ class DecoderDims(Config):
     inner: int = Field(gt=0)
     """Features inside the MLP."""
     rotary: int | None = Field(default=None, gt=0, multiple_of=2)
-    """Dimensions of a head that are rotated. Default: the model's; 64 or the whole head in
-    CodeGen2, the whole head in Llama. CodeGen's 350M has 32 of 64."""
+    """Dimensions of a head that are rotated. By default the model's. Published: 64 or the whole
+    head in CodeGen2, the whole head in Llama. CodeGen's 350M has 32 of 64."""
     rotary_base: float = Field(default=10000.0, gt=0)
     """Base of the rotary angles. Published: RoFormer (arXiv 2104.09864), section 3.2.2; the same in
     GPT-J and in CodeGen2.5's Llama."""
     norm_epsilon: float | None = Field(default=None, gt=0)
-    """Epsilon of the norms. Default: the model's; Llama 2 has 1e-5 where CodeGen2.5 has 1e-6."""
+    """Epsilon of the norms. By default the model's. Published: 1e-5 in CodeGen2, 1e-6 in
+    CodeGen2.5. Llama 2 has 1e-5."""
 
     @property
     def head_dim(self) -> int:
