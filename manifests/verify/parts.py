@@ -1,6 +1,8 @@
 """Checks of the files of license_filter and dedup against each other, one part at a time."""
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -74,13 +76,18 @@ def check_part(directory: str, row: FilteredPart) -> None:
 
 def read_duplicates(directory: str, parts: list[DedupPart]) -> PartAddresses:
     """Return the duplicates of all parts, ascending; another check names missing files."""
-    addresses = [np.zeros(0, np.uint64)]
-    for row in parts:
-        url = duplicates_url(directory, row.name)
-        if files.exists(url):
-            rows = read_table(url, ["row"])["row"].to_numpy().astype(np.uint64)
-            addresses.append(np.uint64(row.part) << np.uint64(32) | rows)
-    return np.sort(np.concatenate(addresses))
+    with ThreadPoolExecutor(files.REQUESTS) as pool:
+        addresses = pool.map(partial(_duplicates_of_part, directory), parts)
+        return np.sort(np.concatenate([np.zeros(0, np.uint64), *addresses]))
+
+
+def _duplicates_of_part(directory: str, row: DedupPart) -> PartAddresses:
+    """Return the duplicates of a part; none if the file is missing."""
+    url = duplicates_url(directory, row.name)
+    if not files.exists(url):
+        return np.zeros(0, np.uint64)
+    rows = read_table(url, ["row"])["row"].to_numpy().astype(np.uint64)
+    return np.uint64(row.part) << np.uint64(32) | rows
 
 
 def duplicates_url(directory: str, name: str) -> str:

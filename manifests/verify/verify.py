@@ -1,6 +1,6 @@
 """Checks every checksum, size, boundary and count of a chain of manifests, in parallel."""
 
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from functools import partial
@@ -41,6 +41,9 @@ from manifests.verify.parts import (
 )
 from manifests.verify.shard import check_shard
 from manifests.verify.side_files import check_documents, check_index
+
+Sizes = Mapping[str, int]
+"""Path relative to the directory of a job -> bytes, for all its files."""
 
 Progress = Callable[[int, int], None]
 """Called with (bytes done, bytes in all) as files are finished."""
@@ -84,9 +87,10 @@ def verify(chain: Chain, progress: Progress = lambda done, total: None) -> Verif
         (result.faults if chain.broken else result.notes).append(chain.missing)
     tasks: list[_Task] = []
     for parent, link in zip([None, *chain.links], chain.links, strict=False):
+        sizes = files.sizes(link.directory)
         for plan in (_handover, _tables, _STEPS[link.manifest.step]):
             try:
-                tasks += plan(parent, link, result)
+                tasks += plan(parent, link, result, sizes)
             except DataError as fault:
                 result.faults.append(str(fault))
     total, done = sum(task.bytes for task in tasks), 0
@@ -106,7 +110,7 @@ def verify(chain: Chain, progress: Progress = lambda done, total: None) -> Verif
     return result
 
 
-def _handover(parent: Link | None, link: Link, result: Verified) -> list[_Task]:
+def _handover(parent: Link | None, link: Link, result: Verified, sizes: Sizes) -> list[_Task]:
     """Check that the input of a job is the output of the job before, component by component."""
     if parent is None:
         return []
@@ -125,7 +129,7 @@ def _handover(parent: Link | None, link: Link, result: Verified) -> list[_Task]:
     return []
 
 
-def _tables(parent: Link | None, link: Link, result: Verified) -> list[_Task]:
+def _tables(parent: Link | None, link: Link, result: Verified, sizes: Sizes) -> list[_Task]:
     """Check the files that the manifest names by digest."""
     wanted, tokenizer = dict(link.manifest.tables), link.manifest.tokenizer
     if tokenizer and wanted.setdefault(tokenizer.file, tokenizer.sha256) != tokenizer.sha256:
@@ -134,27 +138,31 @@ def _tables(parent: Link | None, link: Link, result: Verified) -> list[_Task]:
             "in tables: the shards were encoded by another tokenizer"
         )
     return [
-        _Task(_size(link.directory, path), 1, partial(check_sha256, url, digest, FILE))
+        _Task(sizes.get(path, 0), 1, partial(check_sha256, url, digest, FILE))
         for path, digest in sorted(wanted.items())
         for url in [files.join(link.directory, path)]
     ]
 
 
-def _license_filter(parent: Link | None, link: Link, result: Verified) -> Iterator[_Task]:
+def _license_filter(
+    parent: Link | None, link: Link, result: Verified, sizes: Sizes
+) -> Iterator[_Task]:
     """Check documents/ and decisions/ of each part, unless documents/ were cleaned away."""
     paths = {
         f"documents/{row.name}.parquet": row for row in read_parts(link.directory, FilteredPart)
     }
-    kept = any(files.exists(files.join(link.directory, path)) for path in paths)
+    place = files.join(link.directory, "documents")
+    # Not by `sizes`, which leaves out folders behind symbolic links.
+    written = {f"documents/{name}" for name in files.list_names(place)}
+    kept = not paths or not written.isdisjoint(paths)
     if not kept:
-        place = files.join(link.directory, "documents")
         result.notes.append(f"{place}: was cleaned away, so documents are not checked")
     for path, row in paths.items() if kept else ():
-        yield _Task(_size(link.directory, path), 2, partial(check_part, link.directory, row))
+        yield _Task(sizes.get(path, 0), 2, partial(check_part, link.directory, row))
     yield from _receipts(link, set(paths), () if kept else paths)
 
 
-def _dedup(parent: Link | None, link: Link, result: Verified) -> Iterator[_Task]:
+def _dedup(parent: Link | None, link: Link, result: Verified, sizes: Sizes) -> Iterator[_Task]:
     """Check duplicates/ of each part against documents/ of the job before."""
     parts = read_parts(link.directory, DedupPart)
     previous = read_previous_parts(link.directory)
@@ -162,7 +170,7 @@ def _dedup(parent: Link | None, link: Link, result: Verified) -> Iterator[_Task]
     documents = files.join(parent.directory if parent else link.directory, "documents")
     removed = read_duplicates(link.directory, parts)
     for row in parts:
-        size = _size(link.directory, f"duplicates/{row.name}.parquet")
+        size = sizes.get(f"duplicates/{row.name}.parquet", 0)
         yield _Task(
             size, 1, partial(check_duplicates, link.directory, row, documents, counts, removed)
         )
@@ -183,11 +191,12 @@ def _receipts(
         removed: paths of files that were cleaned away.
     """
     receipts: dict[str, Receipt] = {}
-    for name in receipt_names(link.directory):
-        receipt = load_receipt(link.directory, name)
-        for path in sorted(wanted & receipt.files.keys()) if receipt else []:
-            if receipt and (receipt.digest == link.manifest.digest or name in path):
-                receipts[path] = receipt
+    with ThreadPoolExecutor(files.REQUESTS) as pool:
+        loaded = pool.map(partial(load_receipt, link.directory), receipt_names(link.directory))
+        for receipt in filter(None, loaded):
+            for path in sorted(wanted & receipt.files.keys()):
+                if receipt.digest == link.manifest.digest or receipt.name in path:
+                    receipts[path] = receipt
     missing = sorted(wanted - receipts.keys())
     if missing:
         raise DataError(f"{files.join(link.directory, missing[0])}: has no receipt")
@@ -200,14 +209,14 @@ def _receipts(
         raise DataError(f"{link.directory}/manifest.json: funnel is not the sum of its receipts")
 
 
-def _tokenize(parent: Link | None, link: Link, result: Verified) -> Iterator[_Task]:
+def _tokenize(parent: Link | None, link: Link, result: Verified, sizes: Sizes) -> Iterator[_Task]:
     """Check the totals of components, the tombstones, and each shard with its side files."""
     rows = read_shard_rows(link.directory, link.manifest)
     _check_components(link, rows)
     tombstones = Tombstones(link.directory, link.manifest)
     for name in tombstones.names:
         url = f"{FOLDER}/{name}{SUFFIX}"
-        yield _Task(_size(link.directory, url), 1, partial(tombstones.check, name))
+        yield _Task(sizes.get(url, 0), 1, partial(tombstones.check, name))
     tables = _block_tables(link, rows, result)
     owners: dict[str, str] = {}
     by_digest = {row.sha256: row.shard for row in rows}
@@ -289,8 +298,3 @@ def _check_shard(
     index = sample_index(table, np.dtype(tokenizer.dtype).itemsize)
     check_index(files.join(link.directory, row.index_path), index)
     check_documents(files.join(link.directory, row.table_path), row, starts)
-
-
-def _size(directory: str, path: str) -> int:
-    url = files.join(directory, path)
-    return files.size(url) if files.exists(url) else 0

@@ -1,6 +1,8 @@
 import json
 import re
 import shutil
+import threading
+from functools import partial
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 
 from manifests.dataset import writer
 from manifests.errors import DataError
+from manifests.io import files
 from manifests.lineage.chain import load_chain
 from manifests.lineage.manifest import load_manifest, save_manifest
 from manifests.lineage.receipts import load_receipt, save_receipt
@@ -222,6 +225,29 @@ def test_jobs_that_do_not_fit_together_are_named(output):
     assert any("funnel is not the sum of its receipts" in f for f in result)
 
 
+def test_a_job_without_parts_was_not_cleaned_away(output):
+    directory = output / "license_filter"
+    table = pq.read_table(directory / "parts.parquet")
+    pq.write_table(table.slice(0, 0), directory / "parts.parquet")
+    assert not [note for note in verify(load_chain(str(directory))).notes if "cleaned away" in note]
+
+
+def test_a_store_is_not_asked_for_one_part_after_another(output, monkeypatch):
+    asked = []
+
+    def noted(request, url):
+        if threading.current_thread() is threading.main_thread():
+            asked.append(url.removeprefix(f"{output}/"))
+        return request(url)
+
+    for name in ("exists", "size", "read_if_exists"):
+        monkeypatch.setattr(files, name, partial(noted, getattr(files, name)))
+    chain = load_chain(str(output))
+    assert verify(chain).faults == []
+    of_parts = re.compile(".*/(documents|decisions|duplicates|receipts|shards|heldout)/.*")
+    assert [url for url in asked if of_parts.fullmatch(url)] == []
+
+
 def test_receipts_of_other_runs_do_not_matter(output):
     directory = str(output / "license_filter")
     (name,) = [p.stem for p in sorted(output.glob("license_filter/receipts/*"))][:1]
@@ -278,7 +304,6 @@ def damage_table(output: Path, column: str, row: int, value: int) -> str:
 @pytest.mark.parametrize(("column", "value"), [("block", 0), ("start", 999), ("tokens", 1)])
 def test_places_of_documents_are_those_of_the_shard(output, column, value):
     from manifests.dataset.shard_index import read_shard_rows
-    from manifests.io import files
     from manifests.shards.block_table import read_blocks
     from manifests.verify.shard import check_shard
     from manifests.verify.side_files import check_documents
