@@ -131,7 +131,7 @@ def report(
     from trainer.layout import PLAN
 
     if files.exists(files.join(directory, PLAN)):
-        from trainer.report import run_report
+        from trainer.reporting.report import run_report
 
         if mixture is not None:
             raise UsageError("--mixture: is for an output of `prepare`, not for a run")

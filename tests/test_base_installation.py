@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -73,6 +74,10 @@ EXPECTED = {
 """Command line -> words of its output."""
 
 
+NUMBERS: Any = {"loss": 3.0, "rate": 1e-3, "norm": 1.0, "seconds": 0.5, "mfu": None}
+NUMBERS["remaining_seconds"] = None
+
+
 def write_run(directory: Path, dataset: str) -> None:
     """Write the directory of a run that has made one update."""
     directory.mkdir()
@@ -82,7 +87,7 @@ def write_run(directory: Path, dataset: str) -> None:
     save_plan(plan, str(directory / "plan.json"))
     (directory / "run.toml").write_text("seed = 1\n")
     progress = Progress(step=1, position=2, tokens=64)
-    metrics = update_metrics(progress, 0, 2, 32, loss=3.0, rate=1e-3, norm=1.0, seconds=0.5)
+    metrics = update_metrics(progress, 0, 2, 32, **NUMBERS)
     append_metrics(str(directory / "metrics.jsonl"), metrics)
 
 

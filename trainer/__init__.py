@@ -1,10 +1,10 @@
 """Training: models, the sharded loop, checkpoints, sampling, evaluation and export.
 
 train is the loop, optimization the update of the weights, checkpoints what is saved and resumed,
-run the directory of a run, config its RUN.toml, parallel its processes, metrics and display what it
-reports, interrupt how it stops. sampling, evaluate and trace use a finished run. interop reads and
-writes model directories of Hugging Face. models has the decoders. evaluation scores models on
-benchmarks, and sandbox runs the programs that a model wrote.
+run and layout the directory of a run, config its RUN.toml, parallel its processes, metrics and
+reporting what it reports, heldout and evaluate its validation, interrupt how it stops. sampling and
+trace use a finished run. interop reads and writes model directories of Hugging Face. models has the
+decoders. evaluation scores models on benchmarks, and sandbox runs the programs that a model wrote.
 """
 
 import os

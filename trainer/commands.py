@@ -58,10 +58,10 @@ def train(
 
     from manifests.console.output import unwrapped
     from trainer.config import load_run_config
-    from trainer.display import loss_text
     from trainer.estimate import estimate, estimate_table
     from trainer.interop.record import read_record
     from trainer.interop.training_data import data_tables
+    from trainer.reporting.display import loss_text
     from trainer.train import train as train_run
 
     run_config = load_run_config(config, overrides or ())

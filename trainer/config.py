@@ -194,6 +194,12 @@ class MetricsConfig(Config):
     components_every: int = Field(default=100, ge=1)
     """Updates between two lines with the counts and the losses of each component (ours: such a line
     has 32 kB for 380 components). The last update always has them."""
+    peak_tflops: float | None = Field(default=None, gt=0)
+    """Peak of the device of one process, 10^12 operations a second, of which MFU is a share.
+    Default: the dense bf16 peak of an H100, H200 or A100; other devices have no MFU."""
+    wandb: str | None = None
+    """Project of Weights & Biases that gets the metrics, too; needs the package wandb. Default:
+    none. RUN/tensorboard has event files in any case."""
 
 
 class RunConfig(Config):

@@ -21,6 +21,7 @@ from trainer.config import RunConfig
 from trainer.models import MODELS, Decoder
 from trainer.models.loss import CHUNK_ELEMENTS
 from trainer.parallel import uses_bf16
+from trainer.reporting.speed import flops_per_token, parameter_count
 from trainer.run import plan_of
 
 
@@ -79,7 +80,7 @@ def estimate(config: RunConfig, processes: int, mfu: float, tflops: float) -> di
     rows, skip = config.batch.sequences, config.data.skip
     counts = Sampler(plan).counts(step_position(0, steps - 1, rows, skip) + rows)
     return {
-        "parameters": _count(model),
+        "parameters": parameter_count(model),
         "memory": asdict(memory) | {"total": memory.total},
         "steps": steps,
         "tokens": tokens,
@@ -90,15 +91,6 @@ def estimate(config: RunConfig, processes: int, mfu: float, tflops: float) -> di
         "flops_per_token": flops,
         "seconds": tokens * flops / (processes * mfu * tflops * 1e12),
     }
-
-
-def flops_per_token(model: Decoder, length: int) -> int:
-    """Return the floating-point operations of a token, forward and backward.
-
-    Published: 6 N + 12 L D T, with N parameters, L layers of width D, and sequences of T tokens
-    (llm-foundry, scripts/train/benchmarking; PaLM, appendix B, leaves out the embedding).
-    """
-    return 6 * _count(model) + 12 * model.dims.layers * model.dims.width * length
 
 
 def memory_of(model: Decoder, config: RunConfig, processes: int) -> Memory:
@@ -112,9 +104,9 @@ def memory_of(model: Decoder, config: RunConfig, processes: int) -> Memory:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     dtype = torch.bfloat16 if uses_bf16(config, device) else torch.float32
     rows, length = config.batch.micro_batch, config.data.sequence_length
-    sharded, size = 4 * _count(model) // processes, dtype.itemsize
-    block = size * _count(model.blocks[0])
-    root = size * _count(model) - len(model.blocks) * block
+    sharded, size = 4 * parameter_count(model) // processes, dtype.itemsize
+    block = size * parameter_count(model.blocks[0])
+    root = size * parameter_count(model) - len(model.blocks) * block
     inner = sum(
         module.out_features
         for module in model.blocks[0].modules()
@@ -210,10 +202,6 @@ class _FusedAttention(torch.autograd.Function):
         sums = queries.new_empty(queries.shape[:3], dtype=torch.float32)
         ctx.save_for_backward(queries, keys, values, mixed, sums)
         return mixed
-
-
-def _count(module: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())
 
 
 def estimate_table(config: RunConfig, needed: Mapping[str, Any]) -> Table:

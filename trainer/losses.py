@@ -1,4 +1,4 @@
-"""The loss by objective, by source and by component."""
+"""Sums over global batches: counts, and the loss by objective, by source and by component."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -9,8 +9,9 @@ import torch
 import torch.distributed as dist
 
 from objectives.stream.plan import Plan
-from objectives.tasks.batch import Batch
+from objectives.tasks.batch import FORGOTTEN, PADDING, Batch
 from objectives.tasks.registry import OBJECTIVES
+from trainer.metrics import BatchStats
 
 Sums = npt.NDArray[np.float64]
 """[objectives + components, 2]: sums of the weighted cross-entropy, and of the loss weights."""
@@ -75,6 +76,26 @@ class LossTable:
     def load_state_dict(self, state: Sequence[Any]) -> None:
         """Continue from a state."""
         self._sums[:] = state
+
+
+def count_batch(batch: Batch, stop: bool) -> BatchStats:
+    """Count a global batch; every process calls it.
+
+    Args:
+        batch: the sequences of this process.
+        stop: whether this process received a stop signal.
+    """
+    # The first token of a sequence is not predicted.
+    loss_tokens = batch.loss_weights[:, 1:].sum(dtype=np.float64)
+    padding = np.count_nonzero(batch.segment_ids == PADDING)
+    forgotten = np.count_nonzero(batch.segment_ids == FORGOTTEN)
+    documents = (batch.segment_ids.max(axis=1).clip(-1) + 1).sum()
+    eligible, thinned = batch.eligible.sum(), batch.thinned.sum()
+    counts = [loss_tokens, padding, forgotten, documents, eligible, thinned, stop]
+    sums = torch.tensor(counts, dtype=torch.float64)
+    dist.all_reduce(sums)
+    weight, *integers = sums.tolist()
+    return BatchStats(weight, *map(int, integers))
 
 
 def _losses(names: Iterable[str], sums: Sums) -> dict[str, dict[str, float]]:

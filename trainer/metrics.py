@@ -112,6 +112,11 @@ class Metrics(TypedDict):
     """Duration of the update, without validation."""
     tokens_per_second: float
     """Tokens of the update divided by its duration."""
+    mfu: float | None
+    """Model FLOPs utilization of the update; null if the peak of the device is not known."""
+    remaining_seconds: float | None
+    """Time until the end of the run, by the mean of the updates of this process; null after the
+    first of them."""
     components: NotRequired[dict[str, dict[str, float]]]
     """Component -> the counts of `Stream.counts` at the end of the update. Every
     `metrics.components_every` updates, and at the last one, as `losses`."""
@@ -132,6 +137,8 @@ def update_metrics(
     rate: float,
     norm: float,
     seconds: float,
+    mfu: float | None,
+    remaining_seconds: float | None,
 ) -> Metrics:
     """Return the metrics of an update, without those that only some updates have.
 
@@ -144,6 +151,8 @@ def update_metrics(
         rate: learning rate.
         norm: of the gradient.
         seconds: duration of the update.
+        mfu: of the update.
+        remaining_seconds: time until the end of the run.
     """
     return {
         "step": progress.step,
@@ -162,6 +171,8 @@ def update_metrics(
         "skipped": progress.skipped,
         "seconds": round(seconds, 4),
         "tokens_per_second": round(rows * length / seconds, 1),
+        "mfu": mfu,
+        "remaining_seconds": remaining_seconds,
     }
 
 

@@ -22,33 +22,28 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Protocol
 
-import numpy as np
 import torch
-import torch.distributed as dist
 from torch import Tensor
 
 from manifests.errors import DataError
 from objectives.stream.positions import step_position
 from objectives.stream.stream import Stream
 from objectives.stream.torch_dataset import batches
-from objectives.tasks.batch import FORGOTTEN, PADDING, Batch
+from objectives.tasks.batch import Batch
 from trainer.checkpoints.checkpoint import Checkpoints
 from trainer.checkpoints.lease import Lease, exclusive
 from trainer.checkpoints.state import RunState
 from trainer.config import RunConfig
-from trainer.display import Display
 from trainer.evaluate import Validation
 from trainer.interop.record import write_record
 from trainer.interop.starting_weights import set_first_weights
 from trainer.interop.training_data import record_of_run
 from trainer.interrupt import Interrupted, catch_stop_signals
-from trainer.losses import LossTable, Sums
+from trainer.losses import LossTable, Sums, count_batch
 from trainer.metrics import (
     BatchStats,
     Metrics,
     Progress,
-    append_metrics,
-    truncate_metrics,
     update_metrics,
 )
 from trainer.models import Decoder
@@ -62,6 +57,8 @@ from trainer.parallel import (
     shard,
     uses_bf16,
 )
+from trainer.reporting.reporter import Reporter
+from trainer.reporting.speed import Speed
 from trainer.run import checkpoints_path, config_text, open_or_create_run, resume_changes
 
 LOG = logging.getLogger(__name__)
@@ -133,6 +130,7 @@ class Training:
             for change in resume_changes(state, self.run, progress, self.schedule):
                 LOG.warning("%s: %s", self.run.path, change)
         self.validation = Validation.of_training(self.run) if config.validation.every else None
+        self.speed = Speed(self.model, config, context, self.steps)
         self.saved_step = progress.step
         self.update_started = time.perf_counter()
 
@@ -157,9 +155,6 @@ class Training:
 
     def fit(self, source: BatchSource = batches) -> Metrics:
         """Make the remaining updates; return the metrics of the last one."""
-        first = self.context.rank == 0
-        if first:
-            truncate_metrics(self.run.metrics, self.progress.step)
         batch_iterator = source(
             self.stream,
             self.progress.position,
@@ -169,11 +164,12 @@ class Training:
             workers=self.config.data.workers,
             skipped=self.config.data.skip,
         )
-        display = Display(first, self.progress.step, self.steps)
-        with display, catch_stop_signals() as stop_requested:
+        rank, step = self.context.rank, self.progress.step
+        reporter = Reporter(self.run, rank, self.lease, step, self.steps)
+        with reporter, catch_stop_signals() as stop_requested:
             try:
                 while self.progress.step < self.steps:
-                    if not self._update(next(batch_iterator), stop_requested, display):
+                    if not self._update(next(batch_iterator), stop_requested, reporter):
                         break
                     self.checkpoints.poll()
                     if self.progress.step % self.config.checkpoint.every == 0:
@@ -187,13 +183,13 @@ class Training:
                 f"{self.run.path}: stopped after step {self.progress.step} of {self.steps}; "
                 "the same command continues from there"
             )
-        if first:
+        if rank == 0:
             self._write_record()
         return self.run.metrics_of(self.steps)
 
-    def _update(self, batch: Batch, stop_requested: Callable[[], bool], display: Display) -> bool:
+    def _update(self, batch: Batch, stop_requested: Callable[[], bool], reporter: Reporter) -> bool:
         """Make one update; return False, without one, if any process received a stop signal."""
-        stats = self._count(batch, stop_requested())
+        stats = count_batch(batch, stop_requested())
         if stats.stop_requests:
             return False
         sums, loss = self._forward_backward(batch, max(stats.loss_tokens, 1.0))
@@ -205,22 +201,8 @@ class Training:
             clip_and_step(self.model, self.optimizer, norm_tensor, clip, rate)
             self.losses.add(sums)
         self.optimizer.zero_grad()
-        self._record(loss, norm, rate, stats, skipped, display)
+        reporter.write(self._record(loss, norm, rate, stats, skipped))
         return True
-
-    def _count(self, batch: Batch, stop: bool) -> BatchStats:
-        """Count the global batch."""
-        # The first token of a sequence is not predicted.
-        loss_tokens = batch.loss_weights[:, 1:].sum(dtype=np.float64)
-        padding = np.count_nonzero(batch.segment_ids == PADDING)
-        forgotten = np.count_nonzero(batch.segment_ids == FORGOTTEN)
-        documents = (batch.segment_ids.max(axis=1).clip(-1) + 1).sum()
-        eligible, thinned = batch.eligible.sum(), batch.thinned.sum()
-        counts = [loss_tokens, padding, forgotten, documents, eligible, thinned, stop]
-        sums = torch.tensor(counts, dtype=torch.float64)
-        dist.all_reduce(sums)
-        weight, *integers = sums.tolist()
-        return BatchStats(weight, *map(int, integers))
 
     def _forward_backward(self, batch: Batch, weight: float) -> tuple[Sums, float]:
         """Accumulate the gradient over the micro-batches; return the sums and the mean of the loss.
@@ -279,15 +261,9 @@ class Training:
         return step_position(self.progress.position, 0, rows, skip)
 
     def _record(
-        self,
-        loss: float,
-        norm: float,
-        rate: float,
-        stats: BatchStats,
-        skipped: bool,
-        display: Display,
-    ) -> None:
-        """Advance the progress; in the first process, write and show the metrics."""
+        self, loss: float, norm: float, rate: float, stats: BatchStats, skipped: bool
+    ) -> Metrics:
+        """Advance the progress; return the metrics of the update, which validates if it is due."""
         rows, length = self.config.batch.sequences, self.config.data.sequence_length
         position = self._position()
         self.progress = self.progress.advanced(position, rows, length, stats, skipped)
@@ -299,6 +275,8 @@ class Training:
             rate=rate,
             norm=norm,
             seconds=seconds,
+            mfu=self.speed.mfu(rows * length / seconds),
+            remaining_seconds=self.speed.remaining_seconds(self.progress.step),
         )
         if self._is_due(self.config.metrics.components_every):
             metrics["losses"] = self.losses.report()
@@ -306,12 +284,7 @@ class Training:
         if self.validation is not None and self._is_due(self.config.validation.every):
             metrics["validation"] = self.validation.scores(self.model, self.context)
             self.update_started = time.perf_counter()
-        if self.context.rank:
-            return
-        if self.lease is not None:
-            self.lease.check()
-        append_metrics(self.run.metrics, metrics)
-        display.show(metrics)
+        return metrics
 
     def _is_due(self, every: int | None) -> bool:
         """Return whether the last update is a multiple of `every`, or the last one of the run."""

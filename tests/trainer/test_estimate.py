@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from benchmarks.torch_memory import peak_bytes
-from trainer.estimate import estimate, estimate_table, flops_per_token
+from trainer.estimate import estimate, estimate_table
 from trainer.models import MODELS
 from trainer.parallel import distributed_context
+from trainer.reporting.speed import flops_per_token
 from trainer.train import Training, train
 
 WIDE = "model.size={ layers = 3, width = 256, heads = 4, inner = 1024 }"

@@ -199,7 +199,7 @@ def test_a_run_has_these_files_and_can_be_opened(configure) -> None:
     config = configure("schedule.steps=2")
     train(config)
     names = {"run.toml", "plan.json", "tokenizer.json", "metrics.jsonl", "stackpile.json"}
-    names |= {"checkpoints", "lease"}
+    names |= {"checkpoints", "lease", "tensorboard"}
     assert set(os.listdir(config.output)) == names
     assert Run.open(config.output).config == config
     with pytest.raises(UsageError, match=re.escape("is not a run")):

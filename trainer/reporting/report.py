@@ -44,7 +44,7 @@ class _History:
         """Add the numbers of a line."""
         step = line["step"]
         self.seconds += line["seconds"]
-        for name in ("loss", "learning_rate", "gradient_norm", "tokens_per_second"):
+        for name in ("loss", "learning_rate", "gradient_norm", "tokens_per_second", "mfu"):
             _append(self.updates, name, step, line.get(name))
         for kind, points in self.losses.items():
             for name, row in line.get("losses", {}).get(kind, {}).items():
@@ -161,6 +161,7 @@ def _speed(history: _History) -> Section:
         "learning_rate": "Learning rate",
         "gradient_norm": "Gradient norm before clipping",
         "tokens_per_second": "Tokens a second",
+        "mfu": "Model FLOPs utilization",
     }
     named = {title: {title: history.updates.get(key, [])} for key, title in titles.items()}
     lead = "The learning rate, the norm of the gradient before clipping, and the throughput."

@@ -1,6 +1,7 @@
 """Progress of a training run on stderr: a bar on a terminal, otherwise a line every 10 seconds."""
 
 import time
+from datetime import timedelta
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -35,11 +36,15 @@ class Display(Progress):
             f"loss {loss_text(metrics)}  lr {metrics['learning_rate']:.1e}  "
             f"{metrics['tokens_per_second']:,.0f} tokens/s"
         )
+        if metrics["mfu"] is not None:
+            figures += f"  {100 * metrics['mfu']:.1f} % MFU"
         self.update(self.bar, completed=metrics["step"], figures=figures)
         now = time.monotonic()
         if self.disable and now - self.last_line >= INTERVAL:
             self.last_line = now
             line = f"train: step {metrics['step']} of {self.steps}  {figures}"
+            if metrics["remaining_seconds"] is not None:
+                line += f"  {timedelta(seconds=round(metrics['remaining_seconds']))} left"
             self.console.print(line, highlight=False, soft_wrap=True)
 
 

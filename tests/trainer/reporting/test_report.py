@@ -11,7 +11,7 @@ from manifests.errors import UsageError
 from tests.trainer.recorder import Recorder, kill
 from trainer.interop.export import export_run
 from trainer.metrics import read_metrics
-from trainer.report import run_report
+from trainer.reporting.report import run_report
 from trainer.run import Run
 from trainer.train import train
 
