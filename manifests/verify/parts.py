@@ -86,7 +86,7 @@ def _duplicates_of_part(directory: str, row: DedupPart) -> PartAddresses:
     url = duplicates_url(directory, row.name)
     if not files.exists(url):
         return np.zeros(0, np.uint64)
-    rows = read_table(url, ["row"])["row"].to_numpy().astype(np.uint64)
+    rows: PartAddresses = read_table(url, ["row"])["row"].to_numpy().astype(np.uint64)
     return np.uint64(row.part) << np.uint64(32) | rows
 
 
