@@ -81,7 +81,7 @@ def croissant(
             f"{', '.join(sources)}, as WebDataset shards of token ids, with the origin and the "
             "license of each document beside them."
         ),
-        "license": [licenses.url(name) for name in licenses.identifiers(license_counts)],
+        "license": licenses.pages(license_counts),
         "version": "1.0.0",
         "distribution": _distribution(manifest, shards),
         "recordSet": [

@@ -8,6 +8,9 @@ from importlib.resources import files as package_files
 from typing import Any
 
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]*")
+WITHOUT_PAGE = re.compile(r"NOASSERTION|NONE|LicenseRef-.*")
+"""Ids of expressions that SPDX's list of licenses does not have."""
+
 OPERATORS = {"AND", "OR", "WITH"}
 
 SUFFIXES = ("-only", "-or-later")
@@ -32,9 +35,10 @@ def identifiers(expressions: Iterable[str]) -> list[str]:
     return sorted(names)
 
 
-def url(identifier: str) -> str:
-    """Return the URL of an SPDX id."""
-    return f"https://spdx.org/licenses/{identifier}.html"
+def pages(expressions: Iterable[str]) -> list[str]:
+    """Return the URLs of the licenses in `expressions` that SPDX's list has, sorted."""
+    names = (name for name in identifiers(expressions) if not WITHOUT_PAGE.fullmatch(name))
+    return [f"https://spdx.org/licenses/{name}.html" for name in names]
 
 
 def hub_names(expressions: Iterable[str]) -> list[str]:

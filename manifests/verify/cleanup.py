@@ -37,7 +37,8 @@ FOLDERS = (
     *("clusters", "decisions", "documents", "duplicates", "exact", "heldout", "probe", "shards"),
     "signatures",
 )
-"""Folders of parts and shards; other folders have no stale files."""
+"""Folders of parts and shards, of which stale files are removed. Other folders are left as they are,
+among them failed/, and config/ and the tables of repositories of earlier inputs."""
 
 SHARDS = ("heldout", "shards")
 """Folders of shards, which other readers list by patterns."""
