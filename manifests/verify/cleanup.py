@@ -37,8 +37,8 @@ FOLDERS = (
     *("clusters", "decisions", "documents", "duplicates", "exact", "heldout", "probe", "shards"),
     "signatures",
 )
-"""Folders of parts and shards, of which stale files are removed. Other folders are left as they are,
-among them failed/, and config/ and the tables of repositories of earlier inputs."""
+"""Folders of parts and shards, whose stale files are removed. Other folders stay as they are, also
+failed/, config/ and the tables of repositories and packages of earlier inputs."""
 
 SHARDS = ("heldout", "shards")
 """Folders of shards, which other readers list by patterns."""
