@@ -11,6 +11,9 @@ from trainer.sandbox.limits import Limits
 OPEN_FILES = 64
 """Ours: more than a program of a benchmark opens."""
 
+GRACE = 1
+"""CPU seconds by which the kernel's limit is above the supervisor's, which is more exact."""
+
 
 @dataclass(frozen=True)
 class Confinement:
@@ -30,7 +33,7 @@ class Confinement:
         """Confine the calling process for good; OSError where the kernel refuses a step."""
         limits = self.limits
         for kind, value in (
-            (resource.RLIMIT_CPU, limits.cpu_seconds),
+            (resource.RLIMIT_CPU, limits.cpu_seconds + GRACE),
             (resource.RLIMIT_AS, limits.memory),
             (resource.RLIMIT_FSIZE, limits.file_size),
             (resource.RLIMIT_NPROC, limits.processes),

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import time
 
 RDONLY, NOSUID, NODEV, NOEXEC = 1, 2, 4, 8
 """Mount flags (mount(2)): read-only, without set-user-id programs, devices, or programs."""
@@ -58,6 +59,20 @@ def forbid_tracing() -> None:
     """Keep processes without capabilities from reading this process's memory, and children's."""
     if _libc.prctl(DUMPABLE, 0, 0, 0, 0):
         raise OSError(*_failure("forbid tracing"))
+
+
+def cpu_seconds(process: int) -> float:
+    """Return the CPU time of a process, as exact as the scheduler counts it; 0 if it has ended.
+
+    The kernel's own limit (RLIMIT_CPU) counts ticks, which may differ by a tenth.
+    """
+    clock = ctypes.c_int()
+    if _libc.clock_getcpuclockid(process, ctypes.byref(clock)):
+        return 0.0
+    try:
+        return time.clock_gettime(clock.value)
+    except OSError:
+        return 0.0
 
 
 def _failure(what: str) -> tuple[int, str]:

