@@ -9,13 +9,13 @@ from trainer.evaluation.data import find_file, read_rows
 from trainer.sampling.text import Prompt
 
 CODEX_STOPS = ("\nclass", "\ndef", "\n#", "\nif", "\nprint")
-"""Published: Chen et al. (arXiv 2107.03374, section 2.2)."""
+"""Published: Chen et al. (arXiv 2107.03374, section 3.2)."""
 
 MBPP_STOPS = ("\nclass", "\nassert", '\n"""', "\nprint", "\nif", "\n<|/", "\n```")
 """Published: bigcode-evaluation-harness, bigcode_eval/tasks/mbpp.py."""
 
 MBPP_TEST = range(11, 511)
-"""Ids of the test split. Published: Austin et al. (arXiv 2108.07732), section 2.1."""
+"""Ids of the test split. Published: Austin et al. (arXiv 2108.07732)."""
 
 
 @dataclass(frozen=True)

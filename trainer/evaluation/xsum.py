@@ -15,7 +15,7 @@ from trainer.sampling.generate import Sampling
 
 FILE = "xsum.jsonl"
 TOKENS = 64
-"""Most tokens of a summary. Published: UL2 (arXiv 2205.05131) targets of XSum are of this size."""
+"""Most tokens of a summary. Ours: XSum's summaries have one sentence."""
 
 STOPS = ("\n",)
 

@@ -130,5 +130,6 @@ class LanguageModel:
             if objective.infill_prompt([], []) is not None:
                 return objective
         raise UsageError(
-            "--suffix: no objective of this model fills in between a prefix and a suffix"
+            "a gap cannot be filled: no objective of this model fills in between a prefix and a "
+            "suffix"
         )
