@@ -65,7 +65,8 @@ class Source(Config):
     columns of a row confirm: `keep` them as text, `strip` them, or `convert` them to the control
     tokens of the vocabulary. By default they are converted if the vocabulary has them, as
     CodeGen2.5's has, and stripped otherwise. Ours: CodeGen2.5 publishes the tokens and not how its
-    texts were encoded. Tags that no column confirms stay text."""
+    texts were encoded. Tags that no column confirms stay text: those of an issue without events,
+    and of a notebook without cells. A commit may have an empty side."""
     redact: bool | None = None
     """Replace e-mail addresses, keys, tokens and IP addresses before texts become tokens. The
     default depends on `kind`: true for the-stack and the-stack-v2, false for the others. Ours:

@@ -126,7 +126,7 @@ def _decoded(value: bytes | None) -> str | None:
 
 def values(column: pa.ChunkedArray, content: ColumnContent = "name") -> list[Any]:
     """Return the values of a Parquet column of metadata; U+FFFD replaces invalid UTF-8."""
-    if content == "count":
+    if content == "count" and not pa.types.is_null(column.type):
         column = pc.list_value_length(column)
     try:
         return list(column.to_pylist())

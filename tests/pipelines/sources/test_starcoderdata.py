@@ -97,9 +97,11 @@ def test_each_subset_is_read_by_its_columns(
     ("subset", "changes"),
     [
         ("github-issues-filtered-structured", {"events": []}),
+        ("github-issues-filtered-structured", {"events": None}),
         ("git-commits-cleaned", {"commit": ""}),
         ("git-commits-cleaned", {"content": "a program that prints <commit_msg>"}),
         ("jupyter-structured-clean-dedup", {"chain_length": 0}),
+        ("jupyter-structured-clean-dedup", {"chain_length": None}),
         ("jupyter-structured-clean-dedup", {"content": "<jupyter_start>"}),
     ],
 )
@@ -109,6 +111,21 @@ def test_tags_that_no_column_confirms_are_text(
     only = row(tmp_path, subset, **changes)
     assert only["tags"] is None and only["fault"] is None
     assert only["text"] == changes.get("content", SUBSETS[subset]["content"])
+
+
+@pytest.mark.parametrize(
+    ("content", "changes", "path", "tags"),
+    [
+        ("<commit_before><commit_msg>m<commit_after>y", {"old_file": None}, "new.py", [0, 15, 28]),
+        ("<commit_before>x<commit_msg>m<commit_after>", {"new_file": None}, "old.py", [0, 16, 29]),
+        ("<commit_before><commit_msg>m<commit_after>", {}, "new.py", [0, 15, 28]),
+    ],
+)
+def test_a_commit_may_have_an_empty_side(
+    tmp_path: Path, content: str, changes: dict[str, Any], path: str, tags: list[int]
+) -> None:
+    only = row(tmp_path, "git-commits-cleaned", content=content, **changes)
+    assert (only["path"], only["tags"], only["fault"]) == (path, tags, None)
 
 
 def test_a_text_that_is_null_is_a_fault(tmp_path: Path) -> None:
