@@ -20,11 +20,11 @@ class JobResult:
     seconds: float
     """Duration of this run; parts that were done before take no time."""
     from_nothing: bool
-    """Whether no part was done before this run."""
+    """Whether the directory had no receipt before this run, of any config."""
 
     @property
     def megabytes_per_second(self) -> float | None:
-        """Megabytes of input text for each second; None if an earlier run did some parts."""
+        """Megabytes of input text for each second; None unless the run started from nothing."""
         return self.manifest.totals.bytes_in / 1e6 / self.seconds if self.from_nothing else None
 
 

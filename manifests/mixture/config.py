@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from typing import Annotated
 
 import tomli_w
 from pydantic import Field
@@ -27,7 +28,9 @@ class MixtureGroup(WeightedGroup):
 
     components: list[str] = Field(min_length=1)
     """Names (`source/slug`) or patterns (`the-stack/*`); each must match a component."""
-    inner_epochs: dict[str, float] = Field(default_factory=dict)
+    inner_epochs: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(
+        default_factory=dict
+    )
     """Component -> its epochs relative to the other components of the group, of which those that
     are not named have 1. Within a group, the weight of a component is its tokens times its inner
     epochs. (The Pile, arXiv 2101.00027, Table 1, repeats Wikipedia 3 times and arXiv twice.)"""

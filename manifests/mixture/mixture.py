@@ -147,7 +147,7 @@ def _groups(
 
 def _check_positive(what: str, number: float) -> None:
     if not 0 < number < float("inf"):
-        raise UsageError(f"{what} must be above 0")
+        raise UsageError(f"{what} must be a finite number above 0")
 
 
 def _patterns(columns: Columns, part: str, option: str) -> list[str]:

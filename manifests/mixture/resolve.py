@@ -205,13 +205,9 @@ def _groups_of(mixture: Mixture, known: Collection[str]) -> dict[str, int]:
                         f"group[{index}].components: {name} is in two groups, "
                         f"{other!r} and {group.name!r}"
                     )
-        for name, epochs in group.inner_epochs.items():
+        for name in group.inner_epochs:
             if groups.get(name) != index:
                 raise UsageError(f"group[{index}].inner_epochs: {name!r} is not in this group")
-            if not 0 < epochs < float("inf"):
-                raise UsageError(
-                    f"group[{index}].inner_epochs: {name} must be above 0, not {epochs}"
-                )
     return groups
 
 

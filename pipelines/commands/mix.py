@@ -67,11 +67,13 @@ def _numbers(option: str, texts: list[str]) -> dict[str, float]:
         except ValueError:
             separator = ""
         if not separator or (not group and option != "--max-epochs"):
+            form = {"--repeat": "GROUP=E", "--max-epochs": "[GROUP=]E"}.get(option, "GROUP=W")
             raise UsageError(
-                f"{option}: {text.lstrip('=')!r} is not written GROUP=W, with a number W"
+                f"{option}: {text.lstrip('=')!r} is not written {form}, with a number {form[-1]}"
             )
         if group in numbers:
-            raise UsageError(f"{option}: a group is given twice")
+            name = f"group {group!r}" if group else "the maximum of every group"
+            raise UsageError(f"{option}: {name} is given twice")
         numbers[group] = value
     return numbers
 

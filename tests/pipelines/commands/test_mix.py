@@ -29,9 +29,18 @@ def test_a_weight_without_a_number_is_an_error(run, output, weight):
         run("mix", output, "--weight", weight)
 
 
+def test_epochs_without_a_number_are_an_error(run, output):
+    with pytest.raises(UsageError, match=r"'abc' is not written \[GROUP=\]E, with a number E"):
+        run("mix", output, "--weight", "the-stack=1", "--max-epochs", "abc")
+    with pytest.raises(UsageError, match="'the-stack' is not written GROUP=E, with a number E"):
+        run("mix", output, "--repeat", "the-stack")
+
+
 def test_a_group_that_is_given_twice_is_an_error(run, output):
-    with pytest.raises(UsageError, match="given twice"):
+    with pytest.raises(UsageError, match="--weight: group 'the-stack' is given twice"):
         run("mix", output, "--weight", "the-stack=1", "--weight", "the-stack=2")
+    with pytest.raises(UsageError, match="--max-epochs: the maximum of every group is given twice"):
+        run("mix", output, "--weight", "the-stack=1", "--max-epochs", "1", "--max-epochs", "2")
 
 
 def test_a_mixture_without_weights_is_an_error(run, output):
