@@ -1,4 +1,4 @@
-"""`stackpile train`, `sample`, `evaluate`, `export`, `import` and `trace`."""
+"""`stackpile train`, `sample`, `evaluate`, `export`, `import`, `trace` and `recipes`."""
 
 from typing import Annotated, Literal
 
@@ -30,6 +30,7 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
     app.command("import")(import_)
     app.command()(trace)
+    app.command()(recipes)
 
 
 def train(
@@ -280,3 +281,17 @@ def trace(
 
     origin = trace_row(Run.open(run), step, row)
     answer(as_json, origin, lambda: trace_text(origin))
+
+
+def recipes(
+    name: Annotated[str | None, typer.Argument(help="A recipe; all are listed without.")] = None,
+    *,
+    out: Annotated[
+        str, typer.Option("--out", metavar="FILE", help="The config to write.")
+    ] = "RUN.toml",
+    as_json: AsJson = False,
+) -> None:
+    """List the training runs of published models with their sources, or write one as a RUN.toml."""
+    from trainer.recipes import RECIPES
+
+    RECIPES.list_or_write(name, out, as_json, "set its `mixture` and `output`")

@@ -196,10 +196,10 @@ class MetricsConfig(Config):
     has 32 kB for 380 components). The last update always has them."""
     peak_tflops: float | None = Field(default=None, gt=0)
     """Peak of the device of one process, 10^12 operations a second, of which MFU is a share.
-    Default: the dense bf16 peak of an H100, H200 or A100; other devices have no MFU."""
+    Default: the published dense bf16 peak of an H100, H200 or A100; other devices have no MFU."""
     wandb: str | None = None
     """Project of Weights & Biases that gets the metrics, too; needs the package wandb. Default:
-    none. RUN/tensorboard has event files in any case."""
+    none (ours). RUN/tensorboard has event files in any case."""
 
 
 class RunConfig(Config):

@@ -4,8 +4,7 @@ from typing import Annotated
 
 import typer
 
-from manifests.console.options import AsJson, answer
-from manifests.errors import UsageError
+from manifests.console.options import AsJson
 
 
 def presets(
@@ -17,20 +16,9 @@ def presets(
     as_json: AsJson = False,
 ) -> None:
     """List the corpora of published models with their sources, or write one as a CORPUS.toml."""
-    from manifests.io import files
-    from pipelines.corpus.presets import preset_comment, preset_names, read_preset
+    from pipelines.corpus.presets import PRESETS
 
-    if name is None:
-        about = {known: preset_comment(known) for known in preset_names()}
-        text = "\n\n".join(f"{known}\n{comment}" for known, comment in about.items())
-        answer(as_json, {"presets": about}, lambda: text)
-        return
-    content = read_preset(name)
-    if files.exists(out):
-        raise UsageError(f"{out}: exists already; name another file with --out")
-    files.write_bytes(out, content.encode())
-    values = {"out": out, "preset": name}
-    answer(as_json, values, lambda: f"{out}: written; set the `files` of its sources")
+    PRESETS.list_or_write(name, out, as_json, "set the `files` of its sources")
 
 
 COMMANDS = (presets,)

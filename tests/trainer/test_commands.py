@@ -145,3 +145,11 @@ def test_trace_names_the_documents_of_a_row(call, run: str) -> None:
     assert json.loads(call("trace", run, "--step", "5", "--row", "0", "--json"))["position"] == 32
     with pytest.raises(UsageError, match="has not made step 6"):
         call("trace", run, "--step", "6", "--row", "0")
+
+
+def test_recipes_are_listed_and_one_is_written_once(call, tmp_path) -> None:
+    assert "codegen2-1b\n" in call("recipes")
+    path = str(tmp_path / "RUN.toml")
+    assert "set its `mixture`" in call("recipes", "codegen2-1b", "--out", path)
+    with pytest.raises(UsageError, match="exists already"):
+        call("recipes", "codegen2-7b", "--out", path)
