@@ -25,9 +25,9 @@ test: venv  ## run every check and every test
 	@echo "test: pytest, on two cores"
 	@$(BIN)/python -m pytest -n 2 --dist worksteal
 
-engines: venv  ## fetch Spark, then run the jobs on a cluster of two machines on this one
+engines: venv  ## fetch Spark, then run the jobs on it, alone and on a cluster of two machines
 	@echo "engines: fetch Spark and Beam's job server"
-	@$(BIN)/python -m tests.pipelines.spark
+	@$(BIN)/python -m tests.engines.job_server
 	@$(BIN)/python -m pytest -m engines tests/engines
 
 lint: venv  ## check lint, format, types and imports

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pipelines.spark import job_server_jar
+from tests.engines.job_server import job_server_jar
 
 
 @pytest.fixture(scope="session")

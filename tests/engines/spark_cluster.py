@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.request import urlopen
 
-from tests.pipelines.spark import OPENED
+from tests.engines.job_server import OPENED
 
 ROOT = Path(__file__).parents[2]
 

@@ -1,6 +1,6 @@
 """The three jobs on Beam's SparkRunner, with a Spark master inside its job server."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 import apache_beam as beam
@@ -11,19 +11,22 @@ from manifests.lineage.manifest import manifest_digest
 from pipelines.preparation import load_preparation
 from pipelines.prepare import run_jobs
 from pipelines.runtime.runners import Runner
-from tests.pipelines.spark import job_server_jar, manifest
+from tests.corpora import write_corpus
 
-# The server closes its connection when a job ends, and a thread of the SDK raises.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+pytestmark = [
+    pytest.mark.engines,
+    # The server closes its connection when a job ends, and a thread of the SDK raises.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning"),
+]
 
 JVM = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 """Properties of the JVM that shorten a run of seconds: the fast compiler alone, and one thread."""
 
 
 @pytest.fixture(scope="module")
-def spark() -> Runner:
+def spark(spark_jar: Path) -> Runner:
     properties = [f"--job_server_jvm_properties={value}" for value in JVM]
-    jar = f"--spark_job_server_jar={job_server_jar()}"
+    jar = f"--spark_job_server_jar={spark_jar}"
     # One worker, a thread of this process: a run of seconds has no time to start processes.
     options = (jar, "--spark_master_url=local[2]", "--sdk_worker_parallelism=1", *properties)
     return Runner("SparkRunner", options)
@@ -53,16 +56,8 @@ def test_spark_runs_a_shuffle(spark: Runner, tmp_path: Path):
     assert sums == {key: sum(range(key, 1000, 7)) for key in range(7)}
 
 
-def test_spark_writes_the_manifests_of_the_local_engine(
-    spark: Runner, tmp_path: Path, make_corpus: Callable[..., Path]
-):
-    corpus = make_corpus(tmp_path)
+def test_spark_writes_the_manifests_of_the_local_engine(spark: Runner, tmp_path: Path):
+    corpus = write_corpus(tmp_path)
     one = Runner(options=("--direct_num_workers=1",))
     expected = digest(corpus, tmp_path / "local", one)
     assert digest(corpus, tmp_path / "spark", spark) == expected
-
-
-def test_long_headers_of_a_jar_are_continued():
-    lines = manifest({"Class-Path": "x" * 200}).split("\r\n")
-    assert all(len(line.encode()) <= 72 for line in lines)
-    assert "".join(line.removeprefix(" ") for line in lines) == "Class-Path: " + "x" * 200
