@@ -1,15 +1,12 @@
 """The small corpus, for every test of the jobs."""
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from pipelines.preparation import load_preparation
-from pipelines.prepare import run_jobs
-from pipelines.runtime.runners import Runner
 from tests.corpora import write_corpus
+from tests.pipelines.small_corpus import prepare_small_corpus
 
 
 @pytest.fixture
@@ -21,9 +18,9 @@ def corpus(tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def corpus_prepared_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the directory of the small corpus and its output, which tests must not change."""
-    corpus = write_corpus(tmp_path_factory.mktemp("prepared"))
-    run_jobs(load_preparation(str(corpus), runner=Runner(options=("--direct_num_workers=1",))))
-    return corpus.parent
+    directory = tmp_path_factory.mktemp("prepared")
+    prepare_small_corpus(directory)
+    return directory
 
 
 @pytest.fixture
@@ -32,9 +29,3 @@ def prepared_corpus(tmp_path: Path, corpus_prepared_once: Path) -> Path:
     directory = tmp_path / "prepared"
     shutil.copytree(corpus_prepared_once, directory)
     return directory / "CORPUS.toml"
-
-
-@pytest.fixture(scope="session")
-def make_corpus() -> Callable[..., Path]:
-    """Return the function that writes the corpus into a directory."""
-    return write_corpus

@@ -2,11 +2,13 @@
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -14,9 +16,11 @@ from manifests.lineage.manifest import load_manifest
 from pipelines.preparation import load_preparation
 from pipelines.prepare import run_jobs
 from pipelines.runtime.runners import Runner
-from tests.corpora import code, stack_row, write_corpus, write_stack
+from tests.corpora import code, stack_row, write_stack
 
 ONE = Runner(options=("--direct_num_workers=1",))
+
+TOKENIZE = "[tokenize]\ntokenizer = { train = 700, masks = 20 }\n"
 
 RUNS = """
 import os, sys
@@ -91,15 +95,14 @@ def listing(directory: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def inputs(corpus_prepared_once: Path) -> Path:
     """Return CORPUS.toml of the small corpus, which tests must not change."""
-    return write_corpus(tmp_path_factory.mktemp("inputs"))
+    return corpus_prepared_once / "CORPUS.toml"
 
 
 @pytest.fixture(scope="module")
-def expected(inputs: Path) -> dict[str, bytes]:
-    run_jobs(load_preparation(str(inputs), str(inputs.parent / "expected"), ONE))
-    return listing(inputs.parent / "expected")
+def expected(corpus_prepared_once: Path) -> dict[str, bytes]:
+    return listing(corpus_prepared_once / "out")
 
 
 def test_a_run_that_is_killed_five_times_writes_the_same_bytes(
@@ -111,23 +114,18 @@ def test_a_run_that_is_killed_five_times_writes_the_same_bytes(
     assert listing(tmp_path) == expected
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError(errno.ENOSPC, "No space left")])
 def test_a_write_that_fails_leaves_no_file_and_the_next_run_repeats_it(
-    inputs: Path,
-    tmp_path: Path,
-    expected: dict[str, bytes],
-    monkeypatch: pytest.MonkeyPatch,
-    error: Any,
+    inputs: Path, tmp_path: Path, expected: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def failing(descriptor: int) -> None:
-        raise error
-
-    with monkeypatch.context() as patched:
-        patched.setattr(os, "fsync", failing)
-        with pytest.raises((KeyboardInterrupt, OSError)):
-            run_jobs(load_preparation(str(inputs), str(tmp_path), ONE))
-    left = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert left == []
+    errors: tuple[Any, ...] = (KeyboardInterrupt(), OSError(errno.ENOSPC, "No space left"))
+    for error in errors:
+        fails = Mock(side_effect=error)
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "fsync", fails)
+            with pytest.raises(type(error)):
+                run_jobs(load_preparation(str(inputs), str(tmp_path), ONE))
+        assert fails.called
+        assert not [path for path in tmp_path.rglob("*") if path.is_file()]
     run_jobs(load_preparation(str(inputs), str(tmp_path), ONE))
     assert listing(tmp_path) == expected
 
@@ -142,6 +140,9 @@ def test_two_runs_at_once_write_the_same_bytes(
 def test_a_document_of_fifty_megabytes_is_tokenized(corpus: Path) -> None:
     text = code(900, lines=2_000) * 520
     assert len(text) > 50e6
+    # Of the corpus, C++ stays.
+    corpus.write_text("[[source]]".join(corpus.read_text().split("[[source]]")[:2]) + TOKENIZE)
+    shutil.rmtree(corpus.parent / "data/stack/data/python")
     path = corpus.parent / "data/stack/data/go/train-00000-of-00001.parquet"
     write_stack(path, [stack_row(text, ["MIT"], lang="Go", path="a.go")])
     preparation = load_preparation(str(corpus), runner=ONE)

@@ -1,6 +1,5 @@
 """Every engine with any number of workers writes the same files."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -28,13 +27,10 @@ def result(corpus: Path, output: Path, runner: Runner) -> str:
 
 
 @pytest.fixture(scope="module")
-def reference(
-    tmp_path_factory: pytest.TempPathFactory, make_corpus: Callable[..., Path]
-) -> tuple[Path, str]:
-    directory = tmp_path_factory.mktemp("engines")
-    corpus = make_corpus(directory)
-    one = Runner(options=("--direct_num_workers=1",))
-    return corpus, result(corpus, directory / "reference", one)
+def reference(corpus_prepared_once: Path) -> tuple[Path, str]:
+    """Return CORPUS.toml of the small corpus, and the digest that one worker gives."""
+    corpus = corpus_prepared_once / "CORPUS.toml"
+    return corpus, manifest_digest(load_preparation(str(corpus)).tokenize)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

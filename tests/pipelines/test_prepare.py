@@ -149,7 +149,7 @@ def test_a_change_of_policy_makes_new_parts(prepared_corpus: Path) -> None:
 
 
 def test_a_new_input_adds_a_part_and_leaves_the_others_as_they_are(
-    prepared_corpus: Path, make_corpus: Callable[..., Path]
+    prepared_corpus: Path,
 ) -> None:
     preparation = prepare(prepared_corpus)
     documents = Path(preparation.license_filter) / "documents"

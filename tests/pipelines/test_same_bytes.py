@@ -6,7 +6,6 @@ a change of the output for the same input: its commit message says which rows di
 
 import hashlib
 import json
-import os
 import tarfile
 import tempfile
 from pathlib import Path
@@ -15,21 +14,9 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from pipelines.preparation import Preparation, load_preparation
-from pipelines.prepare import run_jobs
-from pipelines.runtime.runners import Runner
-from tests.corpora import write_corpus
+from tests.pipelines.small_corpus import prepare_small_corpus
 
 EXPECTED = Path(__file__).with_name("same_bytes.json")
-
-
-def prepare(directory: Path) -> Preparation:
-    """Prepare the small corpus; names of parts depend on the times of its files, which are set."""
-    corpus = write_corpus(directory)
-    for path in (directory / "data").rglob("*"):
-        os.utime(path, (1_000_000_000, 1_000_000_000))
-    preparation = load_preparation(str(corpus), runner=Runner(options=("--direct_num_workers=1",)))
-    run_jobs(preparation)
-    return preparation
 
 
 def file_digests(preparation: Preparation) -> dict[str, str]:
@@ -103,14 +90,14 @@ def _without_names(value: Any) -> Any:
     return [_without_names(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-def measure(directory: Path) -> dict[str, dict[str, str]]:
-    """Prepare the small corpus below `directory` and return both kinds of digests."""
-    preparation = prepare(directory)
+def measure(preparation: Preparation) -> dict[str, dict[str, str]]:
+    """Return both kinds of digests."""
     return {"contents": content_digests(preparation), "files": file_digests(preparation)}
 
 
-def test_the_small_corpus_gives_the_same_output(tmp_path: Path) -> None:
-    expected, measured = json.loads(EXPECTED.read_text()), measure(tmp_path)
+def test_the_small_corpus_gives_the_same_output(corpus_prepared_once: Path) -> None:
+    preparation = load_preparation(str(corpus_prepared_once / "CORPUS.toml"))
+    expected, measured = json.loads(EXPECTED.read_text()), measure(preparation)
     wanted = "if the change is meant, run python -m tests.pipelines.test_same_bytes"
     assert measured["contents"] == expected["contents"], wanted
     assert measured["files"] == expected["files"], wanted
@@ -118,4 +105,5 @@ def test_the_small_corpus_gives_the_same_output(tmp_path: Path) -> None:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as made:
-        EXPECTED.write_text(json.dumps(measure(Path(made)), indent=2) + "\n")
+        digests = measure(prepare_small_corpus(Path(made)))
+    EXPECTED.write_text(json.dumps(digests, indent=2) + "\n")

@@ -21,9 +21,8 @@ def call(*arguments: str) -> tuple[int, str]:
     return result.exit_code, result.stdout
 
 
-def test_single_jobs_give_the_results_of_prepare(corpus: Path, tmp_path: Path) -> None:
-    whole = str(tmp_path / "whole")
-    code, out = call("prepare", str(corpus), "--out", whole, "--json", *ONE)
+def test_single_jobs_give_the_results_of_prepare(corpus: Path, prepared_corpus: Path) -> None:
+    code, out = call("prepare", str(prepared_corpus), "--json", *ONE)
     assert code == 0
     together = json.loads(out)
     assert list(together) == ["license_filter", "dedup", "tokenize"]
