@@ -20,10 +20,12 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from manifests.errors import StackpileError, UsageError
-from trainer.parallel import DistributedContext
+
+if TYPE_CHECKING:  # torch, which a process that only watches a lease does not need
+    from trainer.parallel import DistributedContext
 
 RENEWAL = 5.0
 """Seconds between two renewals. Ours: six renewals before a lease expires."""
@@ -103,7 +105,7 @@ def hold(run: str, renewal: float = RENEWAL, expiry: float = EXPIRY) -> Iterator
 
 
 @contextmanager
-def exclusive(run: str, context: DistributedContext) -> Iterator[Lease | None]:
+def exclusive(run: str, context: "DistributedContext") -> Iterator[Lease | None]:
     """Hold the lease of a run's directory in the process of rank 0; every process calls it.
 
     Raises:
