@@ -13,7 +13,7 @@ from tests.objectives.windows import addresses_in, segments_of
 
 CONTROL = SpecialTokens(end=50256, sep=50299, eom=50300, mask_1=51199, masks=899, vocabulary=51200)
 keys = st.integers(0, 2**64 - 1)
-LAWS = int(os.environ.get("LAWS", "1000"))
+LAWS = int(os.environ.get("LAWS", "250"))
 """Examples of each property: `LAWS=10000 python -m pytest tests/objectives -k well_formed`."""
 
 
