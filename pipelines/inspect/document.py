@@ -251,7 +251,10 @@ def render_document(description: dict[str, Any]) -> RenderableType:
     if description["forgotten"]:
         lines.append("The document is forgotten: its text is not shown.")
     elif description["text"] is None:
-        lines.append("The text is not available: its input or documents/ is missing or changed.")
+        lines.append(
+            "The text is not available: its input or documents/ is missing or changed, or the "
+            "input needs the packages of stackpile[prepare]."
+        )
     else:
         source = TEXT_FROM[description["text_from"]]
         content = [Rule(f"text, {source}"), unwrapped(description["text"])]

@@ -97,23 +97,25 @@ def _described(pipeline: beam.Pipeline) -> list[str]:
     return [option.name for option in response.options]
 
 
-def handed_over(engine: str, options: PipelineOptions) -> str | None:
-    """Return what an engine did instead of running a job; None if it ran the job.
+def handed_over(engine: str, options: PipelineOptions) -> tuple[str, str] | None:
+    """Return what an engine did instead of running a job, and what the user does next.
 
     Args:
         engine: Beam's name of the engine.
         options: Beam's options.
+
+    Returns:
+        Two parts of a sentence; None if the engine ran the job.
     """
     jar = options.view_as(PortableOptions).output_executable_path
     template = options.view_as(GoogleCloudOptions).template_location
     if jar:
         wrote = f"wrote {jar}" if os.path.exists(jar) else f"was asked to write {jar}"
-        submit = SUBMIT.get(engine)
-        return f"{wrote}; run it" + (f" by\n    {submit} {jar}\n" if submit else ", ")
+        return wrote, f"run it by `{SUBMIT[engine]} {jar}`" if engine in SUBMIT else "run it"
     if template:
-        return f"wrote the template {template}; run it, "
+        return f"wrote the template {template}", "run it"
     if options.view_as(TestOptions).dry_run:
-        return "built the graph and ran nothing (--dry_run); run it without --dry_run, "
+        return "built the graph and ran nothing (--dry_run)", "run it without --dry_run"
     return None
 
 

@@ -188,8 +188,9 @@ def run(runner: Runner, work: Work, build: Callable[[beam.Pipeline], object]) ->
     if state not in (None, "DONE"):
         raise DataError(f"{runner.title}: the job ended as {state}")
     if instead := handed_over(runner.title, pipeline.options):
+        done, next_step = instead
         raise HandedOver(
-            f"{work.directory}: {work.label} is not done: {runner.title} {instead}"
+            f"{work.directory}: {work.label} is not done: {runner.title} {done}; {next_step}, "
             "then repeat this command, which checks every part and goes on"
         )
 

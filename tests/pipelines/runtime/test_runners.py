@@ -8,11 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 import apache_beam as beam
 import grpc
 import pytest
-from apache_beam.options.pipeline_options import DirectOptions, SetupOptions
+from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, SetupOptions
 from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
 
 from manifests.errors import DataError, HandedOver, StackpileError, UsageError
-from pipelines.runtime.beam_options import LocalOptions
+from pipelines.runtime.beam_options import LocalOptions, handed_over
 from pipelines.runtime.runners import Runner, Work, open_runner, run
 from tests.pipelines.runtime.fake_engines import Idle, Interrupted, Skipping, engine
 
@@ -144,6 +144,15 @@ def test_a_job_that_is_handed_over_is_not_done(options: list[str], said: str) ->
     with pytest.raises(HandedOver, match=f"out: count_bytes is not done: .*{said}") as raised:
         run(engine(Idle, *options), WORK, lambda pipeline: None)
     assert raised.value.exit_code == 3
+
+
+def test_the_command_that_runs_a_jar_is_named() -> None:
+    options = PipelineOptions(["--output_executable_path=no.jar"])
+    assert handed_over("SparkRunner", options) == (
+        "was asked to write no.jar",
+        "run it by `spark-submit --class org.apache.beam.runners.spark.SparkPipelineRunner no.jar`",
+    )
+    assert handed_over("SparkRunner", PipelineOptions([])) is None
 
 
 def test_a_pipeline_has_a_name_that_says_its_step_and_its_output() -> None:
