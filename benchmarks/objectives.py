@@ -21,11 +21,15 @@ from manifests.mixture.mixture import make_mixture
 from manifests.tokenizer.tokenizer import load_text_tokenizer
 from objectives.stream.plan import make_plan
 from objectives.stream.stream import Stream
+from objectives.tasks.objective import Attention
 from objectives.tasks.registry import MIXES, OBJECTIVES
 
 RUNS, BATCHES, ROWS, LENGTH = 5, 60, 64, 2048
 OTHERS = [name for name in [*OBJECTIVES, *MIXES] if name not in ("clm", "codegen2")]
 """benchmarks/stream.py measures the other two."""
+
+CASES: list[tuple[str, Attention]] = [*((name, "causal") for name in OTHERS), ("clm", "prefix")]
+"""(objective, attention)."""
 
 GOAL = 0.1
 """Goal, as a share of the ceiling."""
@@ -34,7 +38,9 @@ FIM_GOAL, FIM_SEQUENCES = 20.0, 200
 """Goal, as a multiple of the rate of a sequence at a time; how many sequences that one makes."""
 
 
-def stream_of(directory: Path, objective: str, work: str) -> Stream:
+def stream_of(
+    directory: Path, objective: str, work: str, attention: Attention = "causal"
+) -> Stream:
     """Return a stream over all of a dataset, by one objective."""
     mixture, opened = f"{work}/MIX.toml", Dataset.open(str(directory))
     if not Path(mixture).exists():
@@ -43,7 +49,9 @@ def stream_of(directory: Path, objective: str, work: str) -> Stream:
     # The corpus' vocabulary has no ids to spare for filling in the middle; masks stand in.
     masks = [opened.tokenizer.control.mask(number) for number in (1, 2, 3)]
     settings = {"fim": {"sentinels": masks}} if objective == "fim" else {}
-    plan = make_plan(load_mixture(mixture), objective, batch=ROWS, settings=settings)
+    plan = make_plan(
+        load_mixture(mixture), objective, batch=ROWS, settings=settings, attention=attention
+    )
     return Stream.open(plan)
 
 
@@ -120,11 +128,14 @@ def measure(data: Path) -> Sequence[Claim]:
         def memmap() -> float:
             return rate(flat_batches) / 1e6
 
-        for name in OTHERS:
-            say(f"objectives: {name}")
-            runs = [taking(stream_of(directory, name, work)), memmap]
+        for name, attention in CASES:
+            title = name if attention == "causal" else f"{name} with prefix attention"
+            say(f"objectives: {title}")
+            runs = [taking(stream_of(directory, name, work, attention)), memmap]
             ours, ceiling, *peer = medians(RUNS, *runs, *([per_sample] if name == "fim" else []))
-            text = f"{name}, million tokens a second, mixed, shuffled, whole batches, on one core: "
+            text = (
+                f"{title}, million tokens a second, mixed, shuffled, whole batches, on one core: "
+            )
             text += "beside a flat uint16 memmap as int64 with constant weights and segment ids"
             claims.append(Claim(text, ours, ceiling, GOAL, ("numpy", "numba")))
             if peer:
