@@ -30,7 +30,7 @@ def made(name, **chosen):
     return make_objective(name, CONTROL, SETTINGS.get(name, {}), **chosen)
 
 
-@settings(max_examples=LAWS // 4)
+@settings(max_examples=LAWS)
 @given(st.sampled_from(ATTENDING), sources, st.integers(0, 40), keys)
 def test_only_the_loss_of_the_prefix_is_changed(name, windows, spare, key):
     plain, row = (

@@ -35,7 +35,7 @@ def made(name, task_token=TASK):
     return make_objective(name, CONTROL, FIM if name == "fim" else {}, task_token=task_token)
 
 
-@settings(max_examples=LAWS // 4)
+@settings(max_examples=LAWS)
 @given(names, sources, st.integers(3, 60), keys)
 def test_a_row_is_that_without_a_task_token_behind_one(name, windows, spare, key):
     objective = made(name)
