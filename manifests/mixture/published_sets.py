@@ -1,12 +1,13 @@
 """The sets of published data sets, and which of them a corpus or a mixture lacks."""
 
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypedDict
 
+from manifests.components import slug
 from manifests.console import formatting
 from manifests.mixture.columns import SEPARATOR
 
@@ -92,12 +93,20 @@ def published_sets(name: str) -> PublishedSets | None:
     return _tables().get(name)
 
 
+def sets_of_source(name: str, kind: str, components: Sequence[str] | None) -> PublishedSets | None:
+    """Return the sets that a source should have: its `components`, or those of its data set."""
+    if components is None:
+        return published_sets(kind)
+    chosen = dict.fromkeys(map(slug, components))
+    return PublishedSets(f"the source {name}", "`components` of CORPUS.toml", chosen)
+
+
 def sentence(missing: MissingSets) -> str:
     """Return a sentence about missing sets."""
-    share = missing["share"]
-    weight = "no shares" if share is None else f"{formatting.share(share, 1)} of the weight"
+    share, source = missing["share"], missing["source"]
+    sets = f"{len(missing['sets'])} of the {missing['known']} sets of {missing['of']}"
     names = ", ".join(missing["sets"])
-    return (
-        f"{len(missing['sets'])} of the {missing['known']} sets of {missing['of']} are missing, "
-        f"with {weight} by {missing['source']}: {names}"
-    )
+    if share is None:
+        return f"{sets} ({source}) are missing: {names}"
+    weight = formatting.share(share, 1)
+    return f"{sets} are missing, with {weight} of the weight by {source}: {names}"

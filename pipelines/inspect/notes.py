@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from manifests.console import formatting
 from manifests.lineage.manifest import HELDOUT, Manifest
-from manifests.mixture.published_sets import MissingSets, published_sets, sentence
+from manifests.mixture.published_sets import MissingSets, sentence, sets_of_source
 
 
 def notes(manifests: Sequence[Manifest]) -> list[str]:
@@ -19,17 +19,15 @@ def notes(manifests: Sequence[Manifest]) -> list[str]:
 
 
 def missing_sets(manifests: Sequence[Manifest]) -> list[MissingSets]:
-    """Return the sets of published data sets of which the last job kept no document.
-
-    Sources for which CORPUS.toml chooses components are left out.
+    """Return the sets of sources of which the last job kept no document.
 
     Args:
         manifests: of the jobs of one output, in their order.
     """
     missing = []
     for source in (source for m in manifests for source in m.config.get("source", ())):
-        known = published_sets(source["kind"])
-        if known is None or source.get("components") is not None:
+        known = sets_of_source(source["name"], source["kind"], source.get("components"))
+        if known is None:
             continue
         counts = manifests[-1].funnel.get(source["name"], {})
         kept = [name.partition("/")[2] for name, count in counts.items() if count.documents]
@@ -61,8 +59,8 @@ def _verified(dedup: Manifest) -> Iterator[str]:
         )
     if apart := counts.get("kept_apart", 0):
         yield (
-            f"{formatting.plural(apart, 'document')} kept of clusters whose first document is less "
-            f"alike than the threshold {threshold}"
+            f"{formatting.plural(apart, 'document')} of clusters of duplicates kept: less alike to "
+            f"the first document of the cluster than the threshold {threshold}"
         )
 
 

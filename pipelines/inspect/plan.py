@@ -6,7 +6,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 
 from manifests.console.output import numbers_table, unwrapped
-from manifests.mixture.published_sets import MissingSets, published_sets, sentence
+from manifests.mixture.published_sets import MissingSets, sentence, sets_of_source
 from pipelines.corpus.corpus import Corpus
 from pipelines.corpus.inputs import InputRange, list_ranges
 from pipelines.corpus.source_table import Source
@@ -17,7 +17,7 @@ def plan(corpus: Corpus) -> dict[str, dict[str, Any]]:
 
     An input that is not cut counts as one part; how many parts it has is known when it is read.
     `not_read` says why inputs are not read, `remarks` what inputs lack; `missing` names the sets of
-    a published data set of which no document will be kept, or is null.
+    a data set, or the chosen components, of which no document will be kept, or is null.
     """
     by_source: dict[str, list[InputRange]] = {source.name: [] for source in corpus.source}
     for unit in list_ranges(corpus):
@@ -41,9 +41,10 @@ def _plan(source: Source, units: list[InputRange]) -> dict[str, Any]:
 
 
 def _missing_sets(source: Source, inputs: Iterable[str]) -> MissingSets | None:
-    """Return the sets of a source's data set that its inputs or its license rules leave out."""
-    known, layout = published_sets(source.kind), source.layout
-    if known is None or source.components is not None:
+    """Return the sets of a source that its inputs or its license rules leave out."""
+    known = sets_of_source(source.name, source.kind, source.components)
+    layout = source.layout
+    if known is None:
         return None
     components = [layout.component_of_input(path) for path in inputs]
     names = [name for name in components if name is not None]

@@ -41,5 +41,5 @@ def test_subsets_of_starcoderdata_are_recognized_by_their_first_words():
 def test_shares_that_are_not_published_are_not_made_up():
     gap = missing("codegen2", ["c", "python", "java-server-pages"])
     assert gap is not None and gap["share"] is None and len(gap["sets"]) == 17
-    assert "17 of the 19 sets of CodeGen2's part of The Stack are missing" in sentence(gap)
-    assert "with no shares by the model card" in sentence(gap)
+    assert "17 of the 19 sets of CodeGen2's part of The Stack (" in sentence(gap)
+    assert "(the model card of Salesforce/codegen2-7B_P) are missing: " in sentence(gap)

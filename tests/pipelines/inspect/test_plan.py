@@ -49,3 +49,16 @@ def test_subsets_of_starcoderdata_without_files_are_missing(tmp_path: Path) -> N
     assert missing["sets"] == ["github-issues", "git-commits", "jupyter"]
     chosen = planned(tmp_path, STAR + 'components = ["python"]\n')
     assert chosen["star"]["missing"] is None
+
+
+def test_chosen_components_without_files_are_missing(tmp_path: Path) -> None:
+    write_starcoderdata(tmp_path / "star/python/a.parquet", [(code(1), "a/b")])
+    sources = planned(tmp_path, STAR + 'components = ["Python", "C#", "Dart"]\n')
+    missing = "2 of the 3 sets of the source star (`components` of CORPUS.toml) are missing"
+    assert f"star: {missing}: c-sharp, dart" in printed(plan_table(sources))
+
+
+def test_a_chosen_component_of_inputs_of_any_component_is_not_missing(tmp_path: Path) -> None:
+    write_pile(tmp_path / "pile/00.jsonl.zst", [("a", "Wikipedia (en)")])
+    text = PILE.replace("MISSING", "accept") + 'components = ["Pile-CC"]\n'
+    assert planned(tmp_path, text)["pile"]["missing"] is None
