@@ -203,7 +203,7 @@ def evaluate(
 
     from manifests.errors import UsageError
     from trainer.evaluation.evaluation import Request, evaluate_tasks
-    from trainer.evaluation.paper import tables
+    from trainer.evaluation.paper import results_text
     from trainer.evaluation.settings import Settings
 
     if out is None:
@@ -221,7 +221,7 @@ def evaluate(
             bar.update(steps[name], completed=done)
 
         results = evaluate_tasks(request, show)
-    answer(as_json, results, lambda: tables(model, results["tasks"]))
+    answer(as_json, results, lambda: results_text(results))
 
 
 def export(

@@ -9,12 +9,10 @@ import torch
 import torch.nn.functional as F
 
 from manifests.tokenizer.tokenizer import decode
+from trainer.evaluate import BATCH_TOKENS
 from trainer.sampling.generate import Sampling, generate
 from trainer.sampling.language_model import LanguageModel
 from trainer.sampling.text import Prompt, prompt_ids
-
-BATCH_TOKENS = 1 << 14
-"""Tokens of a batch of likelihoods, padding included."""
 
 TAIL = 16
 """Last tokens of a sample in which a stop text is looked for after each token. Ours: more than any

@@ -1,12 +1,14 @@
 """Tables 1 to 3 of CodeGen2 (arXiv 2305.02309), and a model's numbers beside them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 
-from manifests.console.output import numbers_table
+from manifests.console.output import numbers_table, unwrapped
 from trainer.evaluation.intervals import Estimate
 
 Metrics = Mapping[str, Mapping[str, Estimate]]
@@ -72,6 +74,12 @@ TABLES = (
 )
 
 
+def results_text(results: Mapping[str, Any]) -> Group:
+    """Return the content of results.json as tables, and what the sandbox enforced."""
+    shown = [tables(results["model"]["path"], results["tasks"])]
+    return Group(*shown, *([execution_text(e)] if (e := results.get("execution")) else []))
+
+
 def tables(model: str, metrics: Metrics) -> Group:
     """Return all metrics of a model as a table, and the tables of the paper that they belong to."""
     own = numbers_table(
@@ -83,6 +91,17 @@ def tables(model: str, metrics: Metrics) -> Group:
             own.add_row(task, name, *cells, str(estimate["count"]))
     shown = [_beside(table, model, metrics) for table in TABLES if _row(table, metrics)]
     return Group(own, *shown)
+
+
+def execution_text(execution: Mapping[str, Sequence[str]]) -> Text:
+    """Return what the sandbox enforced and what it did not, a line for each sentence.
+
+    Args:
+        execution: of results.json: `enforced` and `not_enforced`.
+    """
+    lines = [f"enforced: {line}" for line in execution["enforced"]]
+    lines += [f"not enforced: {line}" for line in execution["not_enforced"]]
+    return unwrapped("\n".join(lines))
 
 
 def _beside(table: PaperTable, model: str, metrics: Metrics) -> Table:

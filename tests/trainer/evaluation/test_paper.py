@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from trainer.evaluation.intervals import proportion
-from trainer.evaluation.paper import TABLES, tables
+from trainer.evaluation.paper import TABLES, execution_text, tables
 
 
 def shown(metrics) -> str:
@@ -22,6 +22,11 @@ def test_a_models_numbers_are_beside_the_papers() -> None:
     assert "Table 1" in text and "10.27" in text
     assert "Table 2" in text and "Table 3" in text and "75.15" in text
     assert "lambada" in text
+
+
+def test_what_the_sandbox_enforced_is_shown() -> None:
+    shown = execution_text({"enforced": ["a user"], "not_enforced": ["a filter"]})
+    assert shown.plain == "enforced: a user\nnot enforced: a filter"
 
 
 def test_a_table_without_a_number_of_the_model_is_left_out() -> None:

@@ -261,11 +261,11 @@ def test_a_supervisor_that_is_killed_is_replaced(sandbox) -> None:
     assert result(sandbox, "assert True") == "passed"
 
 
-def test_what_is_enforced_is_told(sandbox) -> None:
-    told = sandbox.enforcement
-    assert any("network" in line for line in [*told.enforced, *told.not_enforced])
-    assert any("268 MB of memory" in line for line in told.enforced)
-    assert any("tests' independence" in line for line in told.not_enforced)
+def test_what_is_enforced_and_what_is_not_is_listed(sandbox) -> None:
+    made = sandbox.enforcement
+    assert any("network" in line for line in [*made.enforced, *made.not_enforced])
+    assert any("268 MB of memory" in line for line in made.enforced)
+    assert any("tests' independence" in line for line in made.not_enforced)
 
 
 def test_nothing_is_left_when_the_caller_is_killed(tmp_path: Path) -> None:
@@ -282,6 +282,37 @@ def test_nothing_is_left_when_the_caller_is_killed(tmp_path: Path) -> None:
     while processes() and time.monotonic() < end:
         os.sched_yield()
     assert processes() == 0
+
+
+def test_an_unprivileged_callers_programs_are_confined_too() -> None:
+    code = (
+        "from trainer.sandbox.sandbox import Sandbox\n"
+        "with Sandbox(workers=1) as box:\n"
+        "    assert 'user namespace' in box.enforcement.enforced[0], box.enforcement\n"
+        "    programs = ['assert True', 'import os; os.setuid(1)', 'open(\"/proc/1/mem\")']\n"
+        "    print(*(verdict.passed for verdict in box.run(programs)))"
+    )
+
+    def call(code: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["/usr/bin/python3", "-B", "-c", code],
+            user=54321,
+            group=54321,
+            extra_groups=[],
+            cwd="/",
+            env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(Path(__file__).parents[3])},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    if (
+        os.geteuid()
+        or call("import sys, trainer.sandbox\nassert sys.version_info > (3, 11)").returncode
+    ):
+        pytest.skip("needs root, and a Python that another user can start")
+    done = call(code)
+    assert done.stdout == "True False False\n", done.stderr
 
 
 def test_a_system_without_unshare_is_refused(monkeypatch) -> None:
