@@ -26,12 +26,17 @@ def stated_license(path: str, text: str) -> str | None:
         None for a file of another name, for a file that cannot be read, and for one without a
         license. Text that is not an SPDX expression becomes a LicenseRef.
     """
-    read = READERS.get(path.rpartition("/")[2])
+    read = READERS.get(_file_name(path))
     try:
         stated = read(text) if read else None
     except (ValueError, RecursionError, configparser.Error):
         return None
     return _canonical(stated) if isinstance(stated, str) and stated.strip() else None
+
+
+def is_package_file(path: str | None) -> bool:
+    """Return whether a path is that of a package file."""
+    return _file_name(path or "") in READERS
 
 
 def is_choice(license: str) -> bool:
@@ -72,6 +77,10 @@ def _canonical(license: str) -> str:
 def _name(license: str) -> str:
     """Return the name by which a license of a list and one of a choice are compared."""
     return _canonical(license).removesuffix("-only").removesuffix("-or-later")
+
+
+def _file_name(path: str) -> str:
+    return path.rpartition("/")[2]
 
 
 def _npm(text: str) -> Any:

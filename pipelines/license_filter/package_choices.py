@@ -15,7 +15,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from filters.licenses.package_files import READERS, is_choice, stated_license, with_choices
+from filters.licenses.package_files import (
+    is_choice,
+    is_package_file,
+    stated_license,
+    with_choices,
+)
 from manifests.errors import InputError
 from manifests.io import files
 from pipelines.corpus.source_table import Source
@@ -123,7 +128,7 @@ def _add(pairs: Pairs, paths: Mapping[str, str], file: Any, group: int) -> None:
     rows = [
         row
         for row in range(table.num_rows)
-        if any(_file_name(lists[path][row]) in READERS for path in paths.values())
+        if any(is_package_file(lists[path][row]) for path in paths.values())
     ]
     if not rows:
         return
@@ -137,7 +142,3 @@ def _add(pairs: Pairs, paths: Mapping[str, str], file: Any, group: int) -> None:
                 # Paths of The Stack v2 start with a slash.
                 statement = f"{BELOW}{stated}" if "/" in path.lstrip("/") else stated
                 pairs[value] = pairs.get(value, frozenset()) | {statement}
-
-
-def _file_name(path: str | None) -> str:
-    return (path or "").rpartition("/")[2]

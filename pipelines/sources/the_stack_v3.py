@@ -80,7 +80,9 @@ class TheStackV3(SourceLayout):
         """Return ranges of row groups, each with at most `max_bytes` of text or one row group."""
         with opened(url) as file:
             _check(url, file)
-            sizes = [_chunk(file, group).total_uncompressed_size for group in _groups(file)]
+            sizes = [
+                _chunk(file, group).total_uncompressed_size for group in range(file.row_groups)
+            ]
         return ranges_of_groups(sizes, max_bytes)
 
     def read(
@@ -112,7 +114,7 @@ class TheStackV3(SourceLayout):
         """Yield the files of row groups as ROWS: a table for each group, or for each large row."""
         start, stop = unit
         with opened(url) as file, opened(url, BUFFER_BYTES) as slow:
-            ends = np.cumsum([_chunk(file, group).num_values for group in _groups(file)])
+            ends = np.cumsum([_chunk(file, group).num_values for group in range(file.row_groups)])
             for group in range(start, file.row_groups if stop is None else stop):
                 first = int(ends[group - 1]) if group else 0
                 numbers = range(first, int(ends[group]))
@@ -194,10 +196,6 @@ def _single_rows(file: ParquetReader, group: int) -> Iterator[pa.Table]:
         yield file.read_row_group(group, COLUMNS)
     else:
         yield from file.read_batches(group, COLUMNS, 1)
-
-
-def _groups(file: ParquetReader) -> range:
-    return range(file.row_groups)
 
 
 def _row_sizes(file: ParquetReader, group: int) -> tuple[Numbers, Numbers]:
