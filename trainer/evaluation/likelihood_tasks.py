@@ -82,13 +82,14 @@ def question(model: EvaluatedModel, name: str, context: str, answer: str) -> Que
     front = context.rstrip()
     whole, prompt = model.encode(context + answer), model.encode(front)
     tokens = whole[len(prompt) :]
-    room = model.context + 1 - len(tokens)
+    # The prompt of no text has an end token in place of one.
+    room = model.context + 2 - len(tokens) - len(model.prompt([]))
     if room < 1:
         raise UsageError(
             f"{name}: the answer has {len(tokens)} tokens, and the model has a context of "
             f"{model.context}"
         )
-    return Question((prompt or [model.end])[-room:], tokens)
+    return Question(model.prompt(prompt[-room:]), tokens)
 
 
 def _scores(

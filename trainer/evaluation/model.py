@@ -52,12 +52,14 @@ class EvaluatedModel(Protocol):
     def context(self) -> int:
         """Maximum number of tokens of a sequence."""
 
-    @property
-    def end(self) -> int:
-        """Id of the end token."""
-
     def encode(self, text: str) -> list[int]:
         """Return the ids of a text, in which no control token is recognized."""
+
+    def prompt(self, text: Sequence[int]) -> list[int]:
+        """Return the prompt that the model continues behind the ids of a text, which may be empty.
+
+        It begins with the model's task token, if it has one.
+        """
 
     def prompt_ids(self, prompt: Prompt) -> list[int]:
         """Return the ids of a prompt; UsageError if it has a gap that the model cannot fill."""
@@ -93,14 +95,13 @@ class OwnModel:
         """See `EvaluatedModel`."""
         return self.model.context
 
-    @property
-    def end(self) -> int:
-        """See `EvaluatedModel`."""
-        return self.model.control.end
-
     def encode(self, text: str) -> list[int]:
         """See `EvaluatedModel`."""
         return self.model.encode(text)
+
+    def prompt(self, text: Sequence[int]) -> list[int]:
+        """See `EvaluatedModel`."""
+        return self.model.prompt(text)
 
     def prompt_ids(self, prompt: Prompt) -> list[int]:
         """See `EvaluatedModel`."""

@@ -33,7 +33,6 @@ class TransformersModel:
 
     Attributes:
         context: maximum number of tokens of a sequence.
-        end: id of the end token.
     """
 
     def __init__(self, model: Any, tokenizer: str) -> None:
@@ -48,7 +47,7 @@ class TransformersModel:
             raise UsageError(f"{tokenizer}: its config.json has none of {', '.join(CONTEXT_KEYS)}")
         self.context = next(int(context) for context in contexts if context)
         control = control_of(tokenizer)
-        self.end = control.end
+        self._end = control.end
         self._infillers: list[Objective[Any]] = [
             objective
             for objective in record_of_vocabulary(control).make_objectives().values()
@@ -84,11 +83,15 @@ class TransformersModel:
         ids: list[int] = self._encoder.encode(text, add_special_tokens=False).ids
         return ids
 
+    def prompt(self, text: Sequence[int]) -> list[int]:
+        """See `EvaluatedModel`."""
+        return list(text) or [self._end]
+
     def prompt_ids(self, prompt: Prompt) -> list[int]:
         """See `EvaluatedModel`."""
         prefix = self.encode(prompt.prefix)
         if prompt.suffix is None:
-            return prefix or [self.end]
+            return self.prompt(prefix)
         made = self._infiller.infill_prompt(prefix, self.encode(prompt.suffix))
         assert made is not None
         return made
@@ -110,7 +113,7 @@ class TransformersModel:
                 ended = [any(stop in tail for stop in stops) for tail in tails]
                 return torch.tensor(ended, device=ids.device)
 
-        ends = sorted(self._infiller.stop_tokens) if infill else [self.end]
+        ends = sorted(self._infiller.stop_tokens) if infill else [self._end]
         warm = {"temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": 0}
         results = []
         for prompt in prompts:

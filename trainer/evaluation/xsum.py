@@ -62,10 +62,11 @@ def _prompt(job: Job, example: _Row, row: _Row) -> list[int]:
     encode = job.model.encode
     head, tail = encode("Document: "), encode("\nSummary:")
     answer = encode(f" {example.summary}\n\n")
-    room = job.model.context - TOKENS - 2 * (len(head) + len(tail)) - len(answer)
+    control = len(job.model.prompt([]))
+    room = job.model.context - TOKENS - control - 2 * (len(head) + len(tail)) - len(answer)
     job.fits("xsum", [0] * (job.model.context if room < 2 else 1))
     documents = [encode(text)[: max(room // 2, 0)] for text in (example.document, row.document)]
-    return [*head, *documents[0], *tail, *answer, *head, *documents[1], *tail]
+    return job.model.prompt([*head, *documents[0], *tail, *answer, *head, *documents[1], *tail])
 
 
 def rouge_l(reference: str, text: str) -> float:

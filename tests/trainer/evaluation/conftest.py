@@ -88,20 +88,24 @@ class Scripted:
 
     Attributes:
         answers: end of a prompt -> the texts of its samples, repeated in turn.
+        front: task tokens before each prompt.
         calls: prompts of each call of `sample`.
     """
 
     answers: dict[str, list[str]]
     context: int = 1000
-    end: int = 0
+    front: tuple[int, ...] = ()
     calls: list[list[str]] = field(default_factory=list)
 
     def encode(self, text):
         return list(map(ord, text))
 
+    def prompt(self, text):
+        return [*self.front, *(text or [0])]
+
     def prompt_ids(self, prompt):
         gap = "" if prompt.suffix is None else f"\x01{prompt.suffix}"
-        return self.encode(prompt.prefix + gap) or [self.end]
+        return self.prompt(self.encode(prompt.prefix + gap))
 
     def sample(self, prompts, infill, sampling, stops):
         texts = ["".join(map(chr, prompt)) for prompt in prompts]

@@ -35,10 +35,12 @@ def test_a_long_context_loses_its_front_and_spaces_go_to_the_answer() -> None:
     encode = model.encode
     assert question(model, "t", "abc", " d") == (encode("abc"), encode(" d"))
     assert question(model, "t", "abc  ", " d") == (encode("abc"), encode("   d"))
-    assert question(model, "t", "", " d") == ([model.end], encode(" d"))
+    assert question(model, "t", "", " d") == ([0], encode(" d"))
     made = question(model, "t", "abcdefghijkl", " xy")
     assert len(made.prompt) + len(made.answer) - 1 == model.context
     assert made == (encode("efghijkl"), encode(" xy"))
+    marked = question(Scripted({}, context=10, front=(7,)), "t", "abcdefghijkl", " xy")
+    assert marked == ([7, *encode("fghijkl")], encode(" xy"))
     with pytest.raises(UsageError, match=r"t: the answer has 11 tokens, .* a context of 10"):
         question(model, "t", "a", "x" * 11)
 
