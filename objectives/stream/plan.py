@@ -178,8 +178,10 @@ def make_plan(
         raise UsageError(f"batch: must be at least 1, not {batch}")
     shares, named = shares_of(objective), settings or {}
     resolved = resolve(mixture, heldout)
-    tokens = choose_task_tokens(shares, _dummies(resolved)) if task_tokens else {}
-    objectives = make_objectives(shares, resolved.control, named, attention, tokens)
+    objectives = make_objectives(shares, resolved.control, named, attention)
+    tokens = _task_tokens(resolved, objectives) if task_tokens else {}
+    if tokens:
+        objectives = make_objectives(shares, resolved.control, named, attention, tokens)
     units = choose_units(resolved, shares, objectives, batch, sequence_length)
     sizes, sequences = [size.addresses for size in units.sizes], len(units.slots)
     starts, positions = schedule(resolved, sizes, units.interleave, sequences)
@@ -208,9 +210,11 @@ def make_plan(
         raise UsageError(f"plan: {error.errors(include_url=False)[0]['msg']}") from None
 
 
-def _dummies(resolved: Resolved) -> list[int]:
-    """Return the ids of the tokens of the vocabulary that nothing else uses."""
-    return dummy_ids(Dataset.open(resolved.members[0].dataset).tokenizer_path)
+def _task_tokens(resolved: Resolved, objectives: Mapping[str, Objective[Any]]) -> dict[str, int]:
+    """Return objective -> id of its task token, none of which an objective uses otherwise."""
+    used = {token for objective in objectives.values() for token in objective.mask_ids}
+    dummies = dummy_ids(Dataset.open(resolved.members[0].dataset).tokenizer_path)
+    return choose_task_tokens(objectives, [token for token in dummies if token not in used])
 
 
 def _component(member: Member, size: UnitSize) -> PlanComponent:

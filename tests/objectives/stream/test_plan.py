@@ -168,6 +168,10 @@ def test_a_plan_names_the_dummies_that_are_its_task_tokens(small_dataset, small_
     assert plan.task_tokens == {"clm": 9, "span_corruption": 8}
     assert plan.digest != planned("codegen2").digest
     assert plan.objectives()["span_corruption"].task_token == 8
+    fim = {"sentinels": [7, 8, 300], "level": "token"}
+    assert planned("fim", task_tokens=True, settings={"fim": fim}).task_tokens == {"fim": 9}
+    fim = {"sentinels": [7, 9, 300], "level": "token"}
+    assert planned("fim", task_tokens=True, settings={"fim": fim}).task_tokens == {"fim": 8}
 
 
 def test_prefix_attention_is_of_all_objectives_of_a_plan_but_not_of_ul2(dataset):
