@@ -33,6 +33,7 @@ from pipelines.license_filter.repository_licenses import (
     table_name,
     with_licenses,
 )
+from pipelines.runtime import progress
 from pipelines.sources import parquet_input
 from pipelines.sources.rows import text_column, values
 
@@ -66,7 +67,8 @@ def make_table(directory: str, source: Source) -> str | None:
     if not files.exists(files.join(base, "sets.json")):
         with ThreadPoolExecutor(files.READ_THREADS) as pool:
             read = partial(_read, source.layout.repository_paths)
-            save_table(base, _with_choice(merge(pool.map(read, urls))))
+            pairs = progress.inputs(pool.map(read, urls), "package files", len(urls))
+            save_table(base, _with_choice(merge(pairs)))
     return base
 
 

@@ -24,6 +24,7 @@ from manifests.errors import InputError
 from manifests.io import files
 from manifests.io.digest import short_digest
 from pipelines.corpus.source_table import Source
+from pipelines.runtime import progress
 from pipelines.sources import parquet_input
 from pipelines.sources.rows import values
 
@@ -91,7 +92,8 @@ def make_table(directory: str, source: Source) -> str:
         return base
     with ThreadPoolExecutor(files.READ_THREADS) as pool:
         read = partial(_read, source.layout.repository_licenses)
-        save_table(base, merge(pool.map(read, urls)))
+        pairs = progress.inputs(pool.map(read, urls), "repositories", len(urls))
+        save_table(base, merge(pairs))
     return base
 
 

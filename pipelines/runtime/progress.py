@@ -1,10 +1,11 @@
-"""Progress bars that count receipts, so they are right on any engine and after a restart."""
+"""Progress bars. Those of parts count receipts: they are right on any engine, after a restart."""
 
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import (
@@ -18,6 +19,8 @@ from rich.progress import (
 
 from manifests.lineage.receipts import receipt_names
 
+T = TypeVar("T")
+
 SECONDS = 0.5
 """Least interval between two counts of the receipts."""
 
@@ -25,17 +28,32 @@ SHARE = 0.05
 """Largest share of the time that is spent on counting: a store lists 1,000 names in a request."""
 
 
-def bar() -> Progress:
-    """Return a progress display on standard error."""
+def bar(unit: str) -> Progress:
+    """Return a progress display on standard error, of a number of units."""
     return Progress(
         TextColumn("{task.description:<16}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("parts"),
+        TextColumn(unit),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=Console(stderr=True),
     )
+
+
+def inputs(results: Iterable[T], label: str, total: int) -> Iterator[T]:
+    """Yield the results of inputs, one each, and show their number on a terminal.
+
+    Args:
+        results: the results.
+        label: the text beside the bar.
+        total: number of inputs.
+    """
+    if not sys.stderr.isatty():
+        yield from results
+        return
+    with bar("inputs") as progress:
+        yield from progress.track(results, total=total, description=label)
 
 
 @contextmanager
@@ -53,7 +71,7 @@ def parts(directory: str, label: str, total: int, done: int) -> Iterator[None]:
     if not sys.stderr.isatty():
         yield
         return
-    with bar() as progress:
+    with bar("parts") as progress:
         task = progress.add_task(label, total=total, completed=done)
         before = len(receipt_names(directory))
         ended = threading.Event()

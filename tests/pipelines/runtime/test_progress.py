@@ -16,6 +16,7 @@ def test_nothing_is_listed_where_no_terminal_looks(
     monkeypatch.setattr(progress, "receipt_names", lambda directory: 1 / 0)
     with progress.parts("nowhere", "step", 3, 1):
         pass
+    assert list(progress.inputs([3, 4], "licenses", 2)) == [3, 4]
     assert capsys.readouterr() == ("", "")
 
 
@@ -38,3 +39,12 @@ def test_a_terminal_sees_the_parts_that_are_done_of_all_parts(
         while 1 not in counts and time.monotonic() < until:
             time.sleep(0.01)
     assert "3/3" in capsys.readouterr().err
+
+
+def test_a_terminal_sees_the_inputs_that_are_read_of_all_inputs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert list(progress.inputs(iter([3, 4]), "licenses", 2)) == [3, 4]
+    error = capsys.readouterr().err
+    assert "2/2" in error and "inputs" in error
