@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from manifests.errors import DataError
-from manifests.io import files
+from manifests.io import files, object_store
 
 
 class ParquetReader:
@@ -83,8 +83,12 @@ def open_parquet(url: str, buffer: int = 0) -> Iterator[ParquetReader]:
         pyarrow.ArrowException: the file is not a Parquet file.
     """
     local = files.is_local(url)
+    # A file of a store has no buffer: Arrow reads whole columns, and a buffer of 8 MB fetched twice
+    # the bytes of a file, and half the file for a narrow column.
     source = (
-        pa.OSFile(files.local_path(url)) if local else pa.PythonFile(files.open_input(url), "r")
+        pa.OSFile(files.local_path(url))
+        if local
+        else pa.PythonFile(object_store.RemoteFile(url), "r")
     )
     with source:
         yield ParquetReader(source, threads=local, buffer=buffer)

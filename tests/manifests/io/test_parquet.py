@@ -9,7 +9,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from manifests.errors import DataError
-from manifests.io.parquet import ParquetReader, open_parquet, parse_table, read_row, read_table
+from manifests.io import files, object_store
+from manifests.io.parquet import (
+    ParquetReader,
+    open_parquet,
+    parse_table,
+    read_row,
+    read_table,
+    write_table,
+)
 
 ROOT = Path(__file__).parents[3]
 
@@ -95,6 +103,24 @@ def test_columns_come_in_the_order_asked_for(tmp_path):
     assert parse_table(path.read_bytes(), columns).equals(expected)
     with open_parquet(str(path)) as file:
         assert file.read_row_group(0, columns).equals(expected)
+
+
+def test_a_store_is_asked_for_the_bytes_of_the_columns_alone(monkeypatch):
+    url, requested, read_range = "memory://parquet/table.parquet", [], object_store.read_range
+    random = np.random.default_rng(0)
+    columns = {"a": np.arange(40), "b": [random.bytes(20_000) for _ in range(40)]}
+    write_table(url, pa.table(columns), row_group_size=10)
+
+    def noted(url, start, size):
+        requested.append(size)
+        return read_range(url, start, size)
+
+    monkeypatch.setattr(object_store, "read_range", noted)
+    assert read_table(url, ["a"])["a"].to_pylist() == list(range(40))
+    assert sum(requested) < 0.1 * files.size(url)
+    requested.clear()
+    assert read_table(url).num_rows == 40
+    assert sum(requested) < 1.1 * files.size(url)
 
 
 def test_a_row_is_read_from_its_row_group_alone(tmp_path, monkeypatch):
