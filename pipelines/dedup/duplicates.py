@@ -13,12 +13,13 @@ from manifests.io import files
 from manifests.io.digest import short_digest
 from manifests.io.parquet import read_table, write_table
 from manifests.lineage.counting import count_documents, funnels
-from manifests.lineage.receipts import Count, Receipt, write_receipt
+from manifests.lineage.receipts import Count, write_receipt
 from manifests.schemas import DUPLICATES
 from pipelines.dedup.deduplication import Deduplication
 from pipelines.dedup.packed_rows import unpack
 from pipelines.dedup.parts import DocumentsPart, SignedPart
 from pipelines.dedup.removed_documents import MOVED, RULES, RemovedPart
+from pipelines.runtime.step import Step
 
 DUPLICATES_STEP = "duplicates"
 
@@ -46,26 +47,26 @@ def receipt_name(part: str, digest: str) -> str:
     return short_digest([DUPLICATES_STEP, part, digest])
 
 
-class ListDuplicates:
+class ListDuplicates(Step[RemovedPart]):
     """Step that writes duplicates/ and a receipt for each part of documents/."""
 
     def __init__(self, dedup: Deduplication) -> None:
         """List the duplicates of `dedup`, whose clusters are found."""
         self.dedup, self.directory = dedup, dedup.directory
 
-    def setup(self) -> None:
-        """Load nothing: engines may call this before the clusters are found."""
-
     @cached_property
     def _parts(self) -> dict[int, SignedPart]:
-        """Number -> part, of this corpus and of previous ones."""
+        """Number -> part, of this corpus and of previous ones.
+
+        Engines may call `setup` before the clusters are found, so it cannot load these.
+        """
         return {part.part: part for part in self.dedup.parts()}
 
     def receipts(self, row: DocumentsPart) -> Iterator[str]:
         """Yield the name of the only receipt."""
         yield receipt_name(row["name"], self.dedup.digest)
 
-    def work(self, row: RemovedPart) -> Iterator[Receipt]:
+    def work(self, row: RemovedPart) -> None:
         """Write the duplicates of a part, and count them."""
         path = f"{DUPLICATES_STEP}/{row['name']}.parquet"
         removed = unpack([row["removed"]], MOVED).sort_by("address").combine_chunks()
@@ -74,7 +75,7 @@ class ListDuplicates:
         groups = self._groups(row["name"], duplicates)
         losses = self._losses(row["source"], duplicates)
         by_component = funnels((component, rule, count) for component, _, rule, count in groups)
-        yield write_receipt(
+        write_receipt(
             self.directory,
             [path],
             name=next(self.receipts(row)),

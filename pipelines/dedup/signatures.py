@@ -13,10 +13,11 @@ from filters.dedup import minhash
 from manifests.io import files
 from manifests.io.digest import short_digest
 from manifests.io.parquet import open_parquet
-from manifests.lineage.receipts import Receipt, write_receipt
+from manifests.lineage.receipts import write_receipt
 from pipelines.dedup.deduplication import Deduplication
 from pipelines.dedup.parts import SIGNATURES, DocumentsPart, signature_name, signature_path
 from pipelines.license_filter.decisions import LAYER_RANK
+from pipelines.runtime.step import Step
 
 READ = ["id", "source", "component", "license_layer", "stars", "heldout", "text"]
 """Columns of documents/ that signatures are made of."""
@@ -49,21 +50,18 @@ def band_column(band: int) -> str:
     return f"band_{band:02}"
 
 
-class ComputeSignatures:
+class ComputeSignatures(Step[DocumentsPart]):
     """Step that writes signatures/ and a receipt for each part of documents/."""
 
     def __init__(self, dedup: Deduplication) -> None:
         """Sign the documents of `dedup`."""
         self.dedup, self.directory = dedup, dedup.directory
 
-    def setup(self) -> None:
-        """Load nothing: the profile is small."""
-
     def receipts(self, row: DocumentsPart) -> Iterator[str]:
         """Yield the name of the only receipt."""
         yield signature_name(row, self.dedup.profile, self.dedup.config.scope)
 
-    def work(self, row: DocumentsPart) -> Iterator[Receipt]:
+    def work(self, row: DocumentsPart) -> None:
         """Read a part, one row group at a time, and write its signatures."""
         profile = self.dedup.profile
         name = next(self.receipts(row))
@@ -84,7 +82,7 @@ class ComputeSignatures:
                     del texts
                 writer.write_table(signed.cast(columns), row_group_size=max(1, signed.num_rows))
         # The receipt holds for every deduplication of this profile and scope.
-        yield write_receipt(
+        write_receipt(
             self.directory,
             [path],
             name=name,

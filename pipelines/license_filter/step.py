@@ -14,7 +14,7 @@ from filters.scancode import veto
 from filters.scancode.client import Detector
 from manifests.io import files
 from manifests.lineage import StepName
-from manifests.lineage.receipts import Receipt, is_whole, load_receipt, write_receipt
+from manifests.lineage.receipts import is_whole, load_receipt, write_receipt
 from manifests.schemas import PlanRow
 from pipelines.corpus.corpus import Corpus
 from pipelines.license_filter.decisions import Decisions, decide
@@ -23,6 +23,7 @@ from pipelines.license_filter.plan import part_name
 from pipelines.license_filter.reference_lists import ListDigests, load_lists
 from pipelines.license_filter.repository_licenses import add_repository_licenses, load_table
 from pipelines.license_filter.writer import BackgroundWriter, write_by_component
+from pipelines.runtime.step import Step
 
 STEP: StepName = "license_filter"
 
@@ -36,7 +37,7 @@ def warm_up() -> None:
 
 
 @dataclass
-class FilterLicenses:
+class FilterLicenses(Step[PlanRow]):
     """Write documents/, decisions/ and a receipt for each part of the plan."""
 
     directory: str
@@ -62,7 +63,7 @@ class FilterLicenses:
         for number in count():
             yield part_name(row, number)
 
-    def work(self, row: PlanRow) -> Iterator[Receipt]:
+    def work(self, row: PlanRow) -> None:
         """Decide the parts of the row's input; parts that are whole are passed over.
 
         The last part may not be written until `finish` has returned.
@@ -71,15 +72,13 @@ class FilterLicenses:
         for part in source.layout.read(row["url"], row["input"], (row["start"], row["stop"])):
             name = part_name(row, part.number)
             receipt = load_receipt(self.directory, name)
-            if receipt is not None and is_whole(self.directory, receipt):
-                yield receipt
-            else:
+            if receipt is None or not is_whole(self.directory, receipt):
                 rows = self._with_licenses(source.name, part.rows)
                 decisions = decide(
                     source, self.corpus, rows, self._lists, self._detector, row["heldout"]
                 )
                 write = partial(self._write, decisions, row, name, part.last)
-                yield from self._writer.submit(write, decisions.bytes)
+                self._writer.submit(write, decisions.bytes)
 
     def _with_licenses(self, source: str, rows: pa.Table) -> pa.Table:
         """Return the rows of a source with what is known of the licenses of their repositories."""
@@ -91,18 +90,17 @@ class FilterLicenses:
 
     def finish(self) -> None:
         """Wait until all parts are written."""
-        for _ in self._writer.finish():
-            pass
+        self._writer.finish()
 
-    def _write(self, decisions: Decisions, row: PlanRow, name: str, last: bool) -> Receipt:
-        """Write the files and the receipt of a part, and return the receipt."""
+    def _write(self, decisions: Decisions, row: PlanRow, name: str, last: bool) -> None:
+        """Write the files and the receipt of a part."""
         tables = {
             f"documents/{name}.parquet": decisions.documents(),
             f"decisions/{name}.parquet": decisions.decisions(),
         }
         for path, table in tables.items():
             write_by_component(files.join(self.directory, path), table)
-        return write_receipt(
+        write_receipt(
             self.directory,
             tables,
             name=name,

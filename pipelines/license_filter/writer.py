@@ -9,7 +9,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from manifests.io import files
-from manifests.lineage.receipts import Receipt
 from manifests.ranges import ranges_within
 
 ROW_GROUP_BYTES = 32 << 20
@@ -49,26 +48,26 @@ class BackgroundWriter:
     def __init__(self) -> None:
         """Create the thread pool."""
         self._pool = ThreadPoolExecutor(1)
-        self._last: Future[Receipt] | None = None
+        self._last: Future[object] | None = None
 
-    def submit(self, write: Callable[[], Receipt], size: int) -> Iterator[Receipt]:
-        """Start to write a part; yield the receipts of the parts that are written.
+    def submit(self, write: Callable[[], object], size: int) -> None:
+        """Wait for the previous part, then start to write the next one.
 
         Args:
-            write: writes the part and returns its receipt.
+            write: writes the part.
             size: bytes of text of the part. Above MAX_BACKGROUND_BYTES it is written at once.
 
         Raises:
             Exception: the exception of the previous part's `write`.
         """
-        yield from self.finish()
+        self.finish()
         if size > MAX_BACKGROUND_BYTES:
-            yield write()
+            write()
         else:
             self._last = self._pool.submit(write)
 
-    def finish(self) -> Iterator[Receipt]:
-        """Wait for the part in the background, and yield its receipt; raises as `submit`."""
-        if self._last is not None:
-            last, self._last = self._last, None
-            yield last.result()
+    def finish(self) -> None:
+        """Wait for the part in the background; raises as `submit`."""
+        last, self._last = self._last, None
+        if last is not None:
+            last.result()

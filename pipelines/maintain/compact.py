@@ -27,7 +27,7 @@ from manifests.io import files
 from manifests.io.digest import digest, short_digest
 from manifests.io.parquet import read_table, write_table
 from manifests.lineage.manifest import FILE, Manifest, load_manifest, manifest_digest
-from manifests.lineage.receipts import Receipt, write_receipt
+from manifests.lineage.receipts import write_receipt
 from manifests.schemas import FORMAT, schema_of
 from manifests.shards import block_table
 from manifests.tokenizer.tokenizer import decode, load_tokenizer
@@ -37,6 +37,7 @@ from pipelines.maintain.part_rows import PartRow
 from pipelines.preparation import write_manifest
 from pipelines.runtime.job import Job
 from pipelines.runtime.runners import Runner
+from pipelines.runtime.step import Step
 
 STEP = "compact"
 TABLE = "compact.parquet"
@@ -166,7 +167,7 @@ def _part(place: ShardEntry, gone: Ranges) -> tuple[str, bool]:
 
 
 @dataclass
-class Compact:
+class Compact(Step[ShardRow]):
     """The step that makes a new shard and a receipt from each original shard."""
 
     directory: str
@@ -188,7 +189,7 @@ class Compact:
         """Yield the one name."""
         yield row["part"]
 
-    def work(self, row: ShardRow) -> Iterator[Receipt]:
+    def work(self, row: ShardRow) -> None:
         """Link a shard without forgotten documents, or write a shard without them."""
         place = self._places[row["number"]]
         documents = read_documents(self.origin, place.row)
@@ -204,7 +205,7 @@ class Compact:
             record = self._rewrite(row, place, documents, kept)
         else:
             record = self._link(place, documents)
-        yield write_receipt(
+        write_receipt(
             self.directory,
             record.files if record else [],
             name=row["part"],

@@ -44,6 +44,7 @@ from pipelines.maintain.output_guard import check_output
 from pipelines.maintain.part_rows import PartRow
 from pipelines.runtime.job import Job
 from pipelines.runtime.runners import Runner
+from pipelines.runtime.step import Step
 
 STEP = "materialize"
 FILE = "mixture.json"
@@ -141,7 +142,7 @@ def _rows(identity: str, chunks: int, shards: int) -> pa.Table:
 
 
 @dataclass
-class Materialize:
+class Materialize(Step[ShardRow]):
     """The step that writes a shard, its side files and a receipt."""
 
     directory: str
@@ -164,7 +165,7 @@ class Materialize:
         """Yield the one name."""
         yield row["part"]
 
-    def work(self, row: ShardRow) -> Iterator[Receipt]:
+    def work(self, row: ShardRow) -> None:
         """Write the documents of a shard in a shuffled order."""
         members, numbers = self._documents(row)
         path = f"shards/mixture-{row['number']:05d}-{row['part'][:8]}.tar"
@@ -177,7 +178,7 @@ class Materialize:
         table = f"{path[:-4]}.parquet"
         lengths = np.array([len(document) for document in tokens], np.int64)[order]
         self._write_table(table, members[order], numbers[order], places, lengths)
-        yield write_receipt(
+        write_receipt(
             self.directory,
             [path, f"{path}.idx", table],
             name=row["part"],

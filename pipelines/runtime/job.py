@@ -14,7 +14,7 @@ from pipelines.runtime import processes, progress, runners
 from pipelines.runtime.outcomes import Outcomes
 from pipelines.runtime.probe import Probe
 from pipelines.runtime.runners import Runner, Work
-from pipelines.runtime.step import Row, Step, do_row, done_receipts, finish, letter_name
+from pipelines.runtime.step import Row, Step, do_row, done_receipts, letter_name
 from pipelines.runtime.table import readable_rows
 
 NAMESPACE = "stackpile"
@@ -102,7 +102,7 @@ class DoRows(beam.DoFn):
     def finish_bundle(self) -> Iterator[WindowedValue]:
         """Yield the receipts of the bundle's rows when all their files are written."""
         if self.processes == 1:
-            finish(self.step)
+            self.step.finish()
         else:
             rows = [row for row, _, _ in self._rows]
             for seconds in processes.do_rows(self.step, rows, min(self.processes, len(rows))):

@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from manifests.errors import DataError, StackpileError
-from pipelines.runtime.step import Row, Step, do_row, finish
+from pipelines.runtime.step import Row, Step, do_row
 
 KILLED = (
     "a worker process was killed (signal {}); if memory ran out, fewer workers need less "
@@ -126,7 +126,7 @@ def _serve(
             step.setup()
             while (row := theirs.recv()) is not None:
                 theirs.send(do_row(step, row))
-            finish(step)
+            step.finish()
             theirs.send(None)
         except (EOFError, BrokenPipeError):
             raise

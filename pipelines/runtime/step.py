@@ -4,9 +4,9 @@ Worker processes import this module, so it does not import Beam.
 """
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, Generic, TypeVar
 
 from manifests.errors import DataError, InputError
 from manifests.io import files
@@ -19,10 +19,10 @@ FAILED = "failed"
 Row = Mapping[str, Any]
 """A row of a table of parts, as Arrow returns it."""
 
-RowT_contra = TypeVar("RowT_contra", bound=Row, contravariant=True)
+RowT = TypeVar("RowT", bound=Row)
 
 
-class Step(Protocol[RowT_contra]):
+class Step(Generic[RowT]):
     """Work on one row of a table of parts. Instances are pickled: keep them small."""
 
     directory: str
@@ -30,28 +30,21 @@ class Step(Protocol[RowT_contra]):
 
     def setup(self) -> None:
         """Load models and tables, once for each worker."""
-        ...
 
-    def receipts(self, row: RowT_contra) -> Iterator[str]:
+    def receipts(self, row: RowT) -> Iterator[str]:
         """Yield the names of the row's receipts in order; the iterator may be infinite."""
-        ...
+        raise NotImplementedError
 
-    def work(self, row: RowT_contra) -> Iterable[Receipt]:
-        """Write the row's files, then its receipts, and yield the receipts.
+    def work(self, row: RowT) -> None:
+        """Write the row's files, then its receipts; the last ones may wait for `finish`.
 
         Raises:
             InputError: the row's input cannot be read.
         """
-        ...
-
-
-@runtime_checkable
-class WritesInBackground(Protocol):
-    """A step that may still write the files of one row while it works on the next row."""
+        raise NotImplementedError
 
     def finish(self) -> None:
         """Wait until all files and receipts of the previous rows are written."""
-        ...
 
 
 def do_row(step: Step[Any], row: Row) -> float:
@@ -62,19 +55,12 @@ def do_row(step: Step[Any], row: Row) -> float:
     start = time.monotonic()
     if row.get("error") is None and not is_done(step, row):
         try:
-            for _ in step.work(row):
-                pass
+            step.work(row)
         except InputError as error:
             letter = FailedInput(source=row["source"], input=row["input"], error=str(error))
             url = failed_url(step.directory, letter_name(step, row))
             files.write_json(url, letter.model_dump(mode="json"))
     return time.monotonic() - start
-
-
-def finish(step: Step[Any]) -> None:
-    """Wait until a step has written all files of the rows that were done."""
-    if isinstance(step, WritesInBackground):
-        step.finish()
 
 
 def letter_name(step: Step[Any], row: Row) -> str:

@@ -15,10 +15,11 @@ from filters import document_ids, redaction
 from manifests.dataset.writer import DatasetShard, ShardRecord
 from manifests.io import files
 from manifests.io.digest import short_digest
-from manifests.lineage.receipts import ComponentFunnel, FileRecord, Receipt, write_receipt
+from manifests.lineage.receipts import ComponentFunnel, FileRecord, write_receipt
 from manifests.ranges import ranges_within
 from manifests.schemas import schema_of
 from pipelines.corpus.source_table import TagMode
+from pipelines.runtime.step import Step
 from pipelines.tokenize.encoder import load_encoder
 from pipelines.tokenize.kept_documents import KeptDocuments, KeptPart, KeptTables
 from pipelines.tokenize.tags import Pieces, cut_at_tags, tag_ids
@@ -55,7 +56,7 @@ def shard_path(group: Group) -> str:
 
 
 @dataclass
-class WriteShards:
+class WriteShards(Step[Group]):
     """Writes a shard, its side files and a receipt for each group of parts."""
 
     directory: str
@@ -80,7 +81,7 @@ class WriteShards:
         """Yield the name of the group's receipt."""
         yield row["part"]
 
-    def work(self, row: Group) -> Iterator[Receipt]:
+    def work(self, row: Group) -> None:
         """Encode the documents of a group in order, and write them to a shard."""
         counts: dict[str, Counter[str]] = {"redacted": Counter(), "tags": Counter()}
         with DatasetShard(
@@ -93,7 +94,7 @@ class WriteShards:
             for batch in self._batches(row):
                 self._write(shard, self._pieces(row["source"], batch, counts))
             record = shard.close()
-        yield write_receipt(
+        write_receipt(
             self.directory,
             record.files,
             {record.shard: FileRecord(bytes=record.bytes, sha256=record.sha256)},

@@ -15,8 +15,8 @@ from pipelines.maintain.forget import ForgetRequest, forget
 from pipelines.preparation import write_manifest
 from pipelines.runtime.job import Job
 from pipelines.runtime.runners import Runner
-from pipelines.runtime.table import readable_rows
 from tests.datasets import Document, write_documents
+from tests.pipelines.jobs import run_here
 
 ONE = Runner()
 
@@ -35,15 +35,9 @@ def asked(tmp_path, *lines):
     return ForgetRequest.of([str(tmp_path / "list")])
 
 
-def in_this_process(job, runner, retry_failed=False):
-    """The job's parts one after the other."""
-    job.step.setup()
-    return [receipt for row in readable_rows(job.table) for receipt in job.step.work(row)]
-
-
 @pytest.fixture(autouse=True)
 def without_beam(monkeypatch):
-    monkeypatch.setattr(Job, "run", in_this_process)
+    monkeypatch.setattr(Job, "run", run_here)
 
 
 def tree(directory):
@@ -85,12 +79,12 @@ def test_of_two_at_once_into_one_place_the_earlier_stops(dataset, tmp_path, monk
 
     def run(self, runner, retry_failed=False):
         if later:
-            return in_this_process(self, runner)
+            return run_here(self, runner)
         later.append(out)
-        done = in_this_process(self, runner) if when == "after them" else None
+        done = run_here(self, runner) if when == "after them" else None
         forget(dataset, asked(tmp_path, "o/13"))
         compact(dataset, out, ONE)
-        return done or in_this_process(self, runner)
+        return done or run_here(self, runner)
 
     monkeypatch.setattr(Job, "run", run)
     with pytest.raises(DataError, match="another compaction has started here"):

@@ -20,8 +20,8 @@ from pipelines.maintain.compact import Compact, compact, compacted_text
 from pipelines.maintain.forget import ForgetRequest, forget
 from pipelines.runtime.job import Job
 from pipelines.runtime.runners import Runner
-from pipelines.runtime.table import readable_rows
 from tests.datasets import Document, write_documents
+from tests.pipelines.jobs import run_here
 
 ONE = Runner(options=("--direct_num_workers=1",))
 TWO = Runner(options=("--direct_num_workers=2",))
@@ -56,15 +56,9 @@ def held(directory):
     }
 
 
-def in_this_process(job, runner, retry_failed=False):
-    """The job's parts one after the other."""
-    job.step.setup()
-    return [receipt for row in readable_rows(job.table) for receipt in job.step.work(row)]
-
-
 @pytest.fixture
 def without_beam(monkeypatch):
-    monkeypatch.setattr(Job, "run", in_this_process)
+    monkeypatch.setattr(Job, "run", run_here)
 
 
 @settings(
@@ -177,7 +171,7 @@ def test_stopped_half_way_it_goes_on(dataset, tmp_path, monkeypatch, without_bea
         if len(done) == 4:
             raise MemoryError
         done.append(row["part"])
-        yield from work(self, row)
+        work(self, row)
 
     monkeypatch.setattr(Compact, "work", failing)
     with pytest.raises(MemoryError):
@@ -188,7 +182,7 @@ def test_stopped_half_way_it_goes_on(dataset, tmp_path, monkeypatch, without_bea
 
     def noting(self, row):
         made.append(row["part"])
-        yield from work(self, row)
+        work(self, row)
 
     monkeypatch.setattr(Compact, "work", noting)
     compact(dataset, out, ONE)

@@ -17,8 +17,8 @@ from pipelines.maintain.forget import ForgetRequest, forget
 from pipelines.maintain.materialize import Materialize, materialize, materialized_text
 from pipelines.runtime.job import Job
 from pipelines.runtime.runners import Runner
-from pipelines.runtime.table import readable_rows
 from tests.datasets import Document, write_documents
+from tests.pipelines.jobs import run_here
 
 ONE = Runner(options=("--direct_num_workers=1",))
 TWO = Runner(options=("--direct_num_workers=2",))
@@ -39,11 +39,7 @@ def small_shards(monkeypatch):
 
 @pytest.fixture
 def without_beam(monkeypatch):
-    def run(self, runner, retry_failed=False):
-        self.step.setup()
-        return [receipt for row in readable_rows(self.table) for receipt in self.step.work(row)]
-
-    monkeypatch.setattr(Job, "run", run)
+    monkeypatch.setattr(Job, "run", run_here)
 
 
 def mix(dataset, tmp_path, weights, **options):
@@ -174,7 +170,7 @@ def test_another_mixture_never_comes_into_the_same_directory(
     def failing(self, row):
         if row["number"] == 2:
             raise MemoryError
-        yield from work(self, row)
+        work(self, row)
 
     monkeypatch.setattr(Materialize, "work", failing)
     with pytest.raises(MemoryError):

@@ -12,10 +12,11 @@ from typing import Any
 
 from manifests.errors import DataError
 from manifests.lineage.receipts import Receipt, save_receipt
+from pipelines.runtime.step import Step
 
 
 @dataclass
-class Act:
+class Act(Step[dict[str, Any]]):
     """A step whose rows say what their process does."""
 
     directory: str
@@ -28,7 +29,7 @@ class Act:
     def receipts(self, row: dict[str, Any]) -> Iterator[str]:
         yield row["input"]
 
-    def work(self, row: dict[str, Any]) -> Iterator[Receipt]:
+    def work(self, row: dict[str, Any]) -> None:
         about = [os.environ.get("OF_THIS_TEST"), os.getcwd()]
         Path(self.directory, f"{os.getpid()}.json").write_text(json.dumps(about))
         match row["act"]:
@@ -43,9 +44,7 @@ class Act:
                 re.match("(a+)+b", "a" * 60)
             case "wait":
                 time.sleep(0.5)
-        receipt = Receipt(name=row["input"], step="act", digest="0")
-        save_receipt(self.directory, receipt)
-        yield receipt
+        save_receipt(self.directory, Receipt(name=row["input"], step="act", digest="0"))
 
 
 def rows(*acts: str) -> list[dict[str, Any]]:

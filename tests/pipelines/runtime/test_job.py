@@ -18,25 +18,22 @@ from manifests.lineage.manifest import FailedInput
 from manifests.lineage.receipts import ComponentFunnel, Count, Receipt, save_receipt
 from pipelines.runtime.job import NAMESPACE, Job, ProcessParts, ReadParts
 from pipelines.runtime.runners import Runner
-from pipelines.runtime.step import dead_letters
+from pipelines.runtime.step import Step, dead_letters
 
 ROWS = [{"source": "s", "input": name, "bytes": size} for name, size in (("a", 3), ("b", 5))]
 
 
 @dataclass
-class CountBytes:
+class CountBytes(Step[dict[str, Any]]):
     """A step that writes a receipt for each row, unless its input is broken."""
 
     directory: str
     broken: str = ""
 
-    def setup(self) -> None:
-        pass
-
     def receipts(self, row: dict[str, Any]) -> Iterator[str]:
         yield row["input"]
 
-    def work(self, row: dict[str, Any]) -> Iterator[Receipt]:
+    def work(self, row: dict[str, Any]) -> None:
         if row["input"] == self.broken:
             raise InputError("is truncated")
         funnel = ComponentFunnel(
@@ -51,7 +48,6 @@ class CountBytes:
             name=row["input"], step="count", digest="0", funnel={"s": {"s/python": funnel}}
         )
         save_receipt(self.directory, receipt)
-        yield receipt
 
 
 def names(receipts: beam.PCollection) -> beam.PCollection:

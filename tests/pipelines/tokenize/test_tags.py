@@ -16,6 +16,7 @@ from manifests.schemas import DOCUMENTS
 from manifests.shards.scan import scan_shard
 from manifests.tokenizer.tokenizer import encode_documents, load_text_tokenizer
 from pipelines.corpus.source_table import TagMode
+from pipelines.runtime.step import done_receipts
 from pipelines.tokenize.kept_documents import KeptTables
 from pipelines.tokenize.step import Group, WriteShards, shard_path
 from pipelines.tokenize.tags import cut_at_tags, resolve_mode, split_tags, tag_ids
@@ -107,7 +108,8 @@ def test_a_shard_holds_the_ids_of_confirmed_tags(tmp_path: Path) -> None:
         documents=["part"],
         text_bytes=90,
     )
-    [receipt] = step.work(group)
+    step.work(group)
+    [receipt] = done_receipts(step, group)
     assert receipt.counts["tags"] == {"confirmed": 3, "text": 5}
     ids = tag_ids(str(tokenizer))
     assert ids["<commit_msg>"] == 421
