@@ -13,7 +13,7 @@ from manifests.io import files
 from manifests.io.digest import short_digest
 from manifests.lineage.receipts import Receipt, is_whole, load_receipt, write_receipt
 from pipelines.corpus.dedup_table import Dedup
-from pipelines.dedup.parts import SignedPart, read_parts
+from pipelines.dedup.parts import SignedPart, read_signed_parts
 
 CLUSTERS = "clusters"
 """Folder of the clusters, and name of their step."""
@@ -73,7 +73,7 @@ class Deduplication:
 
     def parts(self) -> list[SignedPart]:
         """Read the tables of parts."""
-        return read_parts(self.directory, self.config.previous_corpora)
+        return read_signed_parts(self.directory, self.config.previous_corpora)
 
     def path(self, step: str, *names: str) -> str:
         """Return a path below the folder that a step has for this digest, relative to dedup/."""

@@ -4,11 +4,10 @@ The shuffles move hashes and addresses, and no text. `MinHashDedup` is the same 
 transform.
 """
 
-from typing import cast
-
 from filters.dedup.minhash import Profile, load_profile
 from manifests.io import files
 from manifests.io.digest import digest
+from manifests.io.parquet import read_table
 from manifests.lineage.manifest import Manifest, load_manifest
 from manifests.lineage.parts_table import PARTS_TABLE, PREVIOUS_PARTS_TABLE
 from manifests.lineage.receipts import merge_funnels, sum_counts
@@ -19,7 +18,7 @@ from pipelines.dedup.clusters import find_clusters
 from pipelines.dedup.deduplication import Deduplication, Limits
 from pipelines.dedup.duplicates import DUPLICATES_STEP, ListDuplicates
 from pipelines.dedup.loss_limit import check_losses
-from pipelines.dedup.parts import SIGNATURES, DocumentsPart, write_tables
+from pipelines.dedup.parts import SIGNATURES, write_tables
 from pipelines.dedup.previous_corpora import previous_digests
 from pipelines.dedup.removed_documents import ReadRemoved
 from pipelines.dedup.signatures import ComputeSignatures
@@ -31,7 +30,6 @@ from pipelines.preparation import (
     write_manifest,
 )
 from pipelines.runtime.job import Job
-from pipelines.runtime.table import read_rows
 
 
 def run(preparation: Preparation, limits: Limits | None = None) -> Manifest:
@@ -51,8 +49,8 @@ def run(preparation: Preparation, limits: Limits | None = None) -> Manifest:
     runner = preparation.runner.threaded()
     load_manifest(preparation.license_filter)
     profile = load_profile(config.profile)
-    rows = read_rows(files.join(preparation.license_filter, PARTS_TABLE))
-    table = write_tables(directory, cast(list[DocumentsPart], rows), config)
+    rows = read_table(files.join(preparation.license_filter, PARTS_TABLE)).to_pylist()
+    table = write_tables(directory, rows, config)
     priorities = {source.name: source.priority for source in preparation.corpus.source}
     step = _step_digest(config, profile, priorities, files.sha256(table))
     remove_stale_manifest(directory, step)

@@ -1,8 +1,8 @@
 """dedup/parts.parquet: the parts of documents/ and their signatures."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any, TypedDict
+from typing import TypedDict
 
 import numpy as np
 import pyarrow as pa
@@ -12,11 +12,17 @@ from filters.dedup.union_find import Indexes
 from manifests.io import files
 from manifests.io.digest import short_digest
 from manifests.io.parquet import read_table, write_table
-from manifests.lineage.parts_table import DEDUP_PARTS, PARTS_TABLE, PREVIOUS_PARTS_TABLE
+from manifests.lineage.parts_table import (
+    DEDUP_PARTS,
+    PARTS_TABLE,
+    DedupPart,
+    PreviousPart,
+    read_parts,
+    read_previous_parts,
+)
 from manifests.schemas import FORMAT
 from pipelines.corpus.dedup_table import Dedup
 from pipelines.dedup.previous_corpora import write_previous_parts
-from pipelines.runtime.table import read_rows
 
 SIGNATURES = "signatures"
 """Folder of the signatures, and name of their step."""
@@ -92,25 +98,23 @@ def write_tables(directory: str, rows: Iterable[DocumentsPart], config: Dedup) -
     return url
 
 
-def read_parts(directory: str, previous: list[str]) -> list[SignedPart]:
+def read_signed_parts(directory: str, previous: list[str]) -> list[SignedPart]:
     """Return the parts of this corpus and of previous ones, by ascending number.
 
     Args:
         directory: dedup/.
         previous: the dedup/ directories of previous corpora.
     """
-    own = read_rows(files.join(directory, PARTS_TABLE))
-    rows = read_rows(files.join(directory, PREVIOUS_PARTS_TABLE)) if previous else []
-    return [_signed_part(directory, row) for row in own] + [
+    return [_signed_part(directory, row) for row in read_parts(directory, DedupPart)] + [
         replace(
-            _signed_part(previous[row["corpus"]], row),
-            duplicates=files.join(previous[row["corpus"]], "duplicates", f"{row['name']}.parquet"),
+            _signed_part(previous[row.corpus], row),
+            duplicates=files.join(previous[row.corpus], "duplicates", f"{row.name}.parquet"),
         )
-        for row in rows
+        for row in read_previous_parts(directory)
     ]
 
 
-def _signed_part(directory: str, row: Mapping[str, Any]) -> SignedPart:
+def _signed_part(directory: str, row: DedupPart | PreviousPart) -> SignedPart:
     """Return the part of a row, whose signatures are in the dedup/ of its corpus."""
-    signatures = files.join(directory, signature_path(row["signature"]))
-    return SignedPart(row["part"], row["source"], row["documents"], signatures)
+    signatures = files.join(directory, signature_path(row.signature))
+    return SignedPart(row.part, row.source, row.documents, signatures)

@@ -9,9 +9,13 @@ from manifests.errors import DataError, UsageError
 from manifests.io import files
 from manifests.io.parquet import write_table
 from manifests.lineage.manifest import load_manifest, manifest_digest
-from manifests.lineage.parts_table import PARTS_TABLE, PREVIOUS_PARTS, PREVIOUS_PARTS_TABLE
+from manifests.lineage.parts_table import (
+    PREVIOUS_PARTS,
+    PREVIOUS_PARTS_TABLE,
+    DedupPart,
+    read_parts,
+)
 from pipelines.corpus.dedup_table import Dedup
-from pipelines.runtime.table import read_rows
 
 
 def write_previous_parts(directory: str, first: int, config: Dedup, profile: Profile) -> None:
@@ -34,8 +38,8 @@ def write_previous_parts(directory: str, first: int, config: Dedup, profile: Pro
     rows: list[dict[str, Any]] = []
     for corpus, previous in enumerate(config.previous_corpora):
         _check(previous, profile, config.scope)
-        for row in read_rows(files.join(previous, PARTS_TABLE)):
-            rows.append({**row, "part": first + len(rows), "corpus": corpus})
+        for row in read_parts(previous, DedupPart):
+            rows.append({**row.model_dump(), "part": first + len(rows), "corpus": corpus})
     write_table(url, pa.Table.from_pylist(rows, schema=PREVIOUS_PARTS))
 
 

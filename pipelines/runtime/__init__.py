@@ -1,7 +1,6 @@
 """What the jobs share.
 
-- step: the protocol of a step, its receipts and dead letters; does not import Beam.
-- table: tables of parts.
+- step: the base class of a step, its receipts and dead letters; does not import Beam.
 - job: Beam transforms from rows of a table of parts to receipts, and `Job`, which runs them.
 - outcomes: which rows are done. probe: whether workers share the driver's directory.
 - processes, fork_server: worker processes beneath Beam's in-process engine.

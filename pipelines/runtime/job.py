@@ -9,13 +9,13 @@ from apache_beam.metrics import Metrics
 from apache_beam.utils.windowed_value import WindowedValue
 
 from manifests.errors import DataError
+from manifests.io.parquet import read_table
 from manifests.lineage.receipts import Receipt
 from pipelines.runtime import processes, progress, runners
 from pipelines.runtime.outcomes import Outcomes
 from pipelines.runtime.probe import Probe
 from pipelines.runtime.runners import Runner, Work
 from pipelines.runtime.step import Row, Step, do_row, done_receipts, letter_name
-from pipelines.runtime.table import readable_rows
 
 NAMESPACE = "stackpile"
 """Namespace of the counters and distributions that engines show."""
@@ -111,6 +111,11 @@ class DoRows(beam.DoFn):
             for receipt in done_receipts(self.step, row):
                 count(receipt)
                 yield WindowedValue(receipt, timestamp, [window])
+
+
+def readable_rows(table: str) -> list[dict[str, Any]]:
+    """Return the rows of a table of parts whose `error` is null or absent."""
+    return [row for row in read_table(table).to_pylist() if row.get("error") is None]
 
 
 def _measure(seconds: float) -> None:

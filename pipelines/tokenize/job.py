@@ -15,14 +15,13 @@ from manifests.io.digest import digest
 from manifests.io.parquet import write_table
 from manifests.lineage.manifest import FILE as MANIFEST
 from manifests.lineage.manifest import Manifest, load_manifest
-from manifests.lineage.parts_table import PARTS_TABLE
+from manifests.lineage.parts_table import DedupPart, read_parts
 from manifests.lineage.receipts import load_receipt, merge_funnels, sum_counts
 from manifests.mixture.columns import SOURCES
 from manifests.schemas import FORMAT
 from manifests.tokenizer.tokenizer import describe_tokenizer
 from pipelines.corpus.source_table import TagMode
 from pipelines.dedup.duplicates import receipt_name
-from pipelines.dedup.parts import DocumentsPart
 from pipelines.preparation import (
     Preparation,
     parent_record,
@@ -32,7 +31,6 @@ from pipelines.preparation import (
     write_manifest,
 )
 from pipelines.runtime.job import Job, ProcessParts
-from pipelines.runtime.table import read_rows
 from pipelines.tokenize.kept_documents import KeptDocuments, KeptPart, KeptTables
 from pipelines.tokenize.step import STEP, WriteShards, make_groups
 from pipelines.tokenize.tags import resolve_mode, tag_ids
@@ -127,7 +125,7 @@ def find_kept_documents(preparation: Preparation) -> KeptDocuments:
     parent = load_manifest(preparation.dedup)
     if not parent.totals.documents:
         raise DataError(f"{preparation.dedup}: nothing is left to tokenize: {_why(preparation)}")
-    rows: list[Any] = read_rows(files.join(preparation.dedup, PARTS_TABLE))
+    rows = read_parts(preparation.dedup, DedupPart)
     documents = files.join(preparation.license_filter, "documents")
     duplicates = files.join(preparation.dedup, "duplicates")
     with ThreadPoolExecutor(files.REQUESTS) as pool:
@@ -135,18 +133,18 @@ def find_kept_documents(preparation: Preparation) -> KeptDocuments:
     return KeptDocuments(KeptTables(documents, duplicates), parts, parent.totals.bytes)
 
 
-def _kept_part(preparation: Preparation, parent: Manifest, row: DocumentsPart) -> KeptPart:
+def _kept_part(preparation: Preparation, parent: Manifest, row: DedupPart) -> KeptPart:
     """Return a part of documents/ with the counts of its receipt of dedup."""
-    name = receipt_name(row["name"], parent.digest)
+    name = receipt_name(row.name, parent.digest)
     receipt = load_receipt(preparation.dedup, name)
     if receipt is None:
         raise DataError(f"{files.join(preparation.dedup, MANIFEST)}: the receipt {name} is missing")
-    duplicates = receipt.files[f"duplicates/{row['name']}.parquet"]
+    duplicates = receipt.files[f"duplicates/{row.name}.parquet"]
     return KeptPart(
-        name=row["name"],
-        source=row["source"],
+        name=row.name,
+        source=row.source,
         counts=receipt.extra["kept"],
-        identity=[row["sha256"], duplicates.sha256],
+        identity=[row.sha256, duplicates.sha256],
     )
 
 

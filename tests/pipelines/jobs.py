@@ -1,10 +1,9 @@
 """A job in the test's own process, without an engine."""
 
 from manifests.lineage.receipts import Receipt
-from pipelines.runtime.job import Job
+from pipelines.runtime.job import Job, readable_rows
 from pipelines.runtime.runners import Runner
 from pipelines.runtime.step import do_row, done_receipts
-from pipelines.runtime.table import readable_rows
 
 
 def run_here(job: Job, runner: Runner, retry_failed: bool = False) -> list[Receipt]:

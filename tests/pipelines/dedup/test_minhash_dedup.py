@@ -14,7 +14,7 @@ from pipelines.corpus.dedup_table import Dedup
 from pipelines.dedup.deduplication import Deduplication
 from pipelines.dedup.duplicates import receipt_name
 from pipelines.dedup.minhash_dedup import MinHashDedup
-from pipelines.dedup.parts import DocumentsPart, read_parts, write_tables
+from pipelines.dedup.parts import DocumentsPart, read_signed_parts, write_tables
 from pipelines.runtime.beam_options import LocalOptions
 from tests.corpora import code
 from tests.documents import deduplicate, document, write_filtered
@@ -71,7 +71,7 @@ def test_previous_parts_are_numbered_after_the_last_part(
         for part in (5, 0, 2)
     ]
     write_tables(str(tmp_path), rows, Dedup(previous_corpora=previous))
-    assert [part.part for part in read_parts(str(tmp_path), previous)] == [0, 2, 5, 6]
+    assert [part.part for part in read_signed_parts(str(tmp_path), previous)] == [0, 2, 5, 6]
 
 
 def test_the_transform_of_no_parts_yields_no_receipts(tmp_path: Path) -> None:

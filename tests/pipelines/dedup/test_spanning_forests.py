@@ -1,5 +1,4 @@
 from pathlib import Path
-from typing import cast
 
 import apache_beam as beam
 import numpy as np
@@ -7,13 +6,14 @@ import pytest
 
 from filters.dedup import union_find
 from filters.dedup.union_find import U64
+from manifests.io.parquet import read_table
 from pipelines.corpus.dedup_table import Dedup
 from pipelines.dedup.deduplication import Deduplication, Limits
-from pipelines.dedup.parts import DocumentsPart, write_tables
+from pipelines.dedup.parts import write_tables
 from pipelines.dedup.signatures import ComputeSignatures
 from pipelines.dedup.spanning_forests import SpanningForests
+from pipelines.runtime.job import readable_rows
 from pipelines.runtime.step import do_row
-from pipelines.runtime.table import read_rows, readable_rows
 from tests.corpora import code
 from tests.documents import document, write_filtered
 from tests.pipelines.dedup.corpora import PRIORITIES, cut, mixed_corpus
@@ -23,8 +23,8 @@ def signed(output: Path, limits: Limits) -> Deduplication:
     """Write the signatures of a corpus, and return the settings of its dedup."""
     documents = str(output / "license_filter/documents")
     dedup = Deduplication(str(output / "dedup"), documents, Dedup(), PRIORITIES, "test", limits)
-    rows = read_rows(str(output / "license_filter/parts.parquet"))
-    table = write_tables(dedup.directory, cast(list[DocumentsPart], rows), dedup.config)
+    rows = read_table(str(output / "license_filter/parts.parquet")).to_pylist()
+    table = write_tables(dedup.directory, rows, dedup.config)
     for row in readable_rows(table):
         do_row(ComputeSignatures(dedup), row)
     return dedup
