@@ -169,7 +169,17 @@ def receipt_names(directory: str) -> list[str]:
     return [name.removesuffix(".json") for name in names if name.endswith(".json")]
 
 
-def is_whole(directory: str, receipt: Receipt) -> bool:
+def whole_receipt(directory: str, name: str) -> Receipt | None:
+    """Return the receipt of a part if every file of it exists with its recorded size.
+
+    Raises:
+        DataError: as `load_receipt`.
+    """
+    receipt = load_receipt(directory, name)
+    return receipt if receipt and _is_whole(directory, receipt) else None
+
+
+def _is_whole(directory: str, receipt: Receipt) -> bool:
     """Tell whether every file of a receipt exists with its recorded size."""
     try:
         sizes = {path: files.size(files.join(directory, path)) for path in receipt.files}

@@ -11,7 +11,7 @@ from filters.dedup.minhash import Profile, load_profile
 from manifests.errors import DataError
 from manifests.io import files
 from manifests.io.digest import short_digest
-from manifests.lineage.receipts import Receipt, is_whole, load_receipt, write_receipt
+from manifests.lineage.receipts import Receipt, whole_receipt, write_receipt
 from pipelines.corpus.dedup_table import Dedup
 from pipelines.dedup.parts import SignedPart, read_signed_parts
 
@@ -85,8 +85,7 @@ class Deduplication:
 
     def done(self, step: str, *task: object) -> Receipt | None:
         """Return the receipt of a task if the task is done and its files are whole."""
-        receipt = load_receipt(self.directory, self._name(step, *task))
-        return receipt if receipt and is_whole(self.directory, receipt) else None
+        return whole_receipt(self.directory, self._name(step, *task))
 
     def require(self, step: str, *task: object) -> Receipt:
         """Return the receipt of a task.

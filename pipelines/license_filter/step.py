@@ -14,7 +14,7 @@ from filters.scancode import veto
 from filters.scancode.client import Detector
 from manifests.io import files
 from manifests.lineage import StepName
-from manifests.lineage.receipts import is_whole, load_receipt, write_receipt
+from manifests.lineage.receipts import whole_receipt, write_receipt
 from manifests.schemas import PlanRow
 from pipelines.corpus.corpus import Corpus
 from pipelines.license_filter.decisions import Decisions, decide
@@ -71,8 +71,7 @@ class FilterLicenses(Step[PlanRow]):
         source = self.corpus.named(row["source"])
         for part in source.layout.read(row["url"], row["input"], (row["start"], row["stop"])):
             name = part_name(row, part.number)
-            receipt = load_receipt(self.directory, name)
-            if receipt is None or not is_whole(self.directory, receipt):
+            if whole_receipt(self.directory, name) is None:
                 rows = self._with_licenses(source.name, part.rows)
                 decisions = decide(
                     source, self.corpus, rows, self._lists, self._detector, row["heldout"]

@@ -11,7 +11,7 @@ from typing import Any
 
 from manifests.io import files
 from manifests.lineage.receipts import DIRECTORY, Receipt, has_files, load_receipt
-from pipelines.runtime.step import FAILED, Row, Step, letter_name
+from pipelines.runtime.step import FAILED, Row, Step, letter_name, row_receipts
 
 
 class Outcomes:
@@ -54,15 +54,7 @@ class Outcomes:
 
     def _whole(self, row: Row) -> list[Receipt]:
         """Return the receipts of a row; none unless the row and all its files are whole."""
-        receipts: list[Receipt] = []
-        for name in self._step.receipts(row):
-            receipt = self._receipt(name)
-            if receipt is None:
-                return []
-            receipts.append(receipt)
-            if receipt.last:
-                break
-        return receipts
+        return row_receipts(self._step, row, self._receipt)
 
     def _receipt(self, name: str) -> Receipt | None:
         """Return a receipt whose files are whole; it is read once."""

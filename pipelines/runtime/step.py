@@ -4,14 +4,15 @@ Worker processes import this module, so it does not import Beam.
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from manifests.errors import DataError, InputError
 from manifests.io import files
 from manifests.lineage.manifest import FailedInput
-from manifests.lineage.receipts import Receipt, is_whole, load_receipt
+from manifests.lineage.receipts import Receipt, whole_receipt
 
 FAILED = "failed"
 """Directory of the dead letters, below the step's directory."""
@@ -84,10 +85,21 @@ def dead_letters(directory: str) -> dict[str, FailedInput]:
 
 def done_receipts(step: Step[Any], row: Row) -> list[Receipt]:
     """Return the receipts of a row; an empty list unless the row and all its files are whole."""
+    return row_receipts(step, row, partial(whole_receipt, step.directory))
+
+
+def row_receipts(step: Step[Any], row: Row, load: Callable[[str], Receipt | None]) -> list[Receipt]:
+    """Return the receipts of a row; an empty list unless all are there.
+
+    Args:
+        step: the step.
+        row: the row.
+        load: returns the receipt of a name; None if it or one of its files is not whole.
+    """
     receipts: list[Receipt] = []
     for name in step.receipts(row):
-        receipt = load_receipt(step.directory, name)
-        if receipt is None or not is_whole(step.directory, receipt):
+        receipt = load(name)
+        if receipt is None:
             return []
         receipts.append(receipt)
         if receipt.last:

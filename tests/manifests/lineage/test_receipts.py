@@ -15,12 +15,12 @@ from manifests.lineage.receipts import (
     Funnel,
     Receipt,
     file_record,
-    is_whole,
     load_receipt,
     merge_funnels,
     receipt_names,
     receipt_url,
     save_receipt,
+    whole_receipt,
 )
 
 COUNTS = st.builds(Count, documents=st.integers(0, 9), bytes=st.integers(0, 99))
@@ -72,12 +72,14 @@ def test_a_part_is_whole_while_its_files_have_their_sizes(tmp_path):
     files.write_bytes(files.join(directory, "documents/a.parquet"), b"12345")
     record = {"documents/a.parquet": file_record(directory, "documents/a.parquet")}
     written = receipt(files=record)
+    assert whole_receipt(directory, written.name) is None
+    save_receipt(directory, written)
     assert record["documents/a.parquet"].bytes == 5
-    assert is_whole(directory, written)
+    assert whole_receipt(directory, written.name) == written
     files.write_bytes(files.join(directory, "documents/a.parquet"), b"1234")
-    assert not is_whole(directory, written)
+    assert whole_receipt(directory, written.name) is None
     files.remove(files.join(directory, "documents/a.parquet"))
-    assert not is_whole(directory, written)
+    assert whole_receipt(directory, written.name) is None
 
 
 @pytest.mark.parametrize("bytes_written", [0, 1, 40, -1])
