@@ -16,7 +16,7 @@ from manifests.lineage.manifest import (
     manifest_digest,
     save_manifest,
 )
-from manifests.lineage.receipts import ComponentFunnel, Funnel
+from manifests.lineage.receipts import Funnel, sum_funnel
 from pipelines.corpus.corpus import Corpus
 from pipelines.corpus.loading import load_corpus
 from pipelines.runtime.runners import Runner
@@ -97,12 +97,6 @@ def remove_stale_manifest(directory: str, digest: str) -> None:
 def parent_record(directory: str, step: StepName) -> Parent:
     """Return the record of the previous job, whose `directory` is named after its step."""
     return Parent(path=f"../{step}", digest=manifest_digest(directory))
-
-
-def sum_funnel(funnel: Funnel) -> ComponentFunnel:
-    """Return the sum of all components of a funnel."""
-    counts = (count for components in funnel.values() for count in components.values())
-    return sum(counts, ComponentFunnel())
 
 
 def totals_of(funnel: Funnel, parts: int, **more: int) -> Totals:

@@ -204,6 +204,12 @@ def merge_funnels(funnels: Iterable[Funnel]) -> Funnel:
     return {source: dict(sorted(total[source].items())) for source in sorted(total)}
 
 
+def sum_funnel(funnel: Funnel) -> ComponentFunnel:
+    """Return the sum of all components of a funnel."""
+    counts = (count for components in funnel.values() for count in components.values())
+    return sum(counts, ComponentFunnel())
+
+
 def sum_counts(receipts: Iterable[Receipt], name: str) -> dict[str, int]:
     """Return the sum of a table of `counts` over receipts, with sorted keys."""
     total: Counter[str] = Counter()

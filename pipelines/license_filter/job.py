@@ -9,7 +9,7 @@ from manifests.io.digest import digest
 from manifests.io.parquet import write_table
 from manifests.lineage.manifest import HELDOUT, FailedInput, Manifest
 from manifests.lineage.parts_table import PARTS, PARTS_TABLE
-from manifests.lineage.receipts import Receipt, merge_funnels, sum_counts
+from manifests.lineage.receipts import Receipt, merge_funnels, sum_counts, sum_funnel
 from manifests.schemas import FORMAT, PLAN_FILE, PlanRow
 from pipelines.corpus.corpus import Corpus
 from pipelines.corpus.shared_files import share_files
@@ -17,13 +17,7 @@ from pipelines.license_filter import package_choices, repository_licenses
 from pipelines.license_filter.plan import make_plan
 from pipelines.license_filter.reference_lists import ListDigests, digest_lists
 from pipelines.license_filter.step import STEP, FilterLicenses
-from pipelines.preparation import (
-    Preparation,
-    remove_stale_manifest,
-    sum_funnel,
-    totals_of,
-    write_manifest,
-)
+from pipelines.preparation import Preparation, remove_stale_manifest, totals_of, write_manifest
 from pipelines.runtime.job import Job, ProcessParts
 from pipelines.runtime.step import check_failures, dead_letters
 

@@ -10,7 +10,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from manifests.errors import DataError
 from manifests.io.parquet import read_table
-from manifests.lineage.receipts import Receipt
+from manifests.lineage.receipts import Receipt, sum_funnel
 from pipelines.runtime import processes, progress, runners
 from pipelines.runtime.outcomes import Outcomes
 from pipelines.runtime.probe import Probe
@@ -128,21 +128,19 @@ def count(receipt: Receipt) -> None:
 
     An engine that tries a bundle again counts its receipts again, so no manifest is made of them.
     """
-    totals = {"parts": 1}
-    for components in receipt.funnel.values():
-        for funnel in components.values():
-            counts = {
-                "documents_in": funnel.documents_in,
-                "bytes_in": funnel.bytes_in,
-                "documents_kept": funnel.documents,
-                "bytes_kept": funnel.bytes,
-                "tokens": funnel.tokens or 0,
-                **{f"rejected_{rule}": gone.documents for rule, gone in funnel.rejected.items()},
-            }
-            for name, number in counts.items():
-                totals[name] = totals.get(name, 0) + number
-    for name, number in totals.items():
-        Metrics.counter(NAMESPACE, name).inc(number)
+    funnel = sum_funnel(receipt.funnel)
+    counts = {
+        "parts": 1,
+        "documents_in": funnel.documents_in,
+        "bytes_in": funnel.bytes_in,
+        "documents_kept": funnel.documents,
+        "bytes_kept": funnel.bytes,
+        "tokens": funnel.tokens,
+        **{f"rejected_{rule}": count.documents for rule, count in funnel.rejected.items()},
+    }
+    for name, number in counts.items():
+        if number:
+            Metrics.counter(NAMESPACE, name).inc(number)
 
 
 @dataclass(frozen=True)
