@@ -206,7 +206,7 @@ class Job:
             first += f" ({undone[0]['input']})"
         workers = f"; workers that answered: {len(probe.answers())}" if probe else ""
         return (
-            f"{self.step.directory}: {runner.title} ended without an error, but {len(undone):,} of "
+            f"{self.step.directory}: {runner.name} ended without an error, but {len(undone):,} of "
             f"{rows:,} parts of {self.label} are not done{workers}; the first is {first}; the same "
             "command goes on from here"
         )

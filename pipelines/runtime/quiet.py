@@ -6,12 +6,17 @@ from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Hide warnings in the log, such as Beam's of optional packages when Beam is imported."""
-    root = logging.getLogger()
-    before = root.level
-    root.setLevel(logging.ERROR)
+def quiet(name: str = "", level: int = logging.ERROR) -> Iterator[None]:
+    """Hide messages of a logger; by default warnings of all, such as Beam's when it is imported.
+
+    Args:
+        name: the logger; "" for the root of all loggers.
+        level: the lowest level that is shown.
+    """
+    logger = logging.getLogger(name)
+    before = logger.level
+    logger.setLevel(level)
     try:
         yield
     finally:
-        root.setLevel(before)
+        logger.setLevel(before)

@@ -8,7 +8,7 @@ import logging
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -44,12 +44,12 @@ ENGINES = {
 class Runner:
     """An engine by Beam's name, and Beam's own options for it.
 
-    Without a name it is Beam's in-process FnApiRunner, named explicitly: Beam's own default first
-    tries to download a binary. Worker processes beneath it do the rows of a step, one process for
-    each core by default.
+    The default is FnApiRunner, in this process, because Beam's own default first tries to download
+    a binary. Worker processes beneath it do the rows of a step, one process for each core by
+    default.
     """
 
-    name: str | None = None
+    name: str = IN_PROCESS
     options: tuple[str, ...] = ()
     threads: bool = False
     """Whether the in-process engine's workers are threads: see `threaded`."""
@@ -84,7 +84,7 @@ class Runner:
         if self.in_process:
             threads = 1 if self.processes(parts) > 1 else self.workers(parts)
             return [*self._parsed[1], f"--direct_num_workers={threads}"]
-        chosen = settings(self.title, self.options, self.cluster)
+        chosen = settings(self.name, self.options, self.cluster)
         return [*self.options, f"--runner={self.name}", *chosen.options]
 
     @property
@@ -92,9 +92,9 @@ class Runner:
         """What was set for the machines of the engine and what was not; "" for this process."""
         if self.in_process:
             return ""
-        chosen = settings(self.title, self.options, self.cluster)
+        chosen = settings(self.name, self.options, self.cluster)
         missing = f"; not set: {'; '.join(chosen.elsewhere)}" if chosen.elsewhere else ""
-        return f"{self.title}: {' '.join(chosen.options) or 'options as given'}{missing}"
+        return f"{self.name}: {' '.join(chosen.options) or 'options as given'}{missing}"
 
     @property
     def _parsed(self) -> tuple[argparse.Namespace, list[str]]:
@@ -110,14 +110,9 @@ class Runner:
         return known, [*others, *([f"--direct_running_mode={mode}"] if mode else [])]
 
     @property
-    def title(self) -> str:
-        """Beam's name of the engine."""
-        return self.name or IN_PROCESS
-
-    @property
     def in_process(self) -> bool:
         """Whether it is Beam's engine in this process."""
-        return self.name in (None, IN_PROCESS)
+        return self.name == IN_PROCESS
 
     def engine(self) -> Any:
         """Return the engine for a pipeline; None where Beam finds it by its name."""
@@ -154,11 +149,11 @@ def open_runner(name: str | None, options: Sequence[str], cluster: Cluster | Non
         UsageError: Beam does not know the engine, or neither Beam nor its job server knows an
             option.
     """
-    cluster = cluster or Cluster()
-    runner = Runner(ENGINES.get(name or "local", name), tuple(options), cluster=cluster)
+    cluster, name = cluster or Cluster(), name or "local"
+    runner = Runner(ENGINES.get(name, name), tuple(options), cluster=cluster)
     if runner.in_process and (cluster.image or (cluster.workers or 1) > 1):
         raise UsageError("--workers and --image: the local engine runs on this machine alone")
-    with _quiet():
+    with quiet(), quiet("apache_beam", logging.CRITICAL):
         pipeline = _pipeline(runner, 1)
         shutil.rmtree(pipeline.local_tempdir, ignore_errors=True)  # which running it would remove
         check_options(pipeline, runner.options)
@@ -180,17 +175,17 @@ def run(runner: Runner, work: Work, build: Callable[[beam.Pipeline], object]) ->
         DataError: the job failed; the message is the worker's own sentence.
         HandedOver: the engine wrote the job instead of running it.
     """
-    with _quiet():
+    with quiet(), quiet("apache_beam", logging.CRITICAL):
         pipeline = _pipeline(runner, work.parts)
         _label(pipeline.options, work)
         build(pipeline)
         state = _run(pipeline)
     if state not in (None, "DONE"):
-        raise DataError(f"{runner.title}: the job ended as {state}")
-    if instead := handed_over(runner.title, pipeline.options):
+        raise DataError(f"{runner.name}: the job ended as {state}")
+    if instead := handed_over(runner.name, pipeline.options):
         done, next_step = instead
         raise HandedOver(
-            f"{work.directory}: {work.label} is not done: {runner.title} {done}; {next_step}, "
+            f"{work.directory}: {work.label} is not done: {runner.name} {done}; {next_step}, "
             "then repeat this command, which checks every part and goes on"
         )
 
@@ -205,10 +200,10 @@ def _pipeline(runner: Runner, parts: int) -> beam.Pipeline:
             pipeline = beam.Pipeline(runner=runner.engine(), options=options)
     except SystemExit:  # of argparse, after the usage of all options
         reason = said.getvalue().strip().rpartition("error: ")[2]
-        raise UsageError(f"{runner.title}: {reason}") from None
+        raise UsageError(f"{runner.name}: {reason}") from None
     except (AttributeError, ImportError, ValueError) as error:
-        raise UsageError(f"{runner.title}: {error}") from None
-    check_engine(runner.title, runner.in_process, options)
+        raise UsageError(f"{runner.name}: {error}") from None
+    check_engine(runner.name, runner.in_process, options)
     return pipeline
 
 
@@ -254,14 +249,3 @@ CLASSES: dict[str, type[StackpileError]] = {kind.__name__: kind for kind in (Dat
 
 OURS = re.compile(rf"manifests\.errors\.({'|'.join(CLASSES)}): (.*)")
 """The last line of a traceback of an error of ours."""
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence Beam, which logs every stage; progress bars and errors inform the user."""
-    logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
-    try:
-        with quiet():
-            yield
-    finally:
-        logging.getLogger("apache_beam").setLevel(logging.NOTSET)

@@ -15,3 +15,11 @@ def test_warnings_are_hidden_until_the_block_ends(caplog) -> None:
         raise ValueError("end")
     log.warning("later")
     assert [record.message for record in caplog.records] == ["shown", "later"]
+
+
+def test_one_logger_can_be_silenced_alone(caplog) -> None:
+    with quiet("apache_beam", logging.CRITICAL):
+        logging.getLogger("apache_beam.some").error("hidden")
+        logging.getLogger("other").error("shown")
+    logging.getLogger("apache_beam.some").error("later")
+    assert [record.message for record in caplog.records] == ["shown", "later"]
