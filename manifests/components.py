@@ -12,6 +12,7 @@ from manifests.errors import DataError
 
 OTHER = re.compile("[^a-z0-9]+")
 SLUG = re.compile("[a-z0-9]+(-[a-z0-9]+)*")
+"""What slugs of components and names of sources look like."""
 
 
 @dataclass(frozen=True)
@@ -19,14 +20,12 @@ class Table:
     """manifests/tables/components.toml.
 
     Attributes:
-        version: raised with every change of the file.
         digest: SHA-256 of the file.
         exceptions: lower-case name -> slug, for names that the rule of `slug` does not fit.
         pile_epochs: slug of a component of the Pile -> its epochs in the Pile.
         languages: the slugs of The Stack's languages.
     """
 
-    version: int
     digest: str
     exceptions: Mapping[str, str]
     pile_epochs: Mapping[str, float]
@@ -39,7 +38,6 @@ def table() -> Table:
     data = package_files("manifests").joinpath("tables/components.toml").read_bytes()
     parsed = tomllib.loads(data.decode())
     return Table(
-        version=parsed["version"],
         digest=hashlib.sha256(data).hexdigest(),
         exceptions=parsed["exceptions"],
         pile_epochs={_by_rule(name): epochs for name, epochs in parsed["pile"].items()},

@@ -1,11 +1,10 @@
 """The tables `[[source]]` of CORPUS.toml, with the table `license` of each."""
 
-import re
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from manifests.components import slug
+from manifests.components import SLUG, slug
 from manifests.config import Config, did_you_mean
 from pipelines.sources.columns import Columns
 from pipelines.sources.layout import Header, Missing, SourceLayout
@@ -75,7 +74,7 @@ class Source(Config):
     @field_validator("name")
     @classmethod
     def _is_slug(cls, name: str) -> str:
-        if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
+        if not SLUG.fullmatch(name):
             raise ValueError(f"{name!r} is not made of [a-z0-9-]")
         return name
 

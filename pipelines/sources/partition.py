@@ -60,19 +60,18 @@ def partitioned(component: str, columns: Sequence[str], license: str | None, rej
     return SEPARATOR.join([first, *named])
 
 
-def check(source: str, names: Sequence[str], max_components: int = MAX_COMPONENTS) -> None:
+def check(source: str, names: Sequence[str]) -> None:
     """Raise DataError if the rows of a part have too many distinct components.
 
     Args:
         source: name of the source, for the message.
         names: component of each row.
-        max_components: the maximum.
     """
     count = len(set(names))
-    if count > max_components:
+    if count > MAX_COMPONENTS:
         raise DataError(
             f"source {source}: partition_by: divides one part into {count:,} components, more than "
-            f"{max_components:,}; choose a column with fewer values"
+            f"{MAX_COMPONENTS:,}; choose a column with fewer values"
         )
 
 
