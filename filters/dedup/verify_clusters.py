@@ -37,7 +37,7 @@ def first_with_same_text(starts: Indexes, normalized: Words) -> Indexes:
 @compiled()
 def assign_survivors(
     starts: Indexes,
-    verified: Mask,
+    verify: bool,
     same_text: Indexes,
     sketches: Words,
     no_signature: Mask,
@@ -50,7 +50,7 @@ def assign_survivors(
 
     Args:
         starts: int64 [c + 1], of `Ranked`.
-        verified: bool [c], the clusters to verify. In the others only the first document is kept.
+        verify: whether documents are compared. If not, only the first of a cluster is kept.
         same_text: int64 [n], of `first_with_same_text`. A document is removed with the first
             document of the same text.
         sketches: uint64 [n, words].
@@ -66,7 +66,7 @@ def assign_survivors(
             kept[document] = document
             if previous[document]:
                 pass
-            elif not verified[cluster]:
+            elif not verify:
                 kept[document] = starts[cluster]
             elif same_text[document] < document:
                 kept[document] = kept[same_text[document]]

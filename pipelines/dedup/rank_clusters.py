@@ -179,28 +179,27 @@ def select_duplicates(members: pa.Table, dedup: Deduplication) -> tuple[pa.Table
     )
     order, starts = ranked(members["address"].to_numpy(), members["label"].to_numpy(), keys)
     members = members.take(pa.array(order)).combine_chunks()
-    sizes = np.diff(starts)
-    verified = np.full(len(sizes), dedup.config.verify != "none")
+    clusters = len(starts) - 1
+    verify = dedup.config.verify != "none"
     same_text = verify_clusters.first_with_same_text(starts, as_uint64(members["normalized"]))
     kept = verify_clusters.assign_survivors(
         starts,
-        verified,
+        verify,
         same_text,
         as_uint64(members["sketch"]),
         ~members["has_signature"].to_numpy(),
         members["previous"].to_numpy(),
         max_differing(dedup),
     )
-    is_verified = np.repeat(verified, sizes)
-    survivors = int(((kept == np.arange(len(kept))) & is_verified).sum())
+    survivors = int((kept == np.arange(len(kept))).sum())
     duplicates = _duplicates(members, kept, same_text, dedup.profile.permutations)
     below = duplicates["similarity"].to_numpy() < np.float32(dedup.profile.threshold)
     counts: Counts = {
         "cluster_sizes": histogram(np.bincount(kept)),
         "verified": {
-            "clusters": int(verified.sum()),
-            "documents": int(is_verified.sum()),
-            "kept_apart": survivors - int(verified.sum()),
+            "clusters": clusters if verify else 0,
+            "documents": len(kept) if verify else 0,
+            "kept_apart": survivors - clusters if verify else 0,
             # Of exact verification the last task counts them.
             "removed_below_threshold": 0 if dedup.exact else int(below.sum()),
         },

@@ -16,13 +16,13 @@ def sketch(kind, differing=0):
     return words
 
 
-def survivors(rows, starts=None, verified=None):
+def survivors(rows, starts=None, verify=True):
     """Each row is (kind, differing, text, no_signature, previous)."""
     starts = np.array(starts or [0, len(rows)])
     normalized = np.array([[text, 1] for _, _, text, _, _ in rows], np.uint64).reshape(-1, 2)
     return assign_survivors(
         starts,
-        np.ones(len(starts) - 1, bool) if verified is None else np.array(verified),
+        verify,
         first_with_same_text(starts, normalized),
         np.array([sketch(kind, d) for kind, d, *_ in rows], np.uint64).reshape(-1, 2),
         np.array([no_signature for *_, no_signature, _ in rows], bool),
@@ -45,7 +45,8 @@ def test_a_document_that_is_like_no_leader_becomes_one():
 
 def test_a_cluster_that_is_not_verified_has_one_survivor():
     rows = [row(1), row(9), row(1), row(1), row(9)]
-    assert survivors(rows, [0, 3, 5], [False, True]) == [0, 0, 0, 3, 4]
+    assert survivors(rows, [0, 3, 5], verify=False) == [0, 0, 0, 3, 3]
+    assert survivors(rows, [0, 3, 5]) == [0, 1, 0, 3, 4]
 
 
 def test_documents_with_the_same_text_have_the_same_survivor():
@@ -68,7 +69,7 @@ def test_documents_of_previous_corpora_are_kept_and_lead():
         row(1, 2),
     ]
     assert survivors(rows) == [0, 1, 2, 2, 0]
-    assert survivors(rows, verified=[False]) == [0, 1, 2, 0, 0]
+    assert survivors(rows, verify=False) == [0, 1, 2, 0, 0]
 
 
 def test_a_document_without_a_signature_is_like_no_other():
@@ -111,8 +112,6 @@ def test_documents_are_compared_with_a_bounded_number_of_leaders():
     sketches = np.concatenate([leaders, leaders[-2:]])
     count = len(sketches)
     no = np.zeros(count, bool)
-    kept = assign_survivors(
-        np.array([0, count]), np.ones(1, bool), np.arange(count), sketches, no, no, LIMIT
-    )
+    kept = assign_survivors(np.array([0, count]), True, np.arange(count), sketches, no, no, LIMIT)
     assert kept[:-2].tolist() == list(range(MAX_LEADERS + 1))
     assert kept[-2:].tolist() == [MAX_LEADERS - 1, count - 1]
