@@ -10,17 +10,20 @@ import pyarrow.parquet as pq
 
 from filters import document_ids
 from filters.dedup import minhash
+from filters.dedup.survivor_rank import ALLOWED, UNKNOWN
 from manifests.io import files
 from manifests.io.digest import short_digest
 from manifests.io.parquet import open_parquet
 from manifests.lineage.receipts import write_receipt
 from pipelines.dedup.deduplication import Deduplication
 from pipelines.dedup.parts import SIGNATURES, DocumentsPart, signature_name, signature_path
-from pipelines.license_filter.decisions import LAYER_RANK
 from pipelines.runtime.step import Step
 
 READ = ["id", "source", "component", "license_layer", "stars", "heldout", "text"]
 """Columns of documents/ that signatures are made of."""
+
+LAYER_RANK = {"header": ALLOWED, "repository": ALLOWED, "source": UNKNOWN}
+"""License layer -> rank of a document among its duplicates."""
 
 _serial = threading.Lock()
 """Held by the worker thread that signs a large row group."""

@@ -9,7 +9,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from filters import decontamination, document_ids
-from filters.dedup.survivor_rank import ALLOWED, UNKNOWN
 from filters.licenses.policy import Finding, Policy, judge_licenses, load_policy
 from filters.opt_outs import RULE as OPTED_OUT
 from filters.quality import registry
@@ -26,9 +25,6 @@ from pipelines.sources import partition
 from pipelines.sources.layout import SourceLayout
 
 NOT_CHOSEN = "component_not_chosen"
-
-LAYER_RANK = {"header": ALLOWED, "repository": ALLOWED, "source": UNKNOWN}
-"""License layer -> rank of a document among its duplicates."""
 
 
 @dataclass(frozen=True)
