@@ -8,14 +8,14 @@ from pipelines.commands import (
     inspect,
     locate,
     mix,
+    output_files,
     prepare,
     presets,
-    repair,
     tokenizer,
     warm,
 )
 
-MODULES = (demo, presets, prepare, datasets, inspect, mix, locate, repair, warm)
+MODULES = (demo, presets, prepare, datasets, inspect, mix, locate, output_files, warm)
 """In the order in which the help lists their COMMANDS."""
 
 

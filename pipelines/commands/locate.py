@@ -1,4 +1,4 @@
-"""The subcommands `show` and `locate` about one document, and `clean` about files."""
+"""The subcommands `show` and `locate` about one document."""
 
 from dataclasses import asdict
 from typing import Annotated
@@ -61,25 +61,4 @@ def _decoded(path: str, data: bytes) -> str:
         raise UsageError(f"{path}: is not UTF-8: {error}") from None
 
 
-def clean(
-    directory: Directory,
-    *,
-    documents: Annotated[
-        bool, typer.Option("--documents", help="Remove documents/ too, if there are shards.")
-    ] = False,
-    yes: Annotated[
-        bool, typer.Option("--yes", help="Remove the files; without it, they are only listed.")
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
-    """List the files of an output that nothing needs any more; with --yes, remove them."""
-    from manifests.verify import cleanup
-
-    plan = cleanup.plan_cleanup(directory, documents)
-    if yes:
-        cleanup.remove(plan)
-    values = {**plan.plain(), "removed": yes}
-    answer(as_json, values, lambda: cleanup.render_cleanup(plan, removed=yes))
-
-
-COMMANDS = (show, locate, clean)
+COMMANDS = (show, locate)
