@@ -29,7 +29,7 @@ class PartRow(Record):
 
 
 class FilteredPart(Record):
-    """A row of license_filter/parts.parquet; the first fields are those of `PartRow`."""
+    """A row of license_filter/parts.parquet: it has the fields of `PartRow` in another order."""
 
     part: UInt32 = Field(ge=0)
     name: str
@@ -80,6 +80,11 @@ def read_previous_parts(directory: str) -> list[PreviousPart]:
     url = files.join(directory, PREVIOUS_PARTS_TABLE)
     rows = read_table(url).to_pylist() if files.exists(url) else []
     return [PreviousPart.model_validate(values) for values in rows]
+
+
+def duplicates_url(directory: str, name: str) -> str:
+    """Return the URL of the duplicates of a part, below the directory of dedup."""
+    return files.join(directory, "duplicates", f"{name}.parquet")
 
 
 def read_kept(

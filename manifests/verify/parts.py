@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from manifests.errors import DataError
 from manifests.io import files
 from manifests.io.parquet import open_parquet, read_table
-from manifests.lineage.parts_table import PARTS_TABLE, DedupPart, FilteredPart
+from manifests.lineage.parts_table import PARTS_TABLE, DedupPart, FilteredPart, duplicates_url
 from manifests.lineage.receipts import FileRecord
 from manifests.schemas import DOCUMENTS, DUPLICATES
 
@@ -88,11 +88,6 @@ def _duplicates_of_part(directory: str, row: DedupPart) -> PartAddresses:
         return np.zeros(0, np.uint64)
     rows: PartAddresses = read_table(url, ["row"])["row"].to_numpy().astype(np.uint64)
     return np.uint64(row.part) << np.uint64(32) | rows
-
-
-def duplicates_url(directory: str, name: str) -> str:
-    """Return the URL of the duplicates of a part."""
-    return files.join(directory, "duplicates", f"{name}.parquet")
 
 
 def check_duplicates(

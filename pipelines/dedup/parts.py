@@ -17,6 +17,7 @@ from manifests.lineage.parts_table import (
     PARTS_TABLE,
     DedupPart,
     PreviousPart,
+    duplicates_url,
     read_parts,
     read_previous_parts,
 )
@@ -108,7 +109,7 @@ def read_signed_parts(directory: str, previous: list[str]) -> list[SignedPart]:
     return [_signed_part(directory, row) for row in read_parts(directory, DedupPart)] + [
         replace(
             _signed_part(previous[row.corpus], row),
-            duplicates=files.join(previous[row.corpus], "duplicates", f"{row.name}.parquet"),
+            duplicates=duplicates_url(previous[row.corpus], row.name),
         )
         for row in read_previous_parts(directory)
     ]

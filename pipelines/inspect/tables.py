@@ -7,8 +7,7 @@ from manifests.dataset.shard_index import read_shard_rows
 from manifests.io import files
 from manifests.io.parquet import read_row
 from manifests.lineage.chain import Chain
-from manifests.lineage.parts_table import DedupPart, FilteredPart, read_parts
-from manifests.verify.parts import duplicates_url
+from manifests.lineage.parts_table import DedupPart, FilteredPart, duplicates_url, read_parts
 from pipelines.inspect import forgotten
 
 Row = dict[str, Any]
