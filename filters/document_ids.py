@@ -167,5 +167,4 @@ def _hashes(data: Bytes, offsets: Offsets) -> list[bytes]:
 
 def _binary(digests: list[bytes]) -> Any:
     """Return digests as Arrow binary(16) [n]."""
-    buffers = [None, pa.py_buffer(b"".join(digests))]
-    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(WIDTH), len(digests), buffers)
+    return pa.array(digests, pa.binary(WIDTH))

@@ -10,6 +10,9 @@ import pyarrow as pa
 
 T = TypeVar("T")
 
+Scores = npt.NDArray[np.float64]
+"""A score of each document of a batch: float64 [n]."""
+
 Genre = Literal["code", "prose"]
 """Whether a document is source code or prose: published limits hold for one of the two."""
 

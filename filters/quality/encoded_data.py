@@ -15,13 +15,10 @@ import re
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow.compute as pc
 
-from filters.quality.batch import Batch
+from filters.quality.batch import Batch, Scores
 from filters.utf8 import text_bytes
-
-Scores = npt.NDArray[np.float64]
 
 PATTERNS = (
     r"[a-zA-Z0-9+/\n=]{64,}",

@@ -8,11 +8,8 @@ from importlib.resources import files as package_files
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from filters.quality.batch import Batch
-
-Scores = npt.NDArray[np.float64]
+from filters.quality.batch import Batch, Scores
 
 NAMES_WITH_LANGUAGE = frozenset({"CMakeLists.txt", "meson_options.txt", "requirements.txt"})
 """Names of files whose language differs from the language of their extension."""

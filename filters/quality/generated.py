@@ -11,16 +11,13 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from filters.quality.batch import Batch
+from filters.quality.batch import Batch, Scores
 from filters.quality.extensions import extension_of
 from filters.quality.first_lines import first_characters
 from filters.quality.text_statistics import character_counts
-
-Scores = npt.NDArray[np.float64]
 
 PHRASE_LINES = 5
 PHRASE = re.compile(

@@ -8,11 +8,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from filters.quality.batch import Batch
+from filters.quality.batch import Batch, Scores
 from filters.utf8 import Bytes, Offsets, text_bytes
 from manifests.prng.jit import compiled
 
-Scores = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
 STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")

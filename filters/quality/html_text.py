@@ -4,11 +4,8 @@ import warnings
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from filters.quality.batch import Batch
-
-Scores = npt.NDArray[np.float64]
+from filters.quality.batch import Batch, Scores
 
 HIDDEN = ("script", "style")
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from filters.quality import extensions, gopher, scope
 from filters.quality import text_statistics as text
-from filters.quality.batch import Batch, Genre
+from filters.quality.batch import Batch, Genre, Scores
 from filters.quality.comments import comment_share
 from filters.quality.encoded_data import encoded_run, encoded_share
 from filters.quality.first_lines import xml_header
@@ -18,7 +18,6 @@ from filters.quality.generated import auto_generated, generated
 from filters.quality.html_text import html_characters, html_parsed, html_share
 from manifests.config import did_you_mean
 
-Scores = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 

@@ -9,11 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.compute as pc
 
-from filters.quality.batch import Batch
+from filters.quality.batch import Batch, Scores
 from filters.utf8 import Bytes, Offsets, text_bytes
 from manifests.prng.jit import compiled
 
-Scores = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Fields = npt.NDArray[np.uint64]
 

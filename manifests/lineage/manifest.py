@@ -9,7 +9,7 @@ from manifests.errors import DataError
 from manifests.io import files
 from manifests.io.digest import digest
 from manifests.lineage import StepName
-from manifests.lineage.receipts import Funnel, Record, first_fault
+from manifests.lineage.receipts import Counts, Funnel, Record, first_fault
 from manifests.special_tokens import SpecialTokens
 
 VERSION = 1
@@ -96,7 +96,7 @@ class Manifest(Record):
     parent: Parent | None = None
     totals: Totals
     funnel: Funnel
-    counts: dict[str, int | dict[str, int]] = Field(default_factory=dict)
+    counts: Counts = Field(default_factory=dict)
     """Other counts of the step, summed over its receipts."""
     tables: dict[str, str] = Field(default_factory=dict)
     """File relative to the directory -> its SHA-256."""

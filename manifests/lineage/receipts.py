@@ -71,6 +71,9 @@ class ComponentFunnel(Record):
         )
 
 
+Counts = dict[str, int | dict[str, int]]
+"""Name -> a count, or a table of counts."""
+
 Funnel = dict[str, dict[str, ComponentFunnel]]
 """Source -> component (`source/slug`) -> its funnel."""
 
@@ -95,7 +98,7 @@ class Receipt(Record):
     """The step digest: of config, policies, tables, tokenizer, parent manifest and format."""
     files: dict[str, FileRecord] = Field(default_factory=dict)
     """Path relative to the step's directory -> the file."""
-    counts: dict[str, int | dict[str, int]] = Field(default_factory=dict)
+    counts: Counts = Field(default_factory=dict)
     """Other counts of the step."""
     funnel: Funnel = Field(default_factory=dict)
     last: bool = True

@@ -21,8 +21,6 @@ CLUSTERS = "clusters"
 EXACT = "exact"
 """Value of `verify` for exact Jaccard similarity, and folder of the similarities."""
 
-Counts = dict[str, int | dict[str, int]]
-
 
 @dataclass(frozen=True)
 class Limits:

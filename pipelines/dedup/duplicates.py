@@ -24,8 +24,7 @@ from pipelines.runtime.step import Step
 DUPLICATES_STEP = "duplicates"
 
 LARGEST = 3
-"""Clusters of a part that its receipt names, for the message of `check_losses`."""
-
+"""Clusters of a part that its receipt names, and that the message of `check_losses` names."""
 
 Groups = list[tuple[str, bool, str | None, Count]]
 """Component, split, the rule that removes documents (None if they are kept), and the documents."""

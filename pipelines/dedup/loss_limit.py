@@ -10,9 +10,7 @@ from collections.abc import Sequence
 from manifests.console import formatting
 from manifests.errors import DataError
 from manifests.lineage.receipts import Receipt, merge_funnels
-
-LARGEST = 3
-"""Clusters that the error message names."""
+from pipelines.dedup.duplicates import LARGEST
 
 
 def check_losses(receipts: Sequence[Receipt], limit: float, directory: str) -> None:

@@ -19,8 +19,9 @@ from filters.dedup.union_find import Indexes
 from filters.document_ids import as_uint64
 from manifests.io import files
 from manifests.io.parquet import write_table
+from manifests.lineage.receipts import Counts
 from pipelines.dedup import signatures
-from pipelines.dedup.deduplication import CLUSTERS, Counts, Deduplication, DedupTransform
+from pipelines.dedup.deduplication import CLUSTERS, Deduplication, DedupTransform
 from pipelines.dedup.packed_rows import pack, unpack
 from pipelines.dedup.parts import SignedPart
 

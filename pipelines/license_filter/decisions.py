@@ -15,7 +15,7 @@ from filters.quality import registry
 from filters.quality.batch import Batch
 from filters.scancode.client import Detector
 from manifests.lineage.counting import count_documents, funnels
-from manifests.lineage.receipts import Funnel
+from manifests.lineage.receipts import Counts, Funnel
 from manifests.schemas import DOCUMENTS, decisions
 from pipelines.corpus.corpus import Corpus
 from pipelines.corpus.source_table import Source
@@ -41,7 +41,7 @@ class Decisions:
     scores: tuple[str, ...]
     """Names of the scores."""
     source: str
-    counts: dict[str, int | dict[str, int]]
+    counts: Counts
     """Counts of the header veto, for the receipt."""
 
     def documents(self) -> pa.Table:

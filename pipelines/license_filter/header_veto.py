@@ -13,6 +13,7 @@ from filters.scancode import veto
 from filters.scancode.client import Detector
 from filters.scancode.detector import detector_version
 from filters.scancode.server import GIVEN_UP
+from manifests.lineage.receipts import Counts
 
 
 class Headers(NamedTuple):
@@ -27,7 +28,7 @@ class Headers(NamedTuple):
 
     findings: Mapping[int, Finding]
     details: Mapping[int, str]
-    counts: dict[str, int | dict[str, int]]
+    counts: Counts
 
 
 NO_HEADERS = Headers({}, {}, {})
