@@ -10,7 +10,6 @@ once need no lock, and the same call twice gives the same file.
 
 import io
 from collections.abc import Collection, Mapping
-from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -65,7 +64,7 @@ class Tombstones:
 
     def __init__(self, directory: str, manifest: Manifest) -> None:
         """List the tombstones; each one is read and checked when it is first used."""
-        self.directory = directory
+        self.directory, self._manifest = directory, manifest
         self._totals = {False: manifest.components, True: manifest.heldout_components}
         names = files.list_names(files.join(directory, FOLDER))
         self.names = tuple(n.removesuffix(SUFFIX) for n in names if n.endswith(SUFFIX))
@@ -84,9 +83,8 @@ class Tombstones:
 
     def fitting(self) -> "Tombstones":
         """Return the tombstones that are not stale."""
-        fitting = copy(self)
+        fitting = Tombstones(self.directory, self._manifest)
         fitting.names = tuple(name for name in self.names if name not in self.stale)
-        vars(fitting).pop("_all", None)
         return fitting
 
     @property
@@ -190,10 +188,9 @@ class Tombstones:
             )
         for component, heldout in file.digests():
             totals = self._totals[heldout][component]
-            edges = np.concatenate([[0], file.ranges(component, heldout).ravel()])
-            if (np.diff(edges) < np.arange(len(edges) - 1) % 2).any() or (
-                edges[-1] > totals.addresses
-            ):
+            starts, stops = file.ranges(component, heldout).T
+            overlap = starts < np.append(0, stops[:-1])
+            if (overlap | (starts >= stops) | (stops > totals.addresses)).any():
                 raise DataError(f"{file.url}: its rows are not documents of {component} in order")
 
 
