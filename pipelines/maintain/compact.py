@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +33,6 @@ from manifests.shards import block_table
 from manifests.tokenizer.tokenizer import decode, load_tokenizer
 from manifests.verify.cleanup import strays
 from pipelines.maintain.compact_manifest import KEY, make_manifest
-from pipelines.maintain.part_rows import PartRow
 from pipelines.preparation import write_manifest
 from pipelines.runtime.job import Job
 from pipelines.runtime.runners import Runner
@@ -50,13 +49,18 @@ COPIED = ("id", "text_hash", "repositories", "path", "license")
 Mask = npt.NDArray[np.bool_]
 
 
-class ShardRow(PartRow):
+class CompactRow(TypedDict):
     """A row of compact.parquet: a shard of the original dataset.
 
     `input` is the path of the shard, `number` its row of shards.parquet, and `touched` says whether
     any of its documents is forgotten.
     """
 
+    part: str
+    """Name of the receipt."""
+    source: str
+    input: str
+    number: int
     touched: bool
 
 
@@ -142,7 +146,7 @@ def _remove_strays(out: str, table: str, rows: pa.Table, manifest: Manifest) -> 
 
 def _rows(dataset: Dataset) -> pa.Table:
     """Return the table of parts. The name of a part depends on its shard and its tombstones."""
-    rows: list[ShardRow] = []
+    rows: list[CompactRow] = []
     for place in shard_entries(dataset.shards):
         part, touched = _part(place, dataset.tombstones.documents(*place.component))
         rows.append(
@@ -154,7 +158,7 @@ def _rows(dataset: Dataset) -> pa.Table:
                 "touched": touched,
             }
         )
-    return pa.Table.from_pylist(rows, schema=schema_of(ShardRow))
+    return pa.Table.from_pylist(rows, schema=schema_of(CompactRow))
 
 
 def _part(place: ShardEntry, gone: Ranges) -> tuple[str, bool]:
@@ -167,7 +171,7 @@ def _part(place: ShardEntry, gone: Ranges) -> tuple[str, bool]:
 
 
 @dataclass
-class Compact(Step[ShardRow]):
+class Compact(Step[CompactRow]):
     """The step that makes a new shard and a receipt from each original shard."""
 
     directory: str
@@ -185,11 +189,11 @@ class Compact(Step[ShardRow]):
         self._places = shard_entries(self._dataset.shards)
         self._tokenizer = load_tokenizer(self._dataset.tokenizer_path)
 
-    def receipts(self, row: ShardRow) -> Iterator[str]:
+    def receipts(self, row: CompactRow) -> Iterator[str]:
         """Yield the one name."""
         yield row["part"]
 
-    def work(self, row: ShardRow) -> None:
+    def work(self, row: CompactRow) -> None:
         """Link a shard without forgotten documents, or write a shard without them."""
         place = self._places[row["number"]]
         documents = read_documents(self.origin, place.row)
@@ -235,7 +239,7 @@ class Compact(Step[ShardRow]):
         )
 
     def _rewrite(
-        self, row: ShardRow, place: ShardEntry, documents: pa.Table, kept: Mask
+        self, row: CompactRow, place: ShardEntry, documents: pa.Table, kept: Mask
     ) -> ShardRecord | None:
         """Write the kept documents of a shard; write no file and return None without any."""
         if not kept.any():

@@ -18,7 +18,7 @@ import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -41,7 +41,6 @@ from manifests.schemas import FORMAT, schema_of
 from manifests.shards.writer import ShardWriter
 from pipelines.maintain.chunks import ComponentChunks, component_chunks
 from pipelines.maintain.output_guard import check_output
-from pipelines.maintain.part_rows import PartRow
 from pipelines.runtime.job import Job
 from pipelines.runtime.runners import Runner
 from pipelines.runtime.step import Step
@@ -54,9 +53,14 @@ SHARD_BYTES = 256 << 20
 """Bytes of the tokens of a shard. Ours: a worker shuffles a shard in memory."""
 
 
-class ShardRow(PartRow):
+class MaterializeRow(TypedDict):
     """A row of materialize.parquet: a shard, and its chunks in the shuffled order."""
 
+    part: str
+    """Name of the receipt."""
+    source: str
+    input: str
+    number: int
     start: int
     stop: int
 
@@ -127,7 +131,7 @@ def _identity(mixture: Mixture, resolved: Resolved, members: Sequence[ComponentC
 def _rows(identity: str, chunks: int, shards: int) -> pa.Table:
     """Return the table of parts: shards of equal numbers of chunks."""
     edges = np.linspace(0, chunks, min(shards, chunks) + 1).astype(np.int64).tolist()
-    rows: list[ShardRow] = [
+    rows: list[MaterializeRow] = [
         {
             "part": short_digest([identity, number]),
             "source": "mixture",
@@ -138,11 +142,11 @@ def _rows(identity: str, chunks: int, shards: int) -> pa.Table:
         }
         for number, (start, stop) in enumerate(itertools.pairwise(edges))
     ]
-    return pa.Table.from_pylist(rows, schema=schema_of(ShardRow))
+    return pa.Table.from_pylist(rows, schema=schema_of(MaterializeRow))
 
 
 @dataclass
-class Materialize(Step[ShardRow]):
+class Materialize(Step[MaterializeRow]):
     """The step that writes a shard, its side files and a receipt."""
 
     directory: str
@@ -161,11 +165,11 @@ class Materialize(Step[ShardRow]):
         self._forgotten = [component.forgotten_by(m.tombstones) for component, m in pairs]
         self._ends = np.cumsum([member.written for member in self.members])
 
-    def receipts(self, row: ShardRow) -> Iterator[str]:
+    def receipts(self, row: MaterializeRow) -> Iterator[str]:
         """Yield the one name."""
         yield row["part"]
 
-    def work(self, row: ShardRow) -> None:
+    def work(self, row: MaterializeRow) -> None:
         """Write the documents of a shard in a shuffled order."""
         members, numbers = self._documents(row)
         path = f"shards/mixture-{row['number']:05d}-{row['part'][:8]}.tar"
@@ -190,7 +194,7 @@ class Materialize(Step[ShardRow]):
             },
         )
 
-    def _documents(self, row: ShardRow) -> tuple[Integers, Integers]:
+    def _documents(self, row: MaterializeRow) -> tuple[Integers, Integers]:
         """Return member and number of each document of a shard: int64 [n] each."""
         key, total = np.uint64(derive_key(self.seed, STEP)), int(self._ends[-1])
         members, numbers = [_NONE], [_NONE]
