@@ -6,6 +6,7 @@ Folders; each imports only folders named before it:
 - prng: counter-based random numbers, and the decorator of compiled functions.
 - console: tables, numbers and JSON for the terminal.
 - shards: the writer and the readers of the shard format.
+- page: self-contained HTML pages, and drawings as SVG.
 - lineage: manifests, receipts, tables of parts, and the chain of manifests behind an output.
 - tokenizer: tokenizer.json, its control tokens, and the published vocabularies.
 - dataset: a finished dataset of shards, its components, and its forgotten documents.
@@ -13,6 +14,7 @@ Folders; each imports only folders named before it:
 - verify: checks of an output, its repair, and the removal of stale files.
 - catalog: dataset card and Croissant metadata.
 
-Modules: config (TOML checked by pydantic), errors, schemas (Parquet columns between the
-jobs), components (names of languages and sets) and special_tokens (control ids).
+Modules: config (TOML checked by pydantic), errors, schemas (Parquet columns between the jobs),
+components (names of languages and sets), special_tokens (control ids) and ranges (consecutive
+things up to a limit of size).
 """

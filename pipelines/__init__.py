@@ -12,6 +12,6 @@ Folders:
 - report: the HTML page about an output.
 - demo: the demo's corpus, made of installed Python packages.
 
-Modules: preparation (the input of the jobs), prepare (the jobs in their order) and summary
-(the printed results).
+Modules: preparation (the input of the jobs), prepare (the jobs in their order), summary (the
+printed results) and warm (compiles the kernels).
 """

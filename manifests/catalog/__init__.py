@@ -1,1 +1,5 @@
-"""Descriptions of a dataset for catalogs: the Hub's dataset card and Croissant metadata."""
+"""Descriptions of a dataset for catalogs.
+
+describe writes hub_card's README.md and croissant's croissant.json; licenses names SPDX ids as
+catalogs do.
+"""

@@ -1,4 +1,9 @@
-"""The origin of an output: manifest.json, receipts, tables of parts, and the chain of manifests."""
+"""The origin of an output.
+
+- manifest: manifest.json of a finished job; chain: the manifests behind an output.
+- receipts: receipts of finished parts; counting: funnels of the rows of tables of documents.
+- parts_table: parts.parquet.
+"""
 
 from typing import Literal, get_args
 
