@@ -175,7 +175,7 @@ def _score(sums: npt.NDArray[np.float64]) -> Score:
         "documents": int(documents),
         "tokens": int(tokens),
         "bytes": int(size),
-        "loss": entropy / tokens,
+        "loss": entropy / max(tokens, 1),
         "bits_per_byte": entropy / math.log(2) / max(size, 1),
         "infill_tokens": int(answers),
         "infill_loss": gaps / answers if answers else None,

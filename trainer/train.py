@@ -50,6 +50,7 @@ from trainer.models import Decoder
 from trainer.optimization.guard import UpdateGuard
 from trainer.optimization.optimizer import clip_and_step, gradient_norm, make_optimizer
 from trainer.optimization.schedule import make_schedule
+from trainer.out_of_memory import explained
 from trainer.parallel import (
     DistributedContext,
     distributed_context,
@@ -92,8 +93,8 @@ def train(config: RunConfig, start: int | None = None, source: BatchSource = bat
     Raises:
         UsageError: the config does not fit the run's directory, the mixture, or the processes; or
             another trainer is at work on the run.
-        DataError: the loss or the gradient is not finite, a shard is damaged, or checkpoints exist
-            and none of them is whole.
+        DataError: the loss or the gradient is not finite, the memory does not suffice, a shard is
+            damaged, or checkpoints exist and none of them is whole.
         Interrupted: SIGINT, SIGTERM or SIGUSR1 was received; a checkpoint has the last update.
         LeaseLostError: another trainer has taken over the run.
     """
@@ -192,7 +193,8 @@ class Training:
         stats = count_batch(batch, stop_requested())
         if stats.stop_requests:
             return False
-        sums, loss = self._forward_backward(batch, max(stats.loss_tokens, 1.0))
+        with explained(self.run, self.context):
+            sums, loss = self._forward_backward(batch, max(stats.loss_tokens, 1.0))
         norm_tensor, norm = gradient_norm(self.model)
         rate = self.schedule.rate(self.progress.step)
         skipped = self._must_skip(loss, norm)
