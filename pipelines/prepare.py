@@ -19,13 +19,13 @@ class JobResult:
     manifest: Manifest
     seconds: float
     """Duration of this run; parts that were done before take no time."""
-    from_nothing: bool
+    is_first_run: bool
     """Whether the directory had no receipt before this run, of any config."""
 
     @property
     def megabytes_per_second(self) -> float | None:
         """Megabytes of input text for each second; None unless the run started from nothing."""
-        return self.manifest.totals.bytes_in / 1e6 / self.seconds if self.from_nothing else None
+        return self.manifest.totals.bytes_in / 1e6 / self.seconds if self.is_first_run else None
 
 
 def run_jobs(preparation: Preparation, jobs: Iterable[StepName] = STEPS) -> dict[str, JobResult]:
@@ -40,10 +40,10 @@ def run_jobs(preparation: Preparation, jobs: Iterable[StepName] = STEPS) -> dict
     results: dict[str, JobResult] = {}
     for job in jobs:
         directory: str = getattr(preparation, job)
-        from_nothing = not receipt_names(directory)
+        is_first_run = not receipt_names(directory)
         start = time.monotonic()
         # Imported here, because each job imports much that the other jobs do not need.
         run: Callable[[Preparation], Manifest] = import_module(f"pipelines.{job}.job").run
         manifest = run(preparation)
-        results[job] = JobResult(directory, manifest, time.monotonic() - start, from_nothing)
+        results[job] = JobResult(directory, manifest, time.monotonic() - start, is_first_run)
     return results

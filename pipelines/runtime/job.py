@@ -170,12 +170,12 @@ class Job:
         outcomes = Outcomes(self.step)
         if retry_failed:
             outcomes.forget_failures(rows)
-        undone = outcomes.look(rows)
+        undone = outcomes.undone(rows)
         with progress.parts(self.step.directory, self.label, len(rows), len(rows) - len(undone)):
             if undone:
                 probe = None if runner.in_process else Probe(self.step.directory)
                 self._do(runner, len(undone), probe)
-                undone = outcomes.look(undone)
+                undone = outcomes.undone(undone)
                 if undone:
                     raise DataError(self._not_done(runner, undone, len(rows), probe))
                 if probe:

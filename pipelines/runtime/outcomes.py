@@ -23,7 +23,7 @@ class Outcomes:
         self._sizes: dict[str, int] = {}
         self._receipts: dict[str, Receipt] = {}
 
-    def look(self, rows: Sequence[Row]) -> list[Row]:
+    def undone(self, rows: Sequence[Row]) -> list[Row]:
         """List the directory, read the receipts that are new, and return the rows not yet done.
 
         A row is done if it has a dead letter, or all its receipts with all their files.

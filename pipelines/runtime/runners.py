@@ -192,14 +192,14 @@ def run(runner: Runner, work: Work, build: Callable[[beam.Pipeline], object]) ->
 
 def _pipeline(runner: Runner, parts: int) -> beam.Pipeline:
     """Return an empty pipeline of an engine; UsageError if Beam refuses an option."""
-    said = io.StringIO()
+    stderr = io.StringIO()
     try:
-        with contextlib.redirect_stderr(said):
+        with contextlib.redirect_stderr(stderr):
             kind = LocalOptions if runner.in_process else PipelineOptions
             options = kind(runner.arguments(parts))
             pipeline = beam.Pipeline(runner=runner.engine(), options=options)
     except SystemExit:  # of argparse, after the usage of all options
-        reason = said.getvalue().strip().rpartition("error: ")[2]
+        reason = stderr.getvalue().strip().rpartition("error: ")[2]
         raise UsageError(f"{runner.name}: {reason}") from None
     except (AttributeError, ImportError, ValueError) as error:
         raise UsageError(f"{runner.name}: {error}") from None

@@ -110,9 +110,9 @@ def test_the_driver_requests_each_receipt_once(store: type[Counted]) -> None:
         )
     outcomes = Outcomes(CountBytes(directory))
     store.requests.clear()
-    assert outcomes.look(rows) == []
+    assert outcomes.undone(rows) == []
     assert len(outcomes.receipts(rows)) == 300
-    assert outcomes.look(rows) == []
+    assert outcomes.undone(rows) == []
     assert store.requests == {"get": 300, "list": 6}
 
 
@@ -128,6 +128,6 @@ def test_a_row_is_done_by_a_dead_letter_or_by_whole_files(tmp_path: Path) -> Non
     files.write_bytes(receipt_url(directory, "d"), half)
     files.write_json(failed_url(directory, "e"), {"source": "s", "input": "e", "error": "torn"})
     outcomes = Outcomes(CountBytes(directory))
-    assert [row["input"] for row in outcomes.look(rows)] == ["b", "c", "d", "f"]
+    assert [row["input"] for row in outcomes.undone(rows)] == ["b", "c", "d", "f"]
     outcomes.forget_failures(rows)
-    assert [row["input"] for row in outcomes.look(rows)] == ["b", "c", "d", "e", "f"]
+    assert [row["input"] for row in outcomes.undone(rows)] == ["b", "c", "d", "e", "f"]
