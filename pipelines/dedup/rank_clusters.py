@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from filters.dedup import union_find, verify_clusters
-from filters.dedup.minhash import Profile, similarity
+from filters.dedup.minhash import DIFFERING, Profile, similarity
 from filters.dedup.survivor_rank import ranked, survivor_keys
 from filters.dedup.union_find import Indexes
 from filters.document_ids import as_uint64
@@ -251,7 +251,7 @@ def _duplicates(
 def max_differing(dedup: Deduplication) -> int:
     """Return the largest number of minima of similar documents that differ in their two bits."""
     threshold = dedup.profile.threshold - (MARGIN if dedup.exact else 0)
-    return int((1 - threshold) * 0.75 * dedup.profile.permutations)
+    return int((1 - threshold) * DIFFERING * dedup.profile.permutations)
 
 
 def histogram(sizes: npt.NDArray[np.integer]) -> dict[str, int]:
