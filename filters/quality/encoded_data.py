@@ -27,6 +27,7 @@ PATTERNS = (
 )
 """The patterns, written so that RE2 and Python's `re` on bytes agree."""
 
+# A prefix of a match is enough to select the texts that match.
 _ANY = "|".join(PATTERNS).replace(",}", "}")
 _EACH = [re.compile(pattern.encode()) for pattern in PATTERNS]
 

@@ -27,7 +27,7 @@ class ShardRecord(ShardRow):
     """A finished shard in the receipt of its part: its row of shards.parquet, and its blocks."""
 
     text_bytes: int = Field(ge=0)
-    """Text of its documents, as UTF-8."""
+    """Text of its documents, as UTF-8; 0 for a shard of `compact`, which has no texts."""
     block_table: str
     """Its rows of the block table, in base64."""
     licenses: dict[str, int] = Field(default_factory=dict)

@@ -45,7 +45,7 @@ def compact(
     directory: Dataset,
     beam_options: BeamOptions = None,
     out: Annotated[
-        str | None, typer.Option("--out", metavar="DIR", help="DIR-compact when not given.")
+        str | None, typer.Option("--out", metavar="DIR", help="Default: DIR-compact.")
     ] = None,
     runner: RunnerName = None,
     workers: Workers = None,
@@ -68,7 +68,7 @@ def materialize(
     mixture: Annotated[str, typer.Argument(metavar="MIX.toml", help="The mixture.")],
     beam_options: BeamOptions = None,
     out: Annotated[
-        str | None, typer.Option("--out", metavar="DIR", help="MIX when not given.")
+        str | None, typer.Option("--out", metavar="DIR", help="Default: MIX, without .toml.")
     ] = None,
     runner: RunnerName = None,
     workers: Workers = None,

@@ -30,7 +30,7 @@ def mix(
     ] = None,
     tokens: Annotated[int | None, typer.Option(help="Budget in tokens.")] = None,
     epochs: Annotated[float | None, typer.Option(help="Budget in sizes of the mixture.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the order and of every span.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the order and of every span.")] = 0,
     out: Annotated[str, typer.Option("--out", help="The mixture to write.")] = "MIX.toml",
     as_json: AsJson = False,
 ) -> None:

@@ -9,7 +9,9 @@ from manifests.errors import UsageError
 
 Prepared = Annotated[
     str | None,
-    typer.Option("--prepared", metavar="DIR", help="Its output; CORPUS.toml's when not given."),
+    typer.Option(
+        "--prepared", metavar="DIR", help="Output of the corpus. Default: that of CORPUS.toml."
+    ),
 ]
 Written = Annotated[str, typer.Option("--out", metavar="FILE", help="The tokenizer to write.")]
 
@@ -30,7 +32,7 @@ def train(
     out: Written = FILE,
     as_json: AsJson = False,
 ) -> None:
-    """Train a byte-level BPE on the documents that stay, heldout ones left out."""
+    """Train a byte-level BPE on the documents that dedup keeps, except heldout ones."""
     from manifests.tokenizer.tokenizer import train_tokenizer
     from pipelines.preparation import load_preparation
     from pipelines.tokenize.job import find_kept_documents, redacted_sources
@@ -49,7 +51,7 @@ def rebuild(
     out: Written = FILE,
     as_json: AsJson = False,
 ) -> None:
-    """Rebuild a published tokenizer from GPT-2's merges, its ids the published ones."""
+    """Rebuild a published tokenizer, with its published ids, from GPT-2's merges."""
     from manifests.io import files
     from manifests.tokenizer.published import REBUILT
 

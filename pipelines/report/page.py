@@ -159,7 +159,7 @@ def _failed(chain: Chain) -> Section | None:
     rows = [[letter.source, letter.input, letter.error] for letter in chain.failed]
     return Section(
         "Unreadable inputs",
-        f"{formatting.plural(len(rows), 'input')}; the jobs went on without them.",
+        f"{formatting.plural(len(rows), 'input')}; the jobs skipped them.",
         tables=[Table(["source", "input", "reason"], rows, words=3)],
     )
 

@@ -19,7 +19,7 @@ def hard_texts() -> tuple[str, ...]:
 
 
 def vocabulary_texts(tokens: Iterable[str], lines: int = 100) -> list[str]:
-    """Return texts of a byte-level vocabulary's tokens, one a line: every merge has its use.
+    """Return texts of a byte-level vocabulary's tokens, one a line, so every merge is used.
 
     Tokens that are part of a character are left out.
     """
