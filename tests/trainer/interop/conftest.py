@@ -45,6 +45,7 @@ def trained_with_8_heads(
     """The directory of a run of a model with 8 heads, long enough to tell code from noise."""
     path = write_run(tmp_path_factory.mktemp("eight"), small_dataset_made_once)
     size = "model.size={ layers = 2, width = 64, heads = 8, inner = 128 }"
-    config = load_run_config(path, [size, "data.objective=clm", "schedule.steps=150"])
+    quick = ["batch.micro_batch=8", "checkpoint.every=150"]
+    config = load_run_config(path, [size, "data.objective=clm", "schedule.steps=150", *quick])
     train(config)
     return config.output
