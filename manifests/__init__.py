@@ -15,6 +15,6 @@ Folders; each imports only folders named before it:
 - catalog: dataset card and Croissant metadata.
 
 Modules: config (TOML checked by pydantic), errors, schemas (Parquet columns between the jobs),
-components (names of languages and sets), special_tokens (control ids) and ranges (consecutive
-things up to a limit of size).
+components (names of languages and sets), special_tokens (control ids), ranges (consecutive things
+up to a limit of size) and shipped (example configs of the package).
 """

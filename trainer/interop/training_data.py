@@ -27,6 +27,10 @@ LISTED = 10
 """Number of components and of licenses that a table lists (ours)."""
 
 
+NAME_CHARACTERS = 40
+"""Maximum length of the name of a license in a table: beside it, 80 columns have the numbers."""
+
+
 def record_of_run(run: str, plan: Plan, step: int, position: int) -> ModelRecord:
     """Return the record of a run after some updates.
 
@@ -117,7 +121,8 @@ def data_tables(record: ModelRecord) -> Iterator[Table]:
     for name, count in licenses[:LISTED]:
         share = formatting.share(count.tokens, total)
         documents = formatting.count(count.documents)
-        table.add_row(name or UNKNOWN, formatting.count(count.tokens), share, documents)
+        shown = name if len(name) <= NAME_CHARACTERS else f"{name[: NAME_CHARACTERS - 1]}…"
+        table.add_row(shown or UNKNOWN, formatting.count(count.tokens), share, documents)
     _add_rest(table, [count.tokens for _, count in licenses[LISTED:]], total, "license")
     yield table
 
