@@ -1,12 +1,11 @@
-"""Samples of the compiled laws and of plain Python, at one length, as numbers in bins.
+"""Samples of the compiled laws and of plain numpy, at one length, as numbers in bins.
 
 A sample has one row for each segment and one column for each statistic. Rows are independent, so a
-chi-squared test of a column is valid; a segment's spans are not, so the first span stands for them.
+chi-squared test of a column is valid. A segment's spans depend on each other: the first span and
+the end of the last one stand for them.
 """
 
 from collections.abc import Callable
-from math import log2
-from random import Random
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,11 +29,18 @@ CONTROL = SpecialTokens(end=50256, sep=50299, eom=50300, mask_1=51199, masks=899
 CHARACTERS = 4
 """Characters of each token of a made-up vocabulary."""
 
-MOST_SPANS = causal_masking.FEW
-"""Causal masking: places are compared for up to so many spans, which plain rejection can draw."""
+FEW = 3
+"""Causal masking in whole plans: places are compared for up to so many spans. Plain rejection needs
+70 draws for 3 spans and 800 for 4."""
 
 LEAST = 10
 """Least expected number in a bin; bins of fewer are joined."""
+
+SUMMARY = ("number", "masked tokens", "first start", "first length", "last end")
+"""Columns of `summary`: what stands for the spans of a segment."""
+
+BINNED = ("number", "masked tokens", "number by ratio", "first length", "first start", "last end")
+"""Columns of `binned`."""
 
 
 class Law(NamedTuple):
@@ -44,8 +50,9 @@ class Law(NamedTuple):
         objective: name.
         law: what is drawn.
         columns: names of the statistics.
-        ours: (key, length) -> a row.
-        plain: (random, length) -> a row.
+        ours: (key, length) -> a row of numbers.
+        plain: (random, lengths) -> int64 [N, numbers].
+        binned: (numbers, lengths) -> int64 [N, columns], both samples in bins.
         segments: segments of a sample; more where 5 % of a rate is hard to see, fewer where all
             numbers are those of the length.
     """
@@ -54,28 +61,42 @@ class Law(NamedTuple):
     law: str
     columns: tuple[str, ...]
     ours: Callable[[int, int], tuple[int, ...]]
-    plain: Callable[[Random, int], tuple[int, ...]]
+    plain: Callable[[np.random.Generator, Table], Table]
+    binned: Callable[[Table, Table], Table]
     segments: int = 10_000
 
 
-def _tenth(part: float, whole: float) -> int:
-    return min(int(10 * part / whole), 9)
+def tenths(parts: Table, wholes: Table) -> Table:
+    """Return in which tenth of a whole each part lies, from 0 to 9."""
+    result: Table = np.minimum(10 * parts // wholes, 9)
+    return result
 
 
-def _spans(length: int, spans: plain_laws.Spans) -> tuple[int, ...]:
-    """Number, masked tokens, number by third of the ratio, first length and first start."""
-    masked, (start, size) = sum(size for _, size in spans), spans[0]
-    third = min(3 * masked // length, 2)
-    return (
-        len(spans),
-        masked,
-        third * 1000 + len(spans),
-        int(log2(size) * 2),
-        _tenth(start, length),
-    )
+def summary(spans: plain_laws.Spans) -> Table:
+    """Return the columns of SUMMARY: int64 [N, 5]."""
+    rows, last = np.arange(len(spans.sizes)), spans.numbers - 1
+    ends = spans.starts[rows, last] + spans.sizes[rows, last]
+    first = spans.starts[:, 0], spans.sizes[:, 0]
+    return np.stack([spans.numbers, spans.sizes.sum(axis=1), *first, ends], axis=1)
 
 
-SPAN_COLUMNS = ("number", "masked tokens", "number by ratio", "first length", "first start")
+def binned(numbers: Table, lengths: Table) -> Table:
+    """Return the columns of BINNED, of those of SUMMARY."""
+    number, masked, start, size, end = numbers.T
+    thirds = np.minimum(3 * masked // lengths, 2)
+    columns = [number, masked, thirds * 1000 + number, halves_of_powers(size)]
+    return np.stack([*columns, halves_of_powers(start + 1), tenths(end - 1, lengths)], axis=1)
+
+
+def halves_of_powers(values: Table) -> Table:
+    """Return the binary logarithm of values above 0, in halves: 1 2 3 4 6 8 12 ..."""
+    return (2 * np.log2(values)).astype(np.int64)
+
+
+def row_of(cuts: Table) -> tuple[int, ...]:
+    """Return the columns of SUMMARY for the spans of one segment, int64 [spans, 2]."""
+    (first, size), (start, last) = cuts[0].tolist(), cuts[-1].tolist()
+    return len(cuts), int(cuts[:, 1].sum()), first, size, start + last
 
 
 def span_corruption_law(bound: int | None, high: float = 0.9) -> Law:
@@ -91,13 +112,13 @@ def span_corruption_law(bound: int | None, high: float = 0.9) -> Law:
         count, attempt = span_corruption.span_count(number, length, masked, law.masks, law.bound)
         cuts = np.empty((count, 2), np.int64)
         span_corruption.draw_spans(number, length, masked, count, attempt, law.bound, cuts)
-        return _spans(length, [(start, size) for start, size in cuts.tolist()])
+        return row_of(cuts)
 
-    def plain(random: Random, length: int) -> tuple[int, ...]:
-        return _spans(length, plain_laws.span_corruption(random, length, bound=bound))
+    def plain(random: np.random.Generator, lengths: Table) -> Table:
+        return summary(plain_laws.span_corruption(random, lengths, bound=bound))
 
     text = "lengths uniform over what is left" if bound is None else f"lengths 1 to {bound}"
-    return Law("span_corruption", text, SPAN_COLUMNS, ours, plain)
+    return Law("span_corruption", text, BINNED, ours, plain, binned)
 
 
 def span_number_law(mean: float = 1.0) -> Law:
@@ -105,39 +126,39 @@ def span_number_law(mean: float = 1.0) -> Law:
     thresholds = causal_masking.span_thresholds(mean)
 
     def ours(key: int, length: int) -> tuple[int, ...]:
-        number = causal_masking.number_of_spans(np.uint64(key), length, 899, thresholds)
-        return (min(number, 6),)
+        return (causal_masking.number_of_spans(np.uint64(key), length, 899, thresholds),)
 
-    def plain(random: Random, length: int) -> tuple[int, ...]:
-        law = plain_laws.span_number_law(length)[:20]  # the rest is below 1e-19
-        return (min(random.choices(range(1, len(law) + 1), law)[0], 6),)
+    def plain(random: np.random.Generator, lengths: Table) -> Table:
+        return plain_laws.span_numbers(random, lengths)[:, None]
 
-    return Law("causal_masking", "number of spans", ("number",), ours, plain, 100_000)
+    def same(numbers: Table, lengths: Table) -> Table:
+        return numbers
+
+    columns = ("number",)
+    return Law("causal_masking", "number of spans", columns, ours, plain, same, 100_000)
 
 
 def masked_places_law() -> Law:
-    """Return causal masking's lengths and places, given the number."""
-
-    def row(length: int, spans: plain_laws.Spans) -> tuple[int, ...]:
-        start, size = spans[0]
-        last = spans[-1]
-        return (
-            10 * len(spans) + _tenth(size, length),
-            10 * len(spans) + _tenth(start, length),
-            10 * len(spans) + _tenth(last[0] + last[1] - 1, length),
-        )
+    """Return causal masking's lengths and places, given 1 to FEW + 1 spans."""
 
     def ours(key: int, length: int) -> tuple[int, ...]:
-        cuts = np.empty((1 + below(np.uint64(draw(np.uint64(key), 0)), MOST_SPANS), 2), np.int64)
+        cuts = np.empty((1 + below(np.uint64(draw(np.uint64(key), 0)), FEW + 1), 2), np.int64)
         causal_masking.draw_spans(np.uint64(key), length, cuts)
-        return row(length, [(start, size) for start, size in cuts.tolist()])
+        return row_of(cuts)
 
-    def plain(random: Random, length: int) -> tuple[int, ...]:
-        return row(length, plain_laws.causal_masking(random, length, random.randint(1, MOST_SPANS)))
+    def plain(random: np.random.Generator, lengths: Table) -> Table:
+        numbers = random.integers(1, FEW + 1, len(lengths), endpoint=True)
+        return summary(plain_laws.causal_masking(random, lengths, numbers))
 
-    return Law(
-        "causal_masking", "lengths and places", ("first length", "start", "end"), ours, plain
-    )
+    columns = ("masked tokens", "first start", "first length", "last end")
+    return Law("causal_masking", "lengths and places", columns, ours, plain, by_number)
+
+
+def by_number(numbers: Table, lengths: Table) -> Table:
+    """Return in which tenth of the segment each column of SUMMARY lies, and the number of spans."""
+    columns = numbers[:, 1:] - np.array([1, 0, 1, 1])
+    result: Table = 10 * numbers[:, :1] + tenths(columns, lengths[:, None])
+    return result
 
 
 def _splits() -> TokenSplits:
@@ -157,25 +178,26 @@ def fim_law(rate: float = 0.5) -> Law:
     """Return the law of fill in the middle; `rate` is that of the compiled one."""
     splits, fixed, half = _splits(), round(rate * (1 << FIXED)), 1 << FIXED - 1
 
-    def row(drawn: bool, spm: bool, first: int, second: int, places: int) -> tuple[int, ...]:
-        tenths = _tenth(first, places), _tenth(second, places)
-        return (int(drawn), int(spm), *((t if drawn else -1) for t in tenths))
-
     def ours(key: int, length: int) -> tuple[int, ...]:
         number, cuts = np.uint64(key), np.zeros(4, np.int64)
         if not is_drawn(number, fixed):
-            return row(False, False, 0, 0, 1)
+            return 0, 0, 0, 0
         draw_cuts(np.zeros(length, np.uint16), number, 2, splits, cuts)
         first, second = (CHARACTERS * int(cuts[i]) + int(cuts[i + 1]) for i in (0, 2))
-        spm = below(np.uint64(draw(number, 1)), 1 << FIXED) < half
-        return row(True, spm, first, second, CHARACTERS * length)
+        is_spm = below(np.uint64(draw(number, 1)), 1 << FIXED) < half
+        return 1, int(is_spm), first, second
 
-    def plain(random: Random, length: int) -> tuple[int, ...]:
-        drawn = plain_laws.fill_in_the_middle(random, CHARACTERS * length)
-        return row(drawn is not None, *(drawn or (False, 0, 0)), CHARACTERS * length)
+    def plain(random: np.random.Generator, lengths: Table) -> Table:
+        cuts = plain_laws.fill_in_the_middle(random, CHARACTERS * lengths)
+        return np.stack(cuts, axis=1).astype(np.int64) * cuts.drawn[:, None]
+
+    def in_tenths(numbers: Table, lengths: Table) -> Table:
+        drawn, cuts = numbers[:, :1], numbers[:, 2:]
+        parts = tenths(cuts, CHARACTERS * lengths[:, None])
+        return np.concatenate([numbers[:, :2], np.where(drawn, parts, -1)], axis=1)
 
     columns = ("drawn", "SPM", "first", "second")
-    return Law("fim", "rate, order and cuts", columns, ours, plain, 40_000)
+    return Law("fim", "rate, order and cuts", columns, ours, plain, in_tenths, 40_000)
 
 
 def denoiser_law(denoiser: type[Denoiser], share: float | None = None) -> Law:
@@ -188,13 +210,12 @@ def denoiser_law(denoiser: type[Denoiser], share: float | None = None) -> Law:
         sizes, cuts = np.empty(count, np.int64), np.empty((count, 2), np.int64)
         composition(np.uint64(key), 0, masked, sizes)
         place_spans(np.uint64(key), count - 1, length, sizes, cuts)
-        return _spans(length, [(start, size) for start, size in cuts.tolist()])
+        return row_of(cuts)
 
-    def plain(random: Random, length: int) -> tuple[int, ...]:
-        spans = plain_laws.denoiser(random, length, denoiser.share, denoiser.mean)
-        return _spans(length, spans)
+    def plain(random: np.random.Generator, lengths: Table) -> Table:
+        return summary(plain_laws.denoiser(random, lengths, denoiser.share, denoiser.mean))
 
-    return Law(denoiser.name, "number, lengths and places", SPAN_COLUMNS, ours, plain, 2_000)
+    return Law(denoiser.name, "number, lengths and places", BINNED, ours, plain, binned, 2_000)
 
 
 LAWS: tuple[Law, ...] = (
@@ -218,11 +239,12 @@ MUTATIONS: tuple[Law, ...] = (
 
 def p_values(law: Law, length: int, seed: int) -> list[float]:
     """Return the p-value of each statistic: chi-squared, of our sample beside the plain one."""
-    random = Random(f"{seed} {law.objective} {law.law} {length}")
-    keys = (derive_key(seed, law.objective, length, number) for number in range(law.segments))
-    ours = np.array([law.ours(key, length) for key in keys])
-    plain = np.array([law.plain(random, length) for _ in range(law.segments)])
-    return [two_samples(one, other) for one, other in zip(ours.T, plain.T, strict=True)]
+    key = np.uint64(derive_key(seed, law.objective, law.law, length))
+    rows = [law.ours(int(draw(key, number)), length) for number in range(law.segments)]
+    lengths = np.full(law.segments, length)
+    plain = law.plain(np.random.default_rng(derive_key(int(key), "plain")), lengths)
+    ours, other = (law.binned(sample, lengths) for sample in (np.array(rows), plain))
+    return [two_samples(one, two) for one, two in zip(ours.T, other.T, strict=True)]
 
 
 def two_samples(one: Table, other: Table) -> float:

@@ -39,7 +39,11 @@ FIM_GOAL, FIM_SEQUENCES = 20.0, 200
 
 
 def stream_of(
-    directory: Path, objective: str, work: str, attention: Attention = "causal"
+    directory: Path,
+    objective: str,
+    work: str,
+    attention: Attention = "causal",
+    length: int = LENGTH,
 ) -> Stream:
     """Return a stream over all of a dataset, by one objective."""
     mixture, opened = f"{work}/MIX.toml", Dataset.open(str(directory))
@@ -50,8 +54,9 @@ def stream_of(
     masks = [opened.tokenizer.control.mask(number) for number in (1, 2, 3)]
     settings = {"fim": {"sentinels": masks}} if objective == "fim" else {}
     plan = make_plan(
-        load_mixture(mixture), objective, batch=ROWS, settings=settings, attention=attention
-    )
+        load_mixture(mixture), objective, batch=ROWS, sequence_length=length, settings=settings,
+        attention=attention,
+    )  # fmt: skip
     return Stream.open(plan)
 
 

@@ -7,6 +7,10 @@ from pydantic import Field, model_validator
 from manifests.config import Config
 from manifests.errors import UsageError
 
+MASKS = 409
+"""Masks of a trained vocabulary. Ours: no sequence of 2,048 tokens uses more by any objective. R
+and X denoisers of UL2 need the most: files of 2 tokens take 5 positions and a mask each."""
+
 
 class SpecialTokens(Config):
     """Ids of the control tokens of a vocabulary, as plans and manifests record them."""

@@ -67,8 +67,14 @@ def preview_sequences(stream: Stream, count: int) -> list[dict[str, Any]]:
 
 
 def describe_units(plan: Plan) -> dict[str, Any]:
-    """Return the sequences of a unit by objective, and the share of padding that is expected."""
-    return {"sequences": dict(Counter(plan.slots)), "padding": round(plan.padding, 6)}
+    """Return the sequences of a unit by objective, and what the planner expects.
+
+    Returns:
+        `sequences` (objective -> number), and the shares of the positions that are padding
+        (`padding`) and of the eligible segments that are thinned (`thinned`).
+    """
+    expected = {"padding": round(plan.padding, 6), "thinned": round(plan.thinned, 6)}
+    return {"sequences": dict(Counter(plan.slots)), **expected}
 
 
 def runs(
@@ -109,8 +115,9 @@ def render_sequences(units: dict[str, Any], sequences: Sequence[dict[str, Any]])
         sequences: of `preview_sequences`.
     """
     parts = ", ".join(f"{count} {name}" for name, count in units["sequences"].items())
+    expected = f"{units['padding']:.2%} padding, {units['thinned']:.2%} of changed segments thinned"
     lines = [
-        _line(f"units of {parts} · {units['padding']:.2%} padding expected"),
+        _line(f"units of {parts} · expected: {expected}"),
         _line(*((f"{kind.name.lower()}  ", style) for kind, style in STYLES.items())),
         _line(),
     ]

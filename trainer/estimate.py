@@ -64,7 +64,8 @@ def estimate(config: RunConfig, processes: int, mfu: float, tflops: float) -> di
 
     Returns:
         `parameters`, `memory` (part -> bytes of one process), `steps`, `tokens`, `epochs`
-        (component -> epochs), `flops_per_token`, `seconds`.
+        (component -> epochs), `padding` and `thinned` (shares; see `Plan`), `flops_per_token`,
+        `seconds`.
 
     Raises:
         UsageError: the config does not fit the mixture or the number of processes.
@@ -88,6 +89,8 @@ def estimate(config: RunConfig, processes: int, mfu: float, tflops: float) -> di
             component.name: count / component.addresses
             for component, count in zip(plan.components, counts, strict=True)
         },
+        "padding": plan.padding,
+        "thinned": plan.thinned,
         "flops_per_token": flops,
         "seconds": tokens * flops / (processes * mfu * tflops * 1e12),
     }
@@ -214,6 +217,8 @@ def estimate_table(config: RunConfig, needed: Mapping[str, Any]) -> Table:
     table.add_row("tokens", f"{needed['tokens']:,}")
     for component, epochs in needed["epochs"].items():
         table.add_row(f"epochs of {component}", f"{epochs:,.3f}")
+    table.add_row("padding", f"{needed['padding']:.2%} of the positions")
+    table.add_row("thinned", f"{needed['thinned']:.2%} of the segments that objectives change")
     table.add_row("FLOPs of a token", f"{needed['flops_per_token']:,}")
     table.add_row("time", f"{needed['seconds'] / 3600:,.1f} hours")
     return table

@@ -42,6 +42,8 @@ class PlanComponent(Config):
     """U: the addresses of a unit."""
     padding: float = Field(default=0.0, ge=0, le=1)
     """Share of padding that the planner expects; not in the plan's digest."""
+    thinned: float = Field(default=0.0, ge=0, le=1)
+    """Share of the eligible segments that the planner expects to be thinned; not in the digest."""
 
     @property
     def source_name(self) -> str:
@@ -114,8 +116,17 @@ class Plan(Config):
     @property
     def padding(self) -> float:
         """The share of padding that the planner expects in the first stage."""
-        shares = [weight / SCALE for weight in self.stages[0].weights]
-        return sum(share * c.padding for share, c in zip(shares, self.components, strict=True))
+        return self._mean([component.padding for component in self.components])
+
+    @property
+    def thinned(self) -> float:
+        """The share of the eligible segments that the planner expects to be thinned."""
+        return self._mean([component.thinned for component in self.components])
+
+    def _mean(self, values: Sequence[float]) -> float:
+        """Return the mean over the components, by the weights of the first stage."""
+        weights = self.stages[0].weights
+        return sum(w * value for w, value in zip(weights, values, strict=True)) / SCALE
 
     @property
     def digest(self) -> str:
@@ -228,6 +239,7 @@ def _component(member: Member, size: UnitSize) -> PlanComponent:
         digest=member.digest,
         unit_size=size.addresses,
         padding=round(size.padding, 6),
+        thinned=round(size.thinned, 6),
     )
 
 

@@ -24,7 +24,7 @@ from manifests.mixture.resolve import Member, Resolved
 from manifests.prng.splitmix import derive_key, shuffled
 from objectives.stream.order import address_ranges
 from objectives.stream.unit_pieces import PieceReader
-from objectives.tasks.law import DENOISER, NONE, Laws, tables_of
+from objectives.tasks.law import NONE, Laws, tables_of
 from objectives.tasks.layout import (
     ELIGIBLE,
     SEGMENT_COLUMNS,
@@ -41,7 +41,6 @@ from objectives.tasks.registry import (
     make_slots,
     prepare_objectives,
 )
-from objectives.tasks.ul2 import denoised
 
 LOG = logging.getLogger(__name__)
 
@@ -58,8 +57,13 @@ DEVIATIONS = 2
 """Deviations of A that a unit leaves free."""
 
 MAX_THINNED = 0.002
-"""Largest share of thinned segments in the sample units. Ours: a fifth of 1 %, because other units
-have more. A unit leaves more free where two deviations do not suffice."""
+"""Largest share of segments in the sample units that are thinned for lack of positions. Ours: a
+fifth of 1 %, because other units have more. A unit leaves more free where two deviations do not
+suffice."""
+
+WARNED = 0.01
+"""Share of thinned segments from which on the planner warns. Ours: above it, the batches no longer
+have the law of the objectives."""
 
 SEQUENCES_PER_UNIT = 16
 """Least K of a large mixture. Ours: with 2,048 tokens a sequence, a unit has 32,000 tokens, small
@@ -81,6 +85,8 @@ class UnitSize(NamedTuple):
     """U."""
     padding: float
     """Mean share of the unit's positions that hold padding."""
+    thinned: float = 0.0
+    """Share of the eligible segments that stay plain, or have fewer spans."""
 
 
 class Units(NamedTuple):
@@ -123,31 +129,26 @@ def choose_units(
     epoch = sum(member.addresses for member in resolved.members)
     sequences, interleave = _fit(1 << (batch - 1).bit_length(), length, epoch, step)
     largest = min(MAX_SEQUENCES, epoch // (8 * interleave * length))
-    _warn_of_few_masks(objectives, length)
     measurer = _Measurer(resolved, objectives, length)
     while True:
         slots = make_slots(shares, sequences)
         sizes = measurer.sizes(slots)
-        parts = zip(resolved.shares(), sizes, strict=True)
-        padding = sum(share * size.padding for share, size in parts)
+        padding, thinned = np.array(resolved.shares()) @ [(s.padding, s.thinned) for s in sizes]
         if padding <= MAX_PADDING or sequences + step > largest:
+            _warn_of_thinned(thinned, resolved.control.masks)
             return Units(slots, interleave, sizes)
         # The deviation grows with the square root of K.
         wanted = min(int(sequences * (padding / MAX_PADDING) ** 2), largest)
         sequences = max(sequences + step, wanted // step * step)
 
 
-def _warn_of_few_masks(objectives: Mapping[str, Objective[Any]], length: int) -> None:
-    """Warn where a sequence of one document needs more masks than the vocabulary has."""
-    for name, objective in objectives.items():
-        law = objective.law
-        spans = denoised(length, law.rate, law.mean)[1] if law.kind == DENOISER else 0
-        if spans > law.masks:
-            LOG.warning(
-                "%s: %d tokens have %d spans, but the vocabulary has %d masks: longer spans make "
-                "up for the missing ones",
-                name, length, spans, law.masks,
-            )  # fmt: skip
+def _warn_of_thinned(thinned: float, masks: int) -> None:
+    if thinned > WARNED:
+        LOG.warning(
+            "%.1f %% of the segments that the objectives change will have fewer spans than drawn, "
+            "or none: a sequence has too few positions, or the vocabulary too few masks (%d)",
+            100 * thinned, masks,
+        )  # fmt: skip
 
 
 class _Measurer:
@@ -220,27 +221,33 @@ class SampleUnits:
             )
         return units
 
-    def taken(self, unit: "SampleUnit") -> int:
-        """Return how many addresses the sequences of a unit take without a limit."""
-        self._lay_out(unit, unit.pieces, UNLIMITED)
-        return int(self._sequences[-1, STOP])
+    def taken(self, units: "Sequence[SampleUnit]") -> tuple[list[int], float]:
+        """Return how many addresses each unit takes without a limit, and the thinned share.
+
+        Segments are then thinned for lack of masks alone.
+        """
+        taken, counts = list[int](), np.zeros(2, np.int64)
+        for unit in units:
+            counts += self._lay_out(unit, unit.pieces, UNLIMITED)
+            taken.append(int(self._sequences[-1, STOP]))
+        return taken, _share(counts)
 
     def thinned(self, units: "Sequence[SampleUnit]", size: int) -> float:
         """Return the share of the eligible segments that are thinned in units of `size`."""
-        eligible = thinned = 0
+        counts, slack = np.zeros(2, np.int64), len(self._slots) * self._length - size
         for unit in units:
-            slack = len(self._slots) * self._length - size
-            self._lay_out(unit, first_addresses(unit.pieces, size), slack)
-            eligible += int(self._sequences[:, ELIGIBLE].sum())
-            thinned += int(self._sequences[:, THINNED].sum())
-        return thinned / max(eligible, 1)
+            counts += self._lay_out(unit, first_addresses(unit.pieces, size), slack)
+        return _share(counts)
 
-    def _lay_out(self, unit: "SampleUnit", pieces: Table, slack: int) -> None:
+    def _lay_out(self, unit: "SampleUnit", pieces: Table, slack: int) -> Table:
+        """Lay out a unit; return how many of its segments are eligible, and how many thinned."""
         segments = np.empty((len(pieces) + len(self._slots), SEGMENT_COLUMNS), np.int64)
         lay_out(
             pieces, unit.tokens, np.uint64(unit.key), unit.slots, False, self._laws, self._length,
             slack, segments, self._sequences,
         )  # fmt: skip
+        counts: Table = self._sequences[:, [ELIGIBLE, THINNED]].sum(axis=0)
+        return counts
 
 
 class SampleUnit(NamedTuple):
@@ -250,6 +257,11 @@ class SampleUnit(NamedTuple):
     pieces: Table
     tokens: npt.NDArray[Any]
     slots: Table
+
+
+def _share(counts: Table) -> float:
+    """Return the share of thinned segments, of the numbers of eligible and thinned ones."""
+    return float(counts[1] / max(counts[0], 1))
 
 
 def first_addresses(pieces: Table, size: int) -> Table:
@@ -285,16 +297,18 @@ def measure(
     """
     samples = SampleUnits(component, derive_key(seed, name), slots, laws, length)
     units = samples.read(windows)
-    taken = [samples.taken(unit) for unit in units]
+    taken, without_masks = samples.taken(units)
     total = sum(taken)
     # In integers, so that each machine has the same result.
     deviation = isqrt(windows * sum(n * n for n in taken) - total * total)
     size = max(1, (total - DEVIATIONS * deviation) // windows)
     step = max(1, deviation // (2 * windows))
     least = min(size, max(1, min(taken)))
-    while size > least and samples.thinned(units, size) > MAX_THINNED:
+    thinned = samples.thinned(units, size)
+    while size > least and thinned - without_masks > MAX_THINNED:
         size = max(least, size - step)
-    return UnitSize(size, 1 - size * windows / total)
+        thinned = samples.thinned(units, size)
+    return UnitSize(size, 1 - size * windows / total, thinned)
 
 
 def _fit(interleave: int, length: int, epoch: int, step: int) -> tuple[int, int]:

@@ -99,7 +99,7 @@ def lay_out(
             )
             is_whole = size == left and size + ends + control <= room
             wasted = 0 if is_whole else room - size - control
-            is_thinned = law.kind == DENOISER and control > 0 and control == 2 * masks
+            is_thinned = law.kind == DENOISER and _lacks_masks(law, size, masks)
             if control + wasted > slack:
                 size, control, wasted = min(left, room), 0, 0
                 is_whole, is_thinned = size + ends <= room and size == left, size >= law.shortest
@@ -127,6 +127,12 @@ def _law(laws: Laws, slot: int) -> Numbers:
     return Numbers(
         row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8], row[9], row[10]
     )
+
+
+@compiled(inline=True)
+def _lacks_masks(law: Numbers, size: int, masks: int) -> bool:
+    """Return whether a segment of a denoiser needs more masks than its sequence has left."""
+    return size >= law.shortest and denoised(size, law.rate, law.mean)[1] > masks
 
 
 @compiled()

@@ -6,6 +6,7 @@ import typer
 
 from manifests.console.options import AsJson, CorpusFile, HelpGroup, answer
 from manifests.errors import UsageError
+from manifests.special_tokens import MASKS
 
 Prepared = Annotated[
     str | None,
@@ -27,7 +28,7 @@ def train(
     corpus: CorpusFile,
     *,
     vocabulary: Annotated[int, typer.Option(min=512, help="Ids, control tokens included.")] = 32000,
-    masks: Annotated[int, typer.Option(min=1, max=899, help="Mask tokens among them.")] = 100,
+    masks: Annotated[int, typer.Option(min=1, max=899, help="Mask tokens among them.")] = MASKS,
     prepared: Prepared = None,
     out: Written = FILE,
     as_json: AsJson = False,

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from manifests.config import Config
+from manifests.special_tokens import MASKS
 
 ORIGINS = ("file", "train", "codegen2", "codegen25")
 """Fields of `Tokenizer`, of which exactly one is given."""
@@ -20,9 +21,9 @@ class Tokenizer(Config):
     train: Annotated[int, Field(ge=512, le=1 << 20)] | None = None
     """Size of a byte-level BPE vocabulary, special tokens included, to train on the documents that
     dedup keeps."""
-    masks: Annotated[int, Field(ge=1, le=899)] = 100
-    """Mask tokens of a trained tokenizer. Ours: CodeGen2 has 899, most of which no sequence of
-    2,048 tokens can use."""
+    masks: Annotated[int, Field(ge=1, le=899)] = MASKS
+    """Mask tokens of a trained tokenizer. Ours: no sequence of 2,048 tokens uses more, by any
+    objective. CodeGen2 has 899."""
     codegen2: str | None = None
     """The path of GPT-2's `vocab.bpe`, from which CodeGen2's vocabulary is rebuilt."""
     codegen25: str | None = None

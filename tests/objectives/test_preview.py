@@ -131,7 +131,11 @@ def test_control_characters_of_texts_are_escaped():
     }
     console = Console(width=200, color_system=None)
     with console.capture() as capture:
-        console.print(render_sequences({"sequences": {"clm": 4}, "padding": 0.01}, [sequence]))
+        console.print(
+            render_sequences(
+                {"sequences": {"clm": 4}, "padding": 0.01, "thinned": 0.002}, [sequence]
+            )
+        )
     shown = capture.get()
     assert not {"\x1b", "\x9b", "\u202e"} & set(shown)
     assert "\x07" not in shown
@@ -139,7 +143,8 @@ def test_control_characters_of_texts_are_escaped():
     assert "and 2 more" in shown
     assert "padding 0.00%, forgotten 25.00%" in shown
     assert "3 segments changed, 1 of them in part or not" in shown
-    assert "units of 4 clm · 1.00% padding expected" in shown
+    expected = "units of 4 clm · expected: 1.00% padding, 0.20% of changed segments thinned"
+    assert expected in shown
 
 
 def test_the_command_shows_control_tokens_and_origins(app, mixture):

@@ -41,7 +41,7 @@ def test_tokens_steps_and_epochs_are_those_of_the_run(configure) -> None:
     assert needed["steps"] == last["step"]
     assert needed["tokens"] == last["tokens"]
     assert needed["epochs"] == {name: c["epochs"] for name, c in last["components"].items()}
-    assert estimate_table(configure(), needed).row_count == 13 + len(needed["epochs"])
+    assert estimate_table(configure(), needed).row_count == 15 + len(needed["epochs"])
 
 
 def test_more_processes_share_the_memory_and_the_work(configure) -> None:

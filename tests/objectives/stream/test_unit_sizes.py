@@ -8,10 +8,13 @@ import pytest
 from manifests.errors import UsageError
 from manifests.mixture.config import load_mixture
 from manifests.mixture.mixture import make_mixture
+from manifests.special_tokens import MASKS
 from objectives.stream.plan import make_plan
 from objectives.stream.stream import Stream
 from objectives.stream.unit_sizes import first_addresses
 from objectives.tasks.batch import PADDING
+from objectives.tasks.ul2 import DENOISERS, denoised
+from tests.objectives.rows import CONTROL
 
 
 @pytest.fixture
@@ -50,10 +53,39 @@ def test_units_of_a_mix_have_its_shares(mixture):
         make_plan(mixture, {"clm": 0.33, "ul2_s": 0.67}, batch=1, sequence_length=64)
 
 
-def test_too_few_masks_for_a_denoiser_are_a_warning(mixture, caplog):
+def test_too_few_masks_for_a_denoiser_are_a_warning_and_counted(mixture, caplog):
+    """The vocabulary has 32 masks; a sequence of 512 tokens needs about 60, all of one file or not.
+
+    The first segments of a sequence have all their spans, one has fewer, and the others none.
+    """
     caplog.set_level(logging.WARNING)
-    make_plan(mixture, "ul2_x3", batch=1, sequence_length=4096)
-    assert "ul2_x3: 4096 tokens have 683 spans, but the vocabulary has" in caplog.text
+    plan = make_plan(mixture, "ul2_x3", batch=1, sequence_length=512)
+    message = f"{100 * plan.thinned:.1f} % of the segments that the objectives change will have"
+    assert message in caplog.text
+    assert "the vocabulary too few masks (32)" in caplog.text
+    batch = Stream.open(plan).batch(0, 8 * plan.group)
+    assert plan.thinned > 0.2
+    assert batch.thinned.sum() / batch.eligible.sum() == pytest.approx(plan.thinned, rel=0.15)
+    padding = np.mean(batch.segment_ids == PADDING)
+    assert padding == pytest.approx(plan.padding, abs=0.01)
+
+
+def test_a_trained_vocabulary_has_the_masks_of_any_sequence_of_2048_tokens():
+    """Files of each length, as many as fit: a denoiser's <sep> and <eom> take two positions."""
+    for denoiser in DENOISERS:
+        law = denoiser(CONTROL).law
+        for length in range(2, 2048):
+            spans = denoised(length, law.rate, law.mean)[1]
+            assert (2048 - 2) // (length + 1 + 2 * spans) * spans <= MASKS
+
+
+def test_a_vocabulary_with_the_default_masks_has_all_spans_of_small_files(memory):
+    control = memory.control.model_copy(update={"masks": MASKS})
+    component = memory.component("s/a", [2] * 20_000)
+    plan = memory.plan([component], objective="ul2_x3", length=2048, control=control)
+    batch = Stream(plan, {"s/a": component}).batch(0, plan.group)
+    assert batch.eligible.sum() > 300 * plan.group
+    assert batch.thinned.sum() < 0.01 * batch.eligible.sum()
 
 
 def test_the_first_addresses_of_a_unit_end_inside_a_document_or_before_its_end_token():
