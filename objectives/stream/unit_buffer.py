@@ -17,7 +17,7 @@ from manifests.prng.splitmix import derive
 from objectives.stream.order import address_ranges
 from objectives.stream.plan import Plan
 from objectives.stream.sampler import AddressRange, PlanSizes, Sampler, SamplerState, unit_at
-from objectives.stream.unit_pieces import ROOM, PieceReader
+from objectives.stream.unit_pieces import UnitEnds, cut_pieces, read_ranges
 from objectives.tasks.batch import Segments
 from objectives.tasks.law import Laws
 from objectives.tasks.layout import (
@@ -30,6 +30,7 @@ from objectives.tasks.layout import (
     LAST,
     LENGTH,
     LOST,
+    PIECE_COLUMNS,
     SEGMENT_COLUMNS,
     SEQUENCE_COLUMNS,
     START,
@@ -42,6 +43,10 @@ from objectives.tasks.layout import (
 MAX_LANES = 1024
 """Units held at once: 64 MB of tokens, at two bytes each. A plan that interleaves more units gets
 each unit read again for each of its sequences."""
+
+ROOM = 128
+"""Initial room for the segments of a unit; the room grows when a unit has more. Ours: files have
+1,200 tokens in the mean, units 32,000."""
 
 Numbers = npt.NDArray[np.int64]
 
@@ -62,6 +67,20 @@ class Sequences(NamedTuple):
     slot_index: Numbers
     eligible: Numbers
     thinned: Numbers
+
+
+class ComponentOrder(NamedTuple):
+    """What the order of each component depends on.
+
+    Attributes:
+        addresses: int64 [components], T.
+        units: int64 [components], U.
+        keys: uint64 [components], keys of the random numbers.
+    """
+
+    addresses: Numbers
+    units: Numbers
+    keys: npt.NDArray[np.uint64]
 
 
 class HeldUnits(NamedTuple):
@@ -107,9 +126,8 @@ class UnitBuffer:
         self._components, self._forgotten, self._laws = components, forgotten, laws
         names = list(plan.objectives())
         self._objectives = np.array([names.index(name) for name in plan.slots], np.int64)
-        self._positions = len(plan.slots) * plan.sequence_length
         self._all_local = all(component.is_local for component in components)
-        self._reader = PieceReader()
+        self._pieces = np.empty((ROOM, PIECE_COLUMNS), np.int64)
         lanes = len(self.sampler.state.number)
         dtype = np.result_type(*{component.dtype for component in components})
         self._held = HeldUnits(
@@ -126,17 +144,15 @@ class UnitBuffer:
         """
         sampler = self.sampler
         rows = min(rows, sampler.max_rows(position))
-        changed = sampler.draw(position, rows).tolist()
-        stage = sampler.stage_index(position)
-        if not self._all_local:
-            self._read_ahead(sampler.state.number[changed].tolist())
-        while changed:
+        changed = sampler.draw(position, rows)
+        if len(changed):
+            if not self._all_local:
+                self._read_ahead(sampler.state.number[changed].tolist())
             try:
-                self._load(changed[-1], stage)
+                self._load(changed, sampler.stage_index(position))
             except BaseException:
                 sampler.state.number[changed] = -1
                 raise
-            changed.pop()
         return _take(position, rows, sampler.sizes, sampler.state, self._held)
 
     def addresses(self, position: int) -> list[AddressRange]:
@@ -163,31 +179,95 @@ class UnitBuffer:
                 for addresses in ranges:
                     self._components[component].ahead(addresses.address, addresses.size)
 
-    def _load(self, lane: int, stage: int) -> None:
-        """Read the unit of a lane, and lay it out."""
-        state, sampler = self.sampler.state, self.sampler
-        number = int(state.component[lane])
-        component, size = self._components[number], int(sampler.units[number])
-        ranges = address_ranges(
-            int(state.start[lane]), size, int(sampler.addresses[number]), sampler.keys[number]
-        )
-        tokens, forgotten = self._held.tokens[lane], self._forgotten(stage, number)
-        pieces = self._reader.read(component, ranges, forgotten, tokens)
-        self._make_room(len(pieces) + sampler.sizes.sequences)
-        slack, key = self._positions - size, state.key[lane]
-        lay_out(
-            pieces, tokens, key, self._objectives[state.slot_index[lane]],
-            slack > 0, self._laws, sampler.sizes.length, slack,
-            self._held.segments[lane], self._held.sequences[lane],
+    def _load(self, lanes: Numbers, stage: int) -> None:
+        """Read the units of some lanes, and lay them out."""
+        sampler, state = self.sampler, self.sampler.state
+        order = ComponentOrder(sampler.addresses, sampler.units, sampler.keys)
+        ranges = _unit_ranges(lanes, state, order)
+        components = [self._components[n] for n in state.component[ranges[:, 0]].tolist()]
+        read = read_ranges(components, ranges, self._held.tokens)
+        forgotten = [self._forgotten(stage, n) for n in state.component[lanes].tolist()]
+        bounds = np.cumsum([0, *map(len, forgotten)])
+        self._make_room(read.most_pieces)
+        _lay_out(
+            lanes, read, np.concatenate(forgotten), bounds, order, sampler.sizes, state,
+            self._objectives, self._laws, self._pieces, self._held,
         )  # fmt: skip
 
-    def _make_room(self, segments: int) -> None:
-        """Make room for so many segments of a unit."""
+    def _make_room(self, pieces: int) -> None:
+        """Make room for so many pieces of a unit, and for its segments."""
         table = self._held.segments
+        segments = pieces + self.sampler.sizes.sequences
         if segments > table.shape[1]:
-            more = np.empty((len(table), 1 << segments.bit_length(), SEGMENT_COLUMNS), np.int64)
+            room = 1 << segments.bit_length()
+            more = np.empty((len(table), room, SEGMENT_COLUMNS), np.int64)
             more[:, : table.shape[1]] = table
             self._held = self._held._replace(segments=more)
+            self._pieces = np.empty((room, PIECE_COLUMNS), np.int64)
+
+
+@compiled()
+def _unit_ranges(lanes: Numbers, state: SamplerState, order: ComponentOrder) -> Numbers:
+    """Return the ranges of the units of some lanes: int64 [n, 3], (lane, address, addresses)."""
+    ranges, count = np.empty((2 * len(lanes), 3), np.int64), 0
+    for lane in lanes:
+        number = state.component[lane]
+        size, addresses = order.units[number], order.addresses[number]
+        parts = address_ranges(state.start[lane], size, addresses, order.keys[number])
+        if count + len(parts) > len(ranges):
+            more = np.empty((2 * (count + len(parts)), 3), np.int64)
+            more[:count] = ranges[:count]
+            ranges = more
+        for i in range(len(parts)):
+            ranges[count, 0], ranges[count, 1] = lane, parts[i, 1]
+            ranges[count, 2] = parts[i, 2]
+            count += 1
+    return ranges[:count].copy()
+
+
+@compiled()
+def _lay_out(
+    lanes: Numbers,
+    read: UnitEnds,
+    forgotten: Numbers,
+    bounds: Numbers,
+    order: ComponentOrder,
+    sizes: PlanSizes,
+    state: SamplerState,
+    objectives: Numbers,
+    laws: Laws,
+    pieces: Numbers,
+    held: HeldUnits,
+) -> None:
+    """Lay out the units of some lanes.
+
+    Args:
+        lanes: int64 [n].
+        read: the units of the lanes, one after the other.
+        forgotten: int64 [k, 2], the addresses that the units' components leave out, one after the
+            other.
+        bounds: int64 [n + 1], unit i has forgotten[bounds[i] : bounds[i + 1]].
+        order: of the components.
+        sizes: of the plan.
+        state: of the sampler.
+        objectives: int64 [K], the objective of each slot.
+        laws: of the objectives.
+        pieces: int64 [any, PIECE_COLUMNS], work memory.
+        held: for the segments and sequences.
+    """
+    slots, at = np.empty(sizes.sequences, np.int64), 0
+    for i in range(len(lanes)):
+        lane = lanes[i]
+        number = state.component[lane]
+        left_out = forgotten[bounds[i] : bounds[i + 1]]
+        count, at = cut_pieces(read, at, order.addresses[number], left_out, pieces)
+        for j in range(len(slots)):
+            slots[j] = objectives[state.slot_index[lane, j]]
+        slack = sizes.sequences * sizes.length - order.units[number]
+        lay_out(
+            pieces[:count], held.tokens[lane], state.key[lane], slots, slack > 0, laws,
+            sizes.length, slack, held.segments[lane], held.sequences[lane],
+        )  # fmt: skip
 
 
 @compiled()

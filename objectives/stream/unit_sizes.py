@@ -23,10 +23,11 @@ from manifests.errors import UsageError
 from manifests.mixture.resolve import Member, Resolved
 from manifests.prng.splitmix import derive_key, shuffled
 from objectives.stream.order import address_ranges
-from objectives.stream.unit_pieces import PieceReader
+from objectives.stream.unit_pieces import cut_pieces, read_ranges
 from objectives.tasks.law import NONE, Laws, tables_of
 from objectives.tasks.layout import (
     ELIGIBLE,
+    PIECE_COLUMNS,
     SEGMENT_COLUMNS,
     SEQUENCE_COLUMNS,
     STOP,
@@ -205,20 +206,25 @@ class SampleUnits:
         positions, addresses = len(self._slots) * self._length, self._component.addresses
         keys = [derive_key(self._key, "unit size", number) for number in range(windows)]
         offsets = [derive_key(key, "offset") * addresses >> 64 for key in keys]
-        ranges = [
-            address_ranges(offset, positions, addresses, np.uint64(key))
-            for key, offset in zip(keys, offsets, strict=True)
-        ]
+        ranges = np.array(
+            [
+                (row, address, count)
+                for row, (key, offset) in enumerate(zip(keys, offsets, strict=True))
+                for _, address, count in address_ranges(
+                    offset, positions, addresses, np.uint64(key)
+                ).tolist()
+            ]
+        )
         if not self._component.is_local:
-            for _, address, count in np.concatenate(ranges).tolist():
+            for _, address, count in ranges.tolist():
                 self._component.ahead(address, count)
-        reader, units = PieceReader(), []
-        for key, window in zip(keys, ranges, strict=True):
-            tokens = np.empty(positions, self._component.dtype)
-            pieces = reader.read(self._component, window, NOTHING, tokens).copy()
-            units.append(
-                SampleUnit(key, pieces, tokens, self._slots[shuffled(key, len(self._slots))])
-            )
+        tokens = np.empty((windows, positions), self._component.dtype)
+        read = read_ranges([self._component] * len(ranges), ranges, tokens)
+        pieces, at, units = np.empty((read.most_pieces, PIECE_COLUMNS), np.int64), 0, []
+        for row, key in enumerate(keys):
+            count, at = cut_pieces(read, at, addresses, NOTHING, pieces)
+            slots = self._slots[shuffled(key, len(self._slots))]
+            units.append(SampleUnit(key, pieces[:count].copy(), tokens[row], slots))
         return units
 
     def taken(self, units: "Sequence[SampleUnit]") -> tuple[list[int], float]:

@@ -23,12 +23,11 @@ def assert_law(rows, law):
 
 def gaps_of(spans, length):
     """All lists of starts of spans of these sizes, ascending, with a token between any two."""
-    starts = combinations(range(length + 1), len(spans))
     return [
-        found
-        for found in starts
-        if all(a + s < b for a, s, b in zip(found, spans, found[1:], strict=False))
-        and found[-1] + spans[-1] <= length
+        starts
+        for starts in combinations(range(length + 1), len(spans))
+        if all(a + s < b for a, s, b in zip(starts, spans, starts[1:], strict=False))
+        and starts[-1] + spans[-1] <= length
     ]
 
 

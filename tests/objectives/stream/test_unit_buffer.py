@@ -12,8 +12,7 @@ from manifests.errors import DataError
 from objectives.stream.order import SCALE
 from objectives.stream.sampler import Sampler
 from objectives.stream.stage import Stage
-from objectives.stream.unit_buffer import UnitBuffer
-from objectives.stream.unit_pieces import ROOM
+from objectives.stream.unit_buffer import ROOM, UnitBuffer
 from objectives.tasks.registry import prepare_objectives
 
 LENGTH = 32
