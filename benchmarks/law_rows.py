@@ -127,7 +127,7 @@ def _parsed_cuts(
     is_text = ~np.isin(ids, [front, after, moved, objective.control.end])
     characters = is_text.astype(np.int64)
     if objective.splits is not None:
-        characters[is_text] = np.diff(objective.splits.first)[ids[is_text]]
+        characters[is_text] = objective.splits.characters[ids[is_text]]
     before = np.concatenate([[0], np.cumsum(characters)])
     at = np.arange(len(ids))
     first, last = tokens.first(at), tokens.last(at)

@@ -171,6 +171,7 @@ def _splits() -> TokenSplits:
         right=np.ones(CHARACTERS, np.int64),
         ids=np.zeros(2 * CHARACTERS, np.int64),
         longest=2,
+        characters=np.array([CHARACTERS], np.uint16),
     )
 
 

@@ -20,6 +20,9 @@ _GAMMA = np.uint64(0x9E3779B97F4A7C15)
 _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _27, _30, _31, _32 = np.uint64(27), np.uint64(30), np.uint64(31), np.uint64(32)
 _LOW = np.uint64(0xFFFFFFFF)
+_1, _58, _DE_BRUIJN = np.uint64(1), np.uint64(58), np.uint64(0x03F79D71B4CB0A89)
+_BITS = np.argsort([(1 << bit) * int(_DE_BRUIJN) % (1 << 64) >> 58 for bit in range(64)])
+"""The position of a single bit, by the upper 6 bits of its product with a de Bruijn sequence."""
 
 
 @compiled(inline=True)
@@ -54,8 +57,11 @@ def below(value: np.uint64, bound: int) -> int:
     return int(np.int64(product))
 
 
-MAX_INSERTED = 24
+MAX_INSERTED = 8
 """Largest subset for insertion sort; above this size a bitmap is faster."""
+
+SCANNED = 512
+"""Up to so many numbers of the range for each one of the subset, a bitmap is faster."""
 
 
 @compiled()
@@ -73,7 +79,7 @@ def subset(
         bound: end of the range.
         chosen: int64 [size or more], for the result.
     """
-    if size > MAX_INSERTED and bound < size * size:
+    if size > MAX_INSERTED and bound < SCANNED * size:
         _subset_by_bitmap(key, index, size, bound, chosen)
         return
     for count in range(size):
@@ -91,17 +97,22 @@ def subset(
 def _subset_by_bitmap(
     key: np.uint64, index: int, size: int, bound: int, chosen: npt.NDArray[np.int64]
 ) -> None:
-    """Write the subset of `subset` with a bitmap of `range(bound)`."""
-    marks = np.zeros(bound, np.bool_)
+    """Write the subset of `subset` with a bitmap of `range(bound)`, in words of 64 bits."""
+    words = np.zeros((bound + 63) >> 6, np.uint64)
     for count in range(size):
         last = bound - size + count
         number = below(draw(key, index + count), last + 1)
-        marks[last if marks[number] else number] = True
-    place = number = 0
-    while place < size:  # no branch on the mark: it could not be predicted
-        chosen[place] = number
-        place += int(marks[number])
-        number += 1
+        if words[number >> 6] >> np.uint64(number & 63) & _1:
+            number = last
+        words[number >> 6] |= _1 << np.uint64(number & 63)
+    place = 0
+    for i in range(len(words)):
+        word = words[i]
+        while word != 0:
+            lowest = word & (~word + _1)
+            chosen[place] = 64 * i + _BITS[(lowest * _DE_BRUIJN) >> _58]
+            place += 1
+            word ^= lowest
 
 
 @compiled()

@@ -32,6 +32,7 @@ class TokenSplits(NamedTuple):
         right: int64 [E], number of ids of the right part, which follow those of the left part.
         ids: int64 [any].
         longest: number of ids of the longest entry.
+        characters: uint16 [V], how many characters each token has.
     """
 
     first: Numbers
@@ -40,10 +41,11 @@ class TokenSplits(NamedTuple):
     right: Numbers
     ids: Numbers
     longest: int
+    characters: npt.NDArray[np.uint16]
 
 
 _NONE = np.zeros(1, np.int64)
-NO_SPLITS = TokenSplits(_NONE, _NONE, _NONE, _NONE, _NONE, 0)
+NO_SPLITS = TokenSplits(_NONE, _NONE, _NONE, _NONE, _NONE, 0, np.zeros(1, np.uint16))
 
 
 @lru_cache(maxsize=2)
@@ -85,6 +87,7 @@ def make_splits(path: str) -> TokenSplits:
         right=np.array(right, np.int64),
         ids=np.array(ids, np.int64),
         longest=int(sizes.max()),
+        characters=np.array(counts, np.uint16),
     )
 
 
@@ -134,7 +137,7 @@ def draw_cuts(tokens: Any, key: np.uint64, index: int, splits: TokenSplits, cuts
     """
     characters = 0
     for token in tokens:
-        characters += splits.first[token + 1] - splits.first[token]
+        characters += splits.characters[token]
     one = below(draw(key, index), characters + 1)
     other = below(draw(key, index + 1), characters + 1)
     front, entry = _token_at(tokens, 0, min(one, other), splits)
@@ -192,7 +195,7 @@ def _token_at(tokens: Any, start: int, character: int, splits: TokenSplits) -> t
     is the number of tokens, and 0.
     """
     for at in range(start, len(tokens)):
-        characters = splits.first[tokens[at] + 1] - splits.first[tokens[at]]
+        characters = splits.characters[tokens[at]]
         if character < characters:
             return at, character
         character -= characters
