@@ -31,16 +31,18 @@ def limited(
     cost, table = RESERVED[name]
     allowed = [cost * max(1, round(h * length / 2048 / cost)) for h in table]
     bounds = np.flatnonzero(np.diff(segments.rows, prepend=-1, append=int(segments.rows[-1]) + 1))
-    numbers = segments.numbers.copy()
-    numbers[:, 0] = 0
+    counts = np.zeros(len(segments.lengths), np.int64)
     slots = random.integers(0, len(allowed), len(bounds)).tolist()
     for slot, start, stop in zip(slots, bounds, bounds[1:], strict=False):
         lengths = segments.lengths[start:stop]
         wanted = _wanted(name, lengths, segments.is_changed[start:stop], random)
         kept = np.argsort(-np.where(wanted, lengths, 0), kind="stable")[: allowed[slot] // cost]
         kept = kept[wanted[kept] > 0]
-        numbers[start + kept, 0] = _divided(name, allowed[slot], lengths[kept], wanted[kept])
-    return segments._replace(numbers=numbers, is_changed=numbers[:, 0] > 0)
+        counts[start + kept] = _divided(name, allowed[slot], lengths[kept], wanted[kept])
+    numbers = segments.numbers.copy()
+    if name != "fim":
+        numbers[:, 0] = counts
+    return segments._replace(numbers=numbers, is_changed=counts > 0)
 
 
 def _wanted(name: str, lengths: Table, drawn: Flags, random: np.random.Generator) -> Table:
@@ -50,7 +52,7 @@ def _wanted(name: str, lengths: Table, drawn: Flags, random: np.random.Generator
     masked = np.clip((random.uniform(0, 0.9, len(lengths)) * lengths + 0.5).astype(int), 1, lengths)
     most = np.minimum(masked, lengths - masked + 1)
     numbers = most if name == "span_corruption" else plain_laws.span_numbers(random, lengths + 1)
-    return np.where(lengths >= 8, numbers, 0)
+    return np.where(drawn, numbers, 0)
 
 
 def _divided(name: str, allowed: int, lengths: Table, wanted: Table) -> Table:

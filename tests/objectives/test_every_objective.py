@@ -70,3 +70,23 @@ def test_a_missing_control_token_or_tokenizer_is_named(memory, three):
     plan = memory.plan(three, objective="fim", settings=settings)
     with pytest.raises(UsageError, match=r"fim: needs the tokenizer.json of the datasets"):
         Stream(plan, components)
+
+
+@pytest.mark.parametrize("objective", ["span_corruption", "causal_masking", "fim"])
+def test_files_shorter_than_their_control_tokens_are_copied_unless_the_settings_say_otherwise(
+    memory, objective
+):
+    component = memory.component("the-stack/c", [1] * 4000)
+    for shortest in (8, 1):
+        settings = {objective: {**FIM.get(objective, {}), "shortest": shortest}}
+        plan = memory.plan([component], objective=objective, length=64, settings=settings)
+        stream = Stream(plan, {component.name: component})
+        batch = stream.batch(0, plan.group)
+        control = np.isin(batch.tokens, stream.objectives[objective].mask_ids).any(axis=1)
+        changed = batch.eligible - batch.thinned
+        assert (changed > 0).tolist() == control.tolist()
+        if shortest == 8:
+            assert not batch.eligible.any()
+        else:
+            assert batch.eligible.sum() > 4 * len(batch.tokens)
+            assert batch.thinned.sum() < 0.01 * batch.eligible.sum()
