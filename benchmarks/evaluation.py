@@ -82,7 +82,7 @@ def measure(data: Path) -> Sequence[Claim]:
         Claim(
             "LAMBADA and PIQA: numbers equal to lm-evaluation-harness'",
             *(equal, 4, 1, (*packages, "transformers")),
-            elsewhere={"lm_eval": peer["lm_eval"]},
+            elsewhere={"lm-eval": peer["lm-eval"]},
         ),
     ]
 

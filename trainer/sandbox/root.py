@@ -13,7 +13,9 @@ from trainer.sandbox import kernel
 PLACE = "/sys"
 """Where the root is built: a directory that every Linux has and that the sandbox does not need."""
 
-SCRATCH = "/tmp"
+SCRATCH = "/scratch"
+"""Ours: not /tmp, below which Python and its packages may be installed."""
+
 SYSTEM = ("/usr", "/bin", "/lib", "/lib32", "/lib64")
 DEVICES = ("/dev/null", "/dev/urandom")
 SAFE = kernel.NOSUID | kernel.NODEV
@@ -35,6 +37,8 @@ def enter_root(directories: Sequence[str]) -> None:
             pass
         kernel.mount(path, PLACE + path, None, kernel.BIND)
     os.mkdir(PLACE + SCRATCH)
+    if not os.path.lexists(f"{PLACE}/tmp"):
+        os.symlink(SCRATCH, f"{PLACE}/tmp")
     mounts = list(_mounts())
     # The file lists mounts in their order: earlier ones at PLACE are hidden by the root.
     first = max(number for number, (path, _) in enumerate(mounts) if path == PLACE)

@@ -8,7 +8,9 @@ import os
 import socket
 import subprocess
 import sys
+import sysconfig
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,8 +65,11 @@ def result(sandbox: Sandbox, program: str) -> str:
 
 def processes() -> int:
     """Return the number of processes of this machine that run as one of the sandbox's users."""
-    users = [os.stat(f"/proc/{name}") for name in os.listdir("/proc") if name.isdigit()]
-    return sum(1_900_000_000 <= status.st_uid < 2_000_000_000 for status in users)
+    users = 0
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        with suppress(FileNotFoundError):  # it has ended meanwhile
+            users += 1_900_000_000 <= os.stat(f"/proc/{name}").st_uid < 2_000_000_000
+    return users
 
 
 @pytest.mark.parametrize(
@@ -205,13 +210,24 @@ def test_a_deep_recursion_ends(sandbox) -> None:
         "import socket\nsocket.socket(socket.AF_UNIX).connect('/run/dbus/system_bus_socket')",
         "import ctypes\nassert ctypes.CDLL(None).ptrace(16, 1, 0, 0) == 0",
         "import ctypes\nassert ctypes.CDLL(None).unshare(0x10000000) == 0",
-        "import ctypes\nassert ctypes.CDLL(None).mount(b'none', b'/tmp', b'tmpfs', 0, 0) == 0",
-        "import ctypes\nassert ctypes.CDLL(None).umount2(b'/tmp', 2) == 0",
+        "import ctypes\nassert ctypes.CDLL(None).mount(b'none', b'/scratch', b'tmpfs', 0, 0) == 0",
+        "import ctypes\nassert ctypes.CDLL(None).umount2(b'/scratch', 2) == 0",
         "import subprocess\nsubprocess.run(['/usr/bin/su', '-c', 'id'], check=True)",
     ],
 )
 def test_what_is_outside_is_out_of_reach(sandbox, program) -> None:
     assert result(sandbox, program).startswith("failed: ")
+
+
+def test_packages_may_be_installed_below_tmp(tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package/__init__.py").write_text("number = 3\n")
+    paths = {name: sysconfig.get_path(name) for name in sysconfig.get_path_names()}
+    paths["purelib"] = str(tmp_path)
+    monkeypatch.setattr(sysconfig, "get_path", lambda name, **_: paths[name])
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with Sandbox(LIMITS, workers=1, packages=("package",)) as made:
+        assert result(made, "import package\nassert package.number == 3") == "passed"
 
 
 def test_a_file_of_the_caller_cannot_be_read(sandbox, tmp_path: Path) -> None:
