@@ -1,6 +1,8 @@
 """The models that can be trained, by the name that a run's config gives them.
 
-A model is a subclass of `layers.Decoder` in a module of its own, and one line of MODELS.
+A model is a subclass of `layers.Decoder` in a module of its own, and one line of MODELS. codegen2
+and llama are models. loss computes their cross-entropy, kv_cache keeps what sampling needs of
+earlier tokens, and initialization draws the first weights.
 """
 
 from collections.abc import Mapping
