@@ -128,7 +128,7 @@ def choose_units(
     """
     step = common_denominator(shares)
     epoch = sum(member.addresses for member in resolved.members)
-    sequences, interleave = _fit(1 << (batch - 1).bit_length(), length, epoch, step)
+    sequences, interleave = first_sizes(1 << (batch - 1).bit_length(), length, epoch, step)
     largest = min(MAX_SEQUENCES, epoch // (8 * interleave * length))
     measurer = _Measurer(resolved, objectives, length)
     while True:
@@ -317,17 +317,20 @@ def measure(
     return UnitSize(size, 1 - size * windows / total, thinned)
 
 
-def _fit(interleave: int, length: int, epoch: int, step: int) -> tuple[int, int]:
+def first_sizes(interleave: int, length: int, epoch: int, step: int) -> tuple[int, int]:
     """Return K, a multiple of `step`, and C such that C x K x L is at most an eighth of the epoch.
 
-    K shrinks first, then C. Ours: C interleaved units are then a small window on the data.
+    K shrinks first, then C. Ours: C interleaved units are then a small window on the data. The
+    function returns the same for the C that it returned, with which a continued run calls it.
     """
     multiples = range(step, MAX_SEQUENCES + 1, step)
     least = next((k for k in multiples if k >= MIN_SEQUENCES_PER_UNIT), multiples[-1])
     sequences = next((k for k in multiples if k >= SEQUENCES_PER_UNIT), multiples[-1])
     wanted = sequences, interleave
     while sequences > least and 8 * interleave * sequences * length > epoch:
-        sequences = max(least, -(-sequences // (2 * step)) * step)
+        sequences = -(-sequences // (2 * step)) * step
+        # A continued run begins with a smaller C. Without K between these two, its K is the same.
+        sequences = sequences if sequences >= 2 * least else least
     while interleave > 1 and 8 * interleave * sequences * length > epoch:
         interleave //= 2
     if (sequences, interleave) != wanted:

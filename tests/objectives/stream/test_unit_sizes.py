@@ -4,6 +4,8 @@ import logging
 
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from manifests.errors import UsageError
 from manifests.mixture.config import load_mixture
@@ -11,7 +13,7 @@ from manifests.mixture.mixture import make_mixture
 from manifests.special_tokens import MASKS
 from objectives.stream.plan import make_plan
 from objectives.stream.stream import Stream
-from objectives.stream.unit_sizes import first_addresses
+from objectives.stream.unit_sizes import first_addresses, first_sizes
 from objectives.tasks.batch import PADDING
 from objectives.tasks.ul2 import DENOISERS, denoised
 from tests.objectives.rows import CONTROL
@@ -44,6 +46,13 @@ def test_a_plan_says_the_padding_that_its_batches_have(mixture):
     assert np.mean(segment_ids == PADDING) == pytest.approx(plan.padding, abs=0.01)
     assert {c.unit_size < 64 * len(plan.slots) for c in plan.components} == {True}
     assert make_plan(mixture, "codegen2", batch=4, sequence_length=64) == plan
+
+
+@given(st.integers(0, 8), st.integers(1, 64), st.integers(1, 4096))
+@example(exponent=8, step=3, epoch=80)
+def test_a_plan_made_again_with_its_own_interleave_is_the_same(exponent, step, epoch):
+    sequences, interleave = first_sizes(1 << exponent, 1, epoch, step)
+    assert first_sizes(interleave, 1, epoch, step) == (sequences, interleave)
 
 
 def test_units_of_a_mix_have_its_shares(mixture):
