@@ -51,7 +51,7 @@ def evaluate_code(task: CodeTask, job: Job, sandbox: Sandbox) -> dict[str, Estim
         for line in judge(name, job, problems, samples, sandbox):
             passed[line["task_id"]] += line["passed"]
         for k in job.settings.ks:
-            if (job.settings.temperature or temperature_of(k)) == temperature:
+            if _temperature(job, k) == temperature:
                 metrics[f"pass@{k}"] = proportion(
                     [pass_at_k(job.settings.samples, passed[p.id], k) for p in problems]
                 )
@@ -60,9 +60,12 @@ def evaluate_code(task: CodeTask, job: Job, sandbox: Sandbox) -> dict[str, Estim
 
 def temperatures(job: Job) -> list[float]:
     """Return the temperatures that the k of pass@k need."""
-    if job.settings.temperature is not None:
-        return [job.settings.temperature]
-    return sorted({temperature_of(k) for k in job.settings.ks})
+    return sorted({_temperature(job, k) for k in job.settings.ks})
+
+
+def _temperature(job: Job, k: int) -> float:
+    """Return the temperature of the samples of pass@k."""
+    return temperature_of(k) if job.settings.temperature is None else job.settings.temperature
 
 
 def _check(samples: SampleFile, problems: Sequence[Problem], count: int) -> None:

@@ -45,6 +45,11 @@ def test_each_k_has_its_temperature(job, sandbox, tmp_path) -> None:
     assert [name for name in names if "results" not in name] == ["t0.2.jsonl", "t0.6.jsonl"]
 
 
+def test_one_temperature_is_that_of_every_k(job, sandbox) -> None:
+    greedy = job(model(), samples=2, ks=(1, 2), temperature=0.0)
+    assert sorted(evaluate_code(TASK, greedy, sandbox)) == ["pass@1", "pass@2"]
+
+
 def test_a_restart_goes_on_after_any_line(job, sandbox, tmp_path: Path) -> None:
     wanted = evaluate_code(TASK, job(model(), samples=2), sandbox)
     paths = [tmp_path / "out" / name for name in ("t0.2.jsonl", "t0.2.jsonl_results.jsonl")]
