@@ -72,9 +72,9 @@ def evaluate_tasks(request: Request, progress: Progress) -> dict[str, Any]:
     _check_same(request, identity)
     path = files.join(request.out, RESULTS)
     before = files.read_if_exists(path)
-    metrics: dict[str, dict[str, Estimate]] = _read(path, before)["tasks"] if before else {}
-    results: dict[str, Any] = {"model": identity, "settings": asdict(request.settings)}
-    results |= {"tasks": metrics}
+    old = _read(path, before) if before else {}
+    metrics: dict[str, dict[str, Estimate]] = old.get("tasks", {})
+    results = old | {"model": identity, "settings": asdict(request.settings), "tasks": metrics}
     with ExitStack() as stack:
         sandbox = None
         if executing := _executing(request.tasks):

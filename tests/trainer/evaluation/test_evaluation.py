@@ -46,6 +46,7 @@ def test_a_small_model_has_a_number_for_each_task(request_of, sandbox, tmp_path)
     assert any("CPU time" in line for line in made["execution"]["enforced"])
     again = evaluate_tasks(replace(request, tasks=["lambada"]), silent)
     assert again["tasks"] == made["tasks"]  # those of before are kept
+    assert again["execution"] == made["execution"]
 
 
 @pytest.mark.parametrize(
