@@ -7,7 +7,9 @@ mtpb_exec.py, whose prompts, truncation and comparison these are.
 """
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator
+from statistics import fmean
 from typing import Any
 
 from pydantic import BaseModel
@@ -92,7 +94,9 @@ class _Row(BaseModel):
 
 
 def evaluate_mtpb(job: Job, sandbox: Sandbox) -> dict[str, Estimate]:
-    """Return `pass_rate` at each temperature: the share of programs that are right.
+    """Return `pass_rate` at each temperature: the mean of the problems' shares of right programs.
+
+    The interval counts problems, because the programs of a problem depend on each other.
 
     A program whose history outgrows the model's context fails.
 
@@ -121,7 +125,10 @@ def evaluate_mtpb(job: Job, sandbox: Sandbox) -> dict[str, Estimate]:
                     samples.append(line for line in lines if (line["task_id"], number) not in done)
                     job.progress(f"{name}: samples", len(samples.lines), total)
         verdicts = judge(name, job, problems, samples, sandbox)
-        rate = proportion([float(line["passed"]) for line in verdicts])
+        passed = defaultdict[str, list[bool]](list)
+        for line in verdicts:
+            passed[line["task_id"].rpartition("/")[0]].append(line["passed"])
+        rate = proportion([fmean(programs) for programs in passed.values()])
         metrics[f"pass_rate_t{temperature:g}"] = rate
     return metrics
 

@@ -26,7 +26,7 @@ def test_each_turn_continues_the_program(job, with_numpy, tmp_path) -> None:
     model = Scripted(TURNS)
     metrics = evaluate_mtpb(job(model), with_numpy)
     assert metrics["pass_rate_t0.2"]["value"] == 0.5
-    assert metrics["pass_rate_t0.2"]["count"] == 2
+    assert metrics["pass_rate_t0.2"]["count"] == 1  # a problem; its programs depend on each other
     path = tmp_path / "out" / "t0.2.jsonl"
     whole = path.read_bytes()
     [line, _] = map(json.loads, whole.splitlines())
