@@ -69,6 +69,7 @@ class Enforcement:
             no.append(f"a system call filter: {system_calls}")
         else:
             yes.append(
-                "a system call filter (seccomp) denies tracing, sockets and rarely used calls"
+                "a system call filter (seccomp) denies tracing, sockets, System V objects, "
+                "files in memory and rarely used calls"
             )
         return cls(yes, no)

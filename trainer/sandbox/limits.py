@@ -32,7 +32,10 @@ class Limits:
 
     @property
     def total(self) -> int:
-        """The most memory in bytes that a program with all its processes and files can take."""
+        """The most memory in bytes that a program with all its processes and files can take.
+
+        Without the system call filter a program can make files in memory besides (memfd_create).
+        """
         return self.processes * self.memory + self.scratch
 
     def text(self, workers: int) -> str:

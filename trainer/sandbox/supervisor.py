@@ -43,6 +43,8 @@ def main() -> None:
     sys.path[:] = [path for path in sys.path if path not in ours]
     namespaces = {name: os.readlink(f"/proc/self/ns/{name}") for name in settings["namespaces"]}
     own = sorted(name for name, link in namespaces.items() if link != settings["namespaces"][name])
+    if "ipc" in own:
+        _forbid_system_v_objects()
     enter_root(settings["directories"])
     kernel.forbid_tracing()
     confinement = Confinement(Limits(**settings["limits"]), settings["uid"], system_calls)
@@ -51,6 +53,17 @@ def main() -> None:
     _answer({"namespaces": own, "first": os.getpid() == 1, "system_calls": reason})
     for line in sys.stdin.buffer:
         _answer(_judge(json.loads(line)["program"], confinement))
+
+
+def _forbid_system_v_objects() -> None:
+    """Set the numbers of System V objects of this IPC namespace to 0, where the system allows it.
+
+    They take memory that no limit of a process counts, and they outlive a program. The system call
+    filter denies them too; this holds without the filter.
+    """
+    for name, value in (("shmmni", "0"), ("msgmni", "0"), ("sem", "0 0 0 0")):
+        with suppress(OSError), open(f"/proc/sys/kernel/{name}", "w") as file:
+            file.write(value)
 
 
 def _answer(value: dict[str, Any]) -> None:

@@ -14,9 +14,10 @@ DENIED = (
     *("init_module", "finit_module", "delete_module", "kexec_load", "kexec_file_load", "reboot"),
     *("settimeofday", "clock_settime", "adjtimex", "sethostname", "setdomainname", "syslog"),
     *("sched_setaffinity", "ioprio_set", "migrate_pages", "move_pages", "fanotify_init"),
+    *("shmget", "shmat", "msgget", "semget", "memfd_create"),
 )
-"""Calls that fail with EPERM. Ours: what Docker's default profile denies without capabilities, and
-what a program can use on another process of its user."""
+"""Calls that fail with EPERM. Ours: what Docker's default profile denies without capabilities, what
+a program can use on another process of its user, and memory that no limit of a process counts."""
 
 NEW_USER_NAMESPACE = 0x10000000
 """CLONE_NEWUSER of clone(2)."""

@@ -212,6 +212,10 @@ def test_a_deep_recursion_ends(sandbox) -> None:
         "import ctypes\nassert ctypes.CDLL(None).unshare(0x10000000) == 0",
         "import ctypes\nassert ctypes.CDLL(None).mount(b'none', b'/scratch', b'tmpfs', 0, 0) == 0",
         "import ctypes\nassert ctypes.CDLL(None).umount2(b'/scratch', 2) == 0",
+        "import ctypes\nassert ctypes.CDLL(None).shmget(7, 4096, 0o1600) != -1",
+        "import ctypes\nassert ctypes.CDLL(None).msgget(7, 0o1600) != -1",
+        "import ctypes\nassert ctypes.CDLL(None).semget(7, 1, 0o1600) != -1",
+        "import os\nos.memfd_create('file')",
         "import subprocess\nsubprocess.run(['/usr/bin/su', '-c', 'id'], check=True)",
     ],
 )
