@@ -32,14 +32,14 @@ class Score(TypedDict):
     """Tokens of the documents; of a Prefix-LM, those behind the prefixes."""
     bytes: int
     """Bytes of the text of these tokens."""
-    loss: float
-    """Mean cross-entropy of these tokens, in nats."""
-    bits_per_byte: float
-    """Cross-entropy of these tokens, in bits, divided by `bytes`; 0 without text."""
+    loss: float | None
+    """Mean cross-entropy of these tokens, in nats; None if it is not finite."""
+    bits_per_byte: float | None
+    """Cross-entropy of these tokens, in bits, over `bytes`; 0 without text, else like `loss`."""
     infill_tokens: int
     """Tokens of the answers to infill prompts; 0 if no objective of the run fills gaps."""
     infill_loss: float | None
-    """Mean cross-entropy of the answers' tokens, in nats; None without answers."""
+    """Mean cross-entropy of the answers' tokens, in nats; None without answers, and like `loss`."""
 
 
 class Scores(TypedDict):
@@ -175,11 +175,16 @@ def _score(sums: npt.NDArray[np.float64]) -> Score:
         "documents": int(documents),
         "tokens": int(tokens),
         "bytes": int(size),
-        "loss": entropy / max(tokens, 1),
-        "bits_per_byte": entropy / math.log(2) / max(size, 1),
+        "loss": _finite(entropy / max(tokens, 1)),
+        "bits_per_byte": _finite(entropy / math.log(2) / max(size, 1)),
         "infill_tokens": int(answers),
-        "infill_loss": gaps / answers if answers else None,
+        "infill_loss": _finite(gaps / answers) if answers else None,
     }
+
+
+def _finite(number: float) -> float | None:
+    """Return a number; None if JSON has no such number."""
+    return number if math.isfinite(number) else None
 
 
 def _batches(

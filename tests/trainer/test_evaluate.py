@@ -44,6 +44,13 @@ def documents(length: int, component: str = "a/b") -> list[HeldOutDocument]:
     ]
 
 
+def test_a_loss_that_is_not_finite_is_none(model) -> None:
+    with torch.no_grad():
+        next(model.parameters()).fill_(math.nan)
+    [scores] = Validation(documents(64)).scores(model)["languages"].values()
+    assert (scores["loss"], scores["bits_per_byte"]) == (None, None)
+
+
 @torch.no_grad()
 @pytest.mark.parametrize(("budget", "padded"), [(128, None), (1 << 14, None), (256, 64)])
 def test_loss_is_that_of_each_document_alone(model, budget, padded) -> None:
@@ -61,7 +68,7 @@ def test_loss_is_that_of_each_document_alone(model, budget, padded) -> None:
     assert got == scores["components"]["all"] == scores["languages"]["natural language"]
     assert (got["documents"], got["tokens"], got["bytes"]) == (len(TEXTS), TOKENS, 3 * TOKENS)
     assert got["loss"] == pytest.approx(entropy / TOKENS, rel=1e-5)
-    assert got["bits_per_byte"] == pytest.approx(got["loss"] / math.log(2) / 3)
+    assert got["bits_per_byte"] == pytest.approx(entropy / TOKENS / math.log(2) / 3, rel=1e-5)
     assert (got["infill_tokens"], got["infill_loss"]) == (0, None)
 
 

@@ -2,7 +2,8 @@
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TypedDict
 
 Z = 1.959964
@@ -13,11 +14,12 @@ class Estimate(TypedDict):
     """A mean over tasks, documents or tokens.
 
     `low` and `high` are the ends of the 95 % confidence interval, `count` the number of values.
+    A number that is not finite is None; a mean or a ratio of one value has no interval.
     """
 
-    value: float
-    low: float
-    high: float
+    value: float | None
+    low: float | None
+    high: float | None
     count: int
 
 
@@ -39,8 +41,9 @@ def proportion(values: Sequence[float]) -> Estimate:
 def mean(values: Sequence[float]) -> Estimate:
     """Return the mean of values of any size with the normal interval."""
     value = statistics.fmean(values)
-    half = Z * statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else math.inf
-    return {"value": value, "low": value - half, "high": value + half, "count": len(values)}
+    if len(values) < 2 or not math.isfinite(value):
+        return _estimate(value, math.inf, len(values))
+    return _estimate(value, Z * statistics.stdev(values) / math.sqrt(len(values)), len(values))
 
 
 def ratio(totals: Sequence[float], sizes: Sequence[float]) -> Estimate:
@@ -55,10 +58,23 @@ def ratio(totals: Sequence[float], sizes: Sequence[float]) -> Estimate:
     half = math.inf
     if count > 1:
         half = Z * math.sqrt(squares * count / (count - 1)) / sum(sizes)
-    return {"value": value, "low": value - half, "high": value + half, "count": count}
+    return _estimate(value, half, count)
 
 
-def mapped(estimate: Estimate, values: Sequence[float]) -> Estimate:
-    """Return an estimate with other values for `value`, `low` and `high`, put in order."""
-    low, high = sorted(values[1:])
-    return {"value": values[0], "low": low, "high": high, "count": estimate["count"]}
+def mapped(estimate: Estimate, function: Callable[[float], float]) -> Estimate:
+    """Return the estimate of an increasing function; None where the function overflows."""
+
+    def of(number: float | None) -> float | None:
+        with suppress(OverflowError):
+            return None if number is None else function(number)
+        return None
+
+    value, low, high = of(estimate["value"]), of(estimate["low"]), of(estimate["high"])
+    return {"value": value, "low": low, "high": high, "count": estimate["count"]}
+
+
+def _estimate(value: float, half: float, count: int) -> Estimate:
+    """Return an estimate with the ends `value - half` and `value + half`."""
+    ends = (value, value - half, value + half)
+    number, low, high = (end if math.isfinite(end) else None for end in ends)
+    return {"value": number, "low": low, "high": high, "count": count}

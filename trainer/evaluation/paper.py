@@ -87,7 +87,8 @@ def tables(model: str, metrics: Metrics) -> Group:
     )
     for task, values in metrics.items():
         for name, estimate in values.items():
-            cells = [f"{estimate[key]:.4g}" for key in ("value", "low", "high")]
+            numbers = (estimate["value"], estimate["low"], estimate["high"])
+            cells = ["-" if number is None else f"{number:.4g}" for number in numbers]
             own.add_row(task, name, *cells, str(estimate["count"]))
     shown = [_beside(table, model, metrics) for table in TABLES if _row(table, metrics)]
     return Group(own, *shown)
@@ -123,7 +124,8 @@ def _row(table: PaperTable, metrics: Metrics) -> list[str]:
 
 
 def _percent(estimate: Estimate | None) -> str:
-    if estimate is None:
+    if estimate is None or (value := estimate["value"]) is None:
         return "-"
-    value, low, high = (100 * estimate[key] for key in ("value", "low", "high"))
-    return f"{value:.2f} ({low:.2f} to {high:.2f})"
+    low, high = estimate["low"], estimate["high"]
+    interval = "" if low is None or high is None else f" ({100 * low:.2f} to {100 * high:.2f})"
+    return f"{100 * value:.2f}{interval}"

@@ -49,6 +49,14 @@ def test_a_small_model_has_a_number_for_each_task(request_of, sandbox, tmp_path)
     assert again["execution"] == made["execution"]
 
 
+def test_one_document_has_a_number_without_an_interval(request_of, tmp_path) -> None:
+    made = evaluate_tasks(request_of("heldout", documents=1), silent)
+    loss = made["tasks"]["heldout"]["pl_loss"]
+    assert loss["value"] > 0 and loss["low"] is loss["high"] is None and loss["count"] == 1
+    written = json.loads((tmp_path / "evaluation" / "results.json").read_text())
+    assert written["tasks"] == made["tasks"]
+
+
 @pytest.mark.parametrize(
     ("tasks", "changes", "message"),
     [

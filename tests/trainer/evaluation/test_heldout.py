@@ -18,10 +18,12 @@ def test_the_losses_are_those_of_all_documents(job, trained: str) -> None:
     }
     infill = sum(score["infill_tokens"] * (score["infill_loss"] or 0) for score in wanted.values())
     for language, score in wanted.items():
+        assert score["loss"] is not None
         loss, bits = made[f"{SHORT[language]}_loss"], made[f"{SHORT[language]}_bits"]
         assert loss["value"] == pytest.approx(score["loss"], rel=1e-5)
         assert bits["value"] == pytest.approx(score["bits_per_byte"], rel=1e-5)
         assert loss["count"] == score["documents"]
-        assert loss["low"] < loss["value"] < loss["high"]
+        assert loss["low"] is not None and loss["high"] is not None
+        assert loss["low"] < score["loss"] < loss["high"]
     tokens = sum(score["infill_tokens"] for score in wanted.values())
     assert made["infill_loss"]["value"] == pytest.approx(infill / tokens, rel=1e-5)

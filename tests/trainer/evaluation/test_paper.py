@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from trainer.evaluation.intervals import proportion
+from trainer.evaluation.intervals import Estimate, proportion
 from trainer.evaluation.paper import TABLES, execution_text, tables
 
 
@@ -22,6 +22,12 @@ def test_a_models_numbers_are_beside_the_papers() -> None:
     assert "Table 1" in text and "10.27" in text
     assert "Table 2" in text and "Table 3" in text and "75.15" in text
     assert "lambada" in text
+
+
+def test_an_estimate_without_an_interval_is_shown() -> None:
+    none: Estimate = {"value": None, "low": None, "high": None, "count": 1}
+    text = shown({"humaneval": {"pass@1": none | {"value": 0.5}, "pass@10": none}})
+    assert "50.00" in text and "None" not in text
 
 
 def test_what_the_sandbox_enforced_is_shown() -> None:
