@@ -74,8 +74,10 @@ class LossTable:
         return rows
 
     def load_state_dict(self, state: Sequence[Any]) -> None:
-        """Continue from a state."""
-        self._sums[:] = state
+        """Continue from a state, whose registry may have had fewer objectives."""
+        objectives = len(state) - len(self._components)
+        self._sums[:objectives] = state[:objectives]
+        self._sums[len(self._objectives) :] = state[objectives:]
 
 
 def count_batch(batch: Batch, stop: bool) -> BatchStats:

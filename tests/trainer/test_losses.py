@@ -56,3 +56,14 @@ def test_losses_are_means_over_the_weights_of_each_name(plan) -> None:
         assert report[kind][name]["loss_tokens"] == weight
     assert other.report() == report
     assert table.report() == {"objectives": {}, "sources": {}, "components": {}}
+
+
+def test_a_state_of_a_registry_with_fewer_objectives_is_continued(plan) -> None:
+    table, later = LossTable(plan), LossTable(plan)
+    sums = np.arange(2.0 * (len(OBJECTIVES) + len(plan.components))).reshape(-1, 2)
+    sums[len(OBJECTIVES) - 1] = 0
+    table.add(sums)
+    state = table.state_dict()
+    del state[len(OBJECTIVES) - 1]
+    later.load_state_dict(state)
+    assert later.report() == table.report()
