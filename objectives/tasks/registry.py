@@ -86,8 +86,11 @@ def make_objectives(
             control token, or the objective cannot have the attention.
     """
     tokens = task_tokens or {}
-    if unknown := sorted((set(names) | settings.keys()) - OBJECTIVES.keys()):
+    if unknown := sorted(set(names) - OBJECTIVES.keys()):
         raise UsageError(f"plan: there is no objective {unknown[0]!r}")
+    if unknown := sorted(settings.keys() - set(names)):
+        hint = did_you_mean(unknown[0], names)
+        raise UsageError(f"settings: {unknown[0]!r} is not an objective of this mix; {hint}")
     return {
         name: make_objective(name, control, settings.get(name, {}), attention, tokens.get(name))
         for name in OBJECTIVES

@@ -261,7 +261,7 @@ def test_settings_change_batches_and_unknown_ones_are_errors(memory, three):
     with pytest.raises(UsageError, match="ratio_hi: unknown key; did you mean 'ratio_high'"):
         Stream(wrong, components)
     nobody = memory.plan(three, settings={"nobody": {}})
-    with pytest.raises(UsageError, match="there is no objective 'nobody'"):
+    with pytest.raises(UsageError, match="'nobody' is not an objective of this mix"):
         Stream(nobody, components)
 
 

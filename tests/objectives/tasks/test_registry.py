@@ -10,9 +10,11 @@ from objectives.tasks.registry import (
     MIXES,
     OBJECTIVES,
     common_denominator,
+    make_objectives,
     make_slots,
     shares_of,
 )
+from tests.objectives.rows import CONTROL
 
 
 def test_codegen2_is_half_and_half():
@@ -70,3 +72,15 @@ def test_shares_that_no_unit_has_are_an_error_that_names_the_nearest(shares):
     )
     with pytest.raises(UsageError, match=expected):
         common_denominator(shares_of(shares))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"fim": {"rate": 0.9}}, "settings: 'fim' is not an objective of this mix; "),
+        ({"span_coruption": {}}, "settings: 'span_coruption' is not .*mean 'span_corruption'"),
+    ],
+)
+def test_settings_of_objectives_that_the_mix_lacks_are_errors(settings, message):
+    with pytest.raises(UsageError, match=message):
+        make_objectives(["clm", "span_corruption"], CONTROL, settings)
