@@ -146,9 +146,9 @@ class UnitBuffer:
         rows = min(rows, sampler.max_rows(position))
         changed = sampler.draw(position, rows)
         if len(changed):
-            if not self._all_local:
-                self._read_ahead(sampler.state.number[changed].tolist())
             try:
+                if not self._all_local:
+                    self._read_ahead(sampler.state.number[changed].tolist())
                 self._load(changed, sampler.stage_index(position))
             except BaseException:
                 sampler.state.number[changed] = -1

@@ -210,3 +210,18 @@ def test_a_failed_read_is_repeated_at_the_next_call(memory):
     assert lengths == expected.lengths.tolist()
     for a, b, size in zip(result.starts, expected.starts, lengths, strict=True):
         assert np.array_equal(result.tokens[a : a + size], expected.tokens[b : b + size])
+
+
+def test_an_interrupted_read_ahead_is_repeated_at_the_next_call(memory):
+    component = memory.component("s/a", [50] * 500)
+    plan = memory.plan([component], objective="clm", length=64)
+    expected = buffer_of(plan, [component], lambda *_: NONE).sequences(0, 8).segments
+    component.is_local = False
+    component.ahead = mock.Mock(side_effect=[KeyboardInterrupt, *[None] * 1000])
+    units = buffer_of(plan, [component], lambda *_: NONE)
+    with pytest.raises(KeyboardInterrupt):
+        units.sequences(0, 8)
+    result = units.sequences(0, 8).segments
+    assert result.lengths.tolist() == expected.lengths.tolist()
+    for a, b, size in zip(result.starts, expected.starts, expected.lengths, strict=True):
+        assert np.array_equal(result.tokens[a : a + size], expected.tokens[b : b + size])
