@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from manifests.errors import UsageError
+from manifests.errors import StackpileError, UsageError
 from objectives.stream.positions import step_position
 from objectives.stream.stream import Stream
 from objectives.tasks.batch import Batch
@@ -149,18 +149,42 @@ def batches(
 
     Raises:
         UsageError: the rows cannot be divided among the processes.
+        DataError: a shard is damaged.
     """
     data = StreamDataset(
         stream, rows=rows, position=position, rank=rank, world=world, skipped=skipped
     )
     loader = DataLoader(
-        data, batch_size=None, num_workers=workers, worker_init_fn=_set_signal_handlers
+        _WorkerDataset(data),
+        batch_size=None,
+        num_workers=workers,
+        worker_init_fn=_set_signal_handlers,
     )
     for tensors in loader if workers else data:
+        if isinstance(tensors, Exception):
+            raise tensors
         yield Batch(**{name: tensor.numpy() for name, tensor in tensors.items()})
 
 
+class _WorkerDataset(IterableDataset[dict[str, Tensor] | Exception]):
+    """Yields the batches of a dataset, and its error as the last item.
+
+    An error that a worker raises reaches the main process as a traceback in the text of another
+    error, without the number and the file of an OSError.
+    """
+
+    def __init__(self, data: StreamDataset) -> None:
+        self.data = data
+
+    def __iter__(self) -> Iterator[dict[str, Tensor] | Exception]:
+        try:
+            yield from self.data
+        except (StackpileError, OSError) as error:
+            yield error
+
+
 def _set_signal_handlers(_: int) -> None:
-    """Ignore Ctrl-C, which reaches every process of a terminal: the trainer handles it."""
+    """Ignore signals that reach every process of a terminal or a job: the trainer handles them."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

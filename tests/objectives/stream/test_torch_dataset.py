@@ -1,14 +1,18 @@
 """Any number of processes and workers gives the same global batches."""
 
+import errno
 import json
+import os
+import signal
 from itertools import islice
 from typing import Any
 
 import numpy as np
 import pytest
 
-from manifests.errors import UsageError
+from manifests.errors import DataError, UsageError
 from objectives.stream.stream import Stream
+from objectives.tasks.batch import Batch
 
 torch = pytest.importorskip("torch")
 
@@ -139,3 +143,25 @@ def test_skipped_windows_are_left_out(stream, workers):
 def test_rows_that_cannot_be_divided_are_errors(stream, fields, message):
     with pytest.raises(UsageError, match=message):
         StreamDataset(stream, **fields)
+
+
+class BrokenStream(Stream):
+    """A stream whose worker receives the signals that stop a run, and then fails."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def batch(self, position: int, rows: int) -> Batch:
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGUSR1)
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    "error", [DataError("a.tar: is damaged"), OSError(errno.EIO, "read error", "a.tar")]
+)
+def test_the_error_of_a_worker_is_raised_as_it_is(error):
+    with pytest.raises(type(error)) as caught:
+        next(batches(BrokenStream(error), 0, 8, workers=1))
+    assert str(caught.value) == str(error)
+    assert getattr(caught.value, "filename", None) == getattr(error, "filename", None)
