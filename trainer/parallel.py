@@ -58,7 +58,8 @@ def distributed_context(threads: int | None = None) -> Iterator[DistributedConte
     """
     rank, world_size = _variable("RANK", 0), _variable("WORLD_SIZE", 1)
     if torch.cuda.is_available():
-        index = device_index(_variable("LOCAL_RANK", 0), torch.cuda.device_count())
+        local_rank, processes = _variable("LOCAL_RANK", 0), _variable("LOCAL_WORLD_SIZE", 1)
+        index = device_index(local_rank, processes, torch.cuda.device_count())
         device = torch.device("cuda", index)
         torch.cuda.set_device(device)
         backend = "cpu:gloo,cuda:nccl"
@@ -76,21 +77,27 @@ def distributed_context(threads: int | None = None) -> Iterator[DistributedConte
         dist.destroy_process_group()
 
 
-def device_index(local_rank: int, visible: int) -> int:
+def device_index(local_rank: int, processes: int, visible: int) -> int:
     """Return the number of the GPU of a process among the GPUs that it sees.
 
     A launcher that gives each process one GPU, as `srun --gpus-per-task=1` does, shows it as
     number 0.
 
+    Args:
+        local_rank: number of the process on its machine.
+        processes: number of processes on the machine, 1 where the launcher does not say it.
+        visible: number of GPUs that the process sees.
+
     Raises:
-        UsageError: the process sees several GPUs, but none of its own.
+        UsageError: the processes see several GPUs, but there are more processes. All processes of
+            torchrun raise it, so that the first one prints it.
     """
     if visible == 1:
         return 0
-    if local_rank >= visible:
+    if (processes := max(processes, local_rank + 1)) > visible:
         raise UsageError(
-            f"LOCAL_RANK is {local_rank}, and this process sees {visible} GPUs: start one process "
-            "for each GPU"
+            f"{processes} processes on this machine, and each sees {visible} GPUs: start one "
+            "process for each GPU"
         )
     return local_rank
 

@@ -12,10 +12,19 @@ DIMS = DecoderDims(layers=1, width=32, heads=4, inner=64)
 
 
 def test_a_process_takes_the_gpu_of_its_number_or_the_only_one_it_sees() -> None:
-    assert [device_index(rank, 4) for rank in range(4)] == [0, 1, 2, 3]
-    assert [device_index(rank, 1) for rank in range(4)] == [0, 0, 0, 0]
-    with pytest.raises(UsageError, match="LOCAL_RANK is 2, and this process sees 2 GPUs"):
-        device_index(2, 2)
+    assert [device_index(rank, 4, 4) for rank in range(4)] == [0, 1, 2, 3]
+    assert [device_index(rank, 4, 1) for rank in range(4)] == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("rank", range(3))
+def test_more_processes_than_gpus_are_an_error_in_each_process(rank) -> None:
+    with pytest.raises(UsageError, match="3 processes on this machine, and each sees 2 GPUs"):
+        device_index(rank, 3, 2)
+
+
+def test_a_process_without_a_gpu_of_its_number_is_an_error() -> None:
+    with pytest.raises(UsageError, match="3 processes on this machine, and each sees 2 GPUs"):
+        device_index(2, 1, 2)
 
 
 def embedding_gradient(context, bf16: bool) -> torch.Tensor:
