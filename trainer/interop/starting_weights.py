@@ -42,7 +42,7 @@ def set_first_weights(run: Run, model: Decoder, context: DistributedContext) -> 
     elif files.exists(files.join(path, PLAN)):
         ancestor = _from_run(Run.open(path), run, model, context)
     else:
-        ancestor = _from_folder(ModelFolder.open(path), run, model)
+        ancestor = _from_folder(ModelFolder.open(path), run, model, context)
     if context.rank == 0:
         write_ancestor(run.path, ancestor)
         if ancestor is not None:
@@ -53,21 +53,27 @@ def set_first_weights(run: Run, model: Decoder, context: DistributedContext) -> 
             )
 
 
-def _from_run(source: Run, run: Run, model: Decoder, context: DistributedContext) -> Ancestor:
-    """Copy the weights of the last checkpoint of `source`."""
+def _from_run(
+    source: Run, run: Run, model: Decoder, context: DistributedContext
+) -> Ancestor | None:
+    """Copy the weights of the last checkpoint of `source`; return the ancestor in process 0."""
     step = source.checkpoint_step()
     _check_fit(
         source.path, source.empty_model(), source.plan.sequence_length, source.tokenizer, run
     )
     load_model(source.checkpoints, step, model, context)
+    if context.rank > 0:
+        return None
     weights = checkpoint_digest(source.checkpoints, step)
     position = read_state(source.checkpoints, step)["stream"]["position"]
     record = record_of_run(source.path, source.plan, step, position)
     return Ancestor(name=_name(source.path), weights=weights, record=record)
 
 
-def _from_folder(folder: ModelFolder, run: Run, model: Decoder) -> Ancestor:
-    """Copy the weights of a model directory, one parameter at a time."""
+def _from_folder(
+    folder: ModelFolder, run: Run, model: Decoder, context: DistributedContext
+) -> Ancestor | None:
+    """Copy the weights of a model directory by parameter; return the ancestor in process 0."""
     record = folder.require_record()
     empty = folder.empty_model()
     _check_fit(folder.path, empty, folder.context, folder.tokenizer, run)
@@ -76,6 +82,9 @@ def _from_folder(folder: ModelFolder, run: Run, model: Decoder) -> Ancestor:
     for name, parameter in model.state_dict().items():
         whole = empty.from_hf_tensors(name, parameter.shape, read)
         set_parameter(parameter, whole.to(parameter.device, parameter.dtype))
+    # The digest of the weights reads all files, which may be tens of gigabytes.
+    if context.rank > 0:
+        return None
     paths = set(Weights(folder.path).files.values())
     weights = digest({_name(path): file_record(path) for path in paths})
     return Ancestor(name=_name(folder.path), weights=weights, record=record)

@@ -3,7 +3,9 @@
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import torch
@@ -11,10 +13,13 @@ import torch
 from manifests.errors import DataError, UsageError
 from objectives.stream.stream import Stream
 from tests.trainer.recorder import Recorder, kill
+from trainer.checkpoints.state import file_record
 from trainer.interop.export import export_run
+from trainer.interop.training_data import record_of_run
 from trainer.metrics import read_metrics
+from trainer.parallel import distributed_context
 from trainer.run import Run
-from trainer.train import train
+from trainer.train import Training, train
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +51,26 @@ def test_the_first_loss_is_that_of_the_given_weights(configure, caplog, request,
     assert f"starts with the weights of {path}" in sentence
     assert "schedule and the data begin at step 0" in sentence
     assert metrics["learning_rate"] == pytest.approx(1e-2)
+
+
+@pytest.mark.parametrize("kind", ["trained", "export"])
+def test_the_record_and_the_digest_of_the_start_are_made_by_the_first_process_alone(
+    configure, request, kind
+) -> None:
+    config = configure(f"init={request.getfixturevalue(kind)}")
+    module = "trainer.interop.starting_weights"
+    with (
+        distributed_context(1) as context,
+        mock.patch(f"{module}.file_record", side_effect=file_record) as hashed,
+        mock.patch(f"{module}.record_of_run", side_effect=record_of_run) as recorded,
+    ):
+        Training(config, context)
+        assert hashed.called or recorded.called
+        hashed.reset_mock()
+        recorded.reset_mock()
+        Training(config, replace(context, rank=1))
+        assert not hashed.called
+        assert not recorded.called
 
 
 def test_a_run_that_continues_does_not_need_its_starting_weights(configure, copy) -> None:
