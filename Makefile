@@ -1,6 +1,6 @@
 # make demo    run every stage on real input, about 5 minutes
 # make test    run every check and every test
-# make engines run the jobs on clusters on this machine, about 10 minutes
+# make engines run the jobs on clusters on this machine, about 15 minutes
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:

@@ -41,10 +41,14 @@ class SparkCluster:
         ]
 
     def submit(self, jar: Path, parallelism: int) -> None:
-        """Run a jar as spark-submit does: the script only finds Java and calls this class."""
+        """Run a jar as spark-submit does: the script only finds Java and calls this class.
+
+        Beam's classes lie among Spark's jars here, so the class loader that has them must see the
+        pipeline in the jar, too.
+        """
         subprocess.run(
             [
-                *java(self.jars),
+                *java(jar, self.jars / "*"),
                 "org.apache.spark.deploy.SparkSubmit",
                 *("--master", self.master),
                 *("--conf", f"spark.default.parallelism={parallelism}"),
@@ -56,10 +60,10 @@ class SparkCluster:
         )
 
 
-def java(jars: Path) -> list[str]:
+def java(*classes: Path) -> list[str]:
     """Return the command that runs a class of Spark."""
     opened = [f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in OPENED.split()]
-    return ["java", "-Xmx512m", *opened, "-cp", f"{jars}/*"]
+    return ["java", "-Xmx512m", *opened, "-cp", os.pathsep.join(map(str, classes))]
 
 
 @contextmanager
@@ -97,7 +101,7 @@ def spark_cluster(
 
         def start(name: str, role: str, *arguments: str) -> None:
             log = stack.enter_context((directory / f"{name}.log").open("wb"))
-            command = [*java(jars), f"org.apache.spark.deploy.{role}", *arguments]
+            command = [*java(jars / "*"), f"org.apache.spark.deploy.{role}", *arguments]
             process = subprocess.Popen(
                 command, stdout=log, stderr=log, env=common | {"MACHINE": name}
             )
