@@ -5,6 +5,7 @@ from typing import Any
 from manifests.errors import UsageError
 from manifests.io import files
 from manifests.io.digest import digest
+from trainer.checkpoints.state import checkpoint_digest
 from trainer.evaluation.model import EvaluatedModel, OwnModel
 from trainer.interop.folder import CONFIG, TOKENIZER
 from trainer.layout import PLAN, RECORD
@@ -27,9 +28,8 @@ def open_model(path: str, step: int | None) -> tuple[EvaluatedModel, dict[str, A
     if files.exists(files.join(path, PLAN)):
         run = Run.open(path)
         step = run.checkpoint_step(step)
-        # Runs of equal plans may differ in their config; the loss of a step tells them apart.
-        marks = {"plan": run.plan.digest, "loss": run.metrics_of(step)["loss"]}
-        identity: dict[str, Any] = {"path": path, "step": step, "digest": digest(marks)}
+        weights = checkpoint_digest(run.checkpoints, step)
+        identity: dict[str, Any] = {"path": path, "step": step, "digest": weights}
         return OwnModel(LanguageModel.open(path, step)), identity
     names = sorted(n for n in files.list_names(path) if n.endswith((".json", ".safetensors")))
     marks = {name: files.sha256(files.join(path, name)) for name in names}
