@@ -14,7 +14,7 @@ from typing import IO, Any, cast
 
 from fsspec.core import url_to_fs
 
-from manifests.errors import DataError
+from manifests.errors import DataError, UsageError
 from manifests.io import object_store
 from manifests.io.digest import canonical_json
 
@@ -40,6 +40,13 @@ def is_local(url: str) -> bool:
 def local_path(url: str) -> str:
     """Return the path of a local `url`, without its scheme."""
     return url.removeprefix("file://")
+
+
+def require_local(url: str) -> str:
+    """Return the path of a local `url`; UsageError for a URL of a store."""
+    if not is_local(url):
+        raise UsageError(f"{url}: is a URL; this command writes to a directory of a file system")
+    return local_path(url)
 
 
 def join(base: str, *names: str) -> str:

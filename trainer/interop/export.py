@@ -6,7 +6,7 @@ model of `trainer.models` defines the names and the row order of its own weights
 
 import json
 import os
-import shutil
+import tempfile
 from typing import Any, Literal
 
 import numpy as np
@@ -39,9 +39,10 @@ def export_run(
     """Export a checkpoint of a run (default: the last one); see `export`.
 
     Raises:
-        UsageError: the directory exists, the run has no such checkpoint, or it is a Prefix-LM.
+        UsageError: the directory exists or is a URL of a store, the run has no such checkpoint, or
+            it is a Prefix-LM.
     """
-    _check_new(directory)
+    directory = _new(directory)
     step = run.checkpoint_step(step)
     position = read_state(run.checkpoints, step)["stream"]["position"]
     record = record_of_run(run.path, run.plan, step, position)
@@ -78,35 +79,39 @@ def export(
         record: what the model was trained on; default: what the vocabulary tells.
 
     Raises:
-        UsageError: the directory exists.
+        UsageError: the directory exists, or is a URL of a store.
     """
-    _check_new(directory)
+    directory = _new(directory)
     record = record or record_of_vocabulary(control)
     end = {"bos_token_id": control.end, "eos_token_id": control.end}
     config = model.hf_config(context) | end | {"dtype": dtype}
-    temporary = f"{directory.rstrip('/')}.tmp"
-    shutil.rmtree(temporary, ignore_errors=True)
-    os.makedirs(temporary)
-    files.write_bytes(files.join(temporary, "tokenizer.json"), tokenizer)
-    contents = {
-        "config.json": config,
-        "tokenizer_config.json": _tokenizer_config(tokenizer, control, context),
-        **_generation_configs(model, record, files.join(temporary, "tokenizer.json")),
-    }
-    for name, content in contents.items():
-        files.write_json(files.join(temporary, name), content)
-    write_record(temporary, record)
-    card = card_text(os.path.basename(directory.rstrip("/")), model, context, dtype, record)
-    files.write_bytes(files.join(temporary, "README.md"), card.encode())
-    write_weights(model.hf_tensors(), temporary, getattr(torch, dtype))
-    os.replace(temporary, directory)
+    parent, name = os.path.split(os.path.abspath(directory))
+    os.makedirs(parent, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=parent, prefix=f".{name}.") as beside:
+        temporary = files.join(beside, name)
+        os.mkdir(temporary)
+        files.write_bytes(files.join(temporary, "tokenizer.json"), tokenizer)
+        contents = {
+            "config.json": config,
+            "tokenizer_config.json": _tokenizer_config(tokenizer, control, context),
+            **_generation_configs(model, record, files.join(temporary, "tokenizer.json")),
+        }
+        for file, content in contents.items():
+            files.write_json(files.join(temporary, file), content)
+        write_record(temporary, record)
+        card = card_text(name, model, context, dtype, record)
+        files.write_bytes(files.join(temporary, "README.md"), card.encode())
+        write_weights(model.hf_tensors(), temporary, getattr(torch, dtype))
+        os.replace(temporary, directory)
     return config
 
 
-def _check_new(directory: str) -> None:
-    """Raise UsageError if the directory exists."""
+def _new(directory: str) -> str:
+    """Return the path of a directory; UsageError if it exists or is a URL of a store."""
+    directory = files.require_local(directory)
     if os.path.exists(directory):
         raise UsageError(f"{directory}: exists; export and import write a new directory")
+    return directory
 
 
 def _tokenizer_config(tokenizer: bytes, control: SpecialTokens, context: int) -> dict[str, Any]:

@@ -166,6 +166,19 @@ def test_the_task_tokens_of_a_run_are_those_of_its_export(tmp_path, dataset_with
         assert allowed is not None and not allowed[[text, gap]].any()
 
 
-def test_an_existing_directory_is_refused(tmp_path) -> None:
-    with pytest.raises(UsageError, match="exists"):
-        export(make(*SHAPES[3]), CONTROL, 128, TOKENIZER, str(tmp_path))
+@pytest.mark.parametrize(("directory", "message"), [("", "exists"), ("s3://b/m", "is a URL")])
+def test_an_existing_directory_and_a_url_are_refused(tmp_path, directory, message) -> None:
+    with pytest.raises(UsageError, match=message):
+        export(make(*SHAPES[3]), CONTROL, 128, TOKENIZER, directory or str(tmp_path))
+
+
+def test_nothing_beside_the_directory_is_touched(tmp_path, monkeypatch) -> None:
+    (tmp_path / "model.tmp").mkdir()
+    model, place = make(*SHAPES[3]), f"file://{tmp_path}/model"
+    monkeypatch.setattr(model, "hf_tensors", lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        export(model, CONTROL, 128, TOKENIZER, place)
+    assert [path.name for path in tmp_path.iterdir()] == ["model.tmp"]
+    monkeypatch.undo()
+    export(model, CONTROL, 128, TOKENIZER, place)
+    assert {path.name for path in tmp_path.iterdir()} == {"model", "model.tmp"}
