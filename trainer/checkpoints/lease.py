@@ -1,5 +1,7 @@
 """The lease of a run's directory: only the trainer that holds it writes there.
 
+An evaluation holds the lease of its directory in the same way.
+
 The leases of a directory are numbered files, `lease/NUMBER.json`; the largest number holds. The
 holder touches its file every RENEWAL seconds. A second trainer watches the file: if it is touched,
 the holder is alive and the second trainer stops. If it stays as it is for EXPIRY seconds of the
@@ -58,8 +60,8 @@ class Lease:
         """Raise LeaseLostError if another trainer has taken over."""
         if _numbers(self._directory)[-1:] != [self._number]:
             raise LeaseLostError(
-                f"{self._directory.parent}: another trainer has taken over this run, because this "
-                "one did not renew its lease in time"
+                f"{self._directory.parent}: another process has taken over, because this one "
+                "did not renew its lease in time"
             )
 
     def renew(self, interval: float) -> None:
@@ -119,7 +121,7 @@ def exclusive(run: str, context: "DistributedContext") -> Iterator[Lease | None]
             except UsageError as error:
                 refusal = error
         if context.any(refusal is not None):
-            raise refusal or UsageError(f"{run}: another trainer is at work on this run")
+            raise refusal or UsageError(f"{run}: another process is at work on it")
         yield lease
 
 
@@ -154,7 +156,7 @@ def _wait_for_end(directory: Path, number: int, renewal: float, expiry: float) -
         time.sleep(min(renewal, expiry) / 10)
         if (now := _modified(path)) not in (None, first) and not _read(path).get("released"):
             raise UsageError(
-                f"{directory.parent}: another trainer is at work on this run (process "
+                f"{directory.parent}: another process is at work on it (process "
                 f"{holder.get('process', '?')} on {holder.get('host', '?')}); wait for its end, or "
                 "stop it"
             )

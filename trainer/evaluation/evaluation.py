@@ -1,15 +1,15 @@
 """An evaluation: tasks on a model, in a directory that a restart goes on with."""
 
 import json
-import os
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from manifests.config import did_you_mean
 from manifests.errors import DataError, UsageError
 from manifests.io import files
+from trainer.checkpoints.lease import hold
 from trainer.evaluation.code_evaluation import evaluate_code
 from trainer.evaluation.code_tasks import CODE_TASKS
 from trainer.evaluation.heldout import evaluate_heldout
@@ -64,18 +64,21 @@ def evaluate_tasks(request: Request, progress: Progress) -> dict[str, Any]:
     """Run the tasks, and write results.json after each; return its content.
 
     Raises:
-        UsageError: the request is wrong, or this system runs no sandbox.
+        UsageError: the request is wrong, this system runs no sandbox, or another evaluation is at
+            work in `out`.
         DataError: a file is damaged, or `out` is of another model or other settings.
     """
     _check(request)
+    request = replace(request, out=files.require_local(request.out))
     model, identity = open_model(request.path, request.step)
-    _check_same(request, identity)
-    path = files.join(request.out, RESULTS)
-    before = files.read_if_exists(path)
-    old = _read(path, before) if before else {}
-    metrics: dict[str, dict[str, Estimate]] = old.get("tasks", {})
-    results = old | {"model": identity, "settings": asdict(request.settings), "tasks": metrics}
     with ExitStack() as stack:
+        lease = stack.enter_context(hold(request.out))
+        _check_same(request, identity)
+        path = files.join(request.out, RESULTS)
+        before = files.read_if_exists(path)
+        old = _read(path, before) if before else {}
+        metrics: dict[str, dict[str, Estimate]] = old.get("tasks", {})
+        results = old | {"model": identity, "settings": asdict(request.settings), "tasks": metrics}
         sandbox = None
         if executing := _executing(request.tasks):
             packages = PACKAGES if MTPB in executing else ()
@@ -83,6 +86,7 @@ def evaluate_tasks(request: Request, progress: Progress) -> dict[str, Any]:
             results["execution"] = asdict(sandbox.enforcement)
         for name in request.tasks:
             metrics[name] = _evaluate(name, request, model, sandbox, progress)
+            lease.check()
             files.write_json(path, results)
     return results
 
@@ -129,7 +133,6 @@ def _check_same(request: Request, identity: dict[str, Any]) -> None:
     path = files.join(request.out, SETTINGS)
     content = {"model": identity, "settings": asdict(request.settings)}
     content["settings"]["ks"] = list(request.settings.ks)
-    os.makedirs(request.out, exist_ok=True)
     before = files.read_if_exists(path)
     if before is None:
         files.write_json(path, content)

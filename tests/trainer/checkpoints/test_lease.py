@@ -56,7 +56,7 @@ def answer(process: subprocess.Popen[str]) -> str:
 
 def test_a_second_trainer_is_refused_and_the_first_goes_on(tmp_path, other) -> None:
     with (
-        pytest.raises(UsageError, match=rf"another trainer is .* \(process {other.pid} on "),
+        pytest.raises(UsageError, match=rf"another process is .* \(process {other.pid} on "),
         hold(str(tmp_path), renewal=1.0, expiry=5.0),
     ):
         pass
@@ -76,7 +76,7 @@ def test_a_stopped_trainer_loses_its_lease_and_notices_it_before_it_writes(tmp_p
     other.send_signal(signal.SIGSTOP)
     with hold(str(tmp_path), renewal=0.1, expiry=0.3) as lease:
         other.send_signal(signal.SIGCONT)
-        assert "another trainer has taken over this run" in answer(other)
+        assert "another process has taken over" in answer(other)
         lease.check()
     with hold(str(tmp_path), expiry=1e9) as again:
         again.check()
@@ -129,7 +129,7 @@ def test_a_trainer_that_lost_its_lease_writes_nothing_more(configure) -> None:
     def take_over() -> None:
         (lease / "00000009.json").write_text("{}")
 
-    with pytest.raises(LeaseLostError, match="another trainer has taken over"):
+    with pytest.raises(LeaseLostError, match="another process has taken over"):
         train(config, source=Recorder(4, take_over))
     assert len(Path(config.output, "metrics.jsonl").read_text().splitlines()) == 4
     assert max(os.listdir(Path(config.output, "checkpoints"))) <= "00000004"

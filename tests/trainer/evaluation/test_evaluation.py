@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from manifests.errors import DataError, UsageError
+from trainer.checkpoints.lease import hold
 from trainer.evaluation.evaluation import Request, evaluate_tasks
 from trainer.evaluation.settings import Settings
 from trainer.sampling.language_model import LanguageModel
@@ -67,6 +68,7 @@ def test_one_document_has_a_number_without_an_interval(request_of, tmp_path) -> 
         (["humaneval"], {"settings": Settings(samples=5, ks=(10,))}, "--k 10: pass@10 needs"),
         (["piqa"], {"path": "nowhere"}, "nowhere: is neither a run"),
         (["lambada"], {"step": 99}, "has no checkpoint of step 99"),
+        (["lambada"], {"out": "s3://bucket/out"}, "s3://bucket/out: is a URL"),
     ],
 )
 def test_a_wrong_request_is_refused_before_anything_is_written(
@@ -75,6 +77,15 @@ def test_a_wrong_request_is_refused_before_anything_is_written(
     with pytest.raises(UsageError, match=message):
         evaluate_tasks(replace(request_of(*tasks), **changes), silent)
     assert not (tmp_path / "evaluation" / "results.json").exists()
+
+
+def test_a_directory_at_which_another_evaluation_is_at_work_is_refused(request_of) -> None:
+    request = request_of("lambada")
+    with (
+        hold(request.out, renewal=0.05),
+        pytest.raises(UsageError, match="another process is at work"),
+    ):
+        evaluate_tasks(request, silent)
 
 
 def test_other_settings_need_another_directory(request_of, tmp_path) -> None:
