@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
+import numpy as np
 from rich.table import Table
 
 from manifests.console import formatting
@@ -10,6 +11,7 @@ from manifests.console.output import numbers_table
 from manifests.dataset.dataset import Dataset
 from manifests.dataset.shard_index import read_documents, read_shard_rows
 from manifests.errors import StackpileError
+from manifests.io import files
 from objectives.stream.plan import Plan, PlanComponent
 from objectives.stream.sampler import Sampler
 from trainer.interop.record import (
@@ -19,6 +21,8 @@ from trainer.interop.record import (
     read_ancestor,
     read_record,
 )
+from trainer.layout import METRICS
+from trainer.metrics import iterate_metrics
 
 UNKNOWN = "none known"
 """Label of documents without a known license."""
@@ -41,9 +45,13 @@ def record_of_run(run: str, plan: Plan, step: int, position: int) -> ModelRecord
         position: stream position after the last of them.
     """
     written = read_record(run)
-    if written is not None and (written.step, written.position) == (step, position):
+    if (
+        written is not None
+        and (written.step, written.position) == (step, position)
+        and all(component.licenses is not None for component in written.components)
+    ):
         return written
-    counts = Sampler(plan).counts(position)
+    counts = _tokens_seen(run, plan, step, position)
     return ModelRecord(
         control=plan.control,
         objectives={name: plan.settings.get(name, {}) for name in plan.objectives()},
@@ -64,6 +72,25 @@ def record_of_run(run: str, plan: Plan, step: int, position: int) -> ModelRecord
         ],
         init=read_ancestor(run),
     )
+
+
+def _tokens_seen(run: str, plan: Plan, step: int, position: int) -> list[int]:
+    """Return how many tokens and end tokens of each component a run has trained on.
+
+    These are the tokens before the position without those of skipped sequences. metrics.jsonl has
+    the sequences of each update, also where the config no longer has the skipped range.
+    """
+    sampler = Sampler(plan)
+    counts = np.array(sampler.counts(position))
+    last_step, end = 0, 0
+    for metrics in iterate_metrics(files.join(run, METRICS)):
+        if metrics["step"] > step:
+            break
+        if metrics["step"] == last_step + 1 and metrics["position"] > end:
+            counts -= np.subtract(sampler.counts(metrics["position"]), sampler.counts(end))
+        last_step, end = metrics["step"], metrics["position"] + metrics["sequences"]
+    seen: list[int] = counts.tolist()
+    return seen
 
 
 def tokens_by_license(record: ModelRecord) -> dict[str, LicenseCount]:
