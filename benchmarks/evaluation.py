@@ -20,6 +20,7 @@ from benchmarks.peers.environment import ask, versions
 from manifests.special_tokens import SpecialTokens
 from manifests.tokenizer.tokenizer import train_tokenizer
 from trainer.evaluation.code_tasks import CODE_TASKS, Problem
+from trainer.evaluation.data import find_file
 from trainer.evaluation.evaluation import Request, evaluate_tasks
 from trainer.evaluation.settings import Settings
 from trainer.interop.export import export
@@ -35,16 +36,21 @@ LOOPS = [f"x = 0\nwhile x < {count}: x += 1" for count in (10**6, 10**7)] + ["wh
 """Programs that need some CPU time: one second at most, and without an end."""
 
 
+def problems(files: Path, name: str) -> list[Problem]:
+    """Return the problems of a task."""
+    return TASKS[name].read(find_file(str(files), TASKS[name].file, name))
+
+
 def measure(data: Path) -> Sequence[Claim]:
     """Judge reference and empty solutions of the benchmarks, and score a model."""
     files = data.parent / "eval"
-    human_eval = TASKS["humaneval"].problems(str(files))
+    human_eval = problems(files, "humaneval")
     workers = os.cpu_count() or 1
     with Sandbox(workers=workers) as sandbox, tempfile.TemporaryDirectory() as work:
         passed = sum(verdicts(sandbox, human_eval, canonical=True))
         empty = sum(verdicts(sandbox, human_eval, canonical=False))
         say("evaluation: infill")
-        gaps = [p for name in INFILL for p in TASKS[name].problems(str(files))]
+        gaps = [p for name in INFILL for p in problems(files, name)]
         filled = sum(verdicts(sandbox, gaps, canonical=True))
         say("evaluation: rates")
         samples = Path(work, "samples.jsonl")

@@ -29,7 +29,7 @@ def evaluate_code(task: CodeTask, job: Job, sandbox: Sandbox) -> dict[str, Estim
         UsageError: a prompt is too long, the model cannot fill gaps, or the file is missing.
         DataError: a line of a file is bad, or the files in the directory are of other problems.
     """
-    problems = job.settings.first(task.problems(job.data))
+    problems = job.settings.first(task.read(job.file(task.file, task.name)))
     prompts = [job.model.prompt_ids(problem.prompt) for problem in problems]
     fitting = [
         job.fits(f"{task.name}: {problem.id}", prompt)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-from trainer.evaluation.data import find_file, read_rows
+from trainer.evaluation.data import read_rows
 from trainer.sampling.text import Prompt
 
 CODEX_STOPS = ("\nclass", "\ndef", "\n#", "\nif", "\nprint")
@@ -48,7 +48,7 @@ class CodeTask:
     Attributes:
         name: of the task.
         file: name of its file, without `.gz`.
-        read: returns the problems of a file.
+        read: returns the problems of a file; DataError for a bad line.
         stops: texts that end a completion and are left out. For infill there is none: the model's
             own stop token ends it, as in the paper.
     """
@@ -57,10 +57,6 @@ class CodeTask:
     file: str
     read: Callable[[str], list[Problem]]
     stops: tuple[str, ...] = ()
-
-    def problems(self, directory: str) -> list[Problem]:
-        """Return the problems; UsageError without the file, DataError for a bad line."""
-        return self.read(find_file(directory, self.file, self.name))
 
 
 class _HumanEvalRow(BaseModel):

@@ -3,7 +3,7 @@
 import gzip
 import json
 import zlib
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -41,6 +41,16 @@ def read_rows(path: str, row: type[Row]) -> list[Row]:
     if not lines:
         raise DataError(f"{path}: has no row")
     return [_parse(f"{path}: line {number}", line, row) for number, line in lines]
+
+
+def read_object(path: str, data: bytes) -> dict[str, Any]:
+    """Return the content of a file that an evaluation wrote; DataError if it is damaged."""
+    try:
+        content = json.loads(data)
+        assert isinstance(content, dict)
+    except (ValueError, AssertionError):
+        raise DataError(f"{path}: is damaged; remove it, and run the same command") from None
+    return content
 
 
 def _parse(place: str, line: bytes, row: type[Row]) -> Row:

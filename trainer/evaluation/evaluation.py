@@ -1,17 +1,17 @@
 """An evaluation: tasks on a model, in a directory that a restart goes on with."""
 
-import json
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from manifests.config import did_you_mean
-from manifests.errors import DataError, UsageError
+from manifests.errors import UsageError
 from manifests.io import files
 from trainer.checkpoints.lease import hold
 from trainer.evaluation.code_evaluation import evaluate_code
 from trainer.evaluation.code_tasks import CODE_TASKS
+from trainer.evaluation.data import read_object
 from trainer.evaluation.heldout import evaluate_heldout
 from trainer.evaluation.intervals import Estimate
 from trainer.evaluation.likelihood_tasks import evaluate_lambada, evaluate_piqa
@@ -76,7 +76,7 @@ def evaluate_tasks(request: Request, progress: Progress) -> dict[str, Any]:
         _check_same(request, identity)
         path = files.join(request.out, RESULTS)
         before = files.read_if_exists(path)
-        old = _read(path, before) if before else {}
+        old = read_object(path, before) if before else {}
         metrics: dict[str, dict[str, Estimate]] = old.get("tasks", {})
         results = old | {"model": identity, "settings": asdict(request.settings), "tasks": metrics}
         sandbox = None
@@ -137,7 +137,7 @@ def _check_same(request: Request, identity: dict[str, Any]) -> None:
     if before is None:
         files.write_json(path, content)
         return
-    old = _read(path, before)
+    old = read_object(path, before)
     for part, values in content.items():
         for name, value in values.items():
             was = old.get(part, {}).get(name)
@@ -146,13 +146,3 @@ def _check_same(request: Request, identity: dict[str, Any]) -> None:
                     f"{request.out}: was begun with {part} {name} {was}, and this evaluation has "
                     f"{value}; use another --out, or the first value"
                 )
-
-
-def _read(path: str, data: bytes) -> dict[str, Any]:
-    """Return the content of a file that this module wrote."""
-    try:
-        content = json.loads(data)
-        assert isinstance(content, dict)
-    except (ValueError, AssertionError):
-        raise DataError(f"{path}: is damaged; remove it, and run the same command") from None
-    return content

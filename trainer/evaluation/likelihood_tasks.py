@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from manifests.errors import DataError, UsageError
 from manifests.io import files
-from trainer.evaluation.data import find_file, read_rows
+from trainer.evaluation.data import read_rows
 from trainer.evaluation.intervals import Estimate, mapped, mean, proportion
 from trainer.evaluation.model import EvaluatedModel, Likelihood, Question
 from trainer.evaluation.sample_file import SampleFile
@@ -33,9 +33,7 @@ def evaluate_lambada(job: Job) -> dict[str, Estimate]:
     A word is right if each of its tokens is the likeliest. The perplexity is that of words.
     Published: lm-evaluation-harness, lambada_openai.yaml.
     """
-    rows = job.settings.first(
-        read_rows(find_file(job.data, "lambada_test.jsonl", "lambada"), _LambadaRow)
-    )
+    rows = job.settings.first(read_rows(job.file("lambada_test.jsonl", "lambada"), _LambadaRow))
     texts = [row.text.rpartition(" ") for row in rows]
     scores = _scores(job, "lambada", [[(front, f" {word}")] for front, _, word in texts])
     entropy = mean([-likelihood.log_probability for [likelihood] in scores])
@@ -51,8 +49,8 @@ def evaluate_piqa(job: Job) -> dict[str, Estimate]:
     `acc_norm` divides a solution's log-probability by its characters. Published:
     lm-evaluation-harness, piqa.yaml.
     """
-    rows = job.settings.first(read_rows(find_file(job.data, "piqa_valid.jsonl", "piqa"), _PiqaRow))
-    labels = _labels(find_file(job.data, "piqa_valid-labels.lst", "piqa"))[: len(rows)]
+    rows = job.settings.first(read_rows(job.file("piqa_valid.jsonl", "piqa"), _PiqaRow))
+    labels = _labels(job.file("piqa_valid-labels.lst", "piqa"))[: len(rows)]
     if len(labels) < len(rows):
         raise DataError(
             f"{job.data}: piqa_valid-labels.lst has {len(labels)} labels of {len(rows)}"

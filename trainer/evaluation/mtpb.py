@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from manifests.errors import DataError
 from trainer.evaluation.code_evaluation import judge, temperatures
 from trainer.evaluation.code_tasks import Problem
-from trainer.evaluation.data import find_file, read_rows
+from trainer.evaluation.data import read_rows
 from trainer.evaluation.intervals import Estimate, proportion
 from trainer.evaluation.sample_file import Line, SampleFile
 from trainer.evaluation.settings import Job
@@ -104,7 +104,7 @@ def evaluate_mtpb(job: Job, sandbox: Sandbox) -> dict[str, Estimate]:
         UsageError: the file is missing.
         DataError: a line of a file is bad, or the files in the directory are of other problems.
     """
-    path = find_file(job.data, "mtpb.jsonl", "mtpb")
+    path = job.file("mtpb.jsonl", "mtpb")
     rows = job.settings.first(read_rows(path, _Row))
     problems = [problem for row in rows for problem in _problems(path, row)]
     metrics = {}

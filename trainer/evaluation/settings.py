@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from manifests.errors import UsageError
+from manifests.io import files
+from trainer.evaluation.data import find_file, read_object
 from trainer.evaluation.model import EvaluatedModel
 
 MAX_TOKENS = 512
@@ -62,6 +64,25 @@ class Job:
     settings: Settings
     rows: int
     progress: Progress
+
+    def file(self, name: str, task: str) -> str:
+        """Return the path of a file in `data`, whose SHA-256 is recorded beside the task's samples.
+
+        Raises:
+            UsageError: there is no such file, or the task was begun with another one.
+            DataError: the record is damaged.
+        """
+        path = find_file(self.data, name, task)
+        record = files.join(self.directory, "data.json")
+        before = files.read_if_exists(record)
+        digests = read_object(record, before) if before else {}
+        digest = files.sha256(path)
+        if digests.setdefault(name, digest) != digest:
+            raise UsageError(
+                f"{path}: is not the file that {self.directory} was begun with; use another --out"
+            )
+        files.write_json(record, digests)
+        return path
 
     def fits(self, name: str, prompt: Sequence[int]) -> bool:
         """Tell whether a prompt leaves room for a token.

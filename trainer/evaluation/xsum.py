@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from manifests.errors import DataError
 from manifests.io import files
 from trainer.evaluation.code_tasks import truncate
-from trainer.evaluation.data import find_file, read_rows
+from trainer.evaluation.data import read_rows
 from trainer.evaluation.intervals import Estimate, proportion
 from trainer.evaluation.sample_file import SampleFile
 from trainer.evaluation.settings import Job
@@ -37,7 +37,7 @@ def evaluate_xsum(job: Job) -> dict[str, Estimate]:
     Raises:
         DataError: a line of the file is bad, or the file has no row besides the example.
     """
-    path = find_file(job.data, FILE, "xsum")
+    path = job.file(FILE, "xsum")
     example, *rest = read_rows(path, _Row)
     rows = job.settings.first(rest)
     if not rows:

@@ -42,7 +42,8 @@ def test_each_k_has_its_temperature(job, sandbox, tmp_path) -> None:
     metrics = evaluate_code(TASK, job(model(), samples=10, ks=(1, 10)), sandbox)
     assert sorted(metrics) == ["pass@1", "pass@10"]
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert [name for name in names if "results" not in name] == ["t0.2.jsonl", "t0.6.jsonl"]
+    names = [name for name in names if "results" not in name]
+    assert names == ["data.json", "t0.2.jsonl", "t0.6.jsonl"]
 
 
 def test_one_temperature_is_that_of_every_k(job, sandbox) -> None:

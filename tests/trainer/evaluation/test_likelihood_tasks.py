@@ -58,7 +58,7 @@ def test_a_restart_scores_only_the_rest(job, tmp_path) -> None:
         evaluate_lambada(job(Scripted({})))
 
 
-def test_labels_are_zeros_and_ones(job, benchmarks) -> None:
+def test_labels_are_zeros_and_ones(job, benchmarks, tmp_path) -> None:
     path = benchmarks / "piqa_valid-labels.lst"
     before = path.read_text()
     try:
@@ -67,6 +67,7 @@ def test_labels_are_zeros_and_ones(job, benchmarks) -> None:
             ("1\n", "has 1 labels of 2"),
         ):
             path.write_text(text)
+            (tmp_path / "out" / "data.json").unlink(missing_ok=True)
             with pytest.raises(DataError, match=message):
                 evaluate_piqa(job(Scripted({})))
     finally:
