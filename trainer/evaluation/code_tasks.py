@@ -9,7 +9,7 @@ from trainer.evaluation.data import read_rows
 from trainer.sampling.text import Prompt
 
 CODEX_STOPS = ("\nclass", "\ndef", "\n#", "\nif", "\nprint")
-"""Published: Chen et al. (arXiv 2107.03374, section 3.2)."""
+"""Published: Chen et al. (arXiv 2107.03374)."""
 
 MBPP_STOPS = ("\nclass", "\nassert", '\n"""', "\nprint", "\nif", "\n<|/", "\n```")
 """Published: bigcode-evaluation-harness, bigcode_eval/tasks/mbpp.py."""

@@ -1,4 +1,4 @@
-"""pass@k, estimated without bias (Chen et al., arXiv 2107.03374, section 2.1)."""
+"""pass@k, estimated without bias (Chen et al., arXiv 2107.03374)."""
 
 from collections.abc import Sequence
 
