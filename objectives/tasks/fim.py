@@ -80,8 +80,8 @@ class FillInTheMiddle(Objective[Settings]):
         """Ids of prefix, suffix and middle.
 
         Raises:
-            UsageError: neither the settings nor the vocabulary name them, or one of the ids is not
-                below the vocabulary.
+            UsageError: neither the settings nor the vocabulary name them, one of the ids is not
+                below the vocabulary, or two of them or the end token are equal.
         """
         control = self.control
         named = (control.fim_prefix, control.fim_suffix, control.fim_middle)
@@ -94,6 +94,11 @@ class FillInTheMiddle(Objective[Settings]):
             )
         if not all(0 <= number < control.vocabulary for number in (prefix, suffix, middle)):
             raise UsageError(f"sentinels: ids must be below the vocabulary, {control.vocabulary}")
+        if len({prefix, suffix, middle, control.end}) < 4:
+            raise UsageError(
+                f"sentinels: ({prefix}, {suffix}, {middle}) must be three tokens besides the end "
+                f"token ({control.end})"
+            )
         return prefix, suffix, middle
 
     def check(self) -> None:

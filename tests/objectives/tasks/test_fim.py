@@ -212,3 +212,6 @@ def test_settings_override_the_sentinels_of_the_vocabulary():
         FillInTheMiddle(CONTROL)
     with pytest.raises(UsageError, match="must be below the vocabulary, 51200"):
         FillInTheMiddle(CONTROL, Settings(sentinels=(1, 2, 51200)))
+    for sentinels in ((300, 300, 302), (300, 301, CONTROL.end)):
+        with pytest.raises(UsageError, match=r"must be three tokens besides the end"):
+            FillInTheMiddle(CONTROL, Settings(sentinels=sentinels))
