@@ -38,6 +38,9 @@ def import_folder(
     is_codegen = folder.model_class.hf_model_type == "codegen"
     if mp_num is not None and (mp_num not in OTHER or not is_codegen):
         raise UsageError("--mp-num: is 4 or 8, and only for CodeGen and CodeGen2")
+    mp_num = mp_num or folder.mp_num
+    if is_codegen and mp_num not in OTHER:
+        raise UsageError(f"{files.join(source, 'config.json')}: mp_num is {mp_num}, and not 4 or 8")
     path = tokenizer or folder.tokenizer
     control = control_of(path)
     if control.vocabulary > folder.vocabulary:
@@ -47,7 +50,7 @@ def import_folder(
         )
     model = folder.model(mp_num)
     if is_codegen:
-        _check_mp_num(folder, model, mp_num or folder.mp_num, path)
+        _check_mp_num(folder, model, mp_num, path)
     dtype = cast(DType, folder.dtype if folder.dtype in get_args(DType) else "float32")
     content = files.read_bytes(path)
     return export(

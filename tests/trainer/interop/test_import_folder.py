@@ -222,6 +222,10 @@ def test_mp_num_is_for_codegen_and_divides_the_heads(tmp_path) -> None:
         import_folder(str(tmp_path / "codegen"), str(tmp_path / "ours"), 8)
     with pytest.raises(UsageError, match="--mp-num: is 4 or 8"):
         import_folder(str(tmp_path / "codegen"), str(tmp_path / "ours"), 2)
+    config = json.loads((tmp_path / "codegen" / "config.json").read_text())
+    (tmp_path / "codegen" / "config.json").write_text(json.dumps(config | {"mp_num": 2}))
+    with pytest.raises(UsageError, match=r"config\.json: mp_num is 2, and not 4 or 8"):
+        import_folder(str(tmp_path / "codegen"), str(tmp_path / "ours"))
 
 
 def test_a_tokenizer_may_be_given_and_must_fit(tmp_path) -> None:
