@@ -1,12 +1,14 @@
 """Processes, devices and precision."""
 
+from unittest import mock
+
 import pytest
 import torch
 from torch.distributed.tensor import DTensor
 
 from manifests.errors import UsageError
 from trainer.models import MODELS, DecoderDims
-from trainer.parallel import device_index, distributed_context, initialize, shard
+from trainer.parallel import device_index, distributed_context, has_fast_bf16, initialize, shard
 
 DIMS = DecoderDims(layers=1, width=32, heads=4, inner=64)
 
@@ -25,6 +27,12 @@ def test_more_processes_than_gpus_are_an_error_in_each_process(rank) -> None:
 def test_a_process_without_a_gpu_of_its_number_is_an_error() -> None:
     with pytest.raises(UsageError, match="3 processes on this machine, and each sees 2 GPUs"):
         device_index(2, 1, 2)
+
+
+@pytest.mark.parametrize(("capability", "fast"), [((7, 0), False), ((7, 5), False), ((8, 0), True)])
+def test_gpus_before_ampere_do_not_train_in_bfloat16_by_default(capability, fast) -> None:
+    with mock.patch.object(torch.cuda, "get_device_capability", return_value=capability):
+        assert has_fast_bf16(torch.device("cuda")) == fast
 
 
 def embedding_gradient(context, bf16: bool) -> torch.Tensor:
