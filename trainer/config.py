@@ -7,7 +7,7 @@ CodeGen's 1B model (jaxformer, config/codegen_1B_nl), which has the dimensions o
 import os
 from bisect import bisect_left
 from collections.abc import Sequence
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -108,12 +108,16 @@ class BatchConfig(Config):
     """Sequences of one forward pass in one process (ours); it affects memory and speed only."""
 
 
+DecayRate = Annotated[float, Field(ge=0, lt=1)]
+"""A decay rate that AdamW accepts."""
+
+
 class OptimizerConfig(Config):
     """AdamW."""
 
-    learning_rate: float = Field(default=2e-4, gt=0)
+    learning_rate: float = Field(default=2e-4, gt=0, allow_inf_nan=False)
     """Peak learning rate. Published: CodeGen's 1B."""
-    betas: tuple[float, float] = (0.9, 0.999)
+    betas: tuple[DecayRate, DecayRate] = (0.9, 0.999)
     """Decay rates of the first and second moments. Published: CodeGen's 1B."""
     eps: float = Field(default=1e-8, gt=0)
     """Term added to the square root of the second moment. Published: CodeGen's 1B."""
@@ -218,7 +222,7 @@ class RunConfig(Config):
     seed."""
     precision: Literal["auto", "bf16", "float32"] = "auto"
     """Precision of matrix products; weights, reductions and optimizer state are float32. "auto" is
-    bf16 on GPUs and on CPUs that multiply it (`parallel.has_fast_bf16`), otherwise float32.
+    bf16 on GPUs and CPUs that multiply it (`parallel.has_fast_bf16`), otherwise float32.
     Published: jaxformer computes in bf16. Ours: the exception."""
     compile: bool = False
     """Compile each block with torch.compile: takes minutes at the start, trains faster on GPUs."""

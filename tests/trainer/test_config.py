@@ -35,6 +35,15 @@ def test_heads_must_be_a_multiple_of_four_for_codegen2() -> None:
     assert parse(model={"name": "llama", "size": size}).model.dims.head_dim == 10
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("betas", (1.0, 0.9)), ("betas", (0.9, -0.1)), ("learning_rate", float("inf"))],
+)
+def test_what_adamw_refuses_is_an_error_of_the_config(key, value) -> None:
+    with pytest.raises(UsageError, match=rf"optimizer\.{key}"):
+        parse(optimizer={key: value})
+
+
 def test_a_batch_that_the_processes_do_not_divide_is_refused() -> None:
     config = parse(batch={"sequences": 24, "micro_batch": 4})
     assert config.micro_batches(1) == 6
