@@ -16,5 +16,6 @@ Folders; each imports only folders named before it:
 
 Modules: config (TOML checked by pydantic), errors, schemas (Parquet columns between the jobs),
 components (names of languages and sets), special_tokens (control ids), ranges (consecutive things
-up to a limit of size) and shipped (example configs of the package).
+up to a limit of size), cores (those that a process may use) and shipped (example configs of the
+package).
 """

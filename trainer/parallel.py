@@ -15,6 +15,7 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
+from manifests.cores import usable_cores
 from manifests.errors import UsageError
 from trainer.config import RunConfig
 from trainer.models.initialization import Initialization, initial_weight
@@ -65,7 +66,7 @@ def distributed_context(threads: int | None = None) -> Iterator[DistributedConte
         backend = "cpu:gloo,cuda:nccl"
     else:
         device, backend = torch.device("cpu"), "gloo"
-        torch.set_num_threads(threads or max(1, _cores() // _variable("LOCAL_WORLD_SIZE", 1)))
+        torch.set_num_threads(threads or max(1, usable_cores() // _variable("LOCAL_WORLD_SIZE", 1)))
     if world_size > 1:
         dist.init_process_group(backend)
     else:
@@ -105,13 +106,6 @@ def device_index(local_rank: int, processes: int, visible: int) -> int:
 def _variable(name: str, default: int) -> int:
     """Return an environment variable that torchrun sets."""
     return int(os.environ.get(name, default))
-
-
-def _cores() -> int:
-    """Return the number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def has_fast_bf16(device: torch.device) -> bool:

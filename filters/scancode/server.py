@@ -29,6 +29,7 @@ from typing import Any
 
 from filters.scancode.cache import Cache, Matches, text_key
 from filters.scancode.detector import Match, detect, load_index
+from manifests.cores import usable_cores
 
 SECONDS = 30.0
 """Time limit of a text (ours: a safety net; a text takes some milliseconds)."""
@@ -243,7 +244,7 @@ def main(directory: str, runtime: str, start: str = "seeded") -> None:
     with contextlib.suppress(FileNotFoundError):
         os.remove(path)
     cache = Cache(directory, seed=start != "cold")
-    Server(path, Detections(cache, len(os.sched_getaffinity(0)))).run(IDLE_SECONDS)
+    Server(path, Detections(cache, usable_cores())).run(IDLE_SECONDS)
     os.remove(path)
 
 

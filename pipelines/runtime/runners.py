@@ -16,6 +16,7 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions
 from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
 
+from manifests.cores import usable_cores
 from manifests.errors import DataError, HandedOver, StackpileError, UsageError
 from manifests.io.digest import short_digest
 from pipelines.runtime.beam_options import (
@@ -70,7 +71,7 @@ class Runner:
 
         The default is the number of cores, but no more than there are parts.
         """
-        cores = self.cluster.cores or os.cpu_count() or 1
+        cores = self.cluster.cores or usable_cores()
         number = self._parsed[0].direct_num_workers
         return min(cores, parts) if number is None else number or cores
 

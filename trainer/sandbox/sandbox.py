@@ -1,12 +1,12 @@
 """Programs run in parallel, each by a supervisor that judges one at a time."""
 
-import os
 import queue
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import TracebackType
 
+from manifests.cores import usable_cores
 from manifests.errors import UsageError
 from trainer.sandbox.enforcement import Enforcement
 from trainer.sandbox.launch import WHY_REFUSED, Died, Supervisor
@@ -79,7 +79,7 @@ class Sandbox:
             UsageError: the system does not allow what is needed, or a package is not installed.
         """
         self.limits = limits or Limits()
-        self.workers = workers or os.cpu_count() or 1
+        self.workers = workers or usable_cores()
         self._packages, self._closed = packages, False
         self._free: queue.SimpleQueue[Supervisor] = queue.SimpleQueue()
         self._threads = ThreadPoolExecutor(self.workers)

@@ -1,7 +1,6 @@
 """Options of engines, and the error of a job that fails."""
 
 import copy
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,6 +10,7 @@ import pytest
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, SetupOptions
 from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
 
+from manifests.cores import usable_cores
 from manifests.errors import DataError, HandedOver, StackpileError, UsageError
 from pipelines.runtime.beam_options import LocalOptions, handed_over
 from pipelines.runtime.runners import Runner, Work, open_runner, run
@@ -21,7 +21,7 @@ WORK = Work("count_bytes", "out", 1)
 
 def test_the_engine_in_this_process_has_a_worker_for_each_core_and_no_more_than_parts() -> None:
     assert Runner().processes(1) == 1
-    assert Runner().processes(10**6) == os.cpu_count()
+    assert Runner().processes(10**6) == usable_cores()
     assert Runner().arguments(10**6) == ["--direct_num_workers=1"]
 
 
@@ -34,7 +34,7 @@ def test_beams_option_is_the_number_of_worker_processes_or_threads(
     assert seven.arguments(100) == ["--experiments=other", "--direct_num_workers=1"]
     assert seven.threaded().processes(100) == 1
     assert seven.threaded().arguments(100)[-1] == "--direct_num_workers=7"
-    assert Runner(options=("--direct_num_workers=0",)).processes(10**6) == os.cpu_count()
+    assert Runner(options=("--direct_num_workers=0",)).processes(10**6) == usable_cores()
 
 
 def test_beams_own_worker_processes_have_no_processes_beneath_them() -> None:

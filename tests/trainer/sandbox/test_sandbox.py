@@ -56,6 +56,14 @@ def brief():
         yield made
 
 
+@pytest.fixture
+def cores():
+    """The cores of this process, which it may use again after the test."""
+    cores = os.sched_getaffinity(0)
+    yield cores
+    os.sched_setaffinity(0, cores)
+
+
 def result(sandbox: Sandbox, program: str) -> str:
     """Return the result of a program, after a check that an honest one still passes."""
     [verdict, honest] = sandbox.run([program, "import math\nassert math.pi > 3"])
@@ -221,6 +229,12 @@ def test_a_deep_recursion_ends(sandbox) -> None:
 )
 def test_what_is_outside_is_out_of_reach(sandbox, program) -> None:
     assert result(sandbox, program).startswith("failed: ")
+
+
+def test_as_many_programs_run_as_this_process_may_use_cores(cores) -> None:
+    os.sched_setaffinity(0, {min(cores)})
+    with Sandbox(LIMITS) as made:
+        assert made.workers == 1
 
 
 def test_packages_may_be_installed_below_tmp(tmp_path: Path, monkeypatch) -> None:
