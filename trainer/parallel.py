@@ -40,6 +40,16 @@ class DistributedContext:
         """Wait until every process has called `barrier`."""
         dist.barrier()
 
+    def broadcast(self, text: str) -> str:
+        """Return the text of process 0, which is not empty; every process calls `broadcast`."""
+        data = torch.frombuffer(bytearray(text.encode()), dtype=torch.uint8)
+        size = torch.tensor(len(data))
+        dist.broadcast(size, 0)
+        if self.rank > 0:
+            data = torch.empty(int(size), dtype=torch.uint8)
+        dist.broadcast(data, 0)
+        return data.numpy().tobytes().decode()
+
     def any(self, flag: bool) -> bool:
         """Return whether the flag of any process is true; every process calls it."""
         flags = torch.tensor(float(flag))

@@ -148,9 +148,9 @@ def open_or_create_run(
         files.write_bytes(files.join(path, TOKENIZER), files.read_bytes(dataset.tokenizer_path))
         # plan.json is written last, because it marks the directory as a run.
         save_plan(plan, files.join(path, PLAN))
-    context.barrier()
-    # All processes use the plan of rank 0: tombstones may have been added between their reads.
-    return Run(path, config, load_plan(files.join(path, PLAN)))
+    # All processes use the plan of rank 0: tombstones may have been added between their reads. A
+    # shared file system may still tell another machine that plan.json does not exist.
+    return Run(path, config, Plan.model_validate_json(context.broadcast(plan.model_dump_json())))
 
 
 def config_text(config: RunConfig) -> str:

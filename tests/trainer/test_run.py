@@ -1,10 +1,13 @@
 """A run's directory."""
 
+import os
+from dataclasses import dataclass
+
 import pytest
 
 from tests.trainer.conftest import write_run
 from trainer.config import load_run_config
-from trainer.parallel import distributed_context
+from trainer.parallel import DistributedContext, distributed_context
 from trainer.run import Run, open_or_create_run
 
 
@@ -23,3 +26,26 @@ def test_a_run_under_any_path_can_be_opened_again(tmp_path, small_dataset_made_o
     with distributed_context() as context:
         open_or_create_run(config, context)
     assert Run.open(config.output).config == config
+
+
+@dataclass(frozen=True)
+class SecondProcess(DistributedContext):
+    """The second process of two, which receives `text` from the first one."""
+
+    text: str
+
+    def broadcast(self, text: str) -> str:
+        return self.text
+
+
+def test_a_process_that_does_not_see_plan_json_yet_has_the_plan_of_the_first_one(configure):
+    """As on another machine, whose file system has cached that the file is not there."""
+    config = configure()
+    with distributed_context() as context:
+        first = open_or_create_run(config, context)
+        os.remove(os.path.join(first.path, "plan.json"))
+        text = first.plan.model_dump_json()
+        second = open_or_create_run(config, SecondProcess(1, 2, context.device, text))
+        assert context.broadcast("a ä 🐍") == "a ä 🐍"
+    assert second.plan == first.plan
+    assert second.plan.digest == first.plan.digest

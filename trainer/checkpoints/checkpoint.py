@@ -5,6 +5,7 @@ checkpoint.json. It is written as `checkpoints/.STEP.tmp` and renamed when it is
 checkpoint is never loaded: a run continues from the newest whole one.
 """
 
+import json
 import logging
 import os
 import shutil
@@ -113,6 +114,8 @@ class Checkpoints:
         steps = checkpoint_steps(self._directory)
         if start is not None:
             steps = [chosen_step(self._directory, start)]
+        # Each step below needs all processes, and a shared file system may show other lists.
+        steps = json.loads(self._context.broadcast(json.dumps(steps)))
         for step in reversed(steps):
             if self._is_whole(step):
                 return read_state(self._directory, step)
