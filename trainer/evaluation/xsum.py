@@ -47,10 +47,13 @@ def evaluate_xsum(job: Job) -> dict[str, Estimate]:
     for start in range(len(done.lines), len(rows), job.rows):
         chunk = rows[start : start + job.rows]
         prompts = [_prompt(job, example, row) for row in chunk]
-        made = job.model.sample(prompts, False, sampling, STOPS)
+        fitting = [job.fits("xsum", [*prompt, *[0] * (TOKENS - 1)]) for prompt in prompts]
+        sampled = [prompt for prompt, fits in zip(prompts, fitting, strict=True) if fits]
+        made = iter(job.model.sample(sampled, False, sampling, STOPS))
+        texts = [next(made)[0] if fits else "" for fits in fitting]
         done.append(
             {"row": start + number, "summary": truncate(text, STOPS), "reference": row.summary}
-            for number, (row, [text]) in enumerate(zip(chunk, made, strict=True))
+            for number, (row, text) in enumerate(zip(chunk, texts, strict=True))
         )
         job.progress("xsum", len(done.lines), len(rows))
     scores = [rouge_l(line["reference"], line["summary"]) for line in done.lines[: len(rows)]]
@@ -64,8 +67,7 @@ def _prompt(job: Job, example: _Row, row: _Row) -> list[int]:
     answer = encode(f" {example.summary}\n\n")
     control = len(job.model.prompt([]))
     room = job.model.context - TOKENS - control - 2 * (len(head) + len(tail)) - len(answer)
-    job.fits("xsum", [0] * (job.model.context if room < 2 else 1))
-    documents = [encode(text)[: max(room // 2, 0)] for text in (example.document, row.document)]
+    documents = [encode(text)[: max(room // 2, 1)] for text in (example.document, row.document)]
     return job.model.prompt([*head, *documents[0], *tail, *answer, *head, *documents[1], *tail])
 
 

@@ -35,6 +35,13 @@ def test_a_context_without_room_for_documents_is_refused(job) -> None:
         evaluate_xsum(job(Scripted({}, context=60)))
 
 
+def test_long_prompts_fail(job) -> None:
+    model = Scripted({}, context=60)
+    metrics = evaluate_xsum(job(model, long_prompts="fail"))
+    assert (metrics["rouge_l"]["value"], metrics["rouge_l"]["count"]) == (0, 2)
+    assert model.calls == [[]]
+
+
 @pytest.mark.parametrize(
     ("reference", "text", "score"),
     [
