@@ -1,6 +1,6 @@
 """What an evaluation asks of a model, and how a model of `trainer.models` answers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
@@ -10,6 +10,7 @@ import torch.nn.functional as F
 
 from manifests.tokenizer.tokenizer import decode
 from trainer.evaluate import BATCH_TOKENS
+from trainer.models.loss import CHUNK_ELEMENTS
 from trainer.sampling.generate import Sampling, generate
 from trainer.sampling.language_model import LanguageModel
 from trainer.sampling.text import Prompt, prompt_ids
@@ -148,9 +149,10 @@ class OwnModel:
         tokens, places = padded(questions)
         prompts = torch.tensor([len(question.prompt) for question in questions])
         prefix = None if tail is None else (prompts - tail).clamp(min=0).to(device)
-        hidden = model.hidden(tokens.to(device), prefix=prefix)
-        logits = model.head(hidden.flatten(0, 1)[places.to(device)])
-        return likelihoods_of(logits, questions)
+        hidden = model.hidden(tokens.to(device), prefix=prefix).flatten(0, 1)
+        rows = max(1, CHUNK_ELEMENTS[device.type] // model.vocabulary)
+        pieces = places.to(device).split(rows)
+        return likelihoods_of((model.head(hidden[piece]) for piece in pieces), questions)
 
 
 def batched_likelihoods(
@@ -185,12 +187,23 @@ def padded(questions: Sequence[Question]) -> tuple[torch.Tensor, torch.Tensor]:
     return tokens, torch.cat(places)
 
 
-def likelihoods_of(logits: torch.Tensor, questions: Sequence[Question]) -> list[Likelihood]:
-    """Return the likelihoods of answers from the logits [answer tokens, vocabulary] of `padded`."""
+def likelihoods_of(
+    logits: Iterable[torch.Tensor], questions: Sequence[Question]
+) -> list[Likelihood]:
+    """Return the likelihoods of answers.
+
+    Args:
+        logits: of `padded`'s places in their order: pieces [answer tokens, vocabulary] of any size.
+        questions: of the batch.
+    """
     answers = torch.tensor([token for question in questions for token in question.answer])
-    answers = answers.to(logits.device)
-    losses = F.cross_entropy(logits.float(), answers, reduction="none").double().cpu()
-    likeliest = (logits.argmax(1) == answers).cpu()
+    entropies, equals, start = [], [], 0
+    for piece in logits:
+        targets = answers[start : start + len(piece)].to(piece.device)
+        entropies.append(F.cross_entropy(piece.float(), targets, reduction="none").double().cpu())
+        equals.append((piece.argmax(1) == targets).cpu())
+        start += len(piece)
+    losses, likeliest = torch.cat(entropies), torch.cat(equals)
     counts = [len(question.answer) for question in questions]
     return [
         Likelihood(-float(loss.sum()), bool(equal.all()), count)

@@ -148,7 +148,7 @@ class TransformersModel:
         tokens, places = padded(questions)
         # Padding is at the end, where causal attention does not see it.
         logits = self._model(tokens.to(self._model.device)).logits
-        return likelihoods_of(logits.flatten(0, 1)[places.to(logits.device)], questions)
+        return likelihoods_of([logits.flatten(0, 1)[places.to(logits.device)]], questions)
 
     def _text(self, tokens: list[int], ends: list[int]) -> str:
         """Return the text of sampled tokens up to the first that ends a sample."""

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from trainer.evaluation.model import OwnModel, Question
+from trainer.models.loss import CHUNK_ELEMENTS
 from trainer.sampling.generate import Sampling
 from trainer.sampling.language_model import LanguageModel
 from trainer.sampling.text import Prompt
@@ -33,6 +34,21 @@ def test_likelihoods_are_those_of_each_question_alone(model) -> None:
         assert got.greedy == (logits.argmax(1).tolist() == answer)
         assert got.tokens == len(answer)
     assert got.greedy
+
+
+def test_the_logits_of_a_batch_never_exist_at_once(model, monkeypatch) -> None:
+    questions = [Question([1, 2], list(range(3, 40))), Question([5], [6, 7])]
+    wanted = model.likelihoods(questions)
+    decoder, sizes = model.model.model, []
+    limit = 4 * decoder.vocabulary
+    monkeypatch.setitem(CHUNK_ELEMENTS, "cpu", limit)
+    hook = decoder.head.register_forward_hook(lambda *made: sizes.append(made[-1].numel()))
+    made = model.likelihoods(questions)
+    hook.remove()
+    assert max(sizes) == limit and len(sizes) == 10
+    for one, other in zip(made, wanted, strict=True):
+        assert one.log_probability == pytest.approx(other.log_probability, rel=1e-6)
+        assert one[1:] == other[1:]
 
 
 def test_a_stop_text_ends_a_sample_early(model) -> None:
