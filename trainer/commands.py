@@ -191,17 +191,20 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Measure a model on benchmarks, or its loss on held-out documents."""
+    from manifests.errors import UsageError
+
     if tasks is None:
         from trainer.evaluate import evaluate_run, scores_table
         from trainer.run import Run
 
+        if out is not None or data is not None:
+            raise UsageError("--out and --data: need --tasks")
         scores = evaluate_run(Run.open(model), documents, step)
         answer(as_json, scores, lambda: scores_table(model, scores))
         return
     from rich.console import Console
     from rich.progress import Progress, TaskID
 
-    from manifests.errors import UsageError
     from trainer.evaluation.evaluation import Request, evaluate_tasks
     from trainer.evaluation.paper import results_text
     from trainer.evaluation.settings import Settings

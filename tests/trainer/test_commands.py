@@ -65,6 +65,8 @@ def test_evaluate_prints_each_component_and_all_together(call, run: str) -> None
     assert 0 < row["documents"] <= 5
     assert 0 < row["bits_per_byte"] < 20
     assert "the-stack/python" in call("evaluate", run, "--documents", "5")
+    with pytest.raises(UsageError, match="--out and --data: need --tasks"):
+        call("evaluate", run, "--out", "out")
 
 
 def test_evaluate_scores_benchmarks_beside_the_papers_numbers(call, run: str, tmp_path) -> None:
