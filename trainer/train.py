@@ -167,6 +167,8 @@ class Training:
         )
         rank, step = self.context.rank, self.progress.step
         reporter = Reporter(self.run, rank, self.lease, step, self.steps)
+        # A command that is refused has changed no checkpoint and no metrics.
+        self.checkpoints.set_aside_after(step)
         with reporter, catch_stop_signals() as stop_requested:
             try:
                 while self.progress.step < self.steps:

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -36,7 +37,7 @@ def test_a_resumed_run_of_several_objectives_repeats_the_whole_run(configure) ->
     """With prefixes, which positions at the front see; stopped in between and resumed."""
     chosen = (
         "data.objective={ ul2_x8 = 1, ul2_s = 1, fim = 2 }",
-        "data.settings={ fim = { sentinels = [300, 301, 302], rate = 0.5 } }",
+        "data.settings={ fim = { sentinels = [299, 300, 301], rate = 0.5 } }",
     )
     train(whole := configure("output=whole", *chosen))
     with pytest.raises(MemoryError):
@@ -156,6 +157,15 @@ def test_a_run_can_go_back_to_an_earlier_checkpoint(configure) -> None:
     assert figures(config.output) == wanted
     names = set(os.listdir(os.path.join(config.output, "checkpoints")))
     assert names == {"00000002", "00000004", "00000006", "00000004.unused", "00000006.unused"}
+
+
+def test_a_refused_command_renames_no_checkpoint(configure) -> None:
+    train(config := configure("schedule.steps=4", "checkpoint.every=2"))
+    metrics = Path(config.output, "metrics.jsonl").read_bytes()
+    with pytest.raises(UsageError, match=r"metrics\.wandb: wandb is not installed"):
+        train(configure("schedule.steps=4", "metrics.wandb=ours"), start=2)
+    assert set(os.listdir(os.path.join(config.output, "checkpoints"))) == {"00000002", "00000004"}
+    assert Path(config.output, "metrics.jsonl").read_bytes() == metrics
 
 
 def test_a_run_with_a_damaged_checkpoint_continues_from_the_one_before(configure) -> None:

@@ -134,13 +134,13 @@ class Checkpoints:
         return not self._context.any(damaged)
 
     def load(self, step: int, model: nn.Module, optimizer: AdamW) -> None:
-        """Read model, optimizer and random state from a checkpoint, at this world size.
-
-        Later checkpoints, which are damaged or which the run leaves behind, are renamed.
-        """
+        """Read model, optimizer and random state from a checkpoint, at this world size."""
         tensors = _tensors(model, optimizer)
         read_tensors(checkpoint_path(self._directory, step), tensors, no_dist=False)
         torch.set_rng_state(tensors["random"])
+
+    def set_aside_after(self, step: int) -> None:
+        """Rename the checkpoints after a step, which are damaged or which the run leaves behind."""
         if self._context.rank == 0:
             for later in checkpoint_steps(self._directory):
                 if later > step:

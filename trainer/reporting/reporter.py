@@ -30,12 +30,12 @@ class Reporter:
         self._path, self._lease, self._is_first = run.metrics, lease, rank == 0
         self._display = Display(self._is_first, step, steps)
         self._trackers = make_trackers(run, step) if self._is_first else []
-        if self._is_first:
-            truncate_metrics(self._path, step)
-        self._stack = ExitStack()
+        self._step, self._stack = step, ExitStack()
 
     def __enter__(self) -> Self:
-        """Show the display."""
+        """Remove the lines of updates that the run repeats, and show the display."""
+        if self._is_first:
+            truncate_metrics(self._path, self._step)
         for tracker in self._trackers:
             self._stack.callback(tracker.close)
         self._stack.enter_context(self._display)

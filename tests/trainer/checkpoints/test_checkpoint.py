@@ -162,7 +162,7 @@ def test_a_damaged_checkpoint_is_set_aside_when_an_older_one_is_continued(
     flip(tmp_path / "00000003" / "__0_0.distcp", 1000)
     assert chosen(three) == 2
     assert "00000003/__0_0.distcp: is damaged" in caplog.text
-    three.load(2, *make(world, 1))
+    three.set_aside_after(2)
     assert sorted(os.listdir(tmp_path)) == ["00000001", "00000002", "00000003.unused"]
 
 

@@ -138,13 +138,13 @@ def test_prompts_of_both_kinds_come_back_in_their_order(language_model) -> None:
 
 
 def test_a_run_of_fim_is_prompted_with_its_sentinels(configure) -> None:
-    sentinels = "data.settings={ fim = { sentinels = [300, 301, 302] } }"
+    sentinels = "data.settings={ fim = { sentinels = [299, 300, 301] } }"
     train(config := configure("data.objective=fim", sentinels, "schedule.steps=1"))
     model = LanguageModel.open(config.output)
-    assert model.infill([1, 2], [3]) == [300, 1, 2, 301, 3, 302]
+    assert model.infill([1, 2], [3]) == [299, 1, 2, 300, 3, 301]
     assert model.infilling().stop == {Run.open(config.output).plan.control.end}
     allowed = model.infilling().allowed
-    assert allowed is not None and not allowed[[300, 301, 302]].any()
+    assert allowed is not None and not allowed[[299, 300, 301]].any()
     [made] = sample_texts(model, [Prompt("def ", "return")], Sampling(tokens=4, samples=2))
     assert len(made) == 2
 
