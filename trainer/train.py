@@ -20,7 +20,6 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -65,30 +64,15 @@ from trainer.run import checkpoints_path, config_text, open_or_create_run, resum
 LOG = logging.getLogger(__name__)
 
 
-class BatchSource(Protocol):
-    """`objectives.stream.torch_dataset.batches`, or a function that wraps it."""
-
-    def __call__(
-        self,
-        stream: Stream,
-        position: int,
-        rows: int,
-        *,
-        rank: int,
-        world: int,
-        workers: int,
-        skipped: Sequence[tuple[int, int]],
-    ) -> Iterator[Batch]:
-        """Yield the batches of a process from a position on."""
-
-
-def train(config: RunConfig, start: int | None = None, source: BatchSource = batches) -> Metrics:
+def train(
+    config: RunConfig, start: int | None = None, source: Callable[..., Iterator[Batch]] = batches
+) -> Metrics:
     """Start or continue the run of a config; return the metrics of its last update.
 
     Args:
         config: of the run.
         start: step of the checkpoint to continue from; default: the newest whole one.
-        source: makes the batches.
+        source: makes the batches, with the arguments of `batches`.
 
     Raises:
         UsageError: the config does not fit the run's directory, the mixture, or the processes; or
@@ -154,7 +138,7 @@ class Training:
         position = self.stream.load_state_dict(state["stream"])
         return Progress(position=position, **state["progress"])
 
-    def fit(self, source: BatchSource = batches) -> Metrics:
+    def fit(self, source: Callable[..., Iterator[Batch]] = batches) -> Metrics:
         """Make the remaining updates; return the metrics of the last one."""
         batch_iterator = source(
             self.stream,
