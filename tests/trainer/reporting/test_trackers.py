@@ -1,7 +1,9 @@
 """TensorBoard has the numbers of metrics.jsonl, and W&B gets them where it is wanted."""
 
 import json
+import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ CHOSEN = ["schedule.steps=4", "validation.every=2", "validation.documents=2", "c
 
 WANDB = """
 import json
+import sys
 
 class Run:
     def __init__(self, options):
@@ -54,13 +57,13 @@ def test_tensorboard_has_each_update_once_after_a_run_was_killed(configure) -> N
     assert [step for step, _ in got["epochs/the-stack/python"]] == [2, 4]
 
 
-def test_wandb_gets_the_numbers_if_it_is_wanted(configure, tmp_path, monkeypatch) -> None:
+def test_wandb_gets_the_numbers_if_it_is_wanted(configure, monkeypatch) -> None:
     config = configure(*CHOSEN, "metrics.wandb=ours")
     with pytest.raises(UsageError, match=r"metrics\.wandb: wandb is not installed"):
         train(config)
-    (tmp_path / "fake").mkdir()
-    (tmp_path / "fake/wandb.py").write_text(WANDB)
-    monkeypatch.syspath_prepend(tmp_path / "fake")
+    stand_in = ModuleType("wandb")
+    exec(WANDB, vars(stand_in))
+    monkeypatch.setitem(sys.modules, "wandb", stand_in)
     train(config)
     begun, defined, *logged = json.loads(Path(config.output, "wandb.json").read_text())
     assert begun["init"] == "ours" and len(begun["id"]) == 32
