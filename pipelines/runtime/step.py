@@ -4,6 +4,7 @@ Worker processes import this module, so it does not import Beam.
 """
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -23,7 +24,7 @@ Row = Mapping[str, Any]
 RowT = TypeVar("RowT", bound=Row)
 
 
-class Step(Generic[RowT]):
+class Step(ABC, Generic[RowT]):
     """Work on one row of a table of parts. Instances are pickled: keep them small."""
 
     directory: str
@@ -32,17 +33,17 @@ class Step(Generic[RowT]):
     def setup(self) -> None:
         """Load models and tables, once for each worker."""
 
+    @abstractmethod
     def receipts(self, row: RowT) -> Iterator[str]:
         """Yield the names of the row's receipts in order; the iterator may be infinite."""
-        raise NotImplementedError
 
+    @abstractmethod
     def work(self, row: RowT) -> None:
         """Write the row's files, then its receipts; the last ones may wait for `finish`.
 
         Raises:
             InputError: the row's input cannot be read.
         """
-        raise NotImplementedError
 
     def finish(self) -> None:
         """Wait until all files and receipts of the previous rows are written."""
